@@ -1,0 +1,1 @@
+//! Networks on the CPU behind `sam-core`'s gradient oracle.

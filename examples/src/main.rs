@@ -1,0 +1,2 @@
+//! The `sam` command.
+fn main() {}

@@ -1,0 +1,1 @@
+//! Networks as plain data: layers, shapes, parameter layout.
