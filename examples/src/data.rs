@@ -1,0 +1,36 @@
+//! Image data sets: readers, where they are found, and how batches are made of them.
+//!
+//! A [`Dataset`] holds bytes as they were published; a [`BatchMaker`] standardises and augments them while it copies
+//! them into a batch.
+
+mod augment;
+mod batch;
+pub mod cifar;
+mod dataset;
+mod digits;
+mod error;
+mod file;
+pub mod idx;
+mod label_noise;
+mod source;
+mod standardize;
+
+pub use augment::Augment;
+pub use batch::{BatchMaker, epoch_order};
+pub use dataset::{Dataset, ImageSet};
+pub use error::DataError;
+pub use label_noise::{NoisyLabels, replace_at_random};
+pub use source::{DataSource, UnknownDataSource};
+pub use standardize::Standardizer;
+
+use std::path::Path;
+
+/// The labels, if each is below `classes`.
+fn checked_labels(path: &Path, labels: Vec<u16>, classes: usize) -> Result<Vec<u16>, DataError> {
+    match labels.iter().position(|&label| usize::from(label) >= classes) {
+        None => Ok(labels),
+        Some(position) => {
+            Err(DataError::Label { path: path.to_owned(), position, label: labels[position], classes })
+        }
+    }
+}

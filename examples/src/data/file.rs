@@ -1,0 +1,96 @@
+//! Opens a file that may be gzipped and reads an exact number of bytes of it.
+
+use std::{
+    fs::File,
+    io::{self, BufReader, Cursor, ErrorKind, Read},
+    path::{Path, PathBuf},
+};
+
+use flate2::read::MultiGzDecoder;
+
+use super::DataError;
+
+const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
+
+/// A stream of a file's content, unpacked where the name ends in `.gz`, that knows how far it has come.
+pub(super) struct Content<'a> {
+    path: PathBuf,
+    reader: Box<dyn Read + 'a>,
+    consumed: u64,
+}
+
+impl<'a> Content<'a> {
+    /// Opens a file on disk.
+    pub fn open(path: &Path) -> Result<Self, DataError> {
+        let read_error = |source| DataError::Read { path: path.to_owned(), source };
+        let file = File::open(path).map_err(read_error)?;
+        Self::of_stream(path, BufReader::with_capacity(1 << 16, file))
+    }
+
+    /// Reads bytes in memory as if they were the file `path`.
+    pub fn of_bytes(path: &Path, bytes: &'a [u8]) -> Result<Self, DataError> {
+        Self::of_stream(path, bytes)
+    }
+
+    fn of_stream(path: &Path, mut stream: impl Read + 'a) -> Result<Self, DataError> {
+        let path = path.to_owned();
+        if path.extension().is_none_or(|extension| extension != "gz") {
+            return Ok(Self { path, reader: Box::new(stream), consumed: 0 });
+        }
+        let mut magic = Vec::with_capacity(2);
+        if let Err(source) = (&mut stream).take(2).read_to_end(&mut magic) {
+            return Err(DataError::Read { path, source });
+        }
+        if magic != GZIP_MAGIC {
+            let found: Vec<_> = magic.iter().map(|byte| format!("{byte:02x}")).collect();
+            let found = if found.is_empty() { "an empty file".to_owned() } else { found.join(" ") };
+            return Err(DataError::NotGzip { path, found });
+        }
+        let whole = Cursor::new(GZIP_MAGIC).chain(stream);
+        Ok(Self { path, reader: Box::new(MultiGzDecoder::new(whole)), consumed: 0 })
+    }
+
+    /// Where the content comes from.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The next `count` bytes. Memory grows with what is there, not with what `count` claims.
+    pub fn exactly(&mut self, count: u64) -> Result<Vec<u8>, DataError> {
+        let mut bytes = Vec::new();
+        let outcome = (&mut self.reader).take(count).read_to_end(&mut bytes);
+        let before = self.consumed;
+        self.consumed += bytes.len() as u64;
+        match outcome {
+            Ok(_) if bytes.len() as u64 == count => Ok(bytes),
+            Ok(_) => Err(self.truncated(before + count)),
+            Err(error) if error.kind() == ErrorKind::UnexpectedEof => Err(self.truncated(before + count)),
+            Err(error) => Err(self.failed(error)),
+        }
+    }
+
+    /// Makes sure that nothing follows what has been read.
+    pub fn finish(mut self) -> Result<(), DataError> {
+        let mut byte = [0];
+        match self.reader.read(&mut byte) {
+            Ok(0) => Ok(()),
+            Ok(_) => Err(DataError::TooLong { expected: self.consumed, path: self.path }),
+            // All data is there, but the trailer with its checksum is not.
+            Err(error) => Err(self.failed(error)),
+        }
+    }
+
+    fn truncated(&self, expected: u64) -> DataError {
+        DataError::Truncated { path: self.path.clone(), expected, found: self.consumed }
+    }
+
+    fn failed(&self, source: io::Error) -> DataError {
+        let path = self.path.clone();
+        match source.kind() {
+            ErrorKind::InvalidData | ErrorKind::InvalidInput | ErrorKind::UnexpectedEof => {
+                DataError::Corrupt { path, source }
+            }
+            _ => DataError::Read { path, source },
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! The IDX format of the MNIST family: images and labels as arrays of unsigned bytes.
+//!
+//! A file is a magic number `0x000008RR` (`08`: unsigned bytes, `RR`: the number of dimensions), `RR` big-endian
+//! 32-bit dimensions and the values, the last dimension running fastest.
+
+use std::path::Path;
+
+use super::{DataError, file::Content};
+
+/// The most values accepted in one file (64 GiB): a header that claims more is damaged.
+const MOST_VALUES: u64 = 1 << 36;
+
+/// Images of one channel, all of one size.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IdxImages {
+    /// The number of images.
+    pub count: usize,
+    /// Rows of an image, in pixels.
+    pub height: usize,
+    /// Columns of an image, in pixels.
+    pub width: usize,
+    /// `count * height * width` grey values, image by image, row by row.
+    pub pixels: Vec<u8>,
+}
+
+/// Reads the images of the file `path`; a name in `.gz` is unpacked.
+///
+/// # Errors
+/// [`DataError`], when the file cannot be read or is no complete IDX file of three dimensions.
+pub fn read_images(path: &Path) -> Result<IdxImages, DataError> {
+    images(Content::open(path)?)
+}
+
+/// Reads images from bytes in memory; `path` says what they are in errors and whether they are gzipped.
+///
+/// # Errors
+/// As [`read_images`].
+pub fn parse_images(path: &Path, bytes: &[u8]) -> Result<IdxImages, DataError> {
+    images(Content::of_bytes(path, bytes)?)
+}
+
+/// Reads the labels of the file `path`, each below `classes`; a name in `.gz` is unpacked.
+///
+/// # Errors
+/// [`DataError`], when the file cannot be read, is no complete IDX file of one dimension, or a label is too large.
+pub fn read_labels(path: &Path, classes: usize) -> Result<Vec<u16>, DataError> {
+    labels(Content::open(path)?, classes)
+}
+
+/// Reads labels from bytes in memory; `path` says what they are in errors and whether they are gzipped.
+///
+/// # Errors
+/// As [`read_labels`].
+pub fn parse_labels(path: &Path, bytes: &[u8], classes: usize) -> Result<Vec<u16>, DataError> {
+    labels(Content::of_bytes(path, bytes)?, classes)
+}
+
+fn images(content: Content<'_>) -> Result<IdxImages, DataError> {
+    let ([count, height, width], pixels) = array(content, "images: bytes in 3 dimensions")?;
+    Ok(IdxImages { count, height, width, pixels })
+}
+
+fn labels(content: Content<'_>, classes: usize) -> Result<Vec<u16>, DataError> {
+    let path = content.path().to_owned();
+    let ([_], bytes) = array(content, "labels: bytes in 1 dimension")?;
+    super::checked_labels(&path, bytes.into_iter().map(u16::from).collect(), classes)
+}
+
+/// The dimensions and values of a file of exactly `RANK` dimensions, none of them 0.
+fn array<const RANK: usize>(
+    mut content: Content<'_>,
+    meaning: &'static str,
+) -> Result<([usize; RANK], Vec<u8>), DataError> {
+    let path = content.path().to_owned();
+    let expected = 0x0800 + RANK as u32;
+    let found = big_endian(&content.exactly(4)?);
+    if found != expected {
+        return Err(DataError::Magic { path, expected, meaning, found });
+    }
+    let header = content.exactly(4 * RANK as u64)?;
+    let dims: Vec<u32> = header.chunks_exact(4).map(big_endian).collect();
+    let values = dims.iter().try_fold(1_u64, |product, &dim| product.checked_mul(dim.into()));
+    let Some(values) = values.filter(|values| (1..=MOST_VALUES).contains(values)) else {
+        return Err(DataError::Dimensions { path, dims, limit: MOST_VALUES });
+    };
+    let data = content.exactly(values)?;
+    content.finish()?;
+    Ok((std::array::from_fn(|axis| dims[axis] as usize), data))
+}
+
+fn big_endian(bytes: &[u8]) -> u32 {
+    bytes.iter().fold(0, |number, &byte| number << 8 | u32::from(byte))
+}

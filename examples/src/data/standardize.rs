@@ -1,0 +1,57 @@
+//! Bytes to numbers of mean 0 and variance 1.
+
+use super::ImageSet;
+
+/// For each channel, what every byte becomes: `(byte - mean) / standard deviation` over the training images.
+///
+/// The published scale of the bytes (0 to 16 or 0 to 255) cancels. A channel of one value becomes 0.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Standardizer {
+    tables: Vec<[f32; 256]>,
+}
+
+impl Standardizer {
+    /// Takes mean and standard deviation of each of `channels` channels over all of `images`.
+    pub fn fit(images: &ImageSet, channels: usize) -> Self {
+        let mut counts = vec![[0_u64; 256]; channels];
+        for pixel in images.pixels.chunks_exact(channels) {
+            for (counts, &byte) in counts.iter_mut().zip(pixel) {
+                counts[usize::from(byte)] += 1;
+            }
+        }
+        Self { tables: counts.iter().map(table).collect() }
+    }
+
+    /// The number of channels.
+    pub fn channels(&self) -> usize {
+        self.tables.len()
+    }
+
+    /// Standardises the channels of whole pixels; `bytes` and `values` are of one length.
+    pub fn apply(&self, bytes: &[u8], values: &mut [f32]) {
+        if let [table] = &self.tables[..] {
+            values.iter_mut().zip(bytes).for_each(|(value, &byte)| *value = table[usize::from(byte)]);
+            return;
+        }
+        let channels = self.channels();
+        for (values, bytes) in values.chunks_exact_mut(channels).zip(bytes.chunks_exact(channels)) {
+            for ((value, &byte), table) in values.iter_mut().zip(bytes).zip(&self.tables) {
+                *value = table[usize::from(byte)];
+            }
+        }
+    }
+}
+
+/// Sums in whole numbers, so that mean and variance carry one rounding each.
+fn table(counts: &[u64; 256]) -> [f32; 256] {
+    let moment = |power| -> u128 {
+        counts.iter().zip(0_u128..).map(|(&count, byte)| u128::from(count) * byte.pow(power)).sum()
+    };
+    let (n, sum, squares) = (moment(0), moment(1), moment(2));
+    let scaled_variance = n * squares - sum * sum;
+    if scaled_variance == 0 {
+        return [0.0; 256];
+    }
+    let deviation = (scaled_variance as f64).sqrt();
+    std::array::from_fn(|byte| ((n as f64 * byte as f64 - sum as f64) / deviation) as f32)
+}
