@@ -1,0 +1,77 @@
+//! What can end a step early.
+
+use core::convert::Infallible;
+use core::fmt;
+
+use crate::Pass;
+
+/// Why a step failed. Whatever it was, parameters and optimizer state are as before the step, unless the storage
+/// itself failed to restore them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StepError<S, O, D> {
+    /// The storage of the parameters failed.
+    Space(S),
+    /// The gradient oracle failed in the given pass.
+    Oracle(O, Pass),
+    /// The base optimizer failed.
+    Descent(D),
+}
+
+impl<S, D> StepError<S, Infallible, D> {
+    /// The same error where an oracle takes part.
+    pub fn with_oracle<O>(self) -> StepError<S, O, D> {
+        match self {
+            Self::Space(e) => StepError::Space(e),
+            Self::Oracle(never, _) => match never {},
+            Self::Descent(e) => StepError::Descent(e),
+        }
+    }
+}
+
+impl<S: fmt::Display, O: fmt::Display, D: fmt::Display> fmt::Display for StepError<S, O, D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Space(e) => write!(f, "parameter storage: {e}"),
+            Self::Oracle(e, pass) => write!(f, "gradient oracle, {pass} pass: {e}"),
+            Self::Descent(e) => write!(f, "base optimizer: {e}"),
+        }
+    }
+}
+
+impl<S, O, D> core::error::Error for StepError<S, O, D>
+where
+    S: fmt::Debug + fmt::Display,
+    O: fmt::Debug + fmt::Display,
+    D: fmt::Debug + fmt::Display,
+{
+}
+
+/// Two buffers that must have the same length do not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LengthMismatch {
+    /// Which buffer has the wrong length.
+    pub buffer: &'static str,
+    /// Entries in the parameters.
+    pub expected: usize,
+    /// Entries in that buffer.
+    pub found: usize,
+}
+
+impl LengthMismatch {
+    /// Compares a buffer's length with that of the parameters.
+    pub(crate) const fn check(buffer: &'static str, expected: usize, found: usize) -> Result<(), Self> {
+        if expected == found { Ok(()) } else { Err(Self { buffer, expected, found }) }
+    }
+}
+
+impl fmt::Display for LengthMismatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { buffer, expected, found } = self;
+        write!(
+            f,
+            "the {buffer} has {found} entries, the parameters have {expected}: lend a buffer as long as the parameters"
+        )
+    }
+}
+
+impl core::error::Error for LengthMismatch {}

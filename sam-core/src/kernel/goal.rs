@@ -1,0 +1,116 @@
+//! What a sweep computes from the entries `x_i = t_i |g_i|`.
+
+use super::sweep::LANES;
+use crate::{Real, Rule};
+
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Goal {
+    /// `sum (x * unit)^2`; `scaled` if this is not the first try.
+    Squares { unit: f64, scaled: bool },
+    /// `sum x * unit`.
+    Absolutes { unit: f64, scaled: bool },
+    /// `sum (x / peak)^q`.
+    Powers { peak: f64, q: f64 },
+    /// `max x`, where NaN counts as larger than infinity.
+    Peak,
+    /// The first `i` with `x_i = peak`.
+    Locate { peak: f64 },
+}
+
+impl Goal {
+    /// Adds entries to the lanes of a block, the first of them being the block's entry `at`.
+    pub(super) fn fold<R: Real>(self, rule: &Rule<R>, lanes: &mut [f64; LANES], at: usize, w: &[R], g: &[R]) {
+        match rule.adaptive {
+            None => self.fold_entries(lanes, at, w, g, |_, g| g.abs().widen()),
+            Some(eta) => self.fold_entries(lanes, at, w, g, adaptive_entry(eta)),
+        }
+    }
+
+    fn fold_entries<R: Real>(
+        self,
+        lanes: &mut [f64; LANES],
+        at: usize,
+        w: &[R],
+        g: &[R],
+        x: impl Fn(R, R) -> f64,
+    ) {
+        match self {
+            Self::Squares { unit, .. } => fold_lanes(lanes, at, w, g, |sum, w, g| {
+                let scaled = x(w, g) * unit;
+                sum + scaled * scaled
+            }),
+            Self::Absolutes { unit, .. } => fold_lanes(lanes, at, w, g, |sum, w, g| sum + x(w, g) * unit),
+            Self::Powers { peak, q } => {
+                fold_lanes(lanes, at, w, g, |sum, w, g| sum + libm::pow(x(w, g) / peak, q));
+            }
+            Self::Peak => fold_lanes(lanes, at, w, g, |peak, w, g| larger(peak, x(w, g))),
+            Self::Locate { .. } => {}
+        }
+    }
+
+    /// The first entry that a [`Goal::Locate`] looks for.
+    pub(super) fn locate<R: Real>(self, rule: &Rule<R>, w: &[R], g: &[R]) -> Option<usize> {
+        let Self::Locate { peak } = self else { return None };
+        let mut entries = w.iter().zip(g);
+        match rule.adaptive {
+            None => entries.position(|(_, g)| g.abs().widen() == peak),
+            Some(eta) => {
+                let x = adaptive_entry(eta);
+                entries.position(|(w, g)| x(*w, *g) == peak)
+            }
+        }
+    }
+
+    /// A block's value from its lanes, added pairwise.
+    pub(super) fn reduce(self, mut lanes: [f64; LANES]) -> f64 {
+        let mut half = LANES / 2;
+        while half > 0 {
+            let (low, high) = lanes.split_at_mut(half);
+            for (a, b) in low.iter_mut().zip(high) {
+                *a = self.join(*a, *b);
+            }
+            half /= 2;
+        }
+        lanes[0]
+    }
+
+    pub(super) fn join(self, a: f64, b: f64) -> f64 {
+        match self {
+            Self::Peak => larger(a, b),
+            _ => a + b,
+        }
+    }
+}
+
+fn adaptive_entry<R: Real>(eta: R) -> impl Fn(R, R) -> f64 {
+    move |w, g| (w.abs().widen() + eta.widen()) * g.abs().widen()
+}
+
+/// The larger of two non-negative numbers. Their bits order like the numbers do, with infinity and NaN on top.
+fn larger(a: f64, b: f64) -> f64 {
+    f64::from_bits(a.abs().to_bits().max(b.abs().to_bits()))
+}
+
+/// `lanes[(at + i) % LANES] = fold(lanes[(at + i) % LANES], w[i], g[i])`, written so that it becomes vector code.
+fn fold_lanes<R: Real>(
+    lanes: &mut [f64; LANES],
+    at: usize,
+    w: &[R],
+    g: &[R],
+    fold: impl Fn(f64, R, R) -> f64,
+) {
+    let at = at % LANES;
+    let head = (LANES - at) % LANES;
+    let one = |(lane, (w, g)): (&mut f64, (&R, &R))| *lane = fold(*lane, *w, *g);
+    lanes.iter_mut().skip(at).zip(w.iter().zip(g)).take(head).for_each(one);
+    let (Some(w), Some(g)) = (w.get(head..), g.get(head..)) else { return };
+
+    let mut local = *lanes;
+    let (w, g) = (w.chunks_exact(LANES), g.chunks_exact(LANES));
+    let tail = w.remainder().iter().zip(g.remainder());
+    for (w, g) in w.zip(g) {
+        local.iter_mut().zip(w.iter().zip(g)).for_each(one);
+    }
+    local.iter_mut().zip(tail).for_each(one);
+    *lanes = local;
+}

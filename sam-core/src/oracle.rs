@@ -1,0 +1,73 @@
+//! Where gradients come from.
+
+pub(crate) mod counting;
+
+use core::fmt;
+
+/// Which of a step's gradient evaluations is being asked for.
+///
+/// A network updates batch-norm statistics in the clean pass only, and replays in the perturbed pass the dropout
+/// masks that it drew in the clean one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Pass {
+    /// At the current parameters.
+    Clean,
+    /// At the perturbed parameters.
+    Perturbed,
+}
+
+impl fmt::Display for Pass {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Clean => "clean",
+            Self::Perturbed => "perturbed",
+        })
+    }
+}
+
+/// Loss and gradient of one mini-batch at given parameters.
+///
+/// `P` (parameters) and `G` (gradients) are parameters of the trait, so one network may serve several storages. Both
+/// passes of a step must use the same mini-batch.
+pub trait GradientOracle<P: ?Sized, G: ?Sized = P> {
+    /// The loss; on a GPU it may be a handle to a value that nobody has waited for yet.
+    type Loss;
+    /// What can go wrong.
+    type Error;
+
+    /// Overwrites `grads` with the gradient at `params` and returns the loss there.
+    ///
+    /// # Errors
+    /// Whatever keeps the oracle from computing the gradient. The step then ends with the parameters and the
+    /// optimizer's state as they were before it.
+    fn gradient(&mut self, params: &P, grads: &mut G, pass: Pass) -> Result<Self::Loss, Self::Error>;
+}
+
+impl<P: ?Sized, G: ?Sized, O: GradientOracle<P, G> + ?Sized> GradientOracle<P, G> for &mut O {
+    type Loss = O::Loss;
+    type Error = O::Error;
+
+    fn gradient(&mut self, params: &P, grads: &mut G, pass: Pass) -> Result<O::Loss, O::Error> {
+        O::gradient(self, params, grads, pass)
+    }
+}
+
+/// A closure `(params, grads, pass) -> Result<loss, error>` as an oracle.
+///
+/// A wrapper, since an implementation for every closure would overlap with the one for `&mut O`.
+#[derive(Clone, Copy, Debug)]
+pub struct FnOracle<F>(pub F);
+
+impl<P, G, L, E, F> GradientOracle<P, G> for FnOracle<F>
+where
+    P: ?Sized,
+    G: ?Sized,
+    F: FnMut(&P, &mut G, Pass) -> Result<L, E>,
+{
+    type Loss = L;
+    type Error = E;
+
+    fn gradient(&mut self, params: &P, grads: &mut G, pass: Pass) -> Result<L, E> {
+        (self.0)(params, grads, pass)
+    }
+}

@@ -1,0 +1,126 @@
+//! What "the worst point nearby" means: a radius, a norm, and whether the ball scales with the weights.
+
+use core::fmt;
+
+use crate::Real;
+
+/// The p-norm that bounds the perturbation, with `1/p + 1/q = 1`.
+///
+/// Variants may be matched by a backend; a general `p` is made by [`Norm::from_p`], so `p` and `q` always belong
+/// together.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Norm {
+    /// `p = 1`: the whole radius goes to the one coordinate with the largest gradient (the first of several).
+    L1,
+    /// `p = 2`: along the gradient. What the paper trains with.
+    L2,
+    /// `p = inf`: the radius in every coordinate, by the gradient's sign.
+    LInf,
+    /// Any other `1 < p < inf`.
+    #[non_exhaustive]
+    Lp {
+        /// The norm's exponent.
+        p: f64,
+        /// The dual norm's exponent, `p / (p - 1)`.
+        q: f64,
+    },
+}
+
+impl Norm {
+    /// The norm with exponent `p`, `1 <= p <= inf`.
+    ///
+    /// # Errors
+    /// [`InvalidExponent`] for anything else: below 1 there is no norm, hence no dual.
+    pub fn from_p(p: f64) -> Result<Self, InvalidExponent> {
+        if p == 1.0 {
+            Ok(Self::L1)
+        } else if p == 2.0 {
+            Ok(Self::L2)
+        } else if p == f64::INFINITY {
+            Ok(Self::LInf)
+        } else if p > 1.0 {
+            Ok(Self::Lp { p, q: p / (p - 1.0) })
+        } else {
+            Err(InvalidExponent { found: p })
+        }
+    }
+
+    /// The exponent `p`.
+    pub const fn p(&self) -> f64 {
+        match *self {
+            Self::L1 => 1.0,
+            Self::L2 => 2.0,
+            Self::LInf => f64::INFINITY,
+            Self::Lp { p, .. } => p,
+        }
+    }
+
+    /// The dual norm's exponent `q`.
+    pub const fn q(&self) -> f64 {
+        match *self {
+            Self::L1 => f64::INFINITY,
+            Self::L2 => 2.0,
+            Self::LInf => 1.0,
+            Self::Lp { q, .. } => q,
+        }
+    }
+}
+
+/// There is no such norm.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct InvalidExponent {
+    /// The exponent that was asked for.
+    pub found: f64,
+}
+
+impl fmt::Display for InvalidExponent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "a norm's exponent p must lie in [1, inf], found {}: use 2 (the paper's), inf or 1",
+            self.found
+        )
+    }
+}
+
+impl core::error::Error for InvalidExponent {}
+
+/// The ball that the perturbation lives in: `||T^-1 eps||_p <= rho`, where `T` is the identity (SAM) or the diagonal
+/// `|w| + eta` (ASAM, Kwon et al., ICML 2021).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Rule<R> {
+    /// Radius, in the units of the weights (SAM) or relative to them (ASAM). 0 is the base optimizer, bit for bit.
+    pub rho: R,
+    /// Which norm.
+    pub norm: Norm,
+    /// `None`: SAM. `Some(eta)`: ASAM.
+    pub adaptive: Option<R>,
+}
+
+impl<R: Real> Rule<R> {
+    /// SAM in the p-norm.
+    pub const fn new(rho: R, norm: Norm) -> Self {
+        Self { rho, norm, adaptive: None }
+    }
+
+    /// The paper's: `p = 2`. It tunes `rho` in {0.01, 0.02, 0.05, 0.1, 0.2, 0.5} and finds 0.05 often satisfactory.
+    pub const fn l2(rho: R) -> Self {
+        Self::new(rho, Norm::L2)
+    }
+
+    /// `p = inf`.
+    pub const fn linf(rho: R) -> Self {
+        Self::new(rho, Norm::LInf)
+    }
+
+    /// `p = 1`.
+    pub const fn l1(rho: R) -> Self {
+        Self::new(rho, Norm::L1)
+    }
+
+    /// ASAM: the ball scales with `|w| + eta`. Its paper uses `eta = 0.01` and a `rho` about ten times SAM's.
+    #[must_use]
+    pub const fn adaptive(self, eta: R) -> Self {
+        Self { adaptive: Some(eta), ..self }
+    }
+}

@@ -1,0 +1,108 @@
+//! The step: gradient, ascent, gradient, descent.
+
+mod perturbed;
+
+pub use perturbed::{DescendResult, Descended, Perturbed};
+
+use crate::{Descent, FnOracle, GradientOracle, ParamSpace, Pass, Rule, StepError};
+
+/// Sharpness-Aware Minimization (algorithm 1 of the paper) around a base optimizer.
+///
+/// Cost of a step: two gradients, and what the storage and the base optimizer say of themselves.
+#[derive(Clone, Debug)]
+pub struct Sam<S: ParamSpace, D> {
+    /// The storage of the parameters.
+    pub space: S,
+    /// Radius and norm; may be changed between steps.
+    pub rule: Rule<S::Scalar>,
+    /// The base optimizer; its learning rate may be changed between steps.
+    pub base: D,
+}
+
+/// What became of a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// An ordinary step.
+    Descended,
+    /// The clean gradient was zero: the perturbation was zero, and the base optimizer stepped as it would without SAM.
+    ZeroGradient,
+    /// The gradient of this pass had an infinite or NaN entry. The parameters and the base optimizer's state are
+    /// what they were before the step, bit for bit.
+    NonFinite(Pass),
+    /// The storage answers on its device, where it also acts on the answer.
+    Deferred,
+}
+
+/// The report of one step.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Step<L, N> {
+    /// Loss at the parameters that the step started from.
+    pub clean: L,
+    /// Loss at the perturbed parameters; `None` if a non-finite clean gradient ended the step before.
+    pub perturbed: Option<L>,
+    /// Dual norm of the clean gradient.
+    pub norm: N,
+    /// What became of the step.
+    pub outcome: Outcome,
+}
+
+/// What a step returns: its report, or what ended it early.
+pub type StepResult<S, L, OE, DE> =
+    Result<Step<L, <S as ParamSpace>::Norm>, StepError<<S as ParamSpace>::Error, OE, DE>>;
+
+impl<S: ParamSpace, D: Descent<S::Params, S::Grads>> Sam<S, D> {
+    /// One step on the parameters `w`; `g` is scratch space for the gradients and holds the last one afterwards.
+    ///
+    /// # Errors
+    /// [`StepError`] says who failed. `w` and the base optimizer's state are then as before the step.
+    pub fn step<O>(
+        &mut self,
+        w: &mut S::Params,
+        g: &mut S::Grads,
+        oracle: &mut O,
+    ) -> StepResult<S, O::Loss, O::Error, D::Error>
+    where
+        O: GradientOracle<S::Params, S::Grads> + ?Sized,
+    {
+        let clean = oracle.gradient(w, g, Pass::Clean).map_err(|e| StepError::Oracle(e, Pass::Clean))?;
+        let up = self.ascend(w, g).map_err(StepError::Space)?;
+        let outcome = up.outcome();
+        if outcome == Outcome::NonFinite(Pass::Clean) {
+            let norm = up.restore().map_err(StepError::Space)?;
+            return Ok(Step { clean, perturbed: None, norm, outcome });
+        }
+        let perturbed = oracle
+            .gradient(up.params(), g, Pass::Perturbed)
+            .map_err(|e| StepError::Oracle(e, Pass::Perturbed))?;
+        let Descended { norm, outcome } = up.descend(g).map_err(StepError::with_oracle)?;
+        Ok(Step { clean, perturbed: Some(perturbed), norm, outcome })
+    }
+
+    /// [`Sam::step`] with a closure, whose argument types are then inferred.
+    ///
+    /// # Errors
+    /// As [`Sam::step`].
+    pub fn step_with<L, E>(
+        &mut self,
+        w: &mut S::Params,
+        g: &mut S::Grads,
+        gradient: impl FnMut(&S::Params, &mut S::Grads, Pass) -> Result<L, E>,
+    ) -> StepResult<S, L, E, D::Error> {
+        self.step(w, g, &mut FnOracle(gradient))
+    }
+}
+
+impl<S: ParamSpace, D> Sam<S, D> {
+    /// First half of a step, for who computes the second gradient himself: goes up from `w` along the gradient `g` and
+    /// lends the perturbed parameters out.
+    ///
+    /// # Errors
+    /// The storage's; `w` is then restored.
+    pub fn ascend<'a>(
+        &'a mut self,
+        w: &'a mut S::Params,
+        g: &S::Grads,
+    ) -> Result<Perturbed<'a, S, D>, S::Error> {
+        Perturbed::new(self, w, g)
+    }
+}
