@@ -1,1 +1,18 @@
-//! Networks on the CPU behind `sam-core`'s gradient oracle.
+//! Networks on the CPU behind `sam-core`'s gradient oracle, on [`ndarray`] arrays.
+
+mod arena;
+mod error;
+mod kernel;
+mod layer;
+mod layout;
+mod loss;
+mod network;
+mod plan;
+mod scalar;
+
+pub use arena::Segment;
+pub use error::{BatchError, NetworkError};
+pub use loss::Evaluation;
+pub use network::Network;
+pub use plan::Description;
+pub use scalar::Scalar;

@@ -1,0 +1,36 @@
+use crate::Scalar;
+use core::ops::Range;
+use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
+use rand_distr::{Distribution, StandardNormal};
+use sam_core::model::Init;
+
+/// A named tensor of a flat arena.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Segment {
+    /// Unique in its arena, as `stage2.0.conv1.weight`.
+    pub name: String,
+    /// Extents, row-major; filters are `[rows, columns, inputs, outputs]`, matrices `[inputs, outputs]`.
+    pub shape: Vec<usize>,
+    /// Where its values are.
+    pub range: Range<usize>,
+    pub(crate) init: Init,
+}
+
+/// The values that a new network starts from: a function of the seed alone, the same for f32 (rounded) and f64.
+pub fn initial<T: Scalar>(segments: &[Segment], seed: u64) -> Vec<T> {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let mut values = Vec::with_capacity(segments.last().map_or(0, |segment| segment.range.end));
+    for segment in segments {
+        match segment.init {
+            Init::Constant(value) => values.extend(segment.range.clone().map(|_| T::of(f64::from(value)))),
+            Init::He { fan_in } => {
+                let deviation = (2.0 / fan_in as f64).sqrt();
+                values.extend(segment.range.clone().map(|_| {
+                    let normal: f64 = StandardNormal.sample(&mut rng);
+                    T::of(deviation * normal)
+                }));
+            }
+        }
+    }
+    values
+}

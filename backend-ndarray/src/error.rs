@@ -1,0 +1,134 @@
+use core::fmt;
+use sam_core::model::{Shape, ShapeError};
+
+/// A network can't be built.
+#[derive(Debug)]
+pub enum NetworkError {
+    /// An operation doesn't fit its input: the image is too small, or empty.
+    Shape {
+        /// Name of the operation.
+        layer: String,
+        /// What it takes and what it was given.
+        source: ShapeError,
+    },
+    /// The network doesn't end in its logits.
+    Logits {
+        /// Classes that were asked for.
+        classes: usize,
+        /// Shape of the last tensor.
+        found: Shape,
+    },
+    /// Fewer than two classes, or more than labels can name.
+    Classes(usize),
+    /// A batch of no samples.
+    EmptyBatch,
+    /// The threads could not be started.
+    Threads(String),
+    /// Buffers of this many elements can't be addressed.
+    TooLarge(u128),
+}
+
+impl fmt::Display for NetworkError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Shape { layer, source } => write!(f, "layer {layer}: {source}"),
+            Self::Logits { classes, found } => {
+                write!(
+                    f,
+                    "expected the logits, a vector of {classes} values, as the last tensor made, found {found}"
+                )
+            }
+            Self::Classes(found) => write!(f, "expected 2 to 65536 classes, found {found}"),
+            Self::EmptyBatch => f.write_str("expected a batch of at least one sample, found 0"),
+            Self::Threads(cause) => write!(f, "threads could not be started ({cause}); ask for fewer"),
+            Self::TooLarge(elements) => {
+                write!(
+                    f,
+                    "one buffer would have {elements} elements, at most {} are possible; use a smaller batch, image or network",
+                    u32::MAX
+                )
+            }
+        }
+    }
+}
+
+impl std::error::Error for NetworkError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Shape { source, .. } => Some(source),
+            _ => None,
+        }
+    }
+}
+
+/// A batch, or parameters for it, don't fit the network.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BatchError {
+    /// Images of another shape: samples, height, width, channels.
+    Images {
+        /// Shape of the network's images, height, width and channels.
+        expected: [usize; 3],
+        /// Shape of the array.
+        found: [usize; 4],
+    },
+    /// More samples than the network was built for, or none.
+    Samples {
+        /// The most.
+        most: usize,
+        /// In the batch.
+        found: usize,
+    },
+    /// Not one label for each image.
+    Labels {
+        /// Images.
+        expected: usize,
+        /// Labels.
+        found: usize,
+    },
+    /// A label that no class has.
+    Label {
+        /// Classes of the network.
+        classes: usize,
+        /// The label.
+        found: u16,
+        /// Which sample's.
+        sample: usize,
+    },
+    /// A gradient was asked for with no batch set.
+    NoBatch,
+    /// A flat arena of another length.
+    Length {
+        /// What it holds.
+        what: &'static str,
+        /// The network's.
+        expected: usize,
+        /// The slice's.
+        found: usize,
+    },
+}
+
+impl fmt::Display for BatchError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Images { expected: [h, w, c], found } => {
+                write!(
+                    f,
+                    "expected images of {h}x{w}x{c} (height, width, channels last), found an array of {found:?}"
+                )
+            }
+            Self::Samples { most, found } => {
+                write!(f, "expected 1 to {most} samples, the size the network was built for, found {found}")
+            }
+            Self::Labels { expected, found } => {
+                write!(f, "expected {expected} labels, one an image, found {found}")
+            }
+            Self::Label { classes, found, sample } => {
+                write!(f, "expected labels below {classes}, found {found} at sample {sample}")
+            }
+            Self::NoBatch => f.write_str("no batch is set; call set_batch before asking for a gradient"),
+            Self::Length { what, expected, found } => write!(f, "expected {expected} {what}, found {found}"),
+        }
+    }
+}
+
+impl std::error::Error for BatchError {}

@@ -1,0 +1,17 @@
+//! One computation under every layer with weights: a 6 x 16 tile of a matrix product whose operands are
+//! *gathered* by offsets instead of being copied.
+//!
+//! A tile computes `C[i][j] += sum A[rows[i] + s.a + k * a_step] * B[s.b + k * b_step + j]` over the runs `s`
+//! and `k < depth`. With pixels as rows and filter rows as runs this is a convolution on the image itself
+//! (implicit GEMM: no im2col buffer); with filter taps as rows and image rows as runs it is that
+//! convolution's weight gradient; with one run it is a dense layer.
+
+mod micro;
+#[cfg(target_arch = "x86_64")]
+mod micro_avx2;
+mod product;
+mod table;
+
+pub use micro::{COLUMNS, MicroKernels, ROWS};
+pub use product::{Start, Target, pack_panels, panels, product};
+pub use table::{Run, Runs};

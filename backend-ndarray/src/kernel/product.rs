@@ -1,0 +1,126 @@
+use super::{COLUMNS, MicroKernels, ROWS, Runs, micro::Operands};
+use crate::Scalar;
+
+/// What the sums start from.
+#[derive(Clone, Copy, Debug)]
+pub enum Start<'a, T> {
+    Zero,
+    /// What is in the target already.
+    Existing,
+    /// A value per column of the whole product.
+    Bias(&'a [T]),
+}
+
+/// Where a product goes: row `i`, column `j` to `out[rows[i] + column + j]`.
+#[derive(Debug)]
+pub struct Target<'a, T> {
+    pub out: &'a mut [T],
+    pub rows: &'a [u32],
+    pub column: usize,
+    /// Columns to store, at most [`COLUMNS`]; B is read in full width all the same.
+    pub columns: usize,
+    pub start: Start<'a, T>,
+}
+
+/// Number of column panels of a matrix of `columns` columns.
+pub const fn panels(columns: usize) -> usize {
+    columns.div_ceil(COLUMNS)
+}
+
+/// Rearranges a matrix of `depth x columns` into panels of [`COLUMNS`] columns, each `depth x COLUMNS`, the last
+/// filled up with zeros. `value(k, j)` is the matrix.
+pub fn pack_panels<T: Scalar>(
+    panels: &mut [T],
+    depth: usize,
+    columns: usize,
+    value: impl Fn(usize, usize) -> T + Sync,
+) {
+    use rayon::prelude::*;
+    panels.par_chunks_mut(depth * COLUMNS).enumerate().for_each(|(p, panel)| {
+        let first = p * COLUMNS;
+        let width = COLUMNS.min(columns - first);
+        for (k, row) in panel.chunks_exact_mut(COLUMNS).enumerate() {
+            for (j, to) in row.iter_mut().enumerate() {
+                *to = if j < width { value(k, first + j) } else { T::zero() };
+            }
+        }
+    });
+}
+
+/// Computes one panel of a product, all its rows.
+///
+/// `rows[i]` is the offset of row `i` into `a`; see the module's text for the formula. Sums run over the runs
+/// in order, so a row's bits depend on nothing but its own operands.
+///
+/// # Panics
+/// If an offset leads out of `a`, `b` or the target: the caller's tables are wrong.
+pub fn product<T: Scalar>(
+    kernels: &MicroKernels<T>,
+    a: &[T],
+    rows: &[u32],
+    b: &[T],
+    runs: Runs<'_>,
+    target: Target<'_, T>,
+) {
+    let Target { out, rows: out_rows, column, columns, start } = target;
+    let largest = |rows: &[u32]| rows.iter().copied().max().map_or(0, |row| row as usize);
+    assert_eq!(rows.len(), out_rows.len(), "a product needs as many target rows as rows");
+    assert!(columns <= COLUMNS, "a panel has {COLUMNS} columns");
+    assert!(largest(rows) + runs.a_reach() <= a.len(), "a product's rows lead out of A");
+    assert!(runs.b_reach(COLUMNS) <= b.len(), "a product's runs lead out of B");
+    if let Start::Bias(bias) = start {
+        assert!(bias.len() >= column + columns, "a product's bias is too short");
+    }
+
+    let mut blocks = runs.list.chunks(runs.block.max(1));
+    let mut block = blocks.next().unwrap_or(&[]);
+    let mut start = start;
+    loop {
+        for (rows, out_rows) in rows.chunks(ROWS).zip(out_rows.chunks(ROWS)) {
+            let mut tile = [[T::zero(); COLUMNS]; ROWS];
+            for (sums, &row) in tile.iter_mut().zip(out_rows) {
+                match start {
+                    Start::Zero => {}
+                    Start::Existing => copy(sums, &out[row as usize + column..][..columns]),
+                    Start::Bias(bias) => copy(sums, &bias[column..][..columns]),
+                }
+            }
+            let operands = Operands {
+                a: a.as_ptr(),
+                rows,
+                b: b.as_ptr(),
+                runs: block,
+                depth: runs.depth,
+                a_step: runs.a_step,
+                b_step: runs.b_step,
+            };
+            // SAFETY: the largest row plus A's reach and B's reach are within their slices (asserted above), and
+            // reaches are maxima over all runs, of which `block` is a part. `kernels[r - 1]` is the kernel
+            // for r rows, and `MicroKernels` are only made for instruction sets that the machine has.
+            #[expect(unsafe_code, reason = "offsets were checked once for all tiles")]
+            unsafe {
+                kernels.0[rows.len() - 1](operands, &mut tile);
+            }
+            for (sums, &row) in tile.iter().zip(out_rows) {
+                copy(&mut out[row as usize + column..][..columns], sums);
+            }
+        }
+        match blocks.next() {
+            Some(next) => block = next,
+            None => return,
+        }
+        start = Start::Existing;
+    }
+}
+
+/// Copies as many values as the shorter has; the full width in two vector moves.
+#[inline(always)]
+fn copy<T: Copy>(to: &mut [T], from: &[T]) {
+    if let (Some(to), Some(from)) = (to.first_chunk_mut::<COLUMNS>(), from.first_chunk::<COLUMNS>()) {
+        *to = *from;
+        return;
+    }
+    for (to, from) in to.iter_mut().zip(from) {
+        *to = *from;
+    }
+}

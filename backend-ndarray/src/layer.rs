@@ -1,0 +1,100 @@
+//! The layers: each computes its output for a batch, and from the output's gradient its parameters' gradient and
+//! its input's.
+//!
+//! Work is cut into groups of [`GROUP`] samples whatever the number of threads, and what groups sum is added up in
+//! their order: results have the same bits on one thread and on many.
+
+mod batch_norm;
+mod conv;
+mod dense;
+mod flatten;
+mod pool;
+pub mod relu;
+
+pub use batch_norm::BatchNorm;
+pub use conv::{Conv, ConvLayouts};
+pub use dense::Dense;
+pub use flatten::Flatten;
+pub use pool::{AvgPool, GlobalAvgPool, MaxPool};
+
+use crate::layout::Layout;
+use rayon::prelude::*;
+
+/// Samples that one task works on.
+pub const GROUP: usize = 8;
+
+/// What a pass is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Gradient at the parameters: batch statistics, which the running ones follow.
+    Clean,
+    /// Gradient at perturbed parameters: batch statistics, the running ones stay.
+    Perturbed,
+    /// Running statistics, nothing changes.
+    Evaluate,
+}
+
+/// Operands of a forward pass: `samples` samples each of input and output.
+pub struct Forward<'a, T> {
+    pub mode: Mode,
+    pub samples: usize,
+    pub params: &'a [T],
+    pub statistics: &'a mut [T],
+    pub input: &'a [T],
+    pub output: &'a mut [T],
+}
+
+/// Operands of a backward pass.
+pub struct Backward<'a, T> {
+    pub samples: usize,
+    pub params: &'a [T],
+    /// Overwritten with the gradient of `params`.
+    pub grads: &'a mut [T],
+    pub input: &'a [T],
+    pub d_output: &'a [T],
+    /// The input's gradient, unless nobody needs it.
+    pub d_input: Option<InputGradient<'a, T>>,
+}
+
+/// Where an input's gradient goes.
+pub struct InputGradient<'a, T> {
+    pub values: &'a mut [T],
+    /// Whether another layer has put its share there already.
+    pub accumulate: bool,
+}
+
+/// A layer with one input.
+///
+/// Buffers are as long as the largest batch needs and some elements longer; only whole samples count. Halos are
+/// zero and stay zero.
+pub trait Layer<T>: Send {
+    fn forward(&mut self, pass: Forward<'_, T>);
+    fn backward(&mut self, pass: Backward<'_, T>);
+}
+
+/// Writes or adds values.
+#[inline(always)]
+fn put<T: crate::Scalar>(to: &mut [T], values: impl Iterator<Item = T>, accumulate: bool) {
+    if accumulate {
+        to.iter_mut().zip(values).for_each(|(to, value)| *to += value);
+    } else {
+        to.iter_mut().zip(values).for_each(|(to, value)| *to = value);
+    }
+}
+
+/// Writes or adds a tensor to another of the same shape.
+pub fn add<T: crate::Scalar>(
+    samples: usize,
+    (from, from_layout): (&[T], Layout),
+    (to, to_layout): (&mut [T], Layout),
+    accumulate: bool,
+) {
+    to.par_chunks_exact_mut(to_layout.sample_len())
+        .zip(from.par_chunks_exact(from_layout.sample_len()))
+        .take(samples)
+        .for_each(|(to, from)| {
+            for (to, from) in to_layout.rows_mut(to).zip(from_layout.rows(from)) {
+                put(to, from.iter().copied(), accumulate);
+            }
+        });
+}

@@ -1,0 +1,119 @@
+use super::{ConvLayouts, Filters};
+use crate::{
+    Scalar,
+    kernel::{COLUMNS, MicroKernels, Run, Runs, Start, Target, product},
+};
+use rayon::prelude::*;
+
+/// Samples whose share of a small gradient is summed apart, before the shares are added up in order.
+const SAMPLES_A_SHARE: usize = 16;
+/// Gradients of more weights than this are computed in slices over all samples instead.
+const SMALL: usize = 64 * 1024;
+/// Bytes of image and gradient that a block of rows may take in f32: a 32 KiB cache.
+const BLOCK_BYTES: usize = 32 * 1024;
+/// Rows of a large gradient that one task computes: eight tiles.
+const ROWS_A_TASK: usize = 48;
+
+/// Gradient of the weights: filter taps as rows, summed over the pixels of all samples.
+pub struct WeightGradient<T> {
+    filters: Filters,
+    layouts: ConvLayouts,
+    /// Offset of each tap in the image and in the gradient.
+    taps: Vec<u32>,
+    targets: Vec<u32>,
+    /// One run for each row of pixels of each sample.
+    runs: Vec<Run>,
+    block: usize,
+    shares: Vec<T>,
+}
+
+impl<T: Scalar> WeightGradient<T> {
+    pub fn new(filters: Filters, layouts: ConvLayouts, batch: usize) -> Self {
+        let Filters { kernel, inputs, outputs, stride, .. } = filters;
+        let ConvLayouts { input, d_output, .. } = layouts;
+        let taps = (0..kernel).flat_map(|r| (0..kernel * inputs).map(move |sc| r * input.row_stride() + sc));
+        let origin = input.pixel(filters.origin(0), filters.origin(0));
+        let small = filters.weights() <= SMALL;
+        let samples = if small { SAMPLES_A_SHARE.min(batch) } else { batch };
+        let rows = (0..samples).flat_map(|s| (0..d_output.shape.height).map(move |y| (s, y)));
+        let row_bytes = 4 * (stride * input.row_stride() + d_output.row_stride());
+        Self {
+            filters,
+            layouts,
+            taps: taps.map(|at| at as u32).collect(),
+            targets: (0..kernel * kernel * inputs).map(|row| (row * outputs) as u32).collect(),
+            runs: rows
+                .map(|(s, y)| Run {
+                    a: (s * input.sample_len() + y * stride * input.row_stride() + origin) as u32,
+                    b: (s * d_output.sample_len() + d_output.pixel(y as isize, 0)) as u32,
+                })
+                .collect(),
+            block: (BLOCK_BYTES / row_bytes).max(1),
+            shares: if small {
+                vec![T::zero(); batch.div_ceil(SAMPLES_A_SHARE) * filters.weights()]
+            } else {
+                vec![]
+            },
+        }
+    }
+
+    /// Overwrites `grads`: weights, then biases if there are any.
+    pub fn compute(&mut self, kernels: &MicroKernels<T>, samples: usize, x: &[T], g: &[T], grads: &mut [T]) {
+        let (d_weights, d_bias) = grads.split_at_mut(self.filters.weights());
+        let mut shares = core::mem::take(&mut self.shares);
+        if shares.is_empty() {
+            let outputs = self.filters.outputs;
+            d_weights.par_chunks_mut(ROWS_A_TASK * outputs).enumerate().for_each(|(task, slice)| {
+                let rows = task * ROWS_A_TASK..task * ROWS_A_TASK + slice.len() / outputs;
+                self.rows(kernels, samples, x, g, &self.taps[rows], slice);
+            });
+        } else {
+            let ConvLayouts { input, d_output, .. } = self.layouts;
+            let used = samples.div_ceil(SAMPLES_A_SHARE);
+            shares.par_chunks_exact_mut(d_weights.len()).take(used).enumerate().for_each(|(i, share)| {
+                let first = i * SAMPLES_A_SHARE;
+                let (x, g) = (&x[first * input.sample_len()..], &g[first * d_output.sample_len()..]);
+                let samples = SAMPLES_A_SHARE.min(samples - first);
+                self.rows(kernels, samples, x, g, &self.taps, share);
+            });
+            d_weights.fill(T::zero());
+            for share in shares.chunks_exact(d_weights.len()).take(used) {
+                crate::layer::put(d_weights, share.iter().copied(), true);
+            }
+        }
+        self.shares = shares;
+        self.bias(samples, g, d_bias);
+    }
+
+    /// The gradient's rows of the given taps, summed over samples.
+    fn rows(&self, kernels: &MicroKernels<T>, samples: usize, x: &[T], g: &[T], taps: &[u32], out: &mut [T]) {
+        let Filters { inputs, outputs, stride, .. } = self.filters;
+        let shape = self.layouts.d_output.shape;
+        let runs = Runs {
+            list: &self.runs[..samples * shape.height],
+            depth: shape.width,
+            a_step: stride * inputs,
+            b_step: outputs,
+            block: self.block,
+        };
+        for column in (0..outputs).step_by(COLUMNS) {
+            let columns = COLUMNS.min(outputs - column);
+            let rows = &self.targets[..taps.len()];
+            let target = Target { out: &mut *out, rows, column, columns, start: Start::Zero };
+            product(kernels, x, taps, &g[column..], runs, target);
+        }
+    }
+
+    fn bias(&self, samples: usize, g: &[T], d_bias: &mut [T]) {
+        if d_bias.is_empty() {
+            return;
+        }
+        d_bias.fill(T::zero());
+        let layout = self.layouts.d_output;
+        for sample in g.chunks_exact(layout.sample_len()).take(samples) {
+            for pixel in layout.rows(sample).flat_map(|row| row.chunks_exact(self.filters.outputs)) {
+                crate::layer::put(d_bias, pixel.iter().copied(), true);
+            }
+        }
+    }
+}

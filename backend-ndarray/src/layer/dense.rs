@@ -1,0 +1,142 @@
+use super::{Backward, Forward, InputGradient, Layer};
+use crate::{
+    Scalar,
+    kernel::{COLUMNS, MicroKernels, Run, Runs, Start, Target, pack_panels, panels, product},
+};
+use rayon::prelude::*;
+
+/// Samples that one task of a product works on: four full tiles.
+const ROWS_A_TASK: usize = 24;
+/// Rows of the weight gradient that one task computes.
+const WEIGHT_ROWS_A_TASK: usize = 48;
+/// Longest run of products: a panel of B of this depth takes half of a 32 KiB cache in f32.
+const DEPTH: usize = 256;
+
+/// `y = x W + b` on vectors. Parameters are `[W row by row (inputs x outputs), b]`.
+pub struct Dense<T> {
+    inputs: usize,
+    outputs: usize,
+    kernels: MicroKernels<T>,
+    forward: Gathered<T>,
+    backward: Gathered<T>,
+    /// Offsets of the weight gradient's rows in x and in the gradient.
+    weight_rows: [Vec<u32>; 2],
+}
+
+/// `rows x depth` times a packed `depth x columns`.
+struct Gathered<T> {
+    depth: usize,
+    columns: usize,
+    packed: Vec<T>,
+    /// Full runs, then the remainder.
+    runs: Vec<Run>,
+    remainder: Vec<Run>,
+    rows: [Vec<u32>; 2],
+}
+
+impl<T: Scalar> Gathered<T> {
+    fn new(depth: usize, columns: usize) -> Self {
+        let run = |k: usize| Run { a: k as u32, b: (k * COLUMNS) as u32 };
+        let full = depth / DEPTH * DEPTH;
+        Self {
+            depth,
+            columns,
+            packed: vec![T::zero(); panels(columns) * depth * COLUMNS],
+            runs: (0..full).step_by(DEPTH).map(run).collect(),
+            remainder: if full < depth { vec![run(full)] } else { vec![] },
+            rows: [depth, columns].map(|stride| (0..ROWS_A_TASK).map(|row| (row * stride) as u32).collect()),
+        }
+    }
+
+    /// Multiplies after [`pack_panels`] into `packed`.
+    fn multiply(
+        &self,
+        kernels: &MicroKernels<T>,
+        samples: usize,
+        a: &[T],
+        out: &mut [T],
+        start: Start<'_, T>,
+    ) {
+        let Self { depth, columns, .. } = *self;
+        out[..samples * columns]
+            .par_chunks_mut(ROWS_A_TASK * columns)
+            .zip(a[..samples * depth].par_chunks(ROWS_A_TASK * depth))
+            .for_each(|(out, a)| {
+                let [rows, out_rows] = [0, 1].map(|side: usize| &self.rows[side][..a.len() / depth]);
+                for (p, panel) in self.packed.chunks_exact(depth * COLUMNS).enumerate() {
+                    let mut start = start;
+                    for (list, depth) in [(&self.runs, DEPTH), (&self.remainder, depth % DEPTH)] {
+                        if list.is_empty() {
+                            continue;
+                        }
+                        let column = p * COLUMNS;
+                        let columns = COLUMNS.min(columns - column);
+                        let target = Target { out: &mut *out, rows: out_rows, column, columns, start };
+                        let runs = Runs { list, depth, a_step: 1, b_step: COLUMNS, block: 1 };
+                        product(kernels, a, rows, panel, runs, target);
+                        start = Start::Existing;
+                    }
+                }
+            });
+    }
+}
+
+impl<T: Scalar> Dense<T> {
+    pub fn new(inputs: usize, outputs: usize) -> Self {
+        Self {
+            inputs,
+            outputs,
+            kernels: T::kernels(),
+            forward: Gathered::new(inputs, outputs),
+            backward: Gathered::new(outputs, inputs),
+            weight_rows: [1, outputs]
+                .map(|step| (0..WEIGHT_ROWS_A_TASK).map(|row| (row * step) as u32).collect()),
+        }
+    }
+
+    /// `dW = x^T g`: each task computes some rows of dW over all samples, so nothing has to be added up.
+    fn weight_gradient(&self, samples: usize, x: &[T], g: &[T], grads: &mut [T]) {
+        let Self { inputs, outputs, .. } = *self;
+        let run = [Run { a: 0, b: 0 }];
+        let runs = Runs { list: &run, depth: samples, a_step: inputs, b_step: outputs, block: 1 };
+        grads.par_chunks_mut(WEIGHT_ROWS_A_TASK * outputs).enumerate().for_each(|(task, grads)| {
+            let rows = grads.len() / outputs;
+            for column in (0..outputs).step_by(COLUMNS) {
+                let target = Target {
+                    out: &mut *grads,
+                    rows: &self.weight_rows[1][..rows],
+                    column,
+                    columns: COLUMNS.min(outputs - column),
+                    start: Start::Zero,
+                };
+                let x = &x[task * WEIGHT_ROWS_A_TASK..];
+                product(&self.kernels, x, &self.weight_rows[0][..rows], &g[column..], runs, target);
+            }
+        });
+    }
+}
+
+impl<T: Scalar> Layer<T> for Dense<T> {
+    fn forward(&mut self, pass: Forward<'_, T>) {
+        let Self { inputs, outputs, .. } = *self;
+        let (weights, bias) = pass.params.split_at(inputs * outputs);
+        pack_panels(&mut self.forward.packed, inputs, outputs, |k, j| weights[k * outputs + j]);
+        self.forward.multiply(&self.kernels, pass.samples, pass.input, pass.output, Start::Bias(bias));
+    }
+
+    fn backward(&mut self, pass: Backward<'_, T>) {
+        let Self { inputs, outputs, .. } = *self;
+        let weights = &pass.params[..inputs * outputs];
+        let (d_weights, d_bias) = pass.grads.split_at_mut(inputs * outputs);
+        self.weight_gradient(pass.samples, pass.input, pass.d_output, d_weights);
+        d_bias.fill(T::zero());
+        for g in pass.d_output.chunks_exact(outputs).take(pass.samples) {
+            super::put(d_bias, g.iter().copied(), true);
+        }
+
+        let Some(InputGradient { values, accumulate }) = pass.d_input else { return };
+        pack_panels(&mut self.backward.packed, outputs, inputs, |k, j| weights[j * outputs + k]);
+        let start = if accumulate { Start::Existing } else { Start::Zero };
+        self.backward.multiply(&self.kernels, pass.samples, pass.d_output, values, start);
+    }
+}

@@ -1,0 +1,207 @@
+use super::{Backward, Forward, InputGradient, Layer, put};
+use crate::{Scalar, layout::Layout};
+use rayon::prelude::*;
+use sam_core::model::Shape;
+
+/// A grid of windows over an image.
+#[derive(Clone, Copy)]
+struct Windows {
+    input: Layout,
+    d_input: Layout,
+    output: Layout,
+    d_output: Layout,
+    size: usize,
+    stride: usize,
+}
+
+impl Windows {
+    /// Every output pixel and, for each pixel of its window in row order, the input pixel.
+    fn outputs(self) -> impl Iterator<Item = (usize, usize)> {
+        let Shape { height, width, .. } = self.output.shape;
+        (0..height).flat_map(move |y| (0..width).map(move |x| (y, x)))
+    }
+
+    fn window(self, (y, x): (usize, usize)) -> impl Iterator<Item = (isize, isize)> {
+        let Self { size, stride, .. } = self;
+        (0..size)
+            .flat_map(move |r| (0..size).map(move |s| ((y * stride + r) as isize, (x * stride + s) as isize)))
+    }
+}
+
+fn pixel<T>(sample: &[T], layout: Layout, y: isize, x: isize) -> &[T] {
+    &sample[layout.pixel(y, x)..][..layout.shape.channels]
+}
+
+fn pixel_mut<T>(sample: &mut [T], layout: Layout, y: isize, x: isize) -> &mut [T] {
+    &mut sample[layout.pixel(y, x)..][..layout.shape.channels]
+}
+
+/// Sets the image to zero, unless others have put their share there.
+fn clear<T: Scalar>(sample: &mut [T], layout: Layout, accumulate: bool) {
+    if !accumulate {
+        layout.rows_mut(sample).for_each(|row| row.fill(T::zero()));
+    }
+}
+
+/// Largest value of each window; the first of equals gets the gradient.
+pub struct MaxPool {
+    windows: Windows,
+    /// Which pixel of its window each output came from, `samples x outputs`.
+    chosen: Vec<u16>,
+}
+
+impl MaxPool {
+    pub fn new(input: [Layout; 2], output: [Layout; 2], size: usize, stride: usize, batch: usize) -> Self {
+        let ([input, d_input], [output, d_output]) = (input, output);
+        let windows = Windows { input, d_input, output, d_output, size, stride };
+        Self { windows, chosen: vec![0; batch * output.shape.len()] }
+    }
+}
+
+impl<T: Scalar> Layer<T> for MaxPool {
+    fn forward(&mut self, pass: Forward<'_, T>) {
+        let windows = self.windows;
+        let Windows { input, output, .. } = windows;
+        pass.output
+            .par_chunks_exact_mut(output.sample_len())
+            .zip(pass.input.par_chunks_exact(input.sample_len()))
+            .zip(self.chosen.par_chunks_exact_mut(output.shape.len()))
+            .take(pass.samples)
+            .for_each(|((to, from), chosen)| {
+                for (at, chosen) in windows.outputs().zip(chosen.chunks_exact_mut(output.shape.channels)) {
+                    let best = pixel_mut(to, output, at.0 as isize, at.1 as isize);
+                    for (k, (y, x)) in windows.window(at).enumerate() {
+                        let values = pixel(from, input, y, x);
+                        if k == 0 {
+                            best.copy_from_slice(values);
+                            chosen.fill(0);
+                            continue;
+                        }
+                        for ((best, chosen), &value) in best.iter_mut().zip(&mut *chosen).zip(values) {
+                            // A NaN wins, so that it shows in the loss.
+                            let better = value > *best || value.is_nan();
+                            *best = if better { value } else { *best };
+                            *chosen = if better { k as u16 } else { *chosen };
+                        }
+                    }
+                }
+            });
+    }
+
+    fn backward(&mut self, pass: Backward<'_, T>) {
+        let Some(InputGradient { values, accumulate }) = pass.d_input else { return };
+        let windows = self.windows;
+        let Windows { d_input, d_output, .. } = windows;
+        values
+            .par_chunks_exact_mut(d_input.sample_len())
+            .zip(pass.d_output.par_chunks_exact(d_output.sample_len()))
+            .zip(self.chosen.par_chunks_exact(d_output.shape.len()))
+            .take(pass.samples)
+            .for_each(|((to, from), chosen)| {
+                clear(to, d_input, accumulate);
+                for (at, chosen) in windows.outputs().zip(chosen.chunks_exact(d_output.shape.channels)) {
+                    let gradient = pixel(from, d_output, at.0 as isize, at.1 as isize);
+                    for (k, (y, x)) in windows.window(at).enumerate() {
+                        let to = pixel_mut(to, d_input, y, x);
+                        for ((to, &g), &chosen) in to.iter_mut().zip(gradient).zip(chosen) {
+                            *to += if chosen == k as u16 { g } else { T::zero() };
+                        }
+                    }
+                }
+            });
+    }
+}
+
+/// Mean of each window.
+pub struct AvgPool(Windows);
+
+impl AvgPool {
+    pub fn new(input: [Layout; 2], output: [Layout; 2], size: usize, stride: usize) -> Self {
+        let ([input, d_input], [output, d_output]) = (input, output);
+        Self(Windows { input, d_input, output, d_output, size, stride })
+    }
+
+    fn share<T: Scalar>(&self) -> T {
+        T::of(1.0 / (self.0.size * self.0.size) as f64)
+    }
+}
+
+impl<T: Scalar> Layer<T> for AvgPool {
+    fn forward(&mut self, pass: Forward<'_, T>) {
+        let (windows, share) = (self.0, self.share::<T>());
+        let Windows { input, output, .. } = windows;
+        pass.output
+            .par_chunks_exact_mut(output.sample_len())
+            .zip(pass.input.par_chunks_exact(input.sample_len()))
+            .take(pass.samples)
+            .for_each(|(to, from)| {
+                for at in windows.outputs() {
+                    let mean = pixel_mut(to, output, at.0 as isize, at.1 as isize);
+                    mean.fill(T::zero());
+                    for (y, x) in windows.window(at) {
+                        put(mean, pixel(from, input, y, x).iter().map(|&v| v * share), true);
+                    }
+                }
+            });
+    }
+
+    fn backward(&mut self, pass: Backward<'_, T>) {
+        let Some(InputGradient { values, accumulate }) = pass.d_input else { return };
+        let (windows, share) = (self.0, self.share::<T>());
+        let Windows { d_input, d_output, .. } = windows;
+        values
+            .par_chunks_exact_mut(d_input.sample_len())
+            .zip(pass.d_output.par_chunks_exact(d_output.sample_len()))
+            .take(pass.samples)
+            .for_each(|(to, from)| {
+                clear(to, d_input, accumulate);
+                for at in windows.outputs() {
+                    let gradient = pixel(from, d_output, at.0 as isize, at.1 as isize);
+                    for (y, x) in windows.window(at) {
+                        put(pixel_mut(to, d_input, y, x), gradient.iter().map(|&g| g * share), true);
+                    }
+                }
+            });
+    }
+}
+
+/// Mean over the whole image.
+pub struct GlobalAvgPool {
+    pub input: Layout,
+    pub d_input: Layout,
+}
+
+impl<T: Scalar> Layer<T> for GlobalAvgPool {
+    fn forward(&mut self, pass: Forward<'_, T>) {
+        let input = self.input;
+        let channels = input.shape.channels;
+        let share = T::of(1.0 / input.shape.pixels() as f64);
+        pass.output
+            .par_chunks_exact_mut(channels)
+            .zip(pass.input.par_chunks_exact(input.sample_len()))
+            .take(pass.samples)
+            .for_each(|(mean, from)| {
+                mean.fill(T::zero());
+                for pixel in input.rows(from).flat_map(|row| row.chunks_exact(channels)) {
+                    put(mean, pixel.iter().copied(), true);
+                }
+                mean.iter_mut().for_each(|mean| *mean *= share);
+            });
+    }
+
+    fn backward(&mut self, pass: Backward<'_, T>) {
+        let Some(InputGradient { values, accumulate }) = pass.d_input else { return };
+        let layout = self.d_input;
+        let channels = layout.shape.channels;
+        let share = T::of(1.0 / layout.shape.pixels() as f64);
+        values
+            .par_chunks_exact_mut(layout.sample_len())
+            .zip(pass.d_output.par_chunks_exact(channels))
+            .take(pass.samples)
+            .for_each(|(to, gradient)| {
+                for pixel in layout.rows_mut(to).flat_map(|row| row.chunks_exact_mut(channels)) {
+                    put(pixel, gradient.iter().map(|&g| g * share), accumulate);
+                }
+            });
+    }
+}

@@ -1,0 +1,77 @@
+//! `max(x, 0)`. NaN stays NaN, so that it shows in the loss.
+
+use super::{Backward, Forward, InputGradient, Layer, put};
+use crate::{Scalar, layout::Layout};
+use rayon::prelude::*;
+
+/// Elements that one task works on.
+const CHUNK: usize = 16_384;
+
+#[inline(always)]
+fn rectify<T: Scalar>(x: T) -> T {
+    if x < T::zero() { T::zero() } else { x }
+}
+
+/// A gradient behind ReLU: zero where the output is zero.
+#[inline(always)]
+fn gate<T: Scalar>(g: T, y: T) -> T {
+    if y == T::zero() { T::zero() } else { g }
+}
+
+/// Rectifies every value; a halo stays zero.
+pub fn forward_in_place<T: Scalar>(values: &mut [T]) {
+    values.par_chunks_mut(CHUNK).for_each(|chunk| chunk.iter_mut().for_each(|x| *x = rectify(*x)));
+}
+
+/// Gates the gradient by the output. Both have `samples` samples, whose halos may differ.
+pub fn backward_in_place<T: Scalar>(
+    samples: usize,
+    (output, layout): (&[T], Layout),
+    (gradient, gradient_layout): (&mut [T], Layout),
+) {
+    gradient
+        .par_chunks_exact_mut(gradient_layout.sample_len())
+        .zip(output.par_chunks_exact(layout.sample_len()))
+        .take(samples)
+        .for_each(|(gradient, output)| {
+            for (gradient, output) in gradient_layout.rows_mut(gradient).zip(layout.rows(output)) {
+                gradient.iter_mut().zip(output).for_each(|(g, &y)| *g = gate(*g, y));
+            }
+        });
+}
+
+/// ReLU of a tensor that others read too.
+pub struct Relu {
+    pub input: [Layout; 2],
+    pub output: [Layout; 2],
+}
+
+impl<T: Scalar> Layer<T> for Relu {
+    fn forward(&mut self, pass: Forward<'_, T>) {
+        let (input, output) = (self.input[0], self.output[0]);
+        pass.output
+            .par_chunks_exact_mut(output.sample_len())
+            .zip(pass.input.par_chunks_exact(input.sample_len()))
+            .take(pass.samples)
+            .for_each(|(to, from)| {
+                for (to, from) in output.rows_mut(to).zip(input.rows(from)) {
+                    put(to, from.iter().map(|&x| rectify(x)), false);
+                }
+            });
+    }
+
+    fn backward(&mut self, pass: Backward<'_, T>) {
+        let Some(InputGradient { values, accumulate }) = pass.d_input else { return };
+        let ([input, d_input], d_output) = (self.input, self.output[1]);
+        values
+            .par_chunks_exact_mut(d_input.sample_len())
+            .zip(pass.input.par_chunks_exact(input.sample_len()))
+            .zip(pass.d_output.par_chunks_exact(d_output.sample_len()))
+            .take(pass.samples)
+            .for_each(|((to, x), g)| {
+                for ((to, x), g) in d_input.rows_mut(to).zip(input.rows(x)).zip(d_output.rows(g)) {
+                    put(to, g.iter().zip(x).map(|(&g, &x)| gate(g, rectify(x))), accumulate);
+                }
+            });
+    }
+}

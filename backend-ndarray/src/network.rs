@@ -1,0 +1,270 @@
+mod build;
+mod run;
+
+use crate::{
+    Scalar,
+    arena::{self, Segment},
+    error::{BatchError, NetworkError},
+    loss::Evaluation,
+    plan::{Description, Plan},
+};
+use build::Task;
+use ndarray::{ArrayView4, Axis, Slice};
+use rayon::ThreadPool;
+use sam_core::{
+    GradientOracle, Pass,
+    model::{Architecture, ImageShape, Shape, Tensor},
+};
+
+/// A network that computes the loss of a batch and its gradient, behind [`GradientOracle`].
+///
+/// Parameters and gradients are the caller's, each one flat arena; [`Network::segments`] says which tensor is
+/// where. The network itself holds what a pass needs: activations, gradients of activations, and the running
+/// statistics of batch normalisation, which follow the batch in the clean pass of a step only.
+///
+/// Everything is allocated when it is built, for batches up to a given size; see [`Network::buffer_bytes`].
+///
+/// ```
+/// use ndarray::Array4;
+/// use sam_backend_ndarray::Network;
+/// use sam_core::{Rule, Sam, Sgd, SliceSpace, model::ImageShape};
+///
+/// let image = ImageShape::new(8, 8, 1);
+/// let mut network = Network::<f32>::new(&"lenet".parse()?, image, 10, 4, 1)?;
+/// let mut weights = network.initial_parameters(0);
+/// let mut gradient = vec![0.0; weights.len()];
+/// let n = weights.len();
+/// let mut sam = Sam::new(SliceSpace::new(vec![0.0; n]), Rule::l2(0.05), Sgd::new(0.1, [0.0; 0]));
+///
+/// network.set_batch(Array4::zeros([4, 8, 8, 1]).view(), &[3, 1, 4, 1])?;
+/// let step = sam.step(&mut weights, &mut gradient, &mut network)?;
+/// assert!(step.clean > 0.0);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Network<T> {
+    tasks: Vec<Task<T>>,
+    segments: Vec<Segment>,
+    statistic_segments: Vec<Segment>,
+    values: Vec<Vec<T>>,
+    gradients: Vec<Vec<T>>,
+    statistics: Vec<T>,
+    ends: run::Ends,
+    labels: Vec<u16>,
+    smoothing: f64,
+    batch: usize,
+    classes: usize,
+    threads: ThreadPool,
+    last: Evaluation,
+}
+
+impl<T: Scalar> Network<T> {
+    /// Builds `architecture` for images of shape `image`, `classes` classes and batches of up to `batch` samples,
+    /// run by `threads` threads (0: as many as the machine has cores). Results don't depend on their number.
+    ///
+    /// # Errors
+    /// When the image is too small for the network, or a number is out of range.
+    pub fn new(
+        architecture: &Architecture,
+        image: ImageShape,
+        classes: usize,
+        batch: usize,
+        threads: usize,
+    ) -> Result<Self, NetworkError> {
+        Self::build(image, classes, batch, threads, |graph| architecture.describe(image, classes, graph))
+    }
+
+    /// Builds a network of one's own from its operations; `describe` returns the logits, a vector of `classes`
+    /// values that is the last tensor made.
+    ///
+    /// # Errors
+    /// As [`Network::new`], and when the logits are something else.
+    pub fn build(
+        image: ImageShape,
+        classes: usize,
+        batch: usize,
+        threads: usize,
+        describe: impl FnOnce(&mut Description) -> Result<Tensor, NetworkError>,
+    ) -> Result<Self, NetworkError> {
+        let mut description = Description::new(image);
+        let logits = describe(&mut description)?;
+        let last = description.tensors() - 1;
+        if logits.0 != last || last == 0 || description.shape(last) != Shape::vector(classes) {
+            return Err(NetworkError::Logits { classes, found: description.shape(last) });
+        }
+        if !(2..=1 << 16).contains(&classes) {
+            return Err(NetworkError::Classes(classes));
+        }
+        if batch == 0 {
+            return Err(NetworkError::EmptyBatch);
+        }
+        let plan = Plan::new(&description);
+        let values = build::buffers(&plan.value_slots, batch)?;
+        let gradients = build::buffers(&plan.gradient_slots, batch)?;
+        let threads = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .thread_name(|i| format!("network-{i}"))
+            .build()
+            .map_err(|cause| NetworkError::Threads(cause.to_string()))?;
+        Ok(Self {
+            tasks: build::tasks(&plan, batch),
+            ends: run::Ends::new(&plan),
+            statistics: arena::initial(&plan.statistic_segments, 0),
+            segments: plan.segments,
+            statistic_segments: plan.statistic_segments,
+            values,
+            gradients,
+            labels: Vec::with_capacity(batch),
+            smoothing: 0.0,
+            batch,
+            classes,
+            threads,
+            last: Evaluation::default(),
+        })
+    }
+
+    /// Number of parameters: the length of the arenas.
+    #[must_use]
+    pub fn parameter_count(&self) -> usize {
+        self.segments.last().map_or(0, |segment| segment.range.end)
+    }
+
+    /// The parameter tensors, in the order of the arena.
+    #[must_use]
+    pub fn segments(&self) -> &[Segment] {
+        &self.segments
+    }
+
+    /// Parameters to start from: weights by He et al. 2015, biases 0, batch normalisation the identity. The same
+    /// for the same seed on every machine.
+    #[must_use]
+    pub fn initial_parameters(&self, seed: u64) -> Vec<T> {
+        arena::initial(&self.segments, seed)
+    }
+
+    /// Running means and (unbiased) variances of batch normalisation.
+    #[must_use]
+    pub fn statistics(&self) -> &[T] {
+        &self.statistics
+    }
+
+    /// What is where in [`Network::statistics`].
+    #[must_use]
+    pub fn statistic_segments(&self) -> &[Segment] {
+        &self.statistic_segments
+    }
+
+    /// Replaces the running statistics, as when a checkpoint is loaded.
+    ///
+    /// # Errors
+    /// When the length is not that of [`Network::statistics`].
+    pub fn set_statistics(&mut self, statistics: &[T]) -> Result<(), BatchError> {
+        check_length("running statistics", self.statistics.len(), statistics.len())?;
+        self.statistics.copy_from_slice(statistics);
+        Ok(())
+    }
+
+    /// Puts every running statistic back to where a new network's are: mean 0, variance 1.
+    pub fn reset_statistics(&mut self) {
+        self.statistics = arena::initial(&self.statistic_segments, 0);
+    }
+
+    /// Share of each target spread over all classes, in [0, 1); 0 at first. For training only.
+    pub fn set_label_smoothing(&mut self, smoothing: T) {
+        self.smoothing = smoothing.wide();
+    }
+
+    /// Bytes of activations and their gradients: most of what the network holds.
+    #[must_use]
+    pub fn buffer_bytes(&self) -> usize {
+        self.values.iter().chain(&self.gradients).map(|buffer| size_of_val(buffer.as_slice())).sum()
+    }
+
+    /// The batch whose loss the next gradients are of: images `samples x height x width x channels`, and a class
+    /// for each.
+    ///
+    /// # Errors
+    /// When the images are of another shape than the network's, more than its batch, or don't go with the labels.
+    pub fn set_batch(&mut self, images: ArrayView4<'_, T>, labels: &[u16]) -> Result<(), BatchError> {
+        self.labels.clear();
+        self.check(&images, labels)?;
+        let samples = images.len_of(Axis(0));
+        if samples > self.batch {
+            return Err(BatchError::Samples { most: self.batch, found: samples });
+        }
+        self.load(images);
+        self.labels.extend_from_slice(labels);
+        Ok(())
+    }
+
+    /// Loss and number of correct predictions of the batch's last gradient.
+    #[must_use]
+    pub fn last_batch(&self) -> Evaluation {
+        self.last
+    }
+
+    /// Mean loss and correct predictions on any number of images, with running statistics. Forgets the batch.
+    ///
+    /// # Errors
+    /// When the images or the parameters don't fit the network, or there are none.
+    pub fn evaluate(
+        &mut self,
+        params: &[T],
+        images: ArrayView4<'_, T>,
+        labels: &[u16],
+    ) -> Result<Evaluation, BatchError> {
+        check_length("parameters", self.parameter_count(), params.len())?;
+        self.labels.clear();
+        self.check(&images, labels)?;
+        let mut total = Evaluation::default();
+        for (i, labels) in labels.chunks(self.batch).enumerate() {
+            let first = i * self.batch;
+            self.load(images.slice_axis(Axis(0), Slice::from(first..first + labels.len())));
+            let part = self.forward_evaluate(params, labels);
+            total.loss += part.loss * part.count as f64;
+            total.correct += part.correct;
+            total.count += part.count;
+        }
+        total.loss /= total.count as f64;
+        Ok(total)
+    }
+
+    fn check(&self, images: &ArrayView4<'_, T>, labels: &[u16]) -> Result<(), BatchError> {
+        let image = self.ends.image();
+        let (samples, height, width, channels) = images.dim();
+        let expected = [image.height, image.width, image.channels];
+        if [height, width, channels] != expected {
+            return Err(BatchError::Images { expected, found: [samples, height, width, channels] });
+        }
+        if samples == 0 {
+            return Err(BatchError::Samples { most: self.batch, found: 0 });
+        }
+        if labels.len() != samples {
+            return Err(BatchError::Labels { expected: samples, found: labels.len() });
+        }
+        match labels.iter().position(|&label| usize::from(label) >= self.classes) {
+            None => Ok(()),
+            Some(sample) => Err(BatchError::Label { classes: self.classes, found: labels[sample], sample }),
+        }
+    }
+}
+
+impl<T: Scalar> GradientOracle<[T]> for Network<T> {
+    /// Mean loss of the batch.
+    type Loss = f64;
+    type Error = BatchError;
+
+    fn gradient(&mut self, params: &[T], grads: &mut [T], pass: Pass) -> Result<f64, BatchError> {
+        let parameters = self.parameter_count();
+        check_length("parameters", parameters, params.len())?;
+        check_length("gradients", parameters, grads.len())?;
+        if self.labels.is_empty() {
+            return Err(BatchError::NoBatch);
+        }
+        self.last = self.forward_backward(params, grads, pass);
+        Ok(self.last.loss)
+    }
+}
+
+fn check_length(what: &'static str, expected: usize, found: usize) -> Result<(), BatchError> {
+    if expected == found { Ok(()) } else { Err(BatchError::Length { what, expected, found }) }
+}

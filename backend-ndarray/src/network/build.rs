@@ -1,0 +1,109 @@
+use crate::{
+    Scalar,
+    error::NetworkError,
+    kernel::COLUMNS,
+    layer::{
+        AvgPool, BatchNorm, Conv, ConvLayouts, Dense, Flatten, GlobalAvgPool, Layer, MaxPool, relu::Relu,
+    },
+    layout::Layout,
+    plan::{Edge, Place, Plan, Step},
+};
+use core::ops::Range;
+use sam_core::model::Op;
+
+/// A step of the plan, ready to run.
+pub struct Task<T> {
+    pub kind: Kind<T>,
+    pub input: Place,
+    pub output: Place,
+    /// Buffer of the input's gradient, and whether to add to what is there.
+    pub d_input: Option<(Place, bool)>,
+    pub d_output: Option<Place>,
+    pub params: Range<usize>,
+    pub statistics: Range<usize>,
+}
+
+pub enum Kind<T> {
+    Layer(Box<dyn Layer<T>>),
+    ReluInPlace,
+    /// Adds the second input to the first, which the output usually shares a buffer with.
+    Add {
+        second: Place,
+        d_second: Option<(Place, bool)>,
+    },
+}
+
+/// Buffers of `lens` elements a sample, with a tile's width to spare: tiles read past the end of a row.
+pub fn buffers<T: Scalar>(lens: &[usize], batch: usize) -> Result<Vec<Vec<T>>, NetworkError> {
+    let buffer = |&len: &usize| {
+        let elements = len as u128 * batch as u128 + COLUMNS as u128;
+        // Tables of offsets are in 32 bits.
+        match u32::try_from(elements) {
+            Ok(elements) => Ok(vec![T::zero(); elements as usize]),
+            Err(_) => Err(NetworkError::TooLarge(elements)),
+        }
+    };
+    lens.iter().map(buffer).collect()
+}
+
+pub fn tasks<T: Scalar>(plan: &Plan, batch: usize) -> Vec<Task<T>> {
+    plan.steps.iter().filter(|step| !step.skip).map(|step| task(plan, step, batch)).collect()
+}
+
+fn task<T: Scalar>(plan: &Plan, step: &Step, batch: usize) -> Task<T> {
+    let gradient = |edge: &Edge| plan.gradients[edge.tensor].map(|place| (place, edge.accumulate));
+    let first = &step.inputs[0];
+    let (input, output) = (plan.values[first.tensor], plan.values[step.output]);
+    let (d_input, d_output) = (gradient(first), plan.gradients[step.output]);
+    // Where no gradient is wanted any layout does.
+    let d_input_layout = d_input.map_or(input.layout, |(place, _)| place.layout);
+    let d_output_layout = d_output.map_or(output.layout, |place| place.layout);
+    let kind = match step.op {
+        Op::Relu if input.slot == output.slot => Kind::ReluInPlace,
+        Op::Add => {
+            let second = &step.inputs[1];
+            Kind::Add { second: plan.values[second.tensor], d_second: gradient(second) }
+        }
+        op => Kind::Layer(layer(
+            op,
+            step.fused_relu,
+            [input.layout, d_input_layout],
+            [output.layout, d_output_layout],
+            batch,
+        )),
+    };
+    Task {
+        kind,
+        input,
+        output,
+        d_input,
+        d_output,
+        params: step.params.clone(),
+        statistics: step.statistics.clone(),
+    }
+}
+
+fn layer<T: Scalar>(
+    op: Op,
+    fused_relu: bool,
+    input: [Layout; 2],
+    output: [Layout; 2],
+    batch: usize,
+) -> Box<dyn Layer<T>> {
+    let [values, gradient] = input;
+    match op {
+        Op::Flatten => Box::new(Flatten { input: values, d_input: gradient }),
+        Op::Dense { outputs } => Box::new(Dense::new(values.shape.len(), outputs)),
+        Op::Conv { kernel, stride, padding, .. } => {
+            let layouts =
+                ConvLayouts { input: values, d_input: gradient, output: output[0], d_output: output[1] };
+            Box::new(Conv::new(layouts, kernel, stride, padding, batch))
+        }
+        Op::BatchNorm => Box::new(BatchNorm::new(input, output, fused_relu, batch)),
+        Op::MaxPool { size, stride } => Box::new(MaxPool::new(input, output, size, stride, batch)),
+        Op::AvgPool { size, stride } => Box::new(AvgPool::new(input, output, size, stride)),
+        Op::GlobalAvgPool => Box::new(GlobalAvgPool { input: values, d_input: gradient }),
+        Op::Relu => Box::new(Relu { input, output }),
+        Op::Add => unreachable!("addition has two inputs: it is a kind of its own"),
+    }
+}

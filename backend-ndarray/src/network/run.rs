@@ -1,0 +1,158 @@
+use super::{
+    Network,
+    build::{Kind, Task},
+};
+use crate::{
+    Scalar,
+    layer::{Backward, Forward, InputGradient, Mode, add, relu},
+    loss::{Evaluation, cross_entropy},
+    plan::{Place, Plan},
+};
+use core::mem::take;
+use ndarray::ArrayView4;
+use sam_core::{Pass, model::Shape};
+
+/// Where a pass begins and ends.
+pub struct Ends {
+    image: Place,
+    logits: Place,
+    d_logits: Option<Place>,
+}
+
+impl Ends {
+    pub fn new(plan: &Plan) -> Self {
+        let last = plan.values.len() - 1;
+        Self { image: plan.values[0], logits: plan.values[last], d_logits: plan.gradients[last] }
+    }
+
+    pub fn image(&self) -> Shape {
+        self.image.layout.shape
+    }
+}
+
+impl<T: Scalar> Network<T> {
+    /// Copies images to where the first layer reads them.
+    pub(super) fn load(&mut self, images: ArrayView4<'_, T>) {
+        let Place { slot, layout } = self.ends.image;
+        for (to, from) in self.values[slot].chunks_exact_mut(layout.sample_len()).zip(images.outer_iter()) {
+            for (to, from) in layout.rows_mut(to).zip(from.outer_iter()) {
+                match from.as_slice() {
+                    Some(from) => to.copy_from_slice(from),
+                    None => to.iter_mut().zip(from).for_each(|(to, &from)| *to = from),
+                }
+            }
+        }
+    }
+
+    pub(super) fn forward_evaluate(&mut self, params: &[T], labels: &[u16]) -> Evaluation {
+        let Self { tasks, values, statistics, threads, ends, classes, .. } = self;
+        threads.install(|| forward(tasks, values, statistics, params, labels.len(), Mode::Evaluate));
+        let logits = &values[ends.logits.slot][..labels.len() * *classes];
+        cross_entropy(logits, labels, 0.0, None)
+    }
+
+    pub(super) fn forward_backward(&mut self, params: &[T], grads: &mut [T], pass: Pass) -> Evaluation {
+        let Self { tasks, values, gradients, statistics, threads, ends, classes, labels, smoothing, .. } =
+            self;
+        let samples = labels.len();
+        let mode = match pass {
+            Pass::Clean => Mode::Clean,
+            Pass::Perturbed => Mode::Perturbed,
+        };
+        threads.install(|| {
+            forward(tasks, values, statistics, params, samples, mode);
+            let logits = &values[ends.logits.slot][..samples * *classes];
+            let d_logits = ends.d_logits.map(|place| gradients[place.slot].as_mut_slice());
+            let result = cross_entropy(logits, labels, *smoothing, d_logits);
+            for task in tasks.iter_mut().rev() {
+                backward(task, values, gradients, params, grads, samples);
+            }
+            result
+        })
+    }
+}
+
+fn forward<T: Scalar>(
+    tasks: &mut [Task<T>],
+    values: &mut [Vec<T>],
+    statistics: &mut [T],
+    params: &[T],
+    samples: usize,
+    mode: Mode,
+) {
+    for Task { kind, input, output, params: own, statistics: own_statistics, .. } in tasks {
+        let mut to = take(&mut values[output.slot]);
+        match kind {
+            Kind::Layer(layer) => layer.forward(Forward {
+                mode,
+                samples,
+                params: &params[own.clone()],
+                statistics: &mut statistics[own_statistics.clone()],
+                input: &values[input.slot],
+                output: &mut to,
+            }),
+            Kind::ReluInPlace => relu::forward_in_place(&mut to[..samples * output.layout.sample_len()]),
+            Kind::Add { second, .. } => {
+                if input.slot != output.slot {
+                    add(samples, (&values[input.slot], input.layout), (&mut to, output.layout), false);
+                }
+                add(samples, (&values[second.slot], second.layout), (&mut to, output.layout), true);
+            }
+        }
+        values[output.slot] = to;
+    }
+}
+
+fn backward<T: Scalar>(
+    task: &mut Task<T>,
+    values: &[Vec<T>],
+    gradients: &mut [Vec<T>],
+    params: &[T],
+    grads: &mut [T],
+    samples: usize,
+) {
+    let Task { kind, input, output, d_input, d_output, params: own, .. } = task;
+    // Nothing before this task has parameters.
+    let Some(d_output) = *d_output else { return };
+    match kind {
+        Kind::Layer(layer) => {
+            let mut to = d_input.map(|(place, _)| take(&mut gradients[place.slot]));
+            layer.backward(Backward {
+                samples,
+                params: &params[own.clone()],
+                grads: &mut grads[own.clone()],
+                input: &values[input.slot],
+                d_output: &gradients[d_output.slot],
+                d_input: to
+                    .as_mut()
+                    .zip(*d_input)
+                    .map(|(values, (_, accumulate))| InputGradient { values, accumulate }),
+            });
+            if let (Some(to), Some((place, _))) = (to, *d_input) {
+                gradients[place.slot] = to;
+            }
+        }
+        Kind::ReluInPlace => {
+            let gradient = &mut gradients[d_output.slot];
+            relu::backward_in_place(
+                samples,
+                (&values[output.slot], output.layout),
+                (gradient, d_output.layout),
+            );
+        }
+        Kind::Add { d_second, .. } => {
+            for (place, accumulate) in [*d_input, *d_second].into_iter().flatten() {
+                if place.slot != d_output.slot {
+                    let mut to = take(&mut gradients[place.slot]);
+                    add(
+                        samples,
+                        (&gradients[d_output.slot], d_output.layout),
+                        (&mut to, place.layout),
+                        accumulate,
+                    );
+                    gradients[place.slot] = to;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! From a network's description to where everything lies: which tensors share a buffer, which layers fuse, which
+//! parameters belong to whom.
+
+mod alias;
+mod description;
+mod slots;
+
+pub use description::{Description, Node};
+
+use crate::{arena::Segment, layout::Layout};
+use alias::Aliases;
+use core::ops::Range;
+use sam_core::model::{Op, Shape};
+use slots::Slots;
+
+/// A tensor's place: which buffer, and how it lies there.
+#[derive(Clone, Copy, Debug)]
+pub struct Place {
+    pub slot: usize,
+    pub layout: Layout,
+}
+
+/// A node's part of the plan.
+#[derive(Clone, Debug)]
+pub struct Step {
+    pub op: Op,
+    /// The tensors it reads, then the one it makes.
+    pub inputs: Vec<Edge>,
+    pub output: usize,
+    /// Nothing to do: the node before does it as well, or only the shape changes.
+    pub skip: bool,
+    /// A batch normalisation that applies the ReLU behind it.
+    pub fused_relu: bool,
+    pub params: Range<usize>,
+    pub statistics: Range<usize>,
+}
+
+/// A tensor as a node's input.
+#[derive(Clone, Copy, Debug)]
+pub struct Edge {
+    pub tensor: usize,
+    /// Whether another node has put its share of the tensor's gradient in place before.
+    pub accumulate: bool,
+}
+
+/// The whole network's plan.
+#[derive(Debug)]
+pub struct Plan {
+    pub steps: Vec<Step>,
+    /// Where each tensor's values are.
+    pub values: Vec<Place>,
+    /// Where each tensor's gradient is, if anybody needs it.
+    pub gradients: Vec<Option<Place>>,
+    /// Elements a sample of each buffer of values and of gradients.
+    pub value_slots: Vec<usize>,
+    pub gradient_slots: Vec<usize>,
+    pub segments: Vec<Segment>,
+    pub statistic_segments: Vec<Segment>,
+}
+
+impl Plan {
+    pub fn new(description: &Description) -> Self {
+        let nodes = description.nodes();
+        let aliases = Aliases::new(description);
+        let slots = Slots::new(description, &aliases);
+        let mut plan = Self {
+            steps: Vec::with_capacity(nodes.len()),
+            values: slots.values,
+            gradients: slots.gradients,
+            value_slots: slots.value_lens,
+            gradient_slots: slots.gradient_lens,
+            segments: Vec::new(),
+            statistic_segments: Vec::new(),
+        };
+        for (i, node) in nodes.iter().enumerate() {
+            let input = description.shape(node.inputs[0]);
+            let edge = |(position, &tensor): (usize, &usize)| Edge {
+                tensor,
+                accumulate: description.consumers(tensor).iter().any(|&other| other > i)
+                    || node.inputs[..position].contains(&tensor),
+            };
+            let step = Step {
+                op: node.op,
+                inputs: node.inputs.iter().enumerate().map(edge).collect(),
+                output: i + 1,
+                skip: aliases.skip[i],
+                fused_relu: aliases.fused_relu[i],
+                params: plan.add_parameters(node, input),
+                statistics: plan.add_statistics(node, input),
+            };
+            plan.steps.push(step);
+        }
+        plan
+    }
+
+    fn add_parameters(&mut self, node: &Node, input: Shape) -> Range<usize> {
+        let first = total(&self.segments);
+        for parameter in node.op.parameters(input) {
+            let start = total(&self.segments);
+            self.segments.push(Segment {
+                name: format!("{}.{}", node.name, parameter.role),
+                shape: parameter.shape().to_vec(),
+                range: start..start + parameter.len(),
+                init: parameter.init,
+            });
+        }
+        first..total(&self.segments)
+    }
+
+    fn add_statistics(&mut self, node: &Node, input: Shape) -> Range<usize> {
+        use sam_core::model::Init;
+        let first = total(&self.statistic_segments);
+        if node.op == Op::BatchNorm {
+            for (role, initial) in [("running_mean", 0.0), ("running_variance", 1.0)] {
+                let start = total(&self.statistic_segments);
+                self.statistic_segments.push(Segment {
+                    name: format!("{}.{role}", node.name),
+                    shape: vec![input.channels],
+                    range: start..start + input.channels,
+                    init: Init::Constant(initial),
+                });
+            }
+        }
+        first..total(&self.statistic_segments)
+    }
+}
+
+fn total(segments: &[Segment]) -> usize {
+    segments.last().map_or(0, |segment| segment.range.end)
+}

@@ -1,0 +1,231 @@
+//! Every layer's gradient against central differences of the loss, in f64.
+
+use ndarray::Array4;
+use proptest::prelude::*;
+use sam_backend_ndarray::{Description, Network, NetworkError};
+use sam_core::{
+    GradientOracle, Pass,
+    model::{Graph, ImageShape, Name, Op, Shape, Tensor},
+};
+
+/// Deterministic values in (-1, 1) with no structure that a wrong index could hide behind.
+fn noise(seed: u64) -> impl Iterator<Item = f64> {
+    let mut state = seed.wrapping_mul(2).wrapping_add(0x9E37_79B9_7F4A_7C15);
+    core::iter::repeat_with(move || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 11) as f64 / (1u64 << 52) as f64 - 1.0
+    })
+}
+
+const CLASSES: usize = 3;
+
+/// Largest difference between gradient and central differences, relative to the gradient's largest entry.
+fn gradient_error(
+    image: ImageShape,
+    samples: usize,
+    describe: impl FnOnce(&mut Description) -> Result<Tensor, NetworkError>,
+) -> f64 {
+    let mut network = Network::<f64>::build(image, CLASSES, samples, 2, describe).unwrap();
+    network.set_label_smoothing(0.1);
+    let images = Array4::from_shape_fn((samples, image.height, image.width, image.channels), {
+        let mut values = noise(1);
+        move |_| values.next().unwrap()
+    });
+    let labels: Vec<u16> = (0..samples).map(|i| (i * 7 % CLASSES) as u16).collect();
+    network.set_batch(images.view(), &labels).unwrap();
+    // Everything off its starting value, so that scales, shifts and biases matter.
+    let mut w: Vec<f64> =
+        network.initial_parameters(3).iter().zip(noise(2)).map(|(w, n)| w + 0.3 * n).collect();
+    let mut g = vec![f64::NAN; w.len()];
+    network.gradient(&w, &mut g, Pass::Clean).unwrap();
+    let largest = g.iter().fold(0.0f64, |m, g| m.max(g.abs()));
+    assert!(largest > 1e-3, "the test needs a gradient, found {largest}");
+    let mut scratch = vec![0.0; w.len()];
+    let mut worst = 0.0f64;
+    for i in 0..w.len() {
+        let (step, at) = (1e-5, w[i]);
+        let mut loss = |value| {
+            w[i] = value;
+            network.gradient(&w, &mut scratch, Pass::Perturbed).unwrap()
+        };
+        let difference = (loss(at + step) - loss(at - step)) / (2.0 * step);
+        w[i] = at;
+        worst = worst.max((difference - g[i]).abs() / largest);
+    }
+    worst
+}
+
+fn push(
+    graph: &mut Description,
+    name: &'static str,
+    op: Op,
+    inputs: &[Tensor],
+) -> Result<Tensor, NetworkError> {
+    graph.push(Name::new(name), op, inputs)
+}
+
+/// Flattens and classifies.
+fn head(graph: &mut Description, x: Tensor) -> Result<Tensor, NetworkError> {
+    let x = push(graph, "flatten", Op::Flatten, &[x])?;
+    push(graph, "head", Op::Dense { outputs: CLASSES }, &[x])
+}
+
+const fn conv(channels: usize, kernel: usize, stride: usize, padding: usize, bias: bool) -> Op {
+    Op::Conv { channels, kernel, stride, padding, bias }
+}
+
+const TOLERANCE: f64 = 1e-7;
+
+#[test]
+fn dense_layers() {
+    let error = gradient_error(Shape::new(3, 5, 2), 5, |g| {
+        let x = push(g, "flatten", Op::Flatten, &[Tensor::INPUT])?;
+        let x = push(g, "a", Op::Dense { outputs: 19 }, &[x])?;
+        let x = push(g, "relu", Op::Relu, &[x])?;
+        push(g, "head", Op::Dense { outputs: CLASSES }, &[x])
+    });
+    assert!(error < TOLERANCE, "{error}");
+}
+
+#[test]
+fn a_dense_layer_deeper_than_a_block_of_the_kernel() {
+    let error = gradient_error(Shape::vector(600), 2, |g| {
+        push(g, "head", Op::Dense { outputs: CLASSES }, &[Tensor::INPUT])
+    });
+    assert!(error < TOLERANCE, "{error}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Two convolutions, so that the second's input gradient counts, of every shape that the forward pass takes.
+    #[test]
+    fn convolutions(
+        (height, width, channels) in (3usize..8, 3usize..8, 1usize..4),
+        (kernel, stride, padding) in (1usize..4, 1usize..4, 0usize..3),
+        (outputs, bias, samples) in (1usize..20, any::<bool>(), 1usize..4),
+    ) {
+        prop_assume!(padding < kernel);
+        let error = gradient_error(Shape::new(height, width, channels), samples, |g| {
+            let x = push(g, "first", conv(3, 3, 1, 1, false), &[Tensor::INPUT])?;
+            let x = push(g, "second", conv(outputs, kernel, stride, padding, bias), &[x])?;
+            head(g, x)
+        });
+        prop_assert!(error < TOLERANCE, "{}", error);
+    }
+
+    #[test]
+    fn pools(
+        (height, width) in (4usize..8, 4usize..8),
+        (size, stride) in (1usize..4, 1usize..4),
+        max in any::<bool>(),
+    ) {
+        let op = if max { Op::MaxPool { size, stride } } else { Op::AvgPool { size, stride } };
+        let error = gradient_error(Shape::new(height, width, 2), 3, |g| {
+            let x = push(g, "conv", conv(3, 3, 1, 1, true), &[Tensor::INPUT])?;
+            let x = push(g, "pool", op, &[x])?;
+            let x = push(g, "second", conv(2, 1, 1, 0, true), &[x])?;
+            head(g, x)
+        });
+        prop_assert!(error < TOLERANCE, "{}", error);
+    }
+}
+
+#[test]
+fn batch_norm_with_and_without_relu() {
+    for relu in [false, true] {
+        let error = gradient_error(Shape::new(4, 3, 2), 6, |g| {
+            let x = push(g, "conv", conv(5, 3, 1, 1, true), &[Tensor::INPUT])?;
+            let x = push(g, "norm", Op::BatchNorm, &[x])?;
+            let x = if relu { push(g, "relu", Op::Relu, &[x])? } else { x };
+            let x = push(g, "conv2", conv(3, 3, 2, 1, false), &[x])?;
+            let x = push(g, "norm2", Op::BatchNorm, &[x])?;
+            let x = push(g, "pool", Op::GlobalAvgPool, &[x])?;
+            push(g, "head", Op::Dense { outputs: CLASSES }, &[x])
+        });
+        assert!(error < TOLERANCE, "relu {relu}: {error}");
+    }
+}
+
+/// Each way a tensor can be read by several: nothing may be overwritten or counted twice.
+#[test]
+fn residual_connections() {
+    type Block = fn(&mut Description, Tensor) -> Result<Tensor, NetworkError>;
+    let blocks: [(&str, Block); 7] = [
+        ("identity around one convolution", |g, x| {
+            let y = push(g, "conv", conv(4, 3, 1, 1, false), &[x])?;
+            push(g, "add", Op::Add, &[y, x])
+        }),
+        ("identity first", |g, x| {
+            let y = push(g, "conv", conv(4, 3, 1, 1, false), &[x])?;
+            push(g, "add", Op::Add, &[x, y])
+        }),
+        ("both branches with weights", |g, x| {
+            let y = push(g, "a", conv(4, 3, 1, 1, false), &[x])?;
+            let z = push(g, "b", conv(4, 1, 1, 0, false), &[x])?;
+            push(g, "add", Op::Add, &[y, z])
+        }),
+        ("a ReLU with two readers", |g, x| {
+            let x = push(g, "relu", Op::Relu, &[x])?;
+            let y = push(g, "conv", conv(4, 3, 1, 1, true), &[x])?;
+            let y = push(g, "relu2", Op::Relu, &[y])?;
+            push(g, "add", Op::Add, &[y, x])
+        }),
+        ("an input of ReLU with two readers", |g, x| {
+            let y = push(g, "relu", Op::Relu, &[x])?;
+            let y = push(g, "conv", conv(4, 3, 1, 1, true), &[y])?;
+            push(g, "add", Op::Add, &[y, x])
+        }),
+        ("a tensor added to itself", |g, x| push(g, "add", Op::Add, &[x, x])),
+        ("a reader after the branch", |g, x| {
+            let y = push(g, "a", conv(4, 3, 1, 1, false), &[x])?;
+            let z = push(g, "b", conv(4, 3, 1, 1, false), &[x])?;
+            let s = push(g, "add", Op::Add, &[y, x])?;
+            push(g, "add2", Op::Add, &[s, z])
+        }),
+    ];
+    for (name, block) in blocks {
+        let error = gradient_error(Shape::new(4, 5, 2), 3, |g| {
+            let x = push(g, "stem", conv(4, 3, 1, 1, true), &[Tensor::INPUT])?;
+            let x = block(g, x)?;
+            head(g, x)
+        });
+        assert!(error < TOLERANCE, "{name}: {error}");
+    }
+}
+
+/// Whole networks, each architecture's wiring.
+#[test]
+fn architectures() {
+    for (name, image) in [
+        ("mlp-9-7", Shape::new(4, 4, 1)),
+        ("resnet-8", Shape::new(5, 6, 1)),
+        ("wrn-10-1", Shape::new(5, 4, 2)),
+    ] {
+        let mut network = Network::<f64>::new(&name.parse().unwrap(), image, CLASSES, 3, 1).unwrap();
+        let images = Array4::from_shape_fn((3, image.height, image.width, image.channels), {
+            let mut values = noise(5);
+            move |_| values.next().unwrap()
+        });
+        network.set_batch(images.view(), &[0, 2, 1]).unwrap();
+        let mut w = network.initial_parameters(1);
+        let (mut g, mut scratch) = (vec![0.0; w.len()], vec![0.0; w.len()]);
+        network.gradient(&w, &mut g, Pass::Clean).unwrap();
+        let largest = g.iter().fold(0.0f64, |m, g| m.max(g.abs()));
+        // Some parameters of every tensor; all would take minutes.
+        let tensors: Vec<_> = network.segments().to_vec();
+        for tensor in tensors {
+            for i in tensor.range.clone().step_by(1 + tensor.range.len() / 5) {
+                let at = w[i];
+                let mut loss = |value| {
+                    w[i] = value;
+                    network.gradient(&w, &mut scratch, Pass::Perturbed).unwrap()
+                };
+                let difference = (loss(at + 1e-6) - loss(at - 1e-6)) / 2e-6;
+                w[i] = at;
+                let error = (difference - g[i]).abs() / largest;
+                assert!(error < 1e-6, "{name}, {}[{}]: {error}", tensor.name, i - tensor.range.start);
+            }
+        }
+    }
+}
