@@ -11,7 +11,11 @@ mod micro;
 mod micro_avx2;
 mod product;
 mod table;
+#[cfg(test)]
+mod tests;
+mod wide;
 
 pub use micro::{COLUMNS, MicroKernels, ROWS};
 pub use product::{Start, Target, pack_panels, panels, product};
 pub use table::{Run, Runs};
+pub use wide::wide;

@@ -1,14 +1,17 @@
 //! Batch normalisation (Ioffe and Szegedy 2015), with the ReLU that usually follows done in the same sweep:
 //! `y = max(gamma (x - mean) / sqrt(var + 1e-5) + beta, 0)`, mean and biased variance over samples and pixels.
 
-use super::{Backward, Forward, InputGradient, Layer, Mode, put};
-use crate::{Scalar, layout::Layout};
+mod sweep;
+
+use super::{Backward, Forward, InputGradient, Layer, Mode};
+use crate::{Scalar, kernel::wide, layout::Layout};
 use rayon::prelude::*;
+use sweep::Normal;
 
 /// Added to the variance.
-pub const EPSILON: f64 = 1e-5;
+const EPSILON: f64 = 1e-5;
 /// Share of the newest batch in the running statistics.
-pub const MOMENTUM: f64 = 0.1;
+const MOMENTUM: f64 = 0.1;
 
 /// Normalises each channel. Statistics are `[mean.., variance..]`, the variance unbiased.
 pub struct BatchNorm<T> {
@@ -17,28 +20,31 @@ pub struct BatchNorm<T> {
     output: Layout,
     d_output: Layout,
     relu: bool,
-    /// Two numbers a channel for each sample.
+    /// Two rows of sums for each sample, each folded to a number a channel at its front.
     partials: Vec<T>,
     mean: Vec<f64>,
-    inverse_deviation: Vec<f64>,
-    /// Per-channel factors repeated over one row, so that sweeps run over whole rows: mean, factor, offset.
-    rows: [Vec<T>; 3],
+    variance: Vec<f64>,
+    /// Sums of the backward pass, two a channel.
+    sums: Vec<f64>,
+    /// Per-channel numbers repeated over a row: mean, factor, offset, shift, slope.
+    rows: [Vec<T>; 5],
 }
 
 impl<T: Scalar> BatchNorm<T> {
     pub fn new(input: [Layout; 2], output: [Layout; 2], relu: bool, batch: usize) -> Self {
         let ([input, d_input], [output, d_output]) = (input, output);
-        let channels = input.shape.channels;
+        let (channels, row) = (input.shape.channels, input.row_len());
         Self {
             input,
             d_input,
             output,
             d_output,
             relu,
-            partials: vec![T::zero(); batch * 2 * channels],
+            partials: vec![T::zero(); batch * 2 * row],
             mean: vec![0.0; channels],
-            inverse_deviation: vec![0.0; channels],
-            rows: [(); 3].map(|()| vec![T::zero(); input.row_len()]),
+            variance: vec![0.0; channels],
+            sums: vec![0.0; 2 * channels],
+            rows: [(); 5].map(|()| vec![T::zero(); row]),
         }
     }
 
@@ -46,38 +52,47 @@ impl<T: Scalar> BatchNorm<T> {
         self.input.shape.channels
     }
 
-    /// Mean and biased variance of the batch: per sample in two sweeps, samples merged exactly (Chan et al. 1983),
-    /// so that no large mean cancels the variance away.
-    fn measure(&mut self, input: &[T], samples: usize) -> Vec<f64> {
-        let (layout, channels) = (self.input, self.channels());
+    fn inverse_deviation(&self, channel: usize) -> f64 {
+        1.0 / (self.variance[channel] + EPSILON).sqrt()
+    }
+
+    /// Mean and biased variance of the batch: each sample's in two sweeps, then merged (Chan et al. 1983), so that
+    /// no large mean cancels the variance away.
+    fn measure(&mut self, input: &[T], samples: usize) {
+        let (layout, channels, row) = (self.input, self.channels(), self.input.row_len());
         let pixels = layout.shape.pixels();
+        let share = T::of(1.0 / pixels as f64);
         self.partials
-            .par_chunks_exact_mut(2 * channels)
+            .par_chunks_exact_mut(2 * row)
             .zip(input.par_chunks_exact(layout.sample_len()))
             .take(samples)
             .for_each(|(partial, sample)| {
-                let (mean, spread) = partial.split_at_mut(channels);
-                sum_pixels(mean, layout.rows(sample), |sum, x, _| sum + x);
-                mean.iter_mut().for_each(|mean| *mean = *mean / T::of(pixels as f64));
-                let mean = &*mean;
-                sum_pixels(spread, layout.rows(sample), |sum, x, c| {
-                    let d = x - mean[c];
-                    sum + d * d
+                wide(|| {
+                    partial.fill(T::zero());
+                    let (means, spreads) = partial.split_at_mut(row);
+                    layout.rows(sample).for_each(|x| sweep::add_row(means, x));
+                    sweep::fold(means, channels);
+                    let (mean, repeated) = means.split_at_mut(channels);
+                    mean.iter_mut().for_each(|mean| *mean *= share);
+                    repeated.chunks_exact_mut(channels).for_each(|to| to.copy_from_slice(mean));
+                    layout.rows(sample).for_each(|x| sweep::add_squares(spreads, x, means));
+                    sweep::fold(spreads, channels);
                 });
             });
-        let mut spread = vec![0.0; channels];
         self.mean.fill(0.0);
-        for (before, partial) in self.partials.chunks_exact(2 * channels).take(samples).enumerate() {
-            let (means, spreads) = partial.split_at(channels);
+        self.variance.fill(0.0);
+        for (before, partial) in self.partials.chunks_exact(2 * row).take(samples).enumerate() {
+            let (means, spreads) = partial.split_at(row);
             let share = 1.0 / (before + 1) as f64;
-            for (c, mean) in self.mean.iter_mut().enumerate() {
+            let weight = (before * pixels) as f64 * share;
+            for (c, (mean, spread)) in self.mean.iter_mut().zip(&mut self.variance).enumerate() {
                 let delta = means[c].wide() - *mean;
                 *mean += delta * share;
-                spread[c] += spreads[c].wide() + delta * delta * (before * pixels) as f64 * share;
+                *spread += spreads[c].wide() + delta * delta * weight;
             }
         }
-        spread.iter_mut().for_each(|spread| *spread /= (samples * pixels) as f64);
-        spread
+        let count = (samples * pixels) as f64;
+        self.variance.iter_mut().for_each(|spread| *spread /= count);
     }
 
     fn repeat(&mut self, row: usize, value: impl Fn(&Self, usize) -> f64) {
@@ -88,27 +103,47 @@ impl<T: Scalar> BatchNorm<T> {
         }
     }
 
-    /// Rows of mean, factor and offset: `y = (x - mean) factor + offset`.
     fn prepare(&mut self, params: &[T]) {
         let channels = self.channels();
         self.repeat(0, |own, c| own.mean[c]);
-        self.repeat(1, |own, c| params[c].wide() * own.inverse_deviation[c]);
+        self.repeat(1, |own, c| params[c].wide() * own.inverse_deviation(c));
         self.repeat(2, |_, c| params[channels + c].wide());
     }
-}
 
-/// Sums over the pixels of rows, per channel: `sum(so far, value, channel)`.
-fn sum_pixels<'a, T: Scalar>(
-    sums: &mut [T],
-    rows: impl Iterator<Item = &'a [T]>,
-    sum: impl Fn(T, T, usize) -> T,
-) {
-    sums.fill(T::zero());
-    let channels = sums.len();
-    for pixel in rows.flat_map(|row| row.chunks_exact(channels)) {
-        for (c, (so_far, &x)) in sums.iter_mut().zip(pixel).enumerate() {
-            *so_far = sum(*so_far, x, c);
+    fn normal(&self) -> Normal<'_, T> {
+        let [mean, factor, offset, ..] = &self.rows;
+        Normal { mean, factor, offset, relu: self.relu }
+    }
+
+    /// Sums over samples and pixels of the gated gradient `g` and of `g (x - mean)`.
+    fn sum_products(&mut self, samples: usize, input: &[T], d_output: &[T]) {
+        let (channels, row) = (self.channels(), self.input.row_len());
+        let mut partials = core::mem::take(&mut self.partials);
+        let (x_layout, g_layout, normal) = (self.input, self.d_output, self.normal());
+        partials
+            .par_chunks_exact_mut(2 * row)
+            .zip(input.par_chunks_exact(x_layout.sample_len()))
+            .zip(d_output.par_chunks_exact(g_layout.sample_len()))
+            .take(samples)
+            .for_each(|((partial, x), g)| {
+                wide(|| {
+                    partial.fill(T::zero());
+                    let (sums, products) = partial.split_at_mut(row);
+                    for (x, g) in x_layout.rows(x).zip(g_layout.rows(g)) {
+                        sweep::add_products(sums, products, x, g, normal);
+                    }
+                    sweep::fold(sums, channels);
+                    sweep::fold(products, channels);
+                });
+            });
+        self.sums.fill(0.0);
+        let (sums, products) = self.sums.split_at_mut(channels);
+        for partial in partials.chunks_exact(2 * row).take(samples) {
+            for (sums, part) in [&mut *sums, &mut *products].into_iter().zip(partial.chunks_exact(row)) {
+                sums.iter_mut().zip(part).for_each(|(sum, part)| *sum += part.wide());
+            }
         }
+        self.partials = partials;
     }
 }
 
@@ -116,11 +151,11 @@ impl<T: Scalar> Layer<T> for BatchNorm<T> {
     fn forward(&mut self, pass: Forward<'_, T>) {
         let channels = self.channels();
         let (running_mean, running_variance) = pass.statistics.split_at_mut(channels);
-        let mut variance: Vec<f64> = running_variance.iter().map(|v| v.wide()).collect();
         if pass.mode == Mode::Evaluate {
             self.mean.iter_mut().zip(&*running_mean).for_each(|(to, from)| *to = from.wide());
+            self.variance.iter_mut().zip(&*running_variance).for_each(|(to, from)| *to = from.wide());
         } else {
-            variance = self.measure(pass.input, pass.samples);
+            self.measure(pass.input, pass.samples);
         }
         if pass.mode == Mode::Clean {
             let count = (pass.samples * self.input.shape.pixels()) as f64;
@@ -128,95 +163,51 @@ impl<T: Scalar> Layer<T> for BatchNorm<T> {
             for c in 0..channels {
                 let follow = |old: &mut T, new: f64| *old = T::of(old.wide() + MOMENTUM * (new - old.wide()));
                 follow(&mut running_mean[c], self.mean[c]);
-                follow(&mut running_variance[c], variance[c] * unbiased);
+                follow(&mut running_variance[c], self.variance[c] * unbiased);
             }
         }
-        for (to, variance) in self.inverse_deviation.iter_mut().zip(&variance) {
-            *to = 1.0 / (variance + EPSILON).sqrt();
-        }
         self.prepare(pass.params);
-
-        let (input, output, relu) = (self.input, self.output, self.relu);
-        let [mean, factor, offset] = &self.rows;
+        let (input, output, normal) = (self.input, self.output, self.normal());
         pass.output
             .par_chunks_exact_mut(output.sample_len())
             .zip(pass.input.par_chunks_exact(input.sample_len()))
             .take(pass.samples)
-            .for_each(|(to, from)| {
-                for (to, from) in output.rows_mut(to).zip(input.rows(from)) {
-                    for ((((y, &x), &mean), &factor), &offset) in
-                        to.iter_mut().zip(from).zip(mean).zip(factor).zip(offset)
-                    {
-                        let value = (x - mean) * factor + offset;
-                        *y = if relu && value < T::zero() { T::zero() } else { value };
+            .for_each(|(y, x)| {
+                wide(|| {
+                    for (y, x) in output.rows_mut(y).zip(input.rows(x)) {
+                        sweep::normalise(y, x, normal);
                     }
-                }
+                });
             });
     }
 
     /// With `g` the gradient of the output, zero where ReLU is off, and N the values of a channel:
     /// `d beta = sum g`, `d gamma = sum g x_hat`, `dx = gamma / deviation (g - d beta / N - x_hat d gamma / N)`.
     fn backward(&mut self, pass: Backward<'_, T>) {
-        self.prepare(pass.params);
         let channels = self.channels();
-        let (input, d_input, output, d_output) = (self.input, self.d_input, self.output, self.d_output);
-        let relu = self.relu;
-        debug_assert_eq!(output.shape, d_output.shape);
-        let [mean, factor, offset] = &self.rows;
-        // Whether ReLU lets the gradient through: the very expression of the forward pass.
-        let on = |x: T, i: usize| !relu || (x - mean[i]) * factor[i] + offset[i] > T::zero();
-
-        self.partials
-            .par_chunks_exact_mut(2 * channels)
-            .zip(pass.input.par_chunks_exact(input.sample_len()))
-            .zip(pass.d_output.par_chunks_exact(d_output.sample_len()))
-            .take(pass.samples)
-            .for_each(|((partial, x), g)| {
-                partial.fill(T::zero());
-                let (sum, product) = partial.split_at_mut(channels);
-                for (x, g) in input.rows(x).zip(d_output.rows(g)) {
-                    for (p, (x, g)) in x.chunks_exact(channels).zip(g.chunks_exact(channels)).enumerate() {
-                        let first = p * channels;
-                        for (c, ((sum, product), (&x, &g))) in
-                            sum.iter_mut().zip(&mut *product).zip(x.iter().zip(g)).enumerate()
-                        {
-                            let g = if on(x, first + c) { g } else { T::zero() };
-                            *sum += g;
-                            *product += g * (x - mean[first + c]);
-                        }
-                    }
-                }
-            });
-        let mut sums = vec![0.0; 2 * channels];
-        for partial in self.partials.chunks_exact(2 * channels).take(pass.samples) {
-            sums.iter_mut().zip(partial).for_each(|(sum, part)| *sum += part.wide());
-        }
-        let (sum, product) = sums.split_at(channels);
+        self.sum_products(pass.samples, pass.input, pass.d_output);
         for c in 0..channels {
-            pass.grads[c] = T::of(product[c] * self.inverse_deviation[c]);
-            pass.grads[channels + c] = T::of(sum[c]);
+            pass.grads[c] = T::of(self.sums[channels + c] * self.inverse_deviation(c));
+            pass.grads[channels + c] = T::of(self.sums[c]);
         }
 
         let Some(InputGradient { values, accumulate }) = pass.d_input else { return };
-        let count = (pass.samples * input.shape.pixels()) as f64;
-        let repeat = |value: &dyn Fn(usize) -> f64| -> Vec<T> {
-            (0..input.row_len()).map(|i| T::of(value(i % channels))).collect()
-        };
-        let shift = repeat(&|c| sum[c] / count);
-        let slope = repeat(&|c| product[c] / count * self.inverse_deviation[c].powi(2));
+        let count = (pass.samples * self.input.shape.pixels()) as f64;
+        self.repeat(3, |own, c| own.sums[c] / count);
+        self.repeat(4, |own, c| own.sums[channels + c] / count * own.inverse_deviation(c).powi(2));
+        let (input, d_input, d_output) = (self.input, self.d_input, self.d_output);
+        let (normal, corrections) = (self.normal(), (&self.rows[3][..], &self.rows[4][..]));
         values
             .par_chunks_exact_mut(d_input.sample_len())
             .zip(pass.input.par_chunks_exact(input.sample_len()))
             .zip(pass.d_output.par_chunks_exact(d_output.sample_len()))
             .take(pass.samples)
-            .for_each(|((to, x), g)| {
-                for ((to, x), g) in d_input.rows_mut(to).zip(input.rows(x)).zip(d_output.rows(g)) {
-                    let values = x.iter().zip(g).enumerate().map(|(i, (&x, &g))| {
-                        let g = if on(x, i) { g } else { T::zero() };
-                        factor[i] * (g - shift[i] - (x - mean[i]) * slope[i])
-                    });
-                    put(to, values, accumulate);
-                }
+            .for_each(|((dx, x), g)| {
+                wide(|| {
+                    for ((dx, x), g) in d_input.rows_mut(dx).zip(input.rows(x)).zip(d_output.rows(g)) {
+                        sweep::input_gradient(dx, (x, g), normal, corrections, accumulate);
+                    }
+                });
             });
     }
 }

@@ -1,0 +1,158 @@
+//! Products against plain loops in f64, over shapes that fill no tile, with every micro-kernel that this machine
+//! runs.
+
+use super::{COLUMNS, MicroKernels, Run, Runs, Start, Target, pack_panels, panels, product};
+use crate::Scalar;
+use proptest::prelude::*;
+
+/// A product on gathered operands whose offsets reach exactly the ends of A and B.
+#[derive(Debug, Clone)]
+struct Case {
+    a: Vec<f64>,
+    b: Vec<f64>,
+    rows: Vec<u32>,
+    runs: Vec<Run>,
+    depth: usize,
+    steps: (usize, usize),
+    block: usize,
+    columns: usize,
+}
+
+fn cases() -> impl Strategy<Value = Case> {
+    let extents = (1usize..15, 1usize..5, 0usize..40, 1usize..4, COLUMNS..40, 1usize..4, 1usize..=COLUMNS);
+    (extents, any::<u64>()).prop_map(|((rows, runs, depth, a_step, b_step, block, columns), seed)| {
+        let mut state = seed | 1;
+        let mut next = move |below: usize| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) as usize % below
+        };
+        let rows: Vec<u32> = (0..rows).map(|_| next(50) as u32).collect();
+        let runs: Vec<Run> = (0..runs).map(|_| Run { a: next(60) as u32, b: next(90) as u32 }).collect();
+        let reach = |starts: usize, step: usize| starts + depth.saturating_sub(1) * step + 1;
+        let most = |values: &mut dyn Iterator<Item = u32>| values.max().unwrap_or(0) as usize;
+        let a_len = most(&mut rows.iter().copied()) + reach(most(&mut runs.iter().map(|r| r.a)), a_step);
+        let b_len = reach(most(&mut runs.iter().map(|r| r.b)), b_step) + COLUMNS;
+        let mut values = |n: usize| (0..n).map(|_| next(2001) as f64 / 1000.0 - 1.0).collect::<Vec<f64>>();
+        let (a, b) = (values(a_len), values(b_len));
+        Case { a, b, rows, runs, depth, steps: (a_step, b_step), block, columns }
+    })
+}
+
+fn reference(case: &Case, row: usize, column: usize) -> f64 {
+    let mut sum = 0.0;
+    for run in &case.runs {
+        for k in 0..case.depth {
+            sum += case.a[case.rows[row] as usize + run.a as usize + k * case.steps.0]
+                * case.b[run.b as usize + k * case.steps.1 + column];
+        }
+    }
+    sum
+}
+
+/// Values where the target was not written stay what they were.
+const UNTOUCHED: f64 = 77.0;
+
+fn check<T: Scalar>(kernels: &MicroKernels<T>, case: &Case, tolerance: f64) {
+    let narrow = |values: &[f64]| values.iter().map(|&v| T::of(v)).collect::<Vec<T>>();
+    let (a, b) = (narrow(&case.a), narrow(&case.b));
+    let exact = Case {
+        a: a.iter().map(|v| v.wide()).collect(),
+        b: b.iter().map(|v| v.wide()).collect(),
+        ..case.clone()
+    };
+    let (column, stride) = (3, COLUMNS + 5);
+    let out_rows: Vec<u32> = (0..case.rows.len()).rev().map(|row| (row * stride) as u32).collect();
+    let bias: Vec<T> = (0..column + COLUMNS).map(|j| T::of(j as f64 / 8.0)).collect();
+    for start in [Start::Zero, Start::Existing, Start::Bias(&bias)] {
+        let mut out = vec![T::of(UNTOUCHED); case.rows.len() * stride];
+        let target = Target { out: &mut out, rows: &out_rows, column, columns: case.columns, start };
+        let runs = Runs {
+            list: &case.runs,
+            depth: case.depth,
+            a_step: case.steps.0,
+            b_step: case.steps.1,
+            block: case.block,
+        };
+        product(kernels, &a, &case.rows, &b, runs, target);
+        for (row, &at) in out_rows.iter().enumerate() {
+            for j in 0..stride {
+                let found = out[at as usize + j].wide();
+                let expected = match j.checked_sub(column).filter(|&j| j < case.columns) {
+                    None => UNTOUCHED,
+                    Some(j) => {
+                        reference(&exact, row, j)
+                            + match start {
+                                Start::Zero => 0.0,
+                                Start::Existing => UNTOUCHED,
+                                Start::Bias(bias) => bias[column + j].wide(),
+                            }
+                    }
+                };
+                assert!(
+                    (found - expected).abs() <= tolerance,
+                    "row {row}, column {j}: {found}, not {expected}"
+                );
+            }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn products_equal_plain_loops(case in cases()) {
+        check(&MicroKernels::<f64>::portable(), &case, 1e-12);
+        check(&MicroKernels::<f32>::portable(), &case, 1e-4);
+        check(&f32::kernels(), &case, 1e-4);
+    }
+
+    /// A row's bits depend on its own operands only, not on which rows share its tile.
+    #[test]
+    fn a_rows_bits_do_not_depend_on_its_neighbours(case in cases()) {
+        let a: Vec<f32> = case.a.iter().map(|&v| v as f32).collect();
+        let b: Vec<f32> = case.b.iter().map(|&v| v as f32).collect();
+        let runs = Runs { list: &case.runs, depth: case.depth, a_step: case.steps.0, b_step: case.steps.1, block: 1 };
+        let compute = |rows: &[u32]| {
+            let mut out = vec![0f32; rows.len() * COLUMNS];
+            let out_rows: Vec<u32> = (0..rows.len()).map(|row| (row * COLUMNS) as u32).collect();
+            let target = Target { out: &mut out, rows: &out_rows, column: 0, columns: COLUMNS, start: Start::Zero };
+            product(&f32::kernels(), &a, rows, &b, runs, target);
+            out.iter().map(|v| v.to_bits()).collect::<Vec<_>>()
+        };
+        let together = compute(&case.rows);
+        for (row, expected) in case.rows.iter().zip(together.chunks_exact(COLUMNS)) {
+            prop_assert_eq!(&compute(&[*row])[..], expected);
+        }
+    }
+
+    #[test]
+    fn packing_fills_panels_row_by_row_and_pads_with_zeros(depth in 1usize..9, columns in 1usize..50) {
+        let mut packed = vec![f64::NAN; panels(columns) * depth * COLUMNS];
+        pack_panels(&mut packed, depth, columns, |k, j| (1 + k * columns + j) as f64);
+        for (at, &value) in packed.iter().enumerate() {
+            let (panel, k, j) = (at / (depth * COLUMNS), at / COLUMNS % depth, at % COLUMNS);
+            let column = panel * COLUMNS + j;
+            let expected = if column < columns { (1 + k * columns + column) as f64 } else { 0.0 };
+            prop_assert_eq!(value, expected);
+        }
+    }
+}
+
+#[test]
+#[should_panic(expected = "lead out of A")]
+fn a_row_that_leads_out_of_its_operand_is_refused() {
+    let runs = Runs { list: &[Run { a: 0, b: 0 }], depth: 4, a_step: 1, b_step: COLUMNS, block: 1 };
+    let mut out = [0f32; COLUMNS];
+    let target = Target { out: &mut out, rows: &[0], column: 0, columns: COLUMNS, start: Start::Zero };
+    product(&f32::kernels(), &[0.0; 8], &[5], &[0.0; 4 * COLUMNS], runs, target);
+}
+
+#[test]
+#[should_panic(expected = "lead out of B")]
+fn a_run_that_leads_out_of_its_operand_is_refused() {
+    let runs = Runs { list: &[Run { a: 0, b: 1 }], depth: 4, a_step: 1, b_step: COLUMNS, block: 1 };
+    let mut out = [0f32; COLUMNS];
+    let target = Target { out: &mut out, rows: &[0], column: 0, columns: COLUMNS, start: Start::Zero };
+    product(&f32::kernels(), &[0.0; 8], &[0], &[0.0; 4 * COLUMNS], runs, target);
+}

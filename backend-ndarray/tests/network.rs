@@ -1,0 +1,268 @@
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+//! A network's forward pass against plain loops, its running statistics, and what its results may not depend on.
+
+use ndarray::{Array4, s};
+use sam_backend_ndarray::{BatchError, Network, NetworkError};
+use sam_core::{
+    GradientOracle, Pass,
+    model::{Graph, ImageShape, Name, Op, Shape, Tensor},
+};
+
+fn images(samples: usize, image: ImageShape, seed: u64) -> Array4<f32> {
+    let mut state = seed.wrapping_mul(2) | 1;
+    Array4::from_shape_fn((samples, image.height, image.width, image.channels), |_| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 40) as f32 / (1 << 23) as f32 - 1.0
+    })
+}
+
+fn labels(samples: usize, classes: usize) -> Vec<u16> {
+    (0..samples).map(|i| ((i * 5 + 1) % classes) as u16).collect()
+}
+
+fn network(name: &str, image: ImageShape, batch: usize, threads: usize) -> Network<f32> {
+    Network::new(&name.parse().unwrap(), image, 10, batch, threads).unwrap()
+}
+
+/// One convolution and a dense layer by the definition, sums in f64.
+#[test]
+fn a_small_network_equals_plain_loops() {
+    let image = Shape::new(6, 5, 2);
+    let (kernel, stride, padding, channels) = (3, 2, 1, 3);
+    let mut network = Network::<f64>::build(image, 4, 7, 2, |g| {
+        let conv = Op::Conv { channels, kernel, stride, padding, bias: true };
+        let x = g.push(Name::new("conv"), conv, &[Tensor::INPUT])?;
+        let x = g.push(Name::new("relu"), Op::Relu, &[x])?;
+        let x = g.push(Name::new("flatten"), Op::Flatten, &[x])?;
+        g.push(Name::new("head"), Op::Dense { outputs: 4 }, &[x])
+    })
+    .unwrap();
+    let x = images(7, image, 3).mapv(f64::from);
+    let y = labels(7, 4);
+    let mut w = network.initial_parameters(5);
+    w.iter_mut().enumerate().for_each(|(i, w)| *w += (i % 7) as f64 / 70.0);
+    let found = network.evaluate(&w, x.view(), &y).unwrap();
+
+    let part = |name: &str| {
+        let segment = network.segments().iter().find(|s| s.name == name).unwrap();
+        &w[segment.range.clone()]
+    };
+    let (filters, bias) = (part("conv.weight"), part("conv.bias"));
+    let (matrix, offset) = (part("head.weight"), part("head.bias"));
+    let (out_height, out_width) = (3, 3);
+    let mut loss = 0.0;
+    for (n, &label) in y.iter().enumerate() {
+        let mut hidden = vec![];
+        for i in 0..out_height {
+            for j in 0..out_width {
+                for (o, bias) in bias.iter().enumerate() {
+                    let mut sum = *bias;
+                    for r in 0..kernel {
+                        for q in 0..kernel {
+                            for c in 0..image.channels {
+                                let (row, column) = (i * stride + r, j * stride + q);
+                                if (1..=image.height).contains(&row) && (1..=image.width).contains(&column) {
+                                    sum += x[[n, row - 1, column - 1, c]]
+                                        * filters[((r * kernel + q) * image.channels + c) * channels + o];
+                                }
+                            }
+                        }
+                    }
+                    hidden.push(sum.max(0.0));
+                }
+            }
+        }
+        let logits: Vec<f64> = (0..4)
+            .map(|k| offset[k] + hidden.iter().enumerate().map(|(i, h)| h * matrix[i * 4 + k]).sum::<f64>())
+            .collect();
+        loss += logits.iter().map(|l| l.exp()).sum::<f64>().ln() - logits[usize::from(label)];
+    }
+    assert!((found.loss - loss / 7.0).abs() < 1e-12, "{} against {}", found.loss, loss / 7.0);
+}
+
+/// Everything that a step makes has the same bits on one, two and three threads.
+#[test]
+fn results_do_not_depend_on_the_number_of_threads() {
+    for name in ["mlp-50-30", "lenet", "resnet-8", "wrn-10-2"] {
+        let image = Shape::new(12, 12, 1);
+        let run = |threads: usize| {
+            let mut network = network(name, image, 37, threads);
+            network.set_batch(images(37, image, 1).view(), &labels(37, 10)).unwrap();
+            let mut w = network.initial_parameters(2);
+            let mut g = vec![0.0; w.len()];
+            let mut bits = vec![];
+            for _ in 0..2 {
+                let loss = network.gradient(&w, &mut g, Pass::Clean).unwrap();
+                bits.push(loss.to_bits());
+                bits.extend(g.iter().map(|g| u64::from(g.to_bits())));
+                w.iter_mut().zip(&g).for_each(|(w, g)| *w -= 0.01 * g);
+            }
+            bits.extend(network.statistics().iter().map(|s| u64::from(s.to_bits())));
+            bits
+        };
+        let one = run(1);
+        assert_eq!(one, run(2), "{name}, two threads");
+        assert_eq!(one, run(3), "{name}, three threads");
+    }
+}
+
+#[test]
+fn f32_agrees_with_f64() {
+    let image = Shape::new(10, 9, 1);
+    for name in ["mlp-50-30", "lenet", "resnet-8", "wrn-10-2"] {
+        let mut narrow = network(name, image, 16, 2);
+        let mut wide = Network::<f64>::new(&name.parse().unwrap(), image, 10, 16, 2).unwrap();
+        let x = images(16, image, 4);
+        narrow.set_batch(x.view(), &labels(16, 10)).unwrap();
+        wide.set_batch(x.mapv(f64::from).view(), &labels(16, 10)).unwrap();
+        let w = narrow.initial_parameters(1);
+        let exact: Vec<f64> = w.iter().map(|&w| f64::from(w)).collect();
+        let (mut g, mut exact_g) = (vec![0.0; w.len()], vec![0.0; w.len()]);
+        let loss = narrow.gradient(&w, &mut g, Pass::Clean).unwrap();
+        let exact_loss = wide.gradient(&exact, &mut exact_g, Pass::Clean).unwrap();
+        assert!((loss - exact_loss).abs() < 1e-5 * exact_loss, "{name}: {loss} against {exact_loss}");
+        let norm = exact_g.iter().map(|g| g * g).sum::<f64>().sqrt();
+        let error = g.iter().zip(&exact_g).map(|(a, b)| (f64::from(*a) - b).powi(2)).sum::<f64>().sqrt();
+        assert!(error < 2e-5 * norm, "{name}: gradients differ by {} of their norm", error / norm);
+    }
+}
+
+/// Running statistics follow the clean pass only, and by the definition.
+#[test]
+fn running_statistics_follow_the_clean_pass() {
+    let image = Shape::new(3, 4, 2);
+    let mut network = Network::<f64>::build(image, 2, 5, 1, |g| {
+        let x = g.push(Name::new("norm"), Op::BatchNorm, &[Tensor::INPUT])?;
+        let x = g.push(Name::new("pool"), Op::GlobalAvgPool, &[x])?;
+        g.push(Name::new("head"), Op::Dense { outputs: 2 }, &[x])
+    })
+    .unwrap();
+    let x = images(5, image, 9).mapv(|x| f64::from(x) + 1000.0);
+    network.set_batch(x.view(), &[0, 1, 0, 1, 1]).unwrap();
+    let w = network.initial_parameters(0);
+    let mut g = vec![0.0; w.len()];
+    let before = network.statistics().to_vec();
+    assert_eq!(before, [0.0, 0.0, 1.0, 1.0]);
+    network.gradient(&w, &mut g, Pass::Perturbed).unwrap();
+    assert_eq!(network.statistics(), before);
+    network.gradient(&w, &mut g, Pass::Clean).unwrap();
+    for c in 0..2 {
+        let channel = x.slice(s![.., .., .., c]);
+        let mean = channel.mean().unwrap();
+        let variance = channel.var(1.0);
+        let [found_mean, found_variance] = [network.statistics()[c], network.statistics()[2 + c]];
+        assert!((found_mean - 0.1 * mean).abs() < 1e-9, "{found_mean}");
+        assert!((found_variance - (0.9 + 0.1 * variance)).abs() < 1e-9, "{found_variance}");
+    }
+    let after = network.statistics().to_vec();
+    network.evaluate(&w, x.view(), &[0, 1, 0, 1, 1]).unwrap();
+    assert_eq!(network.statistics(), after);
+}
+
+/// A large mean must not cancel the variance away in f32.
+#[test]
+fn variance_survives_a_large_mean() {
+    let image = Shape::new(8, 8, 1);
+    let mut network = Network::<f32>::build(image, 2, 64, 1, |g| {
+        let x = g.push(Name::new("norm"), Op::BatchNorm, &[Tensor::INPUT])?;
+        let x = g.push(Name::new("pool"), Op::GlobalAvgPool, &[x])?;
+        g.push(Name::new("head"), Op::Dense { outputs: 2 }, &[x])
+    })
+    .unwrap();
+    let x = images(64, image, 2).mapv(|x| x + 4096.0);
+    network.set_batch(x.view(), &labels(64, 2)).unwrap();
+    let mut g = vec![0.0; network.parameter_count()];
+    network.gradient(&network.initial_parameters(0), &mut g, Pass::Clean).unwrap();
+    let variance = x.mapv(f64::from).var(1.0);
+    let found = (f64::from(network.statistics()[1]) - 0.9) / 0.1;
+    assert!((found / variance - 1.0).abs() < 1e-4, "{found} against {variance}");
+}
+
+/// Evaluation in parts, the last one short, counts every image once.
+#[test]
+fn evaluation_does_not_depend_on_the_batch() {
+    let image = Shape::new(8, 8, 1);
+    let x = images(23, image, 6);
+    let result = |batch: usize| {
+        let mut network = network("wrn-10-1", image, batch, 2);
+        let w = network.initial_parameters(4);
+        network.evaluate(&w, x.view(), &labels(23, 10)).unwrap()
+    };
+    let (whole, parts) = (result(23), result(5));
+    assert_eq!((whole.correct, whole.count), (parts.correct, 23));
+    assert!((whole.loss - parts.loss).abs() < 1e-9);
+}
+
+/// He et al. 2015: weights have mean 0 and variance 2 / fan-in; the seed alone decides.
+#[test]
+fn initial_weights_have_the_variance_of_he() {
+    let network = network("wrn-16-4", Shape::new(28, 28, 1), 1, 1);
+    let w = network.initial_parameters(7);
+    assert_eq!(w, network.initial_parameters(7));
+    assert_ne!(w, network.initial_parameters(8));
+    for segment in network.segments() {
+        let values = &w[segment.range.clone()];
+        let constant = |value: f32| values.iter().all(|&v| v == value);
+        match segment.name.rsplit('.').next().unwrap() {
+            "scale" => assert!(constant(1.0)),
+            "shift" | "bias" => assert!(constant(0.0)),
+            _ => {
+                let fan_in: usize = segment.shape[..segment.shape.len() - 1].iter().product();
+                let n = values.len() as f64;
+                let variance = values.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>() / n;
+                let mean = values.iter().map(|v| f64::from(*v)).sum::<f64>() / n;
+                let expected = 2.0 / fan_in as f64;
+                // Five standard errors.
+                assert!((variance / expected - 1.0).abs() < 5.0 * (2.0 / n).sqrt(), "{}", segment.name);
+                assert!(mean.abs() < 5.0 * (expected / n).sqrt(), "{}", segment.name);
+            }
+        }
+    }
+}
+
+/// Parameter counts of the literature: WRN-16-4 and WRN-28-10 on 3-channel images have 2.7 M and 36.5 M
+/// (Zagoruyko and Komodakis 2016, table 4), ResNet-20 and -32 have 0.27 M and 0.46 M (He et al. 2016, table 6).
+#[test]
+fn sizes_are_those_of_the_papers() {
+    let image = Shape::new(32, 32, 3);
+    for (name, millions) in [("wrn-16-4", 2.7), ("wrn-28-10", 36.5), ("resnet-20", 0.27), ("resnet-32", 0.47)]
+    {
+        let count = network(name, image, 1, 1).parameter_count() as f64 / 1e6;
+        assert!((count / millions - 1.0).abs() < 0.03, "{name}: {count} M");
+    }
+}
+
+#[test]
+fn what_does_not_fit_is_refused() {
+    let image = Shape::new(8, 8, 1);
+    let mut network = network("lenet", image, 4, 1);
+    let x = images(4, image, 0);
+    let mut g = vec![0.0; network.parameter_count()];
+    let w = network.initial_parameters(0);
+    assert_eq!(network.gradient(&w, &mut g, Pass::Clean), Err(BatchError::NoBatch));
+    assert_eq!(
+        network.set_batch(x.slice(s![.., ..7, .., ..]), &[0; 4]),
+        Err(BatchError::Images { expected: [8, 8, 1], found: [4, 7, 8, 1] })
+    );
+    assert_eq!(network.set_batch(x.view(), &[0; 3]), Err(BatchError::Labels { expected: 4, found: 3 }));
+    assert_eq!(
+        network.set_batch(x.view(), &[0, 1, 10, 2]),
+        Err(BatchError::Label { classes: 10, found: 10, sample: 2 })
+    );
+    assert_eq!(
+        network.set_batch(images(5, image, 0).view(), &[0; 5]),
+        Err(BatchError::Samples { most: 4, found: 5 })
+    );
+    network.set_batch(x.view(), &[0; 4]).unwrap();
+    let short = network.gradient(&w[1..], &mut g, Pass::Clean);
+    assert_eq!(short, Err(BatchError::Length { what: "parameters", expected: w.len(), found: w.len() - 1 }));
+
+    let build = |name: &str, image, classes, batch| {
+        Network::<f32>::new(&name.parse().unwrap(), image, classes, batch, 1).err()
+    };
+    assert!(matches!(build("lenet", Shape::new(3, 3, 1), 10, 4), Some(NetworkError::Shape { .. })));
+    assert!(matches!(build("mlp", Shape::new(0, 3, 1), 10, 4), Some(NetworkError::Shape { .. })));
+    assert!(matches!(build("mlp", image, 1, 4), Some(NetworkError::Classes(1))));
+    assert!(matches!(build("mlp", image, 10, 0), Some(NetworkError::EmptyBatch)));
+    assert!(matches!(build("wrn-28-10", Shape::new(224, 224, 3), 10, 4096), Some(NetworkError::TooLarge(_))));
+}
