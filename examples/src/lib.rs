@@ -1,7 +1,14 @@
 //! Train, compare and measure with Sharpness-Aware Minimization: what the `sam` command is made of.
 
+pub mod cli;
 pub mod data;
+pub mod experiment;
+pub mod files;
+pub mod interrupt;
+pub mod json;
 pub mod random;
+pub mod report;
+pub mod training;
 
 /// Lower-case hexadecimal digits of `bytes`.
 fn hex(bytes: &[u8]) -> String {

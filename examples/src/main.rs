@@ -1,2 +1,7 @@
 //! The `sam` command.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    sam_examples::cli::run()
+}

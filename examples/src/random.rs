@@ -16,6 +16,8 @@ pub enum Purpose {
     Augmentation = 2,
     /// Which training labels are replaced, and by what.
     LabelNoise = 3,
+    /// The batch that steps are timed on.
+    BenchBatch = 4,
 }
 
 /// The stream for `purpose` of the run `seed`; `epoch` and `sample` are 0 where the purpose has none.

@@ -1,5 +1,7 @@
 //! The data readers against bytes written by hand, and everything random about batches against its distribution.
 
+#![allow(clippy::unwrap_used)]
+
 use std::{fs, io::Write as _, path::Path};
 
 use flate2::{Compression, write::GzEncoder};

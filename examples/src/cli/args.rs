@@ -1,0 +1,169 @@
+//! Arguments that several commands take, and what they mean.
+
+use std::{num::NonZeroUsize, path::PathBuf, thread};
+
+use clap::{Args, ValueEnum};
+use sam_core::model::Architecture;
+
+use crate::{
+    data::{Augment, DataSource},
+    training::{
+        config::Machine,
+        settings::{
+            DataSettings, Method, NormExponent, ScheduleSettings, ScheduleShape, Settings, SgdSettings,
+        },
+    },
+};
+
+/// What is learned from.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Data")]
+pub struct DataArgs {
+    /// digits (embedded), mnist, fashion-mnist, cifar-10 or cifar-100.
+    #[arg(long, default_value = "digits")]
+    pub data: DataSource,
+
+    /// Directory of the data set, or of data sets by name [default: `$SAM_DATA`, then /usr/share/datasets]
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+
+    /// Use only the first N training images.
+    #[arg(long, value_name = "N")]
+    pub limit: Option<usize>,
+
+    /// none, basic (mirror, pad by 4, crop at random) or cutout (basic, and a square erased).
+    #[arg(long, default_value = "none")]
+    pub augment: Augment,
+}
+
+/// The network and how it is trained.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Training")]
+pub struct TrainingArgs {
+    /// mlp, mlp-H1-H2.. (hidden sizes), lenet, resnet-DEPTH or wrn-DEPTH-WIDTH.
+    #[arg(long, default_value = "mlp-128-64")]
+    pub model: Architecture,
+
+    /// Passes over the training images.
+    #[arg(long, default_value_t = 40)]
+    pub epochs: usize,
+
+    /// Images a step.
+    #[arg(long, default_value_t = 64)]
+    pub batch: usize,
+
+    /// Highest learning rate.
+    #[arg(long, default_value_t = 0.05)]
+    pub lr: f64,
+
+    /// Momentum.
+    #[arg(long, default_value_t = 0.9)]
+    pub momentum: f64,
+
+    /// Use plain instead of Nesterov momentum.
+    #[arg(long)]
+    pub no_nesterov: bool,
+
+    /// Weight decay.
+    #[arg(long, default_value_t = 5e-4)]
+    pub weight_decay: f64,
+
+    /// Shrink the weights themselves instead of adding weight decay to the gradient.
+    #[arg(long)]
+    pub decoupled: bool,
+
+    /// Learning rate over time: a half cosine down to 0, a fifth after 30, 60 and 90 % of the steps, or constant.
+    #[arg(long, value_enum, default_value_t = ScheduleArg::Cosine)]
+    pub schedule: ScheduleArg,
+
+    /// Epochs over which the learning rate rises at the start.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub warmup_epochs: usize,
+
+    /// Share of each target that is spread over all classes.
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
+    pub label_smoothing: f64,
+
+    /// SAM's radius; the paper tries 0.01 to 0.5.
+    #[arg(long, default_value_t = 0.05)]
+    pub rho: f64,
+
+    /// The norm the radius is measured in: 2, inf, 1, or any p between.
+    #[arg(long, value_name = "P", default_value = "2")]
+    pub norm: NormExponent,
+
+    /// Seed of initial weights, order of images, augmentation and label noise.
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+}
+
+/// The shape of the learning rate over time.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum ScheduleArg {
+    /// Half a cosine.
+    Cosine,
+    /// In steps.
+    Step,
+    /// Constant.
+    Constant,
+}
+
+/// What computes.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Machine")]
+pub struct MachineArgs {
+    /// Threads that compute; results do not depend on it [default: the number of cores]
+    #[arg(long, value_name = "N")]
+    pub threads: Option<NonZeroUsize>,
+}
+
+impl MachineArgs {
+    /// The number of threads.
+    pub fn threads(&self) -> usize {
+        let cores = || thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+        self.threads.unwrap_or_else(cores).get()
+    }
+
+    /// The machine, with the data's place.
+    pub fn machine(&self, data: &DataArgs) -> Machine {
+        Machine { threads: self.threads(), data_dir: data.data_dir.clone() }
+    }
+}
+
+impl TrainingArgs {
+    /// SAM as the arguments describe it.
+    pub fn sam(&self) -> Method {
+        Method::Sam { rho: self.rho, norm: self.norm }
+    }
+
+    /// The settings of a run.
+    pub fn settings(&self, data: &DataArgs, method: Method, label_noise: f64) -> Settings {
+        Settings {
+            seed: self.seed,
+            epochs: self.epochs,
+            batch: self.batch,
+            model: self.model,
+            label_smoothing: self.label_smoothing,
+            data: DataSettings { name: data.data, limit: data.limit, label_noise, augment: data.augment },
+            method,
+            sgd: SgdSettings {
+                lr: self.lr,
+                momentum: self.momentum,
+                nesterov: !self.no_nesterov,
+                weight_decay: self.weight_decay,
+                decoupled: self.decoupled,
+            },
+            schedule: ScheduleSettings { shape: self.schedule.into(), warmup_epochs: self.warmup_epochs },
+        }
+    }
+}
+
+impl From<ScheduleArg> for ScheduleShape {
+    fn from(schedule: ScheduleArg) -> Self {
+        match schedule {
+            ScheduleArg::Cosine => Self::Cosine,
+            ScheduleArg::Step => Self::Step,
+            ScheduleArg::Constant => Self::Constant,
+        }
+    }
+}

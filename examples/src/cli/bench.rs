@@ -1,0 +1,132 @@
+//! `sam bench`.
+
+use clap::Args;
+use sam_core::model::{Architecture, ImageShape};
+
+use super::{args::MachineArgs, output::print};
+use crate::{
+    data::{Augment, DataSource},
+    experiment::{
+        ExperimentError,
+        bench::{Bench, BenchResult, CLASSES, FEWEST_STEPS},
+    },
+    interrupt::Interrupt,
+    json,
+    training::{
+        cpu::CpuLearner,
+        settings::{
+            DataSettings, InvalidSetting, Method, NormExponent, ScheduleSettings, ScheduleShape, Settings,
+            SgdSettings,
+        },
+    },
+};
+
+/// Time of an SGD step and of a SAM step, made in turn on one random batch.
+///
+/// Medians over --steps steps after a few to warm up. A step takes a batch, computes one gradient (SGD) or two (SAM) and
+/// updates the weights with Nesterov momentum and weight decay.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct BenchArgs {
+    /// mlp, mlp-H1-H2.. (hidden sizes), lenet, resnet-DEPTH or wrn-DEPTH-WIDTH.
+    #[arg(long, default_value = "wrn-16-1")]
+    model: Architecture,
+
+    /// Images a step.
+    #[arg(long, default_value_t = 128)]
+    batch: usize,
+
+    /// Size of the images: height x width x channels.
+    #[arg(long, value_name = "HxWxC", default_value = "28x28x1", value_parser = parse_shape)]
+    image: ImageShape,
+
+    /// Timed steps of each kind, at least 9.
+    #[arg(long, value_name = "N", default_value_t = 15)]
+    steps: usize,
+
+    /// SAM's radius.
+    #[arg(long, default_value_t = 0.05)]
+    rho: f64,
+
+    /// The norm the radius is measured in: 2, inf, 1, or any p between.
+    #[arg(long, value_name = "P", default_value = "2")]
+    norm: NormExponent,
+
+    #[command(flatten)]
+    machine: MachineArgs,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  sam bench --model wrn-16-1 --batch 128 --threads 2
+  sam bench --model wrn-16-4 --image 32x32x3 --json";
+
+impl BenchArgs {
+    fn bench(&self) -> Result<Bench, InvalidSetting> {
+        let settings = Settings {
+            seed: 0,
+            epochs: 1,
+            batch: self.batch,
+            model: self.model,
+            label_smoothing: 0.0,
+            data: DataSettings {
+                name: DataSource::Digits,
+                limit: None,
+                label_noise: 0.0,
+                augment: Augment::None,
+            },
+            method: Method::Sam { rho: self.rho, norm: self.norm },
+            // A rate at which no network diverges on random labels in as many steps as anybody times.
+            sgd: SgdSettings {
+                lr: 1e-3,
+                momentum: 0.9,
+                nesterov: true,
+                weight_decay: 5e-4,
+                decoupled: false,
+            },
+            schedule: ScheduleSettings { shape: ScheduleShape::Constant, warmup_epochs: 0 },
+        };
+        settings.check()?;
+        if self.steps < FEWEST_STEPS {
+            let found = self.steps.to_string();
+            return Err(InvalidSetting { setting: "steps", expected: "a number from 9 up", found });
+        }
+        Ok(Bench { settings, shape: self.image, steps: self.steps, threads: self.machine.threads() })
+    }
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// [`ExperimentError`], when there is no result.
+pub fn run(args: &BenchArgs, as_json: bool, interrupt: &Interrupt) -> Result<(), ExperimentError> {
+    let bench = args.bench()?;
+    let learner = |settings: &_| CpuLearner::new(settings, bench.shape, CLASSES, bench.threads);
+    let result = bench.run(interrupt, learner)?;
+    print(if as_json { json::line(&result) } else { text(&result, bench.shape) })?;
+    Ok(())
+}
+
+fn text(result: &BenchResult, shape: ImageShape) -> String {
+    let BenchResult {
+        model, batch, threads, params, sgd_ms, sam_ms, sam_over_sgd, outside_gradients, ..
+    } = result;
+    let (sgd_images, sam_images) = (result.sgd_images_per_s, result.sam_images_per_s);
+    let outside = 100.0 * outside_gradients;
+    format!(
+        "{model}, {params} parameters, batch {batch} of {shape}, {threads} threads\n\
+         SGD step  {sgd_ms:>9.3} ms  {sgd_images:>9.0} images/s\n\
+         SAM step  {sam_ms:>9.3} ms  {sam_images:>9.0} images/s\n\
+         SAM/SGD   {sam_over_sgd:>9.3}     {outside:.1} % of the SAM step is not its two gradients"
+    )
+}
+
+fn parse_shape(text: &str) -> Result<ImageShape, &'static str> {
+    let extents: Option<Vec<usize>> = text.split('x').map(|extent| extent.parse().ok()).collect();
+    match extents.as_deref() {
+        Some(&[height, width, channels]) if height * width * channels > 0 => {
+            Ok(ImageShape::new(height, width, channels))
+        }
+        _ => Err("expected height x width x channels, as in 28x28x1"),
+    }
+}

@@ -1,0 +1,132 @@
+//! `sam compare`.
+
+use std::path::PathBuf;
+
+use clap::{Args, FromArgMatches};
+
+use super::{
+    args::{DataArgs, MachineArgs, TrainingArgs},
+    output::print,
+};
+use crate::{
+    experiment::{
+        ExperimentError,
+        compare::{Comparison, ComparisonDirectory},
+    },
+    interrupt::Interrupt,
+    json,
+    report::table,
+    training::{cpu::CpuLearner, settings::InvalidSetting},
+};
+
+/// SGD against SAM: test error over several seeds, with clean and with noisy training labels.
+///
+/// The same network is trained on the same images with SGD and with SAM, with initial weights, order and label noise
+/// of each of the seeds. As in the paper SGD may also take twice the epochs, because a SAM step costs two gradients,
+/// and SAM is compared with the better of both. Test labels are always clean. Intervals are Student's t at 95 %; the
+/// difference is SAM's error minus SGD's, paired by seed. The time of a step does not contain making the batch.
+///
+/// Finished runs are kept in DIR/runs.jsonl and not made again; results.json and compare.svg say what came out.
+#[derive(Debug, Clone, Args)]
+#[command(mut_arg("rho", |arg| arg.default_value("0.2")), after_help = EXAMPLES)]
+pub struct CompareArgs {
+    #[command(flatten)]
+    data: DataArgs,
+    #[command(flatten)]
+    training: TrainingArgs,
+    #[command(flatten)]
+    machine: MachineArgs,
+
+    /// Probabilities, with commas between, with which each training label is replaced by a random one.
+    #[arg(
+        long,
+        value_name = "P,..",
+        value_delimiter = ',',
+        default_value = "0,0.4",
+        help_heading = "Comparison"
+    )]
+    label_noise: Vec<f64>,
+
+    /// Number of seeds, counted up from --seed.
+    #[arg(long, value_name = "N", default_value_t = 10, help_heading = "Comparison")]
+    seeds: usize,
+
+    /// Epochs of SGD's second chance; 0 for none [default: twice --epochs]
+    #[arg(long, value_name = "N", help_heading = "Comparison")]
+    sgd_epochs: Option<usize>,
+
+    /// Epochs between two looks at the test set [default: a 20th of --epochs]
+    #[arg(long, value_name = "N", help_heading = "Comparison")]
+    evaluate_every: Option<usize>,
+
+    /// Where runs, results and picture go [default: runs/compare-DATA-MODEL]
+    #[arg(long, value_name = "DIR", help_heading = "Comparison")]
+    out: Option<PathBuf>,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  sam compare
+  sam compare --label-noise 0,0.2,0.4,0.6 --seeds 5 --json
+  sam compare --data fashion-mnist --limit 10000 --model lenet --rho 0.1 --epochs 20 --seeds 3";
+
+impl CompareArgs {
+    /// What `sam compare` without any argument means.
+    ///
+    /// # Panics
+    /// If an argument had no default.
+    pub fn default_values() -> Self {
+        let command = Self::augment_args(clap::Command::new("compare"));
+        Self::from_arg_matches(&command.get_matches_from(["compare"])).expect("every argument has a default")
+    }
+
+    fn comparison(&self) -> Result<Comparison, InvalidSetting> {
+        let base = self.training.settings(&self.data, self.training.sam(), 0.0);
+        base.check()?;
+        for &noise in &self.label_noise {
+            self.training.settings(&self.data, self.training.sam(), noise).check()?;
+        }
+        if self.seeds == 0 {
+            let (expected, found) = ("a number from 1 up", "0".to_owned());
+            return Err(InvalidSetting { setting: "seeds", expected, found });
+        }
+        Ok(Comparison {
+            noises: self.label_noise.clone(),
+            seeds: self.seeds,
+            sgd_epochs: self.sgd_epochs.unwrap_or(2 * base.epochs),
+            evaluate_every: self.evaluate_every.unwrap_or(base.epochs.div_ceil(20)).max(1),
+            threads: self.machine.threads(),
+            base,
+        })
+    }
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// [`ExperimentError`], when there is no result.
+pub fn run(args: &CompareArgs, as_json: bool, interrupt: &Interrupt) -> Result<(), ExperimentError> {
+    let comparison = args.comparison()?;
+    let base = &comparison.base;
+    let dataset = super::load(base.data.name, base.data.limit, &args.machine.machine(&args.data))?;
+    let default = || PathBuf::from(format!("runs/compare-{}-{}", base.data.name, base.model));
+    let directory = ComparisonDirectory(args.out.clone().unwrap_or_else(default));
+    let learner = |settings: &_| CpuLearner::new(settings, dataset.shape, dataset.classes, 1);
+    let summaries = comparison.run(&directory, &dataset, interrupt, learner)?;
+    if as_json {
+        for summary in &summaries {
+            print(json::line(&summary.line()))?;
+        }
+        return Ok(());
+    }
+    print(format_args!("\n{}", table::comparison(&summaries)))?;
+    for summary in &summaries {
+        print(summary.sentence())?;
+    }
+    print(format_args!(
+        "\nPicture: {}\nResults: {}",
+        directory.picture().display(),
+        directory.results().display()
+    ))?;
+    Ok(())
+}

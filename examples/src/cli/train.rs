@@ -1,0 +1,155 @@
+//! `sam train`.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+
+use super::{
+    args::{DataArgs, MachineArgs, TrainingArgs},
+    output::print,
+};
+use crate::{
+    experiment::{
+        ExperimentError,
+        train::{RunDirectory, train},
+    },
+    interrupt::Interrupt,
+    json,
+    report::progress::note,
+    training::{config::Config, cpu::CpuLearner, settings::Method},
+};
+
+/// One training run, in a directory that it can be resumed from.
+///
+/// DIR gets config.toml (the settings), metrics.jsonl (a line for each epoch), checkpoint.safetensors (written after
+/// each epoch and upon Ctrl-C), and at the end curves.svg and result.json. --resume goes on where the checkpoint stands
+/// and ends with the same weights, bit for bit, as a run that was never stopped.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct TrainArgs {
+    #[command(flatten)]
+    data: DataArgs,
+    #[command(flatten)]
+    training: TrainingArgs,
+    #[command(flatten)]
+    machine: MachineArgs,
+
+    /// Follow the gradient, or the gradient at the sharpest point nearby.
+    #[arg(long, value_enum, default_value_t = Optimizer::Sam, help_heading = "Training")]
+    optimizer: Optimizer,
+
+    /// Probability with which each training label is replaced by a random one.
+    #[arg(long, value_name = "P", default_value_t = 0.0, help_heading = "Data")]
+    label_noise: f64,
+
+    /// Where the run goes [default: runs/train-DATA-MODEL-OPTIMIZER-NUMBER, the first that is free]
+    #[arg(long, value_name = "DIR", help_heading = "Run")]
+    out: Option<PathBuf>,
+
+    /// Go on with the run in DIR, with its settings; only --threads, --data-dir and --json may be given.
+    #[arg(long, value_name = "DIR", help_heading = "Run", conflicts_with_all = SETTLED)]
+    resume: Option<PathBuf>,
+}
+
+/// What a resumed run does not ask for again.
+const SETTLED: [&str; 20] = [
+    "out",
+    "data",
+    "limit",
+    "label_noise",
+    "augment",
+    "model",
+    "epochs",
+    "batch",
+    "lr",
+    "momentum",
+    "no_nesterov",
+    "weight_decay",
+    "decoupled",
+    "schedule",
+    "warmup_epochs",
+    "label_smoothing",
+    "rho",
+    "norm",
+    "seed",
+    "optimizer",
+];
+
+const EXAMPLES: &str = "\
+Examples:
+  sam train --epochs 20
+  sam train --data fashion-mnist --model lenet --batch 128 --optimizer sam --rho 0.1 --out runs/lenet
+  sam train --data cifar-10 --model wrn-16-4 --augment cutout --lr 0.1 --batch 128 --epochs 200
+  sam train --resume runs/lenet";
+
+/// Which gradient is followed.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Optimizer {
+    Sgd,
+    Sam,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// [`ExperimentError`], when there is no result.
+pub fn run(args: &TrainArgs, as_json: bool, interrupt: &Interrupt) -> Result<(), ExperimentError> {
+    let (directory, config) = match &args.resume {
+        Some(path) => resumed(args, path)?,
+        None => started(args)?,
+    };
+    let result = match directory.finished()? {
+        Some(result) => {
+            note(format_args!("{}: finished before", directory.path().display()));
+            result
+        }
+        None => {
+            let settings = &config.run;
+            let dataset = super::load(settings.data.name, settings.data.limit, &config.machine)?;
+            let threads = config.machine.threads;
+            let learner = CpuLearner::new(settings, dataset.shape, dataset.classes, threads)?;
+            train(&directory, &config, &dataset, learner, interrupt)?
+        }
+    };
+    if as_json {
+        print(json::line(&result))?;
+    } else {
+        print(result.sentence())?;
+        print(format_args!("{}", directory.curves().display()))?;
+    }
+    Ok(())
+}
+
+/// The directory and settings of a new run; nothing is written yet.
+fn started(args: &TrainArgs) -> Result<(RunDirectory, Config), ExperimentError> {
+    let method = match args.optimizer {
+        Optimizer::Sgd => Method::Sgd,
+        Optimizer::Sam => args.training.sam(),
+    };
+    let settings = args.training.settings(&args.data, method, args.label_noise);
+    settings.check()?;
+    let directory = match &args.out {
+        Some(path) => RunDirectory::new(path),
+        None => RunDirectory::first_free(&format!(
+            "runs/train-{}-{}-{}",
+            settings.data.name,
+            settings.model,
+            method.name()
+        )),
+    };
+    directory.check_free()?;
+    Ok((directory, Config { machine: args.machine.machine(&args.data), run: settings }))
+}
+
+/// The directory and settings of a run that was begun before, on the machine that the arguments describe.
+fn resumed(args: &TrainArgs, path: &Path) -> Result<(RunDirectory, Config), ExperimentError> {
+    let directory = RunDirectory::new(path);
+    let mut config = Config::load(&directory.config())?;
+    if let Some(threads) = args.machine.threads {
+        config.machine.threads = threads.get();
+    }
+    if args.data.data_dir.is_some() {
+        config.machine.data_dir.clone_from(&args.data.data_dir);
+    }
+    Ok((directory, config))
+}

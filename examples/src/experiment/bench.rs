@@ -1,0 +1,134 @@
+//! Time of an SGD step and of a SAM step on the same network.
+
+use std::time::Instant;
+
+use ndarray::Array4;
+use rand::RngExt;
+use sam_core::model::ImageShape;
+use serde::Serialize;
+
+use super::ExperimentError;
+use crate::{
+    interrupt::Interrupt,
+    random::{Purpose, stream},
+    report::{progress::Progress, statistics::median},
+    training::{
+        learner::{Batch, Learner, LearnerError},
+        settings::{Method, Settings},
+    },
+};
+
+/// Classes of the network.
+pub const CLASSES: usize = 10;
+/// Fewest timed steps of each kind.
+pub const FEWEST_STEPS: usize = 9;
+/// Steps of each kind before the timed ones: pages, caches and threads come to life.
+const WARM_UP_STEPS: usize = 3;
+
+/// The line of `sam bench --json`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct BenchResult {
+    kind: &'static str,
+    /// The network.
+    pub model: String,
+    /// Images a step.
+    pub batch: usize,
+    /// Threads that compute.
+    pub threads: usize,
+    /// Trained parameters.
+    pub params: usize,
+    /// Median time of an SGD step, in ms.
+    pub sgd_ms: f64,
+    /// Median time of a SAM step, in ms.
+    pub sam_ms: f64,
+    /// Images a second with SGD.
+    pub sgd_images_per_s: f64,
+    /// Images a second with SAM.
+    pub sam_images_per_s: f64,
+    /// `sam_ms / sgd_ms`.
+    pub sam_over_sgd: f64,
+    /// Median share of the SAM step that is not its two gradients.
+    pub outside_gradients: f64,
+}
+
+/// What is timed.
+#[derive(Debug, Clone)]
+pub struct Bench {
+    /// Network, batch and SAM's rule; the data set plays no part.
+    pub settings: Settings,
+    /// The size of the images, which are random.
+    pub shape: ImageShape,
+    /// Timed steps of each kind.
+    pub steps: usize,
+    /// Threads that compute.
+    pub threads: usize,
+}
+
+impl Bench {
+    /// Makes SGD and SAM steps in turn, so that whatever else the machine does falls on both.
+    ///
+    /// # Errors
+    /// [`ExperimentError`], when the network cannot be built or a step fails, or after an interrupt.
+    pub fn run<L: Learner>(
+        &self,
+        interrupt: &Interrupt,
+        learner: impl Fn(&Settings) -> Result<L, LearnerError>,
+    ) -> Result<BenchResult, ExperimentError> {
+        let settings = &self.settings;
+        let mut sgd = learner(&Settings { method: Method::Sgd, ..settings.clone() })?;
+        let mut sam = learner(settings)?;
+        let (images, labels) = self.batch();
+        let batch = Batch { images: images.view(), labels: &labels };
+        let rate = settings.sgd.lr as f32;
+        let progress = Progress::new("timing", (WARM_UP_STEPS + self.steps) as u64, 0);
+        let (mut sgd_ms, mut sam_ms, mut outside) = (Vec::new(), Vec::new(), Vec::new());
+        for step in 0..WARM_UP_STEPS + self.steps {
+            if interrupt.requested() {
+                let done = "no result was kept".to_owned();
+                return Err(ExperimentError::Interrupted { done, advice: "the same command".to_owned() });
+            }
+            let (sgd_time, _) = timed_step(&mut sgd, batch, rate)?;
+            let (sam_time, in_gradients) = timed_step(&mut sam, batch, rate)?;
+            if step >= WARM_UP_STEPS {
+                sgd_ms.push(1e3 * sgd_time);
+                sam_ms.push(1e3 * sam_time);
+                outside.push(1.0 - in_gradients / sam_time);
+            }
+            progress.advance(1);
+        }
+        let middle = |mut values: Vec<f64>| median(&mut values).unwrap_or(f64::NAN);
+        let (sgd_ms, sam_ms) = (middle(sgd_ms), middle(sam_ms));
+        let images_per_s = |ms: f64| settings.batch as f64 / ms * 1e3;
+        Ok(BenchResult {
+            kind: "bench",
+            model: settings.model.to_string(),
+            batch: settings.batch,
+            threads: self.threads,
+            params: sam.parameter_count(),
+            sgd_ms,
+            sam_ms,
+            sgd_images_per_s: images_per_s(sgd_ms),
+            sam_images_per_s: images_per_s(sam_ms),
+            sam_over_sgd: sam_ms / sgd_ms,
+            outside_gradients: middle(outside),
+        })
+    }
+
+    /// Images of uniform noise with mean 0 and variance 1, and labels that have nothing to do with them.
+    fn batch(&self) -> (Array4<f32>, Vec<u16>) {
+        let mut random = stream(self.settings.seed, Purpose::BenchBatch, 0, 0);
+        let ImageShape { height, width, channels } = self.shape;
+        let images = Array4::from_shape_simple_fn((self.settings.batch, height, width, channels), || {
+            (random.random::<f32>() - 0.5) * 12_f32.sqrt()
+        });
+        let labels = (0..self.settings.batch).map(|_| random.random_range(0..CLASSES as u16)).collect();
+        (images, labels)
+    }
+}
+
+/// Seconds of a step, and of those in gradients.
+fn timed_step(learner: &mut impl Learner, batch: Batch<'_>, rate: f32) -> Result<(f64, f64), LearnerError> {
+    let started = Instant::now();
+    let report = learner.step(batch, rate)?;
+    Ok((started.elapsed().as_secs_f64(), report.in_gradients.as_secs_f64()))
+}

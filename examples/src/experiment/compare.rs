@@ -1,0 +1,259 @@
+//! SGD against SAM: the same network on the same data, several seeds, clean and noisy labels.
+
+use std::{
+    path::PathBuf,
+    time::{Duration, Instant},
+};
+
+use super::{
+    ExperimentError, queue,
+    run_store::{RunRecord, RunStore, run_key},
+    summary::{Arm, Summary},
+};
+use crate::{
+    data::Dataset,
+    files,
+    interrupt::Interrupt,
+    json,
+    report::{
+        compare_plot,
+        progress::{Progress, note},
+        statistics::median,
+    },
+    training::{
+        learner::{Learner, LearnerError},
+        settings::{Method, Settings},
+        trainer::Trainer,
+    },
+};
+
+/// A run under way is saved at the end of an epoch when the last time is longer ago than this.
+const SAVED_EVERY: Duration = Duration::from_secs(60);
+
+/// What is compared.
+#[derive(Debug, Clone)]
+pub struct Comparison {
+    /// The SAM run of the first seed; all other runs differ from it in seed, label noise, method and epochs only.
+    pub base: Settings,
+    /// Probabilities with which training labels are replaced.
+    pub noises: Vec<f64>,
+    /// How many seeds.
+    pub seeds: usize,
+    /// Epochs of the second SGD run; as in the paper, the better of both counts. 0 for none.
+    pub sgd_epochs: usize,
+    /// Epochs between two evaluations on the test set.
+    pub evaluate_every: usize,
+    /// Runs at a time, each on one thread.
+    pub threads: usize,
+}
+
+/// The files of a comparison.
+#[derive(Debug, Clone)]
+pub struct ComparisonDirectory(pub PathBuf);
+
+impl ComparisonDirectory {
+    /// Finished runs.
+    pub fn runs(&self) -> PathBuf {
+        self.0.join("runs.jsonl")
+    }
+
+    /// Everything that came out.
+    pub fn results(&self) -> PathBuf {
+        self.0.join("results.json")
+    }
+
+    /// The picture.
+    pub fn picture(&self) -> PathBuf {
+        self.0.join("compare.svg")
+    }
+
+    /// Where the run of that key stands, if it was interrupted.
+    fn unfinished(&self, key: &str) -> PathBuf {
+        self.0.join("unfinished").join(format!("{}.safetensors", &key[..16]))
+    }
+}
+
+struct Job {
+    key: String,
+    settings: Settings,
+}
+
+impl Comparison {
+    /// The training procedures that are compared.
+    pub fn arms(&self) -> Vec<Arm> {
+        let arm = |method, epochs| Arm { method, epochs };
+        let mut arms = vec![arm(Method::Sgd, self.base.epochs)];
+        if self.sgd_epochs != 0 && self.sgd_epochs != self.base.epochs {
+            arms.push(arm(Method::Sgd, self.sgd_epochs));
+        }
+        arms.push(arm(self.base.method, self.base.epochs));
+        arms
+    }
+
+    /// The settings of one run; `seed` counts from 0.
+    fn settings(&self, arm: &Arm, noise: f64, seed: usize) -> Settings {
+        let mut settings = self.base.clone();
+        settings.seed += seed as u64;
+        settings.data.label_noise = noise;
+        settings.method = arm.method;
+        settings.epochs = arm.epochs;
+        settings
+    }
+
+    /// Makes the runs that `directory` does not have yet, and sums up each noise rate; writes results and picture.
+    ///
+    /// `learner` makes the learner of a run. When `interrupt` is requested, runs under way are kept as checkpoints.
+    ///
+    /// # Errors
+    /// [`ExperimentError::Interrupted`] after an interrupt, [`ExperimentError`] when a run or a file fails; all
+    /// finished runs are kept.
+    pub fn run<L: Learner>(
+        &self,
+        directory: &ComparisonDirectory,
+        dataset: &Dataset,
+        interrupt: &Interrupt,
+        learner: impl Fn(&Settings) -> Result<L, LearnerError> + Sync,
+    ) -> Result<Vec<Summary>, ExperimentError> {
+        files::create_directory(&directory.0)?;
+        files::create_directory(&directory.0.join("unfinished"))?;
+        let mut store = RunStore::open(&directory.runs())?;
+        let fingerprint = dataset.fingerprint();
+        let key = |settings: &Settings| run_key(settings, &fingerprint, self.evaluate_every);
+
+        let arms = self.arms();
+        let mut jobs = Vec::new();
+        for &noise in &self.noises {
+            for seed in 0..self.seeds {
+                jobs.extend(arms.iter().map(|arm| self.settings(arm, noise, seed)));
+            }
+        }
+        let all = jobs.len();
+        let jobs: Vec<Job> = jobs
+            .into_iter()
+            .map(|settings| Job { key: key(&settings), settings })
+            .filter(|job| store.get(&job.key).is_none())
+            .collect();
+        if jobs.len() < all {
+            note(format_args!(
+                "{} of {all} runs were made before and are taken from {}; another --out repeats them",
+                all - jobs.len(),
+                directory.runs().display()
+            ));
+        }
+
+        let work = |job: &Job| (job.settings.epochs * job.settings.gradients_per_step()) as u64;
+        let steps = (dataset.train.len() / self.base.batch) as u64;
+        let progress = Progress::new("comparing", jobs.iter().map(work).sum::<u64>() * steps, 0);
+        let (mut done, todo) = (0, jobs.len());
+        let outcome = queue::run(
+            &jobs,
+            self.threads,
+            interrupt,
+            |job| {
+                let runner =
+                    Runner { job, directory, fingerprint: &fingerprint, progress: &progress, interrupt };
+                runner.run(dataset, self.evaluate_every, learner(&job.settings)?)
+            },
+            |job, record| {
+                done += 1;
+                progress.line(run_line(done, todo, &record));
+                store.add(record)?;
+                // What is left of an earlier interruption; an absent file is the usual case.
+                let _ = std::fs::remove_file(directory.unfinished(&job.key));
+                Ok(())
+            },
+        );
+        drop(progress);
+        outcome.map_err(|error| match error {
+            ExperimentError::Interrupted { .. } => ExperimentError::Interrupted {
+                done: format!("{} of {all} runs are kept, those under way as checkpoints", all - todo + done),
+                advice: "the same command".to_owned(),
+            },
+            other => other,
+        })?;
+
+        let runs = |arm: &Arm, noise| -> Vec<RunRecord> {
+            let settings = (0..self.seeds).map(|seed| self.settings(arm, noise, seed));
+            settings.filter_map(|settings| store.get(&key(&settings)).cloned()).collect()
+        };
+        let summaries: Vec<Summary> = self
+            .noises
+            .iter()
+            .map(|&noise| {
+                let arms = arms.iter().map(|arm| (*arm, runs(arm, noise)));
+                Summary::new(&self.base, noise, arms.collect())
+            })
+            .collect();
+        files::replace(&directory.results(), format!("{}\n", json::line(&summaries)).as_bytes())?;
+        compare_plot::draw(&directory.picture(), &summaries)?;
+        Ok(summaries)
+    }
+}
+
+/// One run of a comparison.
+struct Runner<'a> {
+    job: &'a Job,
+    directory: &'a ComparisonDirectory,
+    fingerprint: &'a str,
+    progress: &'a Progress,
+    interrupt: &'a Interrupt,
+}
+
+impl Runner<'_> {
+    fn run<L: Learner>(
+        &self,
+        dataset: &Dataset,
+        evaluate_every: usize,
+        learner: L,
+    ) -> Result<RunRecord, ExperimentError> {
+        let settings = &self.job.settings;
+        let checkpoint = self.directory.unfinished(&self.job.key);
+        let mut trainer = Trainer::new(settings, dataset, self.fingerprint, learner)?;
+        if checkpoint.exists() {
+            trainer.restore(&checkpoint)?;
+        }
+        let gradients = settings.gradients_per_step() as u64;
+        self.progress.advance(trainer.steps_done() as u64 * gradients);
+        let mut saved = Instant::now();
+        let mut step_ms = Vec::new();
+        while !trainer.finished() {
+            if self.interrupt.requested() {
+                trainer.save(&checkpoint)?;
+                return Err(ExperimentError::Interrupted { done: String::new(), advice: String::new() });
+            }
+            step_ms.push(1e3 * trainer.step()?.step.as_secs_f64());
+            self.progress.advance(gradients);
+            if trainer.at_epoch_end() {
+                let epoch = trainer.epoch() + 1;
+                trainer.end_epoch(epoch % evaluate_every == 0 || epoch == settings.epochs)?;
+                if saved.elapsed() > SAVED_EVERY {
+                    trainer.save(&checkpoint)?;
+                    saved = Instant::now();
+                }
+            }
+        }
+        let history = trainer.history();
+        let curve: Vec<_> = history.iter().filter_map(|m| Some((m.epoch, m.test_error?))).collect();
+        Ok(RunRecord {
+            key: self.job.key.clone(),
+            settings: settings.clone(),
+            test_error: curve.last().map_or(f64::NAN, |&(_, error)| error),
+            train_loss: history.last().map_or(f64::NAN, |metrics| metrics.train_loss),
+            wrong_labels: trainer.wrong_labels() as f64 / dataset.train.len() as f64,
+            ms_per_step: median(&mut step_ms).unwrap_or(f64::NAN),
+            weights_sha256: trainer.state()?.weights_sha256(),
+            curve,
+        })
+    }
+}
+
+/// A finished run for people.
+fn run_line(number: usize, of: usize, run: &RunRecord) -> String {
+    let RunRecord { settings, test_error, ms_per_step, .. } = run;
+    let method = settings.method.name().to_uppercase();
+    let (epochs, noise, seed) = (settings.epochs, settings.data.label_noise, settings.seed);
+    format!(
+        "run {number}/{of}: {method}, {epochs} epochs, label noise {noise}, seed {seed}: test error {test_error:.2} %, \
+         {ms_per_step:.3} ms a step"
+    )
+}

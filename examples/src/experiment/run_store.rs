@@ -1,0 +1,96 @@
+//! Finished runs on disk, one JSON object a line, so that no run is made twice.
+
+use std::{
+    collections::HashMap,
+    fs,
+    io::ErrorKind,
+    path::{Path, PathBuf},
+};
+
+use serde::{Deserialize, Serialize};
+
+use super::ExperimentError;
+use crate::{
+    files::{self, FileError},
+    json,
+    training::settings::Settings,
+};
+
+/// What is remembered of a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunRecord {
+    /// Tells runs apart: [`run_key`].
+    pub key: String,
+    /// The run's settings.
+    pub settings: Settings,
+    /// Share of wrongly classified test images after the last epoch, in percent.
+    pub test_error: f64,
+    /// The same after other epochs: `(epochs done, percent)`, the last one included.
+    pub curve: Vec<(usize, f64)>,
+    /// Mean training loss in the last epoch.
+    pub train_loss: f64,
+    /// Share of training labels that were wrong.
+    pub wrong_labels: f64,
+    /// Median time of a step, batch already made, in ms.
+    pub ms_per_step: f64,
+    /// Identity of the final weights.
+    pub weights_sha256: String,
+}
+
+/// The key of a run of these settings on the data with this fingerprint, evaluated every so many epochs.
+pub fn run_key(settings: &Settings, fingerprint: &str, evaluate_every: usize) -> String {
+    use sha2::{Digest, Sha256};
+    let version = env!("CARGO_PKG_VERSION");
+    let text = format!("{version} {} {fingerprint} {evaluate_every}", settings.digest());
+    crate::hex(&Sha256::digest(text))
+}
+
+/// The finished runs of a directory.
+#[derive(Debug)]
+pub struct RunStore {
+    path: PathBuf,
+    runs: HashMap<String, RunRecord>,
+}
+
+impl RunStore {
+    /// Reads the file `path`, which may be absent. A last line without an end, left by a crash, is cut off.
+    ///
+    /// # Errors
+    /// [`ExperimentError::StoredRun`] for a whole line that is no run; [`ExperimentError::File`], when the file cannot
+    /// be read or mended.
+    pub fn open(path: &Path) -> Result<Self, ExperimentError> {
+        let text = match fs::read_to_string(path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
+            other => other.map_err(FileError::of(path, "read"))?,
+        };
+        let whole = text.rfind('\n').map_or("", |end| &text[..=end]);
+        if whole.len() < text.len() {
+            files::replace(path, whole.as_bytes())?;
+        }
+        let mut runs = HashMap::new();
+        for (line, number) in whole.lines().zip(1..) {
+            let run: RunRecord = serde_json::from_str(line).map_err(|error| ExperimentError::StoredRun {
+                path: path.to_owned(),
+                line: number,
+                found: error.to_string(),
+            })?;
+            runs.insert(run.key.clone(), run);
+        }
+        Ok(Self { path: path.to_owned(), runs })
+    }
+
+    /// The run of that key, if it is finished.
+    pub fn get(&self, key: &str) -> Option<&RunRecord> {
+        self.runs.get(key)
+    }
+
+    /// Remembers a run, on disk before in memory.
+    ///
+    /// # Errors
+    /// [`FileError`], when the file cannot be written.
+    pub fn add(&mut self, run: RunRecord) -> Result<(), FileError> {
+        files::append_line(&self.path, &json::line(&run))?;
+        self.runs.insert(run.key.clone(), run);
+        Ok(())
+    }
+}

@@ -1,0 +1,245 @@
+//! One training run in a directory: started, resumed after whatever stopped it, or found finished.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    data::Dataset,
+    files::{self, FileError},
+    interrupt::Interrupt,
+    json,
+    report::{curves, progress::Progress},
+    training::{
+        config::Config,
+        learner::Learner,
+        metrics::{self, EpochMetrics},
+        settings::{Method, NormExponent, Settings},
+        trainer::Trainer,
+    },
+};
+
+use super::ExperimentError;
+
+/// The files of a run.
+#[derive(Debug, Clone)]
+pub struct RunDirectory(PathBuf);
+
+/// The outcome of a run, the last line that `sam train` prints.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TrainResult {
+    kind: String,
+    data: String,
+    model: String,
+    optimizer: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    rho: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    norm: Option<NormExponent>,
+    params: usize,
+    train_images: usize,
+    label_noise: f64,
+    wrong_labels: usize,
+    epochs: usize,
+    batch: usize,
+    lr: f64,
+    seed: u64,
+    train_loss: f64,
+    test_loss: Option<f64>,
+    test_error: Option<f64>,
+    images_per_s: f64,
+    weights_sha256: String,
+}
+
+impl RunDirectory {
+    /// The run in the directory `path`, whatever is there.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self(path.into())
+    }
+
+    /// The first directory `stem-1`, `stem-2`, ... that holds no run.
+    pub fn first_free(stem: &str) -> Self {
+        let mut number = 1_u64;
+        loop {
+            let directory = Self::new(format!("{stem}-{number}"));
+            if !directory.path().exists() {
+                return directory;
+            }
+            number += 1;
+        }
+    }
+
+    /// The directory.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// The settings the run began with.
+    pub fn config(&self) -> PathBuf {
+        self.0.join("config.toml")
+    }
+
+    /// Where the run stands.
+    pub fn checkpoint(&self) -> PathBuf {
+        self.0.join("checkpoint.safetensors")
+    }
+
+    /// A line for each epoch.
+    pub fn metrics(&self) -> PathBuf {
+        self.0.join("metrics.jsonl")
+    }
+
+    /// Loss and error over the epochs as a picture.
+    pub fn curves(&self) -> PathBuf {
+        self.0.join("curves.svg")
+    }
+
+    /// The outcome, once the run is finished.
+    pub fn result(&self) -> PathBuf {
+        self.0.join("result.json")
+    }
+
+    /// Makes sure that a new run overwrites none.
+    ///
+    /// # Errors
+    /// [`ExperimentError::Occupied`], when the directory holds a run.
+    pub fn check_free(&self) -> Result<(), ExperimentError> {
+        if self.config().exists() { Err(ExperimentError::Occupied { path: self.0.clone() }) } else { Ok(()) }
+    }
+
+    /// The outcome of a finished run; `None` if it is not finished.
+    ///
+    /// # Errors
+    /// [`ExperimentError`], when the result is there and cannot be read.
+    pub fn finished(&self) -> Result<Option<TrainResult>, ExperimentError> {
+        let path = self.result();
+        if !path.exists() {
+            return Ok(None);
+        }
+        let text = fs::read_to_string(&path).map_err(FileError::of(&path, "read"))?;
+        let result = serde_json::from_str(&text);
+        result.map(Some).map_err(|error| ExperimentError::StoredResult { path, found: error.to_string() })
+    }
+}
+
+impl TrainResult {
+    /// The outcome for people.
+    pub fn sentence(&self) -> String {
+        let error = self.test_error.map_or("unknown".to_owned(), |error| format!("{error:.2} %"));
+        let Self { model, data, optimizer, epochs, weights_sha256, .. } = self;
+        let method = optimizer.to_uppercase();
+        format!(
+            "{model} on {data}, {method}, {epochs} epochs: test error {error}, weights sha256 {weights_sha256}"
+        )
+    }
+}
+
+/// Trains from where the run in `directory` stands to its end, and writes its result.
+///
+/// A new run's directory is made and `config` written to it. A run begun before stands at its checkpoint, or at its
+/// start if there is none. A checkpoint is written after each epoch and,
+/// in mid-epoch, when `interrupt` is requested.
+///
+/// # Errors
+/// [`ExperimentError::Interrupted`] after an interrupt; [`ExperimentError`] when training or writing fails. In either
+/// case the run can be resumed.
+pub fn train<L: Learner>(
+    directory: &RunDirectory,
+    config: &Config,
+    dataset: &Dataset,
+    learner: L,
+    interrupt: &Interrupt,
+) -> Result<TrainResult, ExperimentError> {
+    let settings = &config.run;
+    let mut trainer = Trainer::new(settings, dataset, &dataset.fingerprint(), learner)?;
+    if !directory.config().exists() {
+        files::create_directory(directory.path())?;
+        config.save(&directory.config())?;
+    }
+    if directory.checkpoint().exists() {
+        trainer.restore(&directory.checkpoint())?;
+    }
+    // The checkpoint knows all epochs; what was written about an epoch beyond it will be written again.
+    metrics::rewrite(&directory.metrics(), trainer.history())?;
+    let total = settings.epochs * trainer.steps_per_epoch();
+    let progress = Progress::new("training", total as u64, trainer.steps_done() as u64);
+    while !trainer.finished() {
+        if interrupt.requested() {
+            trainer.save(&directory.checkpoint())?;
+            return Err(ExperimentError::Interrupted {
+                done: format!("{} of {total} steps are in the checkpoint", trainer.steps_done()),
+                advice: format!("sam train --resume {}", directory.path().display()),
+            });
+        }
+        trainer.step()?;
+        progress.advance(1);
+        if trainer.at_epoch_end() {
+            let metrics = trainer.end_epoch(true)?;
+            metrics::append(&directory.metrics(), &metrics)?;
+            trainer.save(&directory.checkpoint())?;
+            progress.line(epoch_line(&metrics, settings.epochs));
+        }
+    }
+    drop(progress);
+    curves::draw(&directory.curves(), &title(settings), trainer.history())?;
+    let result = result(&mut trainer, settings, dataset)?;
+    files::replace(&directory.result(), format!("{}\n", json::line(&result)).as_bytes())?;
+    Ok(result)
+}
+
+/// An epoch for people.
+fn epoch_line(metrics: &EpochMetrics, epochs: usize) -> String {
+    let EpochMetrics { epoch, train_loss, lr, images_per_s, .. } = metrics;
+    let width = epochs.to_string().len();
+    let test = metrics.test_error.map_or(String::new(), |error| format!("  test error {error:6.2} %"));
+    format!(
+        "epoch {epoch:>width$}/{epochs}  train loss {train_loss:.4}{test}  lr {lr:.5}  {images_per_s:.0} images/s"
+    )
+}
+
+fn title(settings: &Settings) -> String {
+    let method = match settings.method {
+        Method::Sgd => "SGD".to_owned(),
+        Method::Sam { rho, .. } => format!("SAM, \u{3c1} = {rho}"),
+    };
+    format!("{} on {}, {method}", settings.model, settings.data.name)
+}
+
+fn result<L: Learner>(
+    trainer: &mut Trainer<'_, L>,
+    settings: &Settings,
+    dataset: &Dataset,
+) -> Result<TrainResult, ExperimentError> {
+    let (rho, norm) = match settings.method {
+        Method::Sgd => (None, None),
+        Method::Sam { rho, norm } => (Some(rho), Some(norm)),
+    };
+    let weights_sha256 = trainer.state()?.weights_sha256();
+    let epochs = trainer.history();
+    let images_per_s = epochs.iter().map(|epoch| epoch.images_per_s).sum::<f64>() / epochs.len() as f64;
+    let last = epochs.last();
+    Ok(TrainResult {
+        kind: "train".to_owned(),
+        data: dataset.name.to_owned(),
+        model: settings.model.to_string(),
+        optimizer: settings.method.name().to_owned(),
+        rho,
+        norm,
+        params: trainer.learner().parameter_count(),
+        train_images: dataset.train.len(),
+        label_noise: settings.data.label_noise,
+        wrong_labels: trainer.wrong_labels(),
+        epochs: settings.epochs,
+        batch: settings.batch,
+        lr: settings.sgd.lr,
+        seed: settings.seed,
+        train_loss: last.map_or(f64::NAN, |epoch| epoch.train_loss),
+        test_loss: last.and_then(|epoch| epoch.test_loss),
+        test_error: last.and_then(|epoch| epoch.test_error),
+        images_per_s,
+        weights_sha256,
+    })
+}

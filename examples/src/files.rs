@@ -1,0 +1,74 @@
+//! Writing files so that a reader, or a run after a crash, finds the old content or the new, never a part.
+
+use std::{
+    fs::{self, File},
+    io::{self, Write},
+    path::{Path, PathBuf},
+};
+
+/// A file or directory that could not be written or read.
+#[derive(Debug, thiserror::Error)]
+#[error("{}: cannot be {action}: {source}", .path.display())]
+pub struct FileError {
+    /// The file.
+    pub path: PathBuf,
+    /// What was tried, as a participle.
+    pub action: &'static str,
+    /// Why it failed.
+    pub source: io::Error,
+}
+
+impl FileError {
+    /// For `map_err`: the error of doing `action` with `path`.
+    pub fn of(path: &Path, action: &'static str) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self { path: path.to_owned(), action, source }
+    }
+}
+
+/// Creates the directory `path` with its parents, if it is not there.
+///
+/// # Errors
+/// [`FileError`], when it cannot be created.
+pub fn create_directory(path: &Path) -> Result<(), FileError> {
+    fs::create_dir_all(path).map_err(FileError::of(path, "created"))
+}
+
+/// Replaces the content of `path` in one step: written beside it, flushed to the disk, renamed over it.
+///
+/// # Errors
+/// [`FileError`]; `path` is then as it was.
+pub fn replace(path: &Path, content: &[u8]) -> Result<(), FileError> {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".part");
+    let part = path.with_file_name(name);
+    let written = write_durably(&part, content).and_then(|()| fs::rename(&part, path));
+    if let Err(source) = written {
+        // Best effort: what stopped the writing may stop this too.
+        let _ = fs::remove_file(&part);
+        return Err(FileError { path: path.to_owned(), action: "written", source });
+    }
+    // The rename itself is durable once the directory is; not every file system can flush a directory.
+    if let Some(directory) = path.parent().and_then(|directory| File::open(directory).ok()) {
+        let _ = directory.sync_all();
+    }
+    Ok(())
+}
+
+fn write_durably(path: &Path, content: &[u8]) -> io::Result<()> {
+    let mut file = File::create(path)?;
+    file.write_all(content)?;
+    file.sync_all()
+}
+
+/// Appends one line to `path`, which is created if need be, and flushes it to the disk.
+///
+/// # Errors
+/// [`FileError`], when it cannot be written.
+pub fn append_line(path: &Path, line: &str) -> Result<(), FileError> {
+    let append = || {
+        let mut file = File::options().append(true).create(true).open(path)?;
+        file.write_all(format!("{line}\n").as_bytes())?;
+        file.sync_data()
+    };
+    append().map_err(FileError::of(path, "written"))
+}

@@ -1,0 +1,128 @@
+//! The picture of a comparison: for each noise rate, the test error along training and at its end.
+
+use std::path::Path;
+
+use plotters::{
+    element::{Circle, EmptyElement, PathElement, Polygon, Text},
+    style::{
+        Color, RGBColor,
+        text_anchor::{HPos, Pos, VPos},
+    },
+};
+
+use super::plot::{self, Area, Axis, BLUE, PlotError, SKY, VERMILION};
+use crate::experiment::summary::{ArmSummary, Summary};
+
+/// Height of the row of one noise rate, in pixels.
+const ROW: u32 = 380;
+
+/// Draws `summaries`, one below the other, to `path`.
+///
+/// # Errors
+/// [`PlotError`], when drawing or writing fails.
+pub fn draw(path: &Path, summaries: &[Summary]) -> Result<(), PlotError> {
+    let Some(first) = summaries.first() else { return Ok(()) };
+    let title = format!(
+        "SGD and SAM: {} on {}, {} seeds, mean and 95 % confidence interval",
+        first.model, first.data, first.seeds
+    );
+    plot::save(path, (1040, 40 + ROW * summaries.len() as u32), |area| {
+        let area = area.titled(&title, plot::text(20)).map_err(PlotError::draw)?;
+        for (row, summary) in area.split_evenly((summaries.len(), 1)).iter().zip(summaries) {
+            let (left, right) = row.split_horizontally(620);
+            let arms = colored(summary);
+            let top = top(&arms);
+            along_training(&left, summary, &arms, top)?;
+            at_the_end(&right, &arms, top)?;
+        }
+        Ok(())
+    })
+}
+
+type Colored<'a> = (&'a ArmSummary, RGBColor);
+
+/// SGD in blues, SAM in vermilion.
+fn colored(summary: &Summary) -> Vec<Colored<'_>> {
+    summary.sgd.iter().zip([SKY, BLUE]).chain([(&summary.sam, VERMILION)]).collect()
+}
+
+/// The upper end of the error axis: all final errors fit, and the curves but for their very start.
+fn top(arms: &[Colored<'_>]) -> f64 {
+    let settled = arms
+        .iter()
+        .flat_map(|(arm, _)| &arm.curve[arm.curve.len() / 8..])
+        .map(|point| point.error.mean + point.error.ci95.unwrap_or(0.0));
+    let last = arms.iter().flat_map(|(arm, _)| arm.errors.iter().copied());
+    let highest = settled.chain(last).filter(|value| value.is_finite()).fold(0.0, f64::max);
+    if highest > 0.0 { highest * 1.12 } else { 1.0 }
+}
+
+fn along_training(
+    area: &Area<'_>,
+    summary: &Summary,
+    arms: &[Colored<'_>],
+    top: f64,
+) -> Result<(), PlotError> {
+    let longest = arms.iter().filter_map(|(arm, _)| arm.curve.last()).map(|point| point.gradients).max();
+    let title = capitalized(&summary.labels());
+    let x = Axis {
+        label: "gradients computed for each training image (SAM: two a step)",
+        range: 0.0..longest.unwrap_or(1) as f64,
+        ticks: 9,
+    };
+    let mut chart =
+        plot::chart(area, &title, x, Axis { label: "test error (%)", range: 0.0..top, ticks: 7 })?;
+    for &(arm, color) in arms {
+        let at = |offset: f64| -> Vec<(f64, f64)> {
+            let value = |e: &super::statistics::Estimate| e.mean + offset * e.ci95.unwrap_or(0.0);
+            arm.curve.iter().map(|point| (point.gradients as f64, value(&point.error))).collect()
+        };
+        let band = at(1.0).into_iter().chain(at(-1.0).into_iter().rev());
+        let band: Vec<_> = band.map(|(x, y)| (x, y.clamp(0.0, top))).collect();
+        chart.draw_series([Polygon::new(band, color.mix(0.18))]).map_err(PlotError::draw)?;
+        plot::line(&mut chart, &at(0.0), top, color)?;
+    }
+    Ok(())
+}
+
+fn at_the_end(area: &Area<'_>, arms: &[Colored<'_>], top: f64) -> Result<(), PlotError> {
+    let columns = arms.len() as f64;
+    let x = Axis { label: "", range: 0.0..columns, ticks: 0 };
+    let mut chart = plot::chart(
+        area,
+        "After training (dots: seeds)",
+        x,
+        Axis { label: "test error (%)", range: 0.0..top, ticks: 7 },
+    )?;
+    for (column, &(arm, color)) in arms.iter().enumerate() {
+        let middle = column as f64 + 0.5;
+        let count = arm.errors.len().max(2) as f64 - 1.0;
+        let dots = arm.errors.iter().enumerate().map(|(i, &error)| {
+            Circle::new((middle + 0.24 * (i as f64 / count - 0.5), error), 3, color.mix(0.4).filled())
+        });
+        chart.draw_series(dots).map_err(PlotError::draw)?;
+        let (mean, half) = (arm.error.mean, arm.error.ci95.unwrap_or(0.0));
+        let stroke = color.stroke_width(3);
+        let bars = [
+            vec![(middle - 0.2, mean), (middle + 0.2, mean)],
+            vec![(middle, mean - half), (middle, mean + half)],
+            vec![(middle - 0.07, mean - half), (middle + 0.07, mean - half)],
+            vec![(middle - 0.07, mean + half), (middle + 0.07, mean + half)],
+        ];
+        chart.draw_series(bars.map(|bar| PathElement::new(bar, stroke))).map_err(PlotError::draw)?;
+        let highest = arm.errors.iter().copied().fold(mean + half, f64::max);
+        let value = plot::text(14).pos(Pos::new(HPos::Center, VPos::Bottom));
+        chart
+            .draw_series([Text::new(format!("{mean:.2}"), (middle, highest + 0.02 * top), value)])
+            .map_err(PlotError::draw)?;
+        let label = plot::text(13).color(&color).pos(Pos::new(HPos::Center, VPos::Top));
+        let below = EmptyElement::at((middle, 0.0)) + Text::new(arm.arm.label(), (0, 8), label);
+        chart.draw_series([below]).map_err(PlotError::draw)?;
+    }
+    Ok(())
+}
+
+fn capitalized(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or(String::new(), |first| first.to_uppercase().chain(letters).collect())
+}

@@ -1,0 +1,144 @@
+//! What all pictures share: SVG files, colours, axes, lines with bands.
+
+use std::{ops::Range, path::Path};
+
+use plotters::{
+    chart::{ChartBuilder, ChartContext},
+    coord::{Shift, types::RangedCoordf64},
+    prelude::{Cartesian2d, DrawingArea, IntoDrawingArea, SVGBackend},
+    series::LineSeries,
+    style::{Color, IntoFont, RGBColor, TextStyle, WHITE},
+};
+
+use crate::files::{self, FileError};
+
+/// Colours that people with any kind of colour vision tell apart (Okabe and Ito 2008).
+pub const BLUE: RGBColor = RGBColor(0, 114, 178);
+/// Light blue, for what is nearly the same as the blue thing.
+pub const SKY: RGBColor = RGBColor(86, 180, 233);
+/// Vermilion.
+pub const VERMILION: RGBColor = RGBColor(213, 94, 0);
+/// Text.
+pub const INK: RGBColor = RGBColor(51, 51, 51);
+/// Grid lines.
+const GRID: RGBColor = RGBColor(228, 228, 228);
+
+/// A region of a picture.
+pub type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
+/// A region with axes.
+pub type Chart<'a, 'b> = ChartContext<'a, SVGBackend<'b>, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
+
+/// Why there is no picture.
+#[derive(Debug, thiserror::Error)]
+pub enum PlotError {
+    /// The drawing library refused something.
+    #[error("the picture cannot be drawn: {0}")]
+    Draw(String),
+    /// The file cannot be written.
+    #[error(transparent)]
+    File(#[from] FileError),
+}
+
+impl PlotError {
+    /// For `map_err`.
+    pub fn draw(error: impl std::fmt::Display) -> Self {
+        Self::Draw(error.to_string())
+    }
+}
+
+/// Writes an SVG file of `size` (width, height in pixels) that `draw` fills, on white ground.
+///
+/// # Errors
+/// [`PlotError`], when drawing or writing fails; an older file is then as it was.
+pub fn save(
+    path: &Path,
+    size: (u32, u32),
+    draw: impl FnOnce(&Area<'_>) -> Result<(), PlotError>,
+) -> Result<(), PlotError> {
+    let mut svg = String::new();
+    {
+        let area = SVGBackend::with_string(&mut svg, size).into_drawing_area();
+        area.fill(&WHITE).map_err(PlotError::draw)?;
+        draw(&area)?;
+        area.present().map_err(PlotError::draw)?;
+    }
+    Ok(files::replace(path, svg.as_bytes())?)
+}
+
+/// Text of `size` pixels.
+pub fn text(size: u32) -> TextStyle<'static> {
+    ("sans-serif", size).into_font().color(&INK)
+}
+
+/// What an axis shows.
+#[derive(Debug, Clone)]
+pub struct Axis {
+    /// Quantity and unit.
+    pub label: &'static str,
+    /// What is shown of it.
+    pub range: Range<f64>,
+    /// Labels at most.
+    pub ticks: usize,
+}
+
+/// A chart with light grid lines and labelled axes.
+///
+/// # Errors
+/// [`PlotError::Draw`].
+pub fn chart<'a, 'b>(area: &'a Area<'b>, title: &str, x: Axis, y: Axis) -> Result<Chart<'a, 'b>, PlotError> {
+    let mut chart = ChartBuilder::on(area)
+        .caption(title, text(17))
+        .margin(12)
+        .margin_right(20)
+        .x_label_area_size(46)
+        .y_label_area_size(58)
+        .build_cartesian_2d(x.range.clone(), y.range.clone())
+        .map_err(PlotError::draw)?;
+    chart
+        .configure_mesh()
+        .light_line_style(WHITE)
+        .bold_line_style(GRID)
+        .axis_style(INK)
+        .x_desc(x.label)
+        .y_desc(y.label)
+        .x_labels(x.ticks)
+        .y_labels(y.ticks)
+        .x_label_formatter(&|value| number(*value))
+        .y_label_formatter(&|value| number(*value))
+        .label_style(text(13))
+        .axis_desc_style(text(14))
+        .draw()
+        .map_err(PlotError::draw)?;
+    Ok(chart)
+}
+
+/// A tick's number without needless digits.
+fn number(value: f64) -> String {
+    format!("{}", (value * 1e6).round() / 1e6)
+}
+
+/// Draws `(x, y)` as a line as far as it lies below `top`.
+///
+/// # Errors
+/// [`PlotError::Draw`].
+pub fn line(
+    chart: &mut Chart<'_, '_>,
+    points: &[(f64, f64)],
+    top: f64,
+    color: RGBColor,
+) -> Result<(), PlotError> {
+    let mut visible = Vec::new();
+    for (i, &point) in points.iter().enumerate() {
+        if let Some(&before) = i.checked_sub(1).and_then(|i| points.get(i))
+            && (before.1 > top) != (point.1 > top)
+        {
+            let share = (top - before.1) / (point.1 - before.1);
+            visible.push((before.0 + share * (point.0 - before.0), top));
+        }
+        if point.1 <= top {
+            visible.push(point);
+        }
+    }
+    chart.draw_series(LineSeries::new(visible, color.stroke_width(2))).map_err(PlotError::draw)?;
+    Ok(())
+}

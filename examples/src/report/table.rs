@@ -1,0 +1,77 @@
+//! Results as text for a terminal.
+
+use crate::experiment::summary::{ArmSummary, Summary};
+
+use super::statistics::Estimate;
+
+/// The table of a comparison: a block for each noise rate.
+pub fn comparison(summaries: &[Summary]) -> String {
+    let mut rows = vec![[
+        "training labels".to_owned(),
+        "method".to_owned(),
+        "test error (%)".to_owned(),
+        "ms per step".to_owned(),
+    ]];
+    for summary in summaries {
+        let mut labels = labels(summary);
+        for arm in summary.sgd.iter().chain([&summary.sam]) {
+            rows.push([
+                labels.next().unwrap_or_default(),
+                arm.arm.label(),
+                estimate(&arm.error),
+                milliseconds(arm),
+            ]);
+        }
+        let Estimate { mean, ci95 } = summary.difference;
+        let difference = format!("SAM \u{2212} SGD, {}", summary.best_sgd().arm.epochs);
+        rows.push([
+            labels.next().unwrap_or_default(),
+            difference,
+            format!("{}{}", sign(mean), estimate(&Estimate { mean: mean.abs(), ci95 })),
+            format!("\u{d7} {:.2}", summary.sam_over_sgd_time),
+        ]);
+        rows.push(Default::default());
+    }
+    rows.pop();
+    align(&rows)
+}
+
+/// The first column of a block, line by line.
+fn labels(summary: &Summary) -> impl Iterator<Item = String> {
+    let noise = summary.label_noise != 0.0;
+    let wrong = noise.then(|| format!("({:.1} % wrong)", 100.0 * summary.wrong_labels));
+    [summary.labels()].into_iter().chain(wrong)
+}
+
+fn sign(value: f64) -> &'static str {
+    if value < 0.0 { "\u{2212}" } else { "+" }
+}
+
+fn estimate(estimate: &Estimate) -> String {
+    match estimate.ci95 {
+        Some(half) => format!("{:.2} \u{b1} {half:.2}", estimate.mean),
+        None => format!("{:.2}", estimate.mean),
+    }
+}
+
+fn milliseconds(arm: &ArmSummary) -> String {
+    // Three digits tell times apart that are worth telling apart.
+    let digits = (2 - arm.ms_per_step.max(1e-3).log10().floor() as i32).clamp(0, 4) as usize;
+    format!("{:.digits$}", arm.ms_per_step)
+}
+
+/// Columns aligned: the first two left, the others right.
+fn align<const N: usize>(rows: &[[String; N]]) -> String {
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let widths: [usize; N] = std::array::from_fn(width);
+    let mut text = String::new();
+    for row in rows {
+        let cells = row.iter().zip(widths).enumerate().map(|(column, (cell, width))| match column {
+            0 | 1 => format!("{cell:<width$}"),
+            _ => format!("{cell:>width$}"),
+        });
+        text.push_str(cells.collect::<Vec<_>>().join("   ").trim_end());
+        text.push('\n');
+    }
+    text
+}

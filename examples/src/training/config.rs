@@ -1,0 +1,83 @@
+//! `config.toml`: a run's settings in a file that people read and that a run resumes from.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use serde::{Deserialize, Serialize};
+
+use super::settings::{InvalidSetting, Settings};
+use crate::files::{self, FileError};
+
+/// A run and where it runs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// What may differ when the run is resumed.
+    pub machine: Machine,
+    /// What may not.
+    pub run: Settings,
+}
+
+/// What a run's speed depends on, but not its outcome.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Machine {
+    /// Threads that compute.
+    pub threads: usize,
+    /// Where the data set lies, if not in its usual places.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data_dir: Option<PathBuf>,
+}
+
+/// Why a configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read or written.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The file is not TOML, or a key is missing, unknown or of the wrong type.
+    #[error("{}: {message}; restore the file or start the run again with another --out", .path.display())]
+    Syntax {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong and where.
+        message: String,
+    },
+    /// A value is out of its range.
+    #[error("{}: {source}", .path.display())]
+    Setting {
+        /// The file.
+        path: PathBuf,
+        /// Which value.
+        source: InvalidSetting,
+    },
+}
+
+impl Config {
+    /// Writes the configuration to `path`.
+    ///
+    /// # Errors
+    /// [`ConfigError`], when it cannot be written.
+    pub fn save(&self, path: &Path) -> Result<(), ConfigError> {
+        let text = toml::to_string(self)
+            .map_err(|error| ConfigError::Syntax { path: path.to_owned(), message: error.to_string() })?;
+        Ok(files::replace(path, text.as_bytes())?)
+    }
+
+    /// Reads the configuration at `path`.
+    ///
+    /// # Errors
+    /// [`ConfigError`], when it cannot be read or has no meaning.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let text = fs::read_to_string(path).map_err(FileError::of(path, "read"))?;
+        let config: Self = toml::from_str(&text).map_err(|error| {
+            let line = error.span().map_or(1, |span| text[..span.start].lines().count().max(1));
+            let message = format!("line {line}: {}", error.message());
+            ConfigError::Syntax { path: path.to_owned(), message }
+        })?;
+        config.run.check().map_err(|source| ConfigError::Setting { path: path.to_owned(), source })?;
+        Ok(config)
+    }
+}

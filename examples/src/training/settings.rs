@@ -1,0 +1,248 @@
+//! Everything that determines the outcome of a run.
+
+use std::{fmt, str::FromStr};
+
+use sam_core::{Norm, model::Architecture, schedule::Schedule};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use sha2::{Digest, Sha256};
+
+use crate::data::{Augment, DataSource};
+
+/// The settings of one training run: equal settings on equal data give equal weights, bit for bit.
+///
+/// What changes speed but not the outcome (threads, where the data lies) is in [`super::config::Machine`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Settings {
+    /// Determines initial weights, the order of images, augmentation and label noise.
+    pub seed: u64,
+    /// Passes over the training images.
+    pub epochs: usize,
+    /// Images a step; what is left over at the end of an epoch is dropped.
+    pub batch: usize,
+    /// The network.
+    #[serde(with = "text")]
+    pub model: Architecture,
+    /// The share of the target that is spread over all classes.
+    pub label_smoothing: f64,
+    /// What is learned from.
+    pub data: DataSettings,
+    /// Which gradient is followed.
+    pub method: Method,
+    /// How the gradient is followed.
+    pub sgd: SgdSettings,
+    /// The learning rate over time.
+    pub schedule: ScheduleSettings,
+}
+
+/// What is learned from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct DataSettings {
+    /// The data set.
+    pub name: DataSource,
+    /// Only the first so many training images.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<usize>,
+    /// The probability with which a training label is replaced by a random one.
+    pub label_noise: f64,
+    /// How training images are changed each time they are seen.
+    pub augment: Augment,
+}
+
+/// Which gradient is followed.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "name", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Method {
+    /// The gradient at the weights.
+    Sgd,
+    /// The gradient at the sharpest point nearby.
+    Sam {
+        /// Radius of the neighbourhood.
+        rho: f64,
+        /// Exponent of the norm it is measured in.
+        norm: NormExponent,
+    },
+}
+
+/// How the gradient is followed: stochastic gradient descent with momentum and weight decay.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct SgdSettings {
+    /// The learning rate that the schedule scales.
+    pub lr: f64,
+    /// Momentum.
+    pub momentum: f64,
+    /// Nesterov's form of it.
+    pub nesterov: bool,
+    /// Weight decay.
+    pub weight_decay: f64,
+    /// Apply weight decay to the weights instead of adding it to the gradient.
+    pub decoupled: bool,
+}
+
+/// The learning rate over time.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct ScheduleSettings {
+    /// Its shape.
+    pub shape: ScheduleShape,
+    /// Epochs at the start over which the rate rises linearly.
+    pub warmup_epochs: usize,
+}
+
+/// The shape of the learning rate over time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ScheduleShape {
+    /// Half a cosine down to 0.
+    Cosine,
+    /// Divided by 5 after 30, 60 and 90 % of the steps.
+    Step,
+    /// Unchanged.
+    Constant,
+}
+
+impl Settings {
+    /// SHA-256 of the settings in hexadecimal: tells runs apart.
+    pub fn digest(&self) -> String {
+        crate::hex(&Sha256::digest(crate::json::line(self)))
+    }
+
+    /// Gradients computed in a step.
+    pub fn gradients_per_step(&self) -> usize {
+        match self.method {
+            Method::Sgd => 1,
+            Method::Sam { .. } => 2,
+        }
+    }
+}
+
+/// A setting outside of its range.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[error("--{setting}: expected {expected}, found {found}")]
+pub struct InvalidSetting {
+    /// The setting, by its name on the command line.
+    pub setting: &'static str,
+    /// Its range.
+    pub expected: &'static str,
+    /// Its value.
+    pub found: String,
+}
+
+impl Settings {
+    /// Makes sure that every number is in its range.
+    ///
+    /// # Errors
+    /// [`InvalidSetting`] for the first that is not.
+    pub fn check(&self) -> Result<(), InvalidSetting> {
+        let Self { data, sgd, .. } = self;
+        let from_zero = "a number from 0 up";
+        let rho = match self.method {
+            Method::Sgd => 0.0,
+            Method::Sam { rho, .. } => rho,
+        };
+        let at_least = |least: f64, value: f64| value >= least && (value as f32).is_finite();
+        let below_one = |value: f64| (0.0..1.0).contains(&value);
+        let counts = [("epochs", self.epochs), ("batch", self.batch), ("limit", data.limit.unwrap_or(1))];
+        let counts = counts.map(|(name, value)| (name, value > 0, "a number from 1 up", value.to_string()));
+        let numbers = [
+            ("rho", at_least(0.0, rho), from_zero, rho),
+            ("lr", at_least(0.0, sgd.lr), from_zero, sgd.lr),
+            ("weight-decay", at_least(0.0, sgd.weight_decay), from_zero, sgd.weight_decay),
+            ("momentum", below_one(sgd.momentum), "a number from 0 up and below 1", sgd.momentum),
+            (
+                "label-smoothing",
+                below_one(self.label_smoothing),
+                "a number from 0 up and below 1",
+                self.label_smoothing,
+            ),
+            (
+                "label-noise",
+                (0.0..=1.0).contains(&data.label_noise),
+                "a probability, 0 to 1",
+                data.label_noise,
+            ),
+        ];
+        let numbers =
+            numbers.map(|(name, valid, expected, value)| (name, valid, expected, value.to_string()));
+        let seed = ("seed", i64::try_from(self.seed).is_ok(), "a number below 2^63", self.seed.to_string());
+        match counts.into_iter().chain(numbers).chain([seed]).find(|(_, valid, ..)| !valid) {
+            None => Ok(()),
+            Some((setting, _, expected, found)) => Err(InvalidSetting { setting, expected, found }),
+        }
+    }
+}
+
+impl ScheduleSettings {
+    /// The learning rates of a run with the peak `lr` and `steps_per_epoch` steps in each of `epochs` epochs.
+    pub fn rates(&self, lr: f64, steps_per_epoch: usize, epochs: usize) -> Schedule<f32> {
+        let lr = lr as f32;
+        let warmup = (self.warmup_epochs * steps_per_epoch) as u64;
+        let total = (steps_per_epoch * epochs) as u64;
+        let schedule = match self.shape {
+            ScheduleShape::Cosine => Schedule::cosine(lr),
+            ScheduleShape::Step => Schedule::step(lr, (total.saturating_sub(warmup) * 3).div_ceil(10), 0.2),
+            ScheduleShape::Constant => Schedule::constant(lr),
+        };
+        schedule.with_warmup(warmup)
+    }
+}
+
+impl Method {
+    /// The name in commands and reports.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Sgd => "sgd",
+            Self::Sam { .. } => "sam",
+        }
+    }
+}
+
+/// The exponent p of a norm, 1 to infinity. Written as text, because JSON has no infinity.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct NormExponent(pub Norm);
+
+impl FromStr for NormExponent {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let p: f64 = text.parse().map_err(|_| "expected a number from 1 up, or inf".to_owned())?;
+        Norm::from_p(p).map(Self).map_err(|error| error.to_string())
+    }
+}
+
+impl fmt::Display for NormExponent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0.p())
+    }
+}
+
+impl Serialize for NormExponent {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        text::serialize(self, serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for NormExponent {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        text::deserialize(deserializer)
+    }
+}
+
+/// Values that are stored as the text that the command line takes for them.
+mod text {
+    use super::{Deserialize, Deserializer, FromStr, Serializer, de, fmt};
+
+    pub fn serialize<S: Serializer>(value: &impl fmt::Display, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(value)
+    }
+
+    pub fn deserialize<'de, T, D>(deserializer: D) -> Result<T, D::Error>
+    where
+        T: FromStr<Err: fmt::Display>,
+        D: Deserializer<'de>,
+    {
+        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+    }
+}

@@ -1,0 +1,289 @@
+//! The training loop, one step at a time.
+
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use sam_core::{Outcome, Pass, schedule::Schedule};
+
+use super::{
+    checkpoint::{Checkpoint, CheckpointError, RunPosition},
+    learner::{Batch, Evaluation, Learner, LearnerError},
+    metrics::EpochMetrics,
+    settings::Settings,
+    state::State,
+};
+use crate::data::{BatchMaker, Dataset, NoisyLabels, epoch_order, replace_at_random};
+
+/// Images evaluated at a time, at least.
+const EVALUATED_AT_ONCE: usize = 256;
+
+/// A run in progress: settings, data, a learner, and where it stands.
+#[derive(Debug)]
+pub struct Trainer<'a, L> {
+    settings: &'a Settings,
+    dataset: &'a Dataset,
+    learner: L,
+    batches: BatchMaker<'a>,
+    labels: NoisyLabels,
+    rates: Schedule<f32>,
+    steps_per_epoch: usize,
+    position: RunPosition,
+    /// The order of the images in the current epoch.
+    order: Vec<usize>,
+    /// The current batch's labels.
+    batch_labels: Vec<u16>,
+}
+
+/// What a step took.
+#[derive(Debug, Clone, Copy)]
+pub struct StepTime {
+    /// The learner's whole step.
+    pub step: Duration,
+    /// Its gradients alone.
+    pub in_gradients: Duration,
+}
+
+/// Why training cannot start or go on.
+#[derive(Debug, thiserror::Error)]
+pub enum TrainingError {
+    /// A step needs more images than there are.
+    #[error("--batch {batch}: expected at most the {images} training images; choose a smaller batch")]
+    Batch {
+        /// Images a step.
+        batch: usize,
+        /// Training images.
+        images: usize,
+    },
+    /// The loss or its gradient overflowed.
+    #[error(
+        "epoch {epoch}, step {step}: expected a finite gradient, found one that is infinite or NaN in the {pass} \
+         pass (loss {loss}); the weights are as before the step: lower --lr or --rho, or add --warmup-epochs"
+    )]
+    NonFinite {
+        /// The epoch, from 1.
+        epoch: usize,
+        /// The step in the epoch, from 1.
+        step: usize,
+        /// Which of the step's gradients.
+        pass: Pass,
+        /// The loss at the weights.
+        loss: f64,
+    },
+    /// The backend failed.
+    #[error(transparent)]
+    Learner(#[from] LearnerError),
+    /// A checkpoint could not be written or used.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+}
+
+impl<'a, L: Learner> Trainer<'a, L> {
+    /// A run at its start. `fingerprint` is the data set's.
+    ///
+    /// # Errors
+    /// [`TrainingError::Batch`], when there is not one whole batch.
+    pub fn new(
+        settings: &'a Settings,
+        dataset: &'a Dataset,
+        fingerprint: &str,
+        learner: L,
+    ) -> Result<Self, TrainingError> {
+        let (batch, images) = (settings.batch, dataset.train.len());
+        if batch > images {
+            return Err(TrainingError::Batch { batch, images });
+        }
+        let steps_per_epoch = images / batch;
+        let position = RunPosition {
+            settings: settings.digest(),
+            data: fingerprint.to_owned(),
+            history: Vec::new(),
+            step: 0,
+            loss_sum: 0.0,
+            seconds: 0.0,
+        };
+        let noise = settings.data.label_noise;
+        Ok(Self {
+            settings,
+            dataset,
+            learner,
+            batches: BatchMaker::new(dataset, batch.max(EVALUATED_AT_ONCE)),
+            labels: replace_at_random(&dataset.train.labels, dataset.classes, noise, settings.seed),
+            rates: settings.schedule.rates(settings.sgd.lr, steps_per_epoch, settings.epochs),
+            steps_per_epoch,
+            order: epoch_order(settings.seed, 0, images),
+            position,
+            batch_labels: Vec::with_capacity(batch),
+        })
+    }
+
+    /// Whether all epochs are done.
+    pub fn finished(&self) -> bool {
+        self.epoch() >= self.settings.epochs
+    }
+
+    /// Whether all steps of the current epoch are done, so that [`Trainer::end_epoch`] is next.
+    pub fn at_epoch_end(&self) -> bool {
+        self.position.step == self.steps_per_epoch
+    }
+
+    /// Epochs completed.
+    pub fn epoch(&self) -> usize {
+        self.position.history.len()
+    }
+
+    /// What the completed epochs gave.
+    pub fn history(&self) -> &[EpochMetrics] {
+        &self.position.history
+    }
+
+    /// Steps completed since the start of the run.
+    pub fn steps_done(&self) -> usize {
+        self.epoch() * self.steps_per_epoch + self.position.step
+    }
+
+    /// Steps in an epoch.
+    pub fn steps_per_epoch(&self) -> usize {
+        self.steps_per_epoch
+    }
+
+    /// How many training labels are wrong.
+    pub fn wrong_labels(&self) -> usize {
+        self.labels.wrong
+    }
+
+    /// The learner.
+    pub fn learner(&self) -> &L {
+        &self.learner
+    }
+
+    /// Makes the next step of the current epoch.
+    ///
+    /// # Errors
+    /// [`TrainingError::NonFinite`] or [`TrainingError::Learner`]; the run stands where it stood.
+    pub fn step(&mut self) -> Result<StepTime, TrainingError> {
+        let (epoch, step) = (self.epoch(), self.position.step);
+        let rate = self.rate(self.steps_done());
+        let started = Instant::now();
+        let chosen = &self.order[step * self.settings.batch..][..self.settings.batch];
+        self.batch_labels.clear();
+        self.batch_labels.extend(chosen.iter().map(|&index| self.labels.labels[index]));
+        let images = self.batches.train(chosen, self.settings.data.augment, self.settings.seed, epoch as u64);
+        let batch_ready = Instant::now();
+        let report = self.learner.step(Batch { images, labels: &self.batch_labels }, rate)?;
+        let time = StepTime { step: batch_ready.elapsed(), in_gradients: report.in_gradients };
+        if let Outcome::NonFinite(pass) = report.outcome {
+            return Err(TrainingError::NonFinite {
+                epoch: epoch + 1,
+                step: step + 1,
+                pass,
+                loss: report.loss,
+            });
+        }
+        self.position.step += 1;
+        self.position.loss_sum += report.loss;
+        self.position.seconds += started.elapsed().as_secs_f64();
+        Ok(time)
+    }
+
+    /// Closes the epoch whose steps are all done; evaluates on the test set if `evaluate`.
+    ///
+    /// # Errors
+    /// [`TrainingError::Learner`], when the evaluation fails.
+    pub fn end_epoch(&mut self, evaluate: bool) -> Result<EpochMetrics, TrainingError> {
+        let test = if evaluate { Some(self.evaluate_test()?) } else { None };
+        let steps = self.position.step;
+        let last_step = self.steps_done().saturating_sub(1);
+        let RunPosition { loss_sum, seconds, .. } = self.position;
+        let metrics = EpochMetrics {
+            epoch: self.epoch() + 1,
+            train_loss: loss_sum / steps as f64,
+            test_loss: test.map(|test| test.loss),
+            test_error: test.map(|test| test.error_percent()),
+            lr: self.rate(last_step),
+            images_per_s: (steps * self.settings.batch) as f64 / seconds,
+        };
+        self.position.history.push(metrics);
+        (self.position.step, self.position.loss_sum, self.position.seconds) = (0, 0.0, 0.0);
+        self.order = self.epoch_order();
+        Ok(metrics)
+    }
+
+    /// Loss and hits on the whole test set.
+    ///
+    /// # Errors
+    /// [`TrainingError::Learner`], when the evaluation fails.
+    pub fn evaluate_test(&mut self) -> Result<Evaluation, TrainingError> {
+        let mut total: Option<Evaluation> = None;
+        self.batches.visit(&self.dataset.test, |images, labels| {
+            let part = self.learner.evaluate(Batch { images, labels })?;
+            total = Some(total.map_or(part, |total| total.and(part)));
+            Ok::<_, LearnerError>(())
+        })?;
+        Ok(total.unwrap_or_default())
+    }
+
+    /// The learner's state.
+    ///
+    /// # Errors
+    /// [`TrainingError::Learner`], when the backend fails.
+    pub fn state(&mut self) -> Result<State, TrainingError> {
+        Ok(self.learner.export()?)
+    }
+
+    /// Writes where the run stands to `path`.
+    ///
+    /// # Errors
+    /// [`TrainingError`], when the backend fails or the file cannot be written.
+    pub fn save(&mut self, path: &Path) -> Result<(), TrainingError> {
+        let state = self.learner.export()?;
+        Ok(Checkpoint { position: self.position.clone(), state }.save(path)?)
+    }
+
+    /// Goes to where the checkpoint at `path` stands.
+    ///
+    /// # Errors
+    /// [`TrainingError::Checkpoint`], when it is damaged or of another run, another network or other data.
+    pub fn restore(&mut self, path: &Path) -> Result<(), TrainingError> {
+        let Checkpoint { position, state } = Checkpoint::load(path)?;
+        let mismatch = |field, expected: String, found: String| CheckpointError::Mismatch {
+            path: path.to_owned(),
+            field,
+            expected,
+            found,
+        };
+        for (field, expected, found) in [
+            ("settings", &self.position.settings, &position.settings),
+            ("data", &self.position.data, &position.data),
+        ] {
+            if expected != found {
+                return Err(mismatch(field, expected.clone(), found.clone()).into());
+            }
+        }
+        let (epochs, steps) = (self.settings.epochs, self.steps_per_epoch);
+        let (epoch, step) = (position.history.len(), position.step);
+        if epoch > epochs || step >= steps || (epoch == epochs && step > 0) {
+            let found = format!("epoch {epoch} of {epochs}, step {step} of {steps}");
+            return Err(mismatch("position", "a place in the run".into(), found).into());
+        }
+        self.learner.import(&state).map_err(|error| match error {
+            LearnerError::State(error) => {
+                mismatch("tensors", error.expected, format!("{} ({})", error.found, error.name)).into()
+            }
+            other => TrainingError::from(other),
+        })?;
+        self.position = position;
+        self.order = self.epoch_order();
+        Ok(())
+    }
+
+    /// The learning rate of a step, counted from the start of the run.
+    fn rate(&self, step: usize) -> f32 {
+        self.rates.rate(step as u64, (self.settings.epochs * self.steps_per_epoch) as u64)
+    }
+
+    fn epoch_order(&self) -> Vec<usize> {
+        epoch_order(self.settings.seed, self.epoch() as u64, self.dataset.train.len())
+    }
+}
