@@ -1,6 +1,12 @@
 //! Base optimizers: what a step does with the sharpness-aware gradient.
 
+pub mod adam;
+pub mod clip;
+pub mod lion;
+pub mod rmsprop;
 pub mod sgd;
+
+use crate::Real;
 
 /// A base optimizer: SGD, Adam, a framework's own.
 pub trait Descent<P: ?Sized, G: ?Sized = P> {
@@ -21,5 +27,45 @@ impl<P: ?Sized, G: ?Sized, D: Descent<P, G> + ?Sized> Descent<P, G> for &mut D {
 
     fn descend(&mut self, params: &mut P, grads: &mut G) -> Result<(), D::Error> {
         D::descend(self, params, grads)
+    }
+}
+
+/// A base optimizer that can be asked for its learning rate.
+pub trait LearningRate<R> {
+    /// The rate of the next step.
+    fn learning_rate(&self) -> R;
+}
+
+/// A base optimizer with a momentum, of the shape of a gradient.
+pub trait Momentum<G: ?Sized> {
+    /// The accumulated gradient; zero before the first step.
+    fn momentum(&self) -> &G;
+}
+
+/// How weights are pulled towards zero.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum WeightDecay<R> {
+    /// `g + decay * w` takes the place of `g`: decay passes through the momentum. This is the paper's `lambda ||w||^2`
+    /// outside the ascent, with `decay = 2 lambda`.
+    Coupled(R),
+    /// `w * (1 - lr * decay)` takes the place of `w` (Loshchilov and Hutter, ICLR 2019).
+    Decoupled(R),
+}
+
+impl<R: Real> WeightDecay<R> {
+    /// Factor of `w` in the gradient.
+    fn coupled(self) -> R {
+        match self {
+            Self::Coupled(decay) => decay,
+            Self::Decoupled(_) => R::ZERO,
+        }
+    }
+
+    /// Share of a weight that decoupled decay keeps; exactly 1 without it.
+    fn kept(self, lr: R) -> R {
+        match self {
+            Self::Coupled(_) => R::ONE,
+            Self::Decoupled(decay) => R::ONE - lr * decay,
+        }
     }
 }

@@ -14,9 +14,14 @@ mod sam;
 pub mod schedule;
 mod slice;
 mod space;
+mod state;
 
-pub use descent::Descent;
-pub use descent::sgd::{Sgd, WeightDecay};
+pub use descent::adam::Adam;
+pub use descent::clip::Clipped;
+pub use descent::lion::Lion;
+pub use descent::rmsprop::RmsProp;
+pub use descent::sgd::Sgd;
+pub use descent::{Descent, LearningRate, Momentum, WeightDecay};
 pub use error::{LengthMismatch, StepError};
 pub use oracle::counting::CountingOracle;
 pub use oracle::{FnOracle, GradientOracle, Pass};
@@ -26,3 +31,4 @@ pub use sam::{DescendResult, Descended, Outcome, Perturbed, Sam, Step, StepResul
 pub use schedule::Schedule;
 pub use slice::SliceSpace;
 pub use space::{ParamSpace, Verdict};
+pub use state::{State, Words, WordsMut};

@@ -4,7 +4,7 @@ mod perturbed;
 
 pub use perturbed::{DescendResult, Descended, Perturbed};
 
-use crate::{Descent, FnOracle, GradientOracle, ParamSpace, Pass, Rule, StepError};
+use crate::{Descent, FnOracle, GradientOracle, ParamSpace, Pass, Rule, State, StepError, Words, WordsMut};
 
 /// Sharpness-Aware Minimization (algorithm 1 of the paper) around a base optimizer.
 ///
@@ -104,5 +104,19 @@ impl<S: ParamSpace, D> Sam<S, D> {
         g: &S::Grads,
     ) -> Result<Perturbed<'a, S, D>, S::Error> {
         Perturbed::new(self, w, g)
+    }
+}
+
+/// The base optimizer's state: SAM has none of its own between steps.
+impl<R, S: ParamSpace, D: State<R>> State<R> for Sam<S, D> {
+    fn save<E>(&self, sink: &mut impl FnMut(&'static str, Words<'_, R>) -> Result<(), E>) -> Result<(), E> {
+        self.base.save(sink)
+    }
+
+    fn load<E>(
+        &mut self,
+        source: &mut impl FnMut(&'static str, WordsMut<'_, R>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.base.load(source)
     }
 }

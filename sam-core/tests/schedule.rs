@@ -39,7 +39,7 @@ proptest! {
         match kind {
             0 => prop_assert_eq!(last, peak),
             3 => {
-                let falls = if every == 0 { 0 } else { (total - 1) / every };
+                let falls = (total - 1).checked_div(every).unwrap_or(0);
                 prop_assert_eq!(last, peak * 0.5f64.powi(falls as i32));
             }
             _ => prop_assert_eq!(last, 0.0),

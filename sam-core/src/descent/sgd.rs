@@ -2,16 +2,8 @@
 
 use core::marker::PhantomData;
 
-use crate::{Descent, LengthMismatch, Real};
-
-/// How weights are pulled towards zero.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum WeightDecay<R> {
-    /// `g + decay * w` takes the place of `g`, as in PyTorch's SGD: decay passes through the momentum.
-    Coupled(R),
-    /// `w * (1 - lr * decay)` takes the place of `w` (Loshchilov and Hutter, ICLR 2019).
-    Decoupled(R),
-}
+use super::{LearningRate, Momentum};
+use crate::{Descent, LengthMismatch, Real, WeightDecay, state::state};
 
 /// SGD with momentum, Nesterov momentum and weight decay; the arithmetic of `torch.optim.SGD` (dampening 0):
 ///
@@ -123,7 +115,7 @@ impl<T: Real, B: AsRef<[T]> + AsMut<[T]>> Descent<[T]> for Sgd<T, B> {
                 }),
             },
             (_, nesterov, decay) => {
-                let keep = kept(lr, decay);
+                let keep = decay.kept(lr);
                 match nesterov {
                     false => entries.for_each(|(w, (g, m))| {
                         *m = mu * *m + *g;
@@ -150,17 +142,27 @@ impl<T: Real, B> Sgd<T, B> {
                 entries.for_each(|(w, g)| *w = *w - lr * (*g + decay * *w));
             }
             decay => {
-                let keep = kept(lr, decay);
+                let keep = decay.kept(lr);
                 entries.for_each(|(w, g)| *w = keep * *w - lr * *g);
             }
         }
     }
 }
 
-/// Share of a weight that decoupled decay keeps; exactly 1 without it.
-fn kept<T: Real>(lr: T, decay: WeightDecay<T>) -> T {
-    match decay {
-        WeightDecay::Decoupled(decay) => T::ONE - lr * decay,
-        WeightDecay::Coupled(_) => T::ONE,
+impl<T: Real, B> LearningRate<T> for Sgd<T, B> {
+    fn learning_rate(&self) -> T {
+        self.lr
+    }
+}
+
+impl<T: Real, B: AsRef<[T]>> Momentum<[T]> for Sgd<T, B> {
+    fn momentum(&self) -> &[T] {
+        self.buffer.as_ref()
+    }
+}
+
+state! {
+    impl[T, B: AsRef<[T]> + AsMut<[T]>] Sgd<T, B> {
+        "momentum": reals(buffer),
     }
 }

@@ -1,0 +1,48 @@
+//! Gradient clipping between the second gradient and the base step.
+
+use super::{LearningRate, Momentum};
+use crate::{Descent, Real, Rule, kernel, state::state_of_fields};
+
+/// Scales gradients whose Euclidean norm exceeds `max_norm` down to it, then lets the base optimizer step.
+///
+/// Clipping belongs here and not before the ascent, where the norm cancels out. No constant is added to the norm, so a
+/// clipped gradient has norm `max_norm`. Traffic: 1 read, and where it clips 1 read and 1 write more, a weight.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Clipped<T, D> {
+    /// The base optimizer.
+    pub base: D,
+    /// Largest norm that passes unchanged; the paper's code uses 5.
+    pub max_norm: T,
+}
+
+impl<T: Real, D: Descent<[T]>> Descent<[T]> for Clipped<T, D> {
+    type Error = D::Error;
+
+    /// # Errors
+    /// The base optimizer's.
+    fn descend(&mut self, w: &mut [T], g: &mut [T]) -> Result<(), D::Error> {
+        let norm = kernel::dual_norm(&Rule::l2(self.max_norm), g, g);
+        if norm.value() > self.max_norm.widen() {
+            // The perturbation of radius `max_norm` along `g` is `g` scaled to that norm, overflow-safe.
+            let scale = kernel::Ascent::new(&Rule::l2(self.max_norm), &norm);
+            g.iter_mut().enumerate().for_each(|(i, g)| *g = scale.eps(i, *g, *g));
+        }
+        self.base.descend(w, g)
+    }
+}
+
+impl<T: Real, D: LearningRate<T>> LearningRate<T> for Clipped<T, D> {
+    fn learning_rate(&self) -> T {
+        self.base.learning_rate()
+    }
+}
+
+impl<T, G: ?Sized, D: Momentum<G>> Momentum<G> for Clipped<T, D> {
+    fn momentum(&self) -> &G {
+        self.base.momentum()
+    }
+}
+
+state_of_fields! {
+    impl[T, D: crate::State<T>] Clipped<T, D> { base }
+}
