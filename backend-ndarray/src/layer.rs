@@ -17,7 +17,7 @@ pub use dense::Dense;
 pub use flatten::Flatten;
 pub use pool::{AvgPool, GlobalAvgPool, MaxPool};
 
-use crate::layout::Layout;
+use crate::{kernel::wide, layout::Layout};
 use rayon::prelude::*;
 
 /// Samples that one task works on.
@@ -93,8 +93,10 @@ pub fn add<T: crate::Scalar>(
         .zip(from.par_chunks_exact(from_layout.sample_len()))
         .take(samples)
         .for_each(|(to, from)| {
-            for (to, from) in to_layout.rows_mut(to).zip(from_layout.rows(from)) {
-                put(to, from.iter().copied(), accumulate);
-            }
+            wide(|| {
+                for (to, from) in to_layout.rows_mut(to).zip(from_layout.rows(from)) {
+                    put(to, from.iter().copied(), accumulate);
+                }
+            });
         });
 }

@@ -6,8 +6,15 @@ pub const ROWS: usize = 6;
 /// Columns of a tile. 6 x 16 fills the sixteen 8-wide registers of AVX2: 12 sums, 2 of B, 1 of A.
 pub const COLUMNS: usize = 16;
 
-/// Values of a tile; rows past the kernel's own count are left alone.
-pub type Tile<T> = [[T; COLUMNS]; ROWS];
+/// What the sums of a tile start from.
+#[derive(Clone, Copy)]
+pub enum Initial<T> {
+    Zero,
+    /// What is in the target already.
+    Existing,
+    /// The same [`COLUMNS`] values in every row.
+    Row(*const T),
+}
 
 /// The operands of a micro-kernel, as pointers because a bounds check per product would cost more than the
 /// product: `product` checks the largest offsets once for all tiles.
@@ -21,15 +28,20 @@ pub struct Operands<'a, T> {
     pub depth: usize,
     pub a_step: usize,
     pub b_step: usize,
+    pub initial: Initial<T>,
+    pub out: *mut T,
+    /// Offset of each row of the tile into the target.
+    pub out_rows: &'a [u32],
 }
 
-/// Adds a product to a tile.
+/// Computes a tile.
 ///
 /// # Safety
-/// `rows` has as many entries as the kernel has rows. Every `rows[i] + s.a + k * a_step` is within A's
-/// allocation, every `s.b + k * b_step + j` for `j < COLUMNS` within B's, for all runs and `k < depth`. The
+/// `rows` and `out_rows` have as many entries as the kernel has rows. Every `rows[i] + s.a + k * a_step` is within
+/// A's allocation, every `s.b + k * b_step + j` within B's, every `out_rows[i] + j` within the target's, for all
+/// runs `s`, `k < depth` and `j < COLUMNS`; an initial row has `COLUMNS` values. Nobody else uses the target. The
 /// machine has the instruction set that the kernel was compiled for.
-pub type MicroKernel<T> = unsafe fn(Operands<'_, T>, &mut Tile<T>);
+pub type MicroKernel<T> = unsafe fn(Operands<'_, T>);
 
 /// Micro-kernels for 1 to [`ROWS`] rows.
 #[derive(Clone, Copy)]
@@ -61,18 +73,31 @@ impl MicroKernels<f32> {
 }
 
 #[expect(unsafe_code, reason = "unchecked reads in the innermost loop")]
-unsafe fn portable<T: Scalar, const R: usize>(x: Operands<'_, T>, tile: &mut Tile<T>) {
-    for s in x.runs {
-        for k in 0..x.depth {
-            // SAFETY: the caller vouches for COLUMNS elements of B from here.
-            let b = unsafe { &*x.b.add(s.b as usize + k * x.b_step).cast::<[T; COLUMNS]>() };
-            for (row, sums) in x.rows.iter().zip(tile.iter_mut()).take(R) {
-                // SAFETY: the caller vouches for every row's offset into A.
-                let a = unsafe { *x.a.add(*row as usize + s.a as usize + k * x.a_step) };
-                for (sum, &b) in sums.iter_mut().zip(b) {
-                    *sum += a * b;
+unsafe fn portable<T: Scalar, const R: usize>(x: Operands<'_, T>) {
+    // SAFETY: the caller vouches for COLUMNS values at every offset of B, the target and the initial row, and for
+    // every offset of A.
+    unsafe {
+        let mut sums = [[T::zero(); COLUMNS]; R];
+        for (sums, &row) in sums.iter_mut().zip(x.out_rows) {
+            match x.initial {
+                Initial::Zero => {}
+                Initial::Existing => *sums = *x.out.add(row as usize).cast(),
+                Initial::Row(values) => *sums = *values.cast(),
+            }
+        }
+        for s in x.runs {
+            for k in 0..x.depth {
+                let b = &*x.b.add(s.b as usize + k * x.b_step).cast::<[T; COLUMNS]>();
+                for (sums, &row) in sums.iter_mut().zip(x.rows) {
+                    let a = *x.a.add(row as usize + s.a as usize + k * x.a_step);
+                    for (sum, &b) in sums.iter_mut().zip(b) {
+                        *sum += a * b;
+                    }
                 }
             }
+        }
+        for (sums, &row) in sums.iter().zip(x.out_rows) {
+            *x.out.add(row as usize).cast() = *sums;
         }
     }
 }

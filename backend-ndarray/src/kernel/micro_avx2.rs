@@ -2,7 +2,7 @@
 //! two multiply-adds per row, all sums in registers.
 #![expect(unsafe_code, reason = "intrinsics and unchecked reads in the innermost loop")]
 
-use super::micro::{MicroKernels, Operands, Tile};
+use super::micro::{Initial, MicroKernels, Operands};
 use core::arch::x86_64::{
     __m256, _mm256_broadcast_ss, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_setzero_ps, _mm256_storeu_ps,
 };
@@ -15,22 +15,24 @@ pub fn kernels() -> MicroKernels<f32> {
 /// # Safety
 /// As for `MicroKernel`; the machine must have AVX2 and FMA.
 #[target_feature(enable = "avx2,fma")]
-unsafe fn tile<const R: usize>(x: Operands<'_, f32>, tile: &mut Tile<f32>) {
-    // SAFETY: loads and stores of `tile` stay within its rows of 16; `x.rows` has R entries and the caller vouches
-    // for every offset of A and B that the loops below form.
+unsafe fn tile<const R: usize>(x: Operands<'_, f32>) {
+    // SAFETY: `x.rows` and `x.out_rows` have R entries, and the caller vouches for every offset that is formed.
     unsafe {
-        let mut sums: [[__m256; 2]; R] = [[_mm256_setzero_ps(); 2]; R];
-        for (sum, row) in sums.iter_mut().zip(tile.iter()) {
-            *sum = [_mm256_loadu_ps(row.as_ptr()), _mm256_loadu_ps(row.as_ptr().add(8))];
-        }
+        let load = |at: *const f32| [_mm256_loadu_ps(at), _mm256_loadu_ps(at.add(8))];
+        let mut sums: [[__m256; 2]; R] = match x.initial {
+            Initial::Zero => [[_mm256_setzero_ps(); 2]; R],
+            Initial::Existing => {
+                core::array::from_fn(|i| load(x.out.add(*x.out_rows.get_unchecked(i) as usize)))
+            }
+            Initial::Row(values) => [load(values); R],
+        };
         for s in x.runs {
             let a: [*const f32; R] =
                 core::array::from_fn(|i| x.a.add(*x.rows.get_unchecked(i) as usize + s.a as usize));
             let b = x.b.add(s.b as usize);
             let (mut at, mut bt) = (0, 0);
             for _ in 0..x.depth {
-                let low = _mm256_loadu_ps(b.add(bt));
-                let high = _mm256_loadu_ps(b.add(bt + 8));
+                let [low, high] = load(b.add(bt));
                 for i in 0..R {
                     let value = _mm256_broadcast_ss(&*a[i].add(at));
                     sums[i][0] = _mm256_fmadd_ps(value, low, sums[i][0]);
@@ -40,9 +42,10 @@ unsafe fn tile<const R: usize>(x: Operands<'_, f32>, tile: &mut Tile<f32>) {
                 bt += x.b_step;
             }
         }
-        for (sum, row) in sums.iter().zip(tile.iter_mut()) {
-            _mm256_storeu_ps(row.as_mut_ptr(), sum[0]);
-            _mm256_storeu_ps(row.as_mut_ptr().add(8), sum[1]);
+        for (i, [low, high]) in sums.into_iter().enumerate() {
+            let out = x.out.add(*x.out_rows.get_unchecked(i) as usize);
+            _mm256_storeu_ps(out, low);
+            _mm256_storeu_ps(out.add(8), high);
         }
     }
 }

@@ -1,4 +1,7 @@
-use super::{COLUMNS, MicroKernels, ROWS, Runs, micro::Operands};
+use super::{
+    COLUMNS, MicroKernels, ROWS, Runs,
+    micro::{Initial, Operands},
+};
 use crate::Scalar;
 
 /// What the sums start from.
@@ -72,37 +75,63 @@ pub fn product<T: Scalar>(
         assert!(bias.len() >= column + columns, "a product's bias is too short");
     }
 
+    let full = columns == COLUMNS;
+    assert!(
+        largest(out_rows) + column + columns <= out.len() || rows.is_empty(),
+        "a product leads out of its target"
+    );
+
     let mut blocks = runs.list.chunks(runs.block.max(1));
     let mut block = blocks.next().unwrap_or(&[]);
     let mut start = start;
     loop {
         for (rows, out_rows) in rows.chunks(ROWS).zip(out_rows.chunks(ROWS)) {
-            let mut tile = [[T::zero(); COLUMNS]; ROWS];
-            for (sums, &row) in tile.iter_mut().zip(out_rows) {
+            let tile = |out: &mut [T], out_rows: &[u32], initial| {
+                let operands = Operands {
+                    a: a.as_ptr(),
+                    rows,
+                    b: b.as_ptr(),
+                    runs: block,
+                    depth: runs.depth,
+                    a_step: runs.a_step,
+                    b_step: runs.b_step,
+                    initial,
+                    out: out.as_mut_ptr(),
+                    out_rows,
+                };
+                // SAFETY: the largest row plus A's reach, B's reach, and the largest target row plus a tile's
+                // width are within their slices (asserted above, or by the size of `apart` below), and reaches are
+                // maxima over all runs, of which `block` is a part. The initial row is as wide as a tile where it
+                // is used. `kernels[r - 1]` is the kernel for r rows, and `MicroKernels` are only made for
+                // instruction sets that the machine has.
+                #[expect(unsafe_code, reason = "offsets were checked once for all tiles")]
+                unsafe {
+                    kernels.0[rows.len() - 1](operands);
+                }
+            };
+            if full {
+                let initial = match start {
+                    Start::Zero => Initial::Zero,
+                    Start::Existing => Initial::Existing,
+                    Start::Bias(bias) => Initial::Row(bias[column..column + COLUMNS].as_ptr()),
+                };
+                tile(&mut out[column..], out_rows, initial);
+                continue;
+            }
+            // Too narrow a panel: through a tile of its own.
+            let mut apart = [T::zero(); ROWS * COLUMNS];
+            for (sums, &row) in apart.chunks_exact_mut(COLUMNS).zip(out_rows) {
                 match start {
                     Start::Zero => {}
-                    Start::Existing => copy(sums, &out[row as usize + column..][..columns]),
-                    Start::Bias(bias) => copy(sums, &bias[column..][..columns]),
+                    Start::Existing => {
+                        sums[..columns].copy_from_slice(&out[row as usize + column..][..columns])
+                    }
+                    Start::Bias(bias) => sums[..columns].copy_from_slice(&bias[column..][..columns]),
                 }
             }
-            let operands = Operands {
-                a: a.as_ptr(),
-                rows,
-                b: b.as_ptr(),
-                runs: block,
-                depth: runs.depth,
-                a_step: runs.a_step,
-                b_step: runs.b_step,
-            };
-            // SAFETY: the largest row plus A's reach and B's reach are within their slices (asserted above), and
-            // reaches are maxima over all runs, of which `block` is a part. `kernels[r - 1]` is the kernel
-            // for r rows, and `MicroKernels` are only made for instruction sets that the machine has.
-            #[expect(unsafe_code, reason = "offsets were checked once for all tiles")]
-            unsafe {
-                kernels.0[rows.len() - 1](operands, &mut tile);
-            }
-            for (sums, &row) in tile.iter().zip(out_rows) {
-                copy(&mut out[row as usize + column..][..columns], sums);
+            tile(&mut apart, &TILE_ROWS[..rows.len()], Initial::Existing);
+            for (sums, &row) in apart.chunks_exact(COLUMNS).zip(out_rows) {
+                out[row as usize + column..][..columns].copy_from_slice(&sums[..columns]);
             }
         }
         match blocks.next() {
@@ -113,14 +142,13 @@ pub fn product<T: Scalar>(
     }
 }
 
-/// Copies as many values as the shorter has; the full width in two vector moves.
-#[inline(always)]
-fn copy<T: Copy>(to: &mut [T], from: &[T]) {
-    if let (Some(to), Some(from)) = (to.first_chunk_mut::<COLUMNS>(), from.first_chunk::<COLUMNS>()) {
-        *to = *from;
-        return;
+/// Rows of a tile that lies by itself.
+const TILE_ROWS: [u32; ROWS] = {
+    let mut rows = [0; ROWS];
+    let mut i = 0;
+    while i < ROWS {
+        rows[i] = (i * COLUMNS) as u32;
+        i += 1;
     }
-    for (to, from) in to.iter_mut().zip(from) {
-        *to = *from;
-    }
-}
+    rows
+};

@@ -103,8 +103,8 @@ proptest! {
     #[test]
     fn products_equal_plain_loops(case in cases()) {
         check(&MicroKernels::<f64>::portable(), &case, 1e-12);
-        check(&MicroKernels::<f32>::portable(), &case, 1e-4);
-        check(&f32::kernels(), &case, 1e-4);
+        check(&MicroKernels::<f32>::portable(), &case, 1e-3);
+        check(&f32::kernels(), &case, 1e-3);
     }
 
     /// A row's bits depend on its own operands only, not on which rows share its tile.

@@ -1,5 +1,5 @@
 use super::{Backward, Forward, InputGradient, Layer, put};
-use crate::{Scalar, layout::Layout};
+use crate::{Scalar, kernel::wide, layout::Layout};
 use rayon::prelude::*;
 use sam_core::model::Shape;
 
@@ -47,7 +47,7 @@ fn clear<T: Scalar>(sample: &mut [T], layout: Layout, accumulate: bool) {
 pub struct MaxPool {
     windows: Windows,
     /// Which pixel of its window each output came from, `samples x outputs`.
-    chosen: Vec<u16>,
+    chosen: Vec<u32>,
 }
 
 impl MaxPool {
@@ -68,23 +68,15 @@ impl<T: Scalar> Layer<T> for MaxPool {
             .zip(self.chosen.par_chunks_exact_mut(output.shape.len()))
             .take(pass.samples)
             .for_each(|((to, from), chosen)| {
-                for (at, chosen) in windows.outputs().zip(chosen.chunks_exact_mut(output.shape.channels)) {
-                    let best = pixel_mut(to, output, at.0 as isize, at.1 as isize);
-                    for (k, (y, x)) in windows.window(at).enumerate() {
-                        let values = pixel(from, input, y, x);
-                        if k == 0 {
-                            best.copy_from_slice(values);
-                            chosen.fill(0);
-                            continue;
-                        }
-                        for ((best, chosen), &value) in best.iter_mut().zip(&mut *chosen).zip(values) {
-                            // A NaN wins, so that it shows in the loss.
-                            let better = value > *best || value.is_nan();
-                            *best = if better { value } else { *best };
-                            *chosen = if better { k as u16 } else { *chosen };
+                wide(|| {
+                    for (at, chosen) in windows.outputs().zip(chosen.chunks_exact_mut(output.shape.channels))
+                    {
+                        let best = pixel_mut(to, output, at.0 as isize, at.1 as isize);
+                        for (k, (y, x)) in windows.window(at).enumerate() {
+                            keep_larger(best, chosen, pixel(from, input, y, x), k as u32);
                         }
                     }
-                }
+                });
             });
     }
 
@@ -98,17 +90,68 @@ impl<T: Scalar> Layer<T> for MaxPool {
             .zip(self.chosen.par_chunks_exact(d_output.shape.len()))
             .take(pass.samples)
             .for_each(|((to, from), chosen)| {
-                clear(to, d_input, accumulate);
-                for (at, chosen) in windows.outputs().zip(chosen.chunks_exact(d_output.shape.channels)) {
-                    let gradient = pixel(from, d_output, at.0 as isize, at.1 as isize);
-                    for (k, (y, x)) in windows.window(at).enumerate() {
-                        let to = pixel_mut(to, d_input, y, x);
-                        for ((to, &g), &chosen) in to.iter_mut().zip(gradient).zip(chosen) {
-                            *to += if chosen == k as u16 { g } else { T::zero() };
+                wide(|| {
+                    clear(to, d_input, accumulate);
+                    for (at, chosen) in windows.outputs().zip(chosen.chunks_exact(d_output.shape.channels)) {
+                        let gradient = pixel(from, d_output, at.0 as isize, at.1 as isize);
+                        for (k, (y, x)) in windows.window(at).enumerate() {
+                            add_chosen(pixel_mut(to, d_input, y, x), gradient, chosen, k as u32);
                         }
                     }
-                }
+                });
             });
+    }
+}
+
+/// Channels that are worked on at a time: copied to a few registers, so that nothing can overlap and the loops
+/// vectorise however few channels there are.
+const LANES: usize = 8;
+
+/// Keeps the larger of two values in `best`, and in `chosen` the window's pixel `k` where that was the newer. The
+/// first pixel is taken as it is; a NaN wins, so that it shows in the loss.
+#[inline(always)]
+fn keep_larger<T: Scalar>(best: &mut [T], chosen: &mut [u32], values: &[T], k: u32) {
+    if k == 0 {
+        best.copy_from_slice(values);
+        chosen.fill(0);
+        return;
+    }
+    let keep = |best: &mut T, chosen: &mut u32, value: T| {
+        let newer = !(value <= *best);
+        *best = if newer { value } else { *best };
+        *chosen = if newer { k } else { *chosen };
+    };
+    let (best_lanes, best_rest) = best.as_chunks_mut::<LANES>();
+    let (chosen_lanes, chosen_rest) = chosen.as_chunks_mut::<LANES>();
+    let (value_lanes, value_rest) = values.as_chunks::<LANES>();
+    for ((best, chosen), values) in best_lanes.iter_mut().zip(chosen_lanes).zip(value_lanes) {
+        let (mut b, mut c, v) = (*best, *chosen, *values);
+        for i in 0..LANES {
+            keep(&mut b[i], &mut c[i], v[i]);
+        }
+        (*best, *chosen) = (b, c);
+    }
+    for ((best, chosen), value) in best_rest.iter_mut().zip(chosen_rest).zip(value_rest) {
+        keep(best, chosen, *value);
+    }
+}
+
+/// Adds the gradient where pixel `k` of the window was chosen.
+#[inline(always)]
+fn add_chosen<T: Scalar>(to: &mut [T], gradient: &[T], chosen: &[u32], k: u32) {
+    let share = |g: T, chosen: u32| if chosen == k { g } else { T::zero() };
+    let (to_lanes, to_rest) = to.as_chunks_mut::<LANES>();
+    let (gradient_lanes, gradient_rest) = gradient.as_chunks::<LANES>();
+    let (chosen_lanes, chosen_rest) = chosen.as_chunks::<LANES>();
+    for ((to, gradient), chosen) in to_lanes.iter_mut().zip(gradient_lanes).zip(chosen_lanes) {
+        let (mut t, g, c) = (*to, *gradient, *chosen);
+        for i in 0..LANES {
+            t[i] += share(g[i], c[i]);
+        }
+        *to = t;
+    }
+    for ((to, &g), &chosen) in to_rest.iter_mut().zip(gradient_rest).zip(chosen_rest) {
+        *to += share(g, chosen);
     }
 }
 

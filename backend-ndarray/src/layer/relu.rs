@@ -1,7 +1,7 @@
 //! `max(x, 0)`. NaN stays NaN, so that it shows in the loss.
 
 use super::{Backward, Forward, InputGradient, Layer, put};
-use crate::{Scalar, layout::Layout};
+use crate::{Scalar, kernel::wide, layout::Layout};
 use rayon::prelude::*;
 
 /// Elements that one task works on.
@@ -20,7 +20,7 @@ fn gate<T: Scalar>(g: T, y: T) -> T {
 
 /// Rectifies every value; a halo stays zero.
 pub fn forward_in_place<T: Scalar>(values: &mut [T]) {
-    values.par_chunks_mut(CHUNK).for_each(|chunk| chunk.iter_mut().for_each(|x| *x = rectify(*x)));
+    values.par_chunks_mut(CHUNK).for_each(|chunk| wide(|| chunk.iter_mut().for_each(|x| *x = rectify(*x))));
 }
 
 /// Gates the gradient by the output. Both have `samples` samples, whose halos may differ.
@@ -34,9 +34,11 @@ pub fn backward_in_place<T: Scalar>(
         .zip(output.par_chunks_exact(layout.sample_len()))
         .take(samples)
         .for_each(|(gradient, output)| {
-            for (gradient, output) in gradient_layout.rows_mut(gradient).zip(layout.rows(output)) {
-                gradient.iter_mut().zip(output).for_each(|(g, &y)| *g = gate(*g, y));
-            }
+            wide(|| {
+                for (gradient, output) in gradient_layout.rows_mut(gradient).zip(layout.rows(output)) {
+                    gradient.iter_mut().zip(output).for_each(|(g, &y)| *g = gate(*g, y));
+                }
+            });
         });
 }
 
