@@ -11,13 +11,17 @@
 //! split into tensors nor on the number of threads. See [`Sweep`] for that order.
 
 mod ascent;
+mod dot;
 mod finite;
 mod goal;
 mod norm;
+mod pull_back;
 mod scale;
 mod sweep;
 
 pub use ascent::Ascent;
+pub use dot::{projection, ratio};
 pub use finite::all_finite;
 pub use norm::{DualNorm, dual_norm};
+pub use pull_back::pull_back;
 pub use sweep::{BLOCK, LANES, Partial, Sweep};

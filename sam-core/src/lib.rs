@@ -2,20 +2,36 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
+mod algebra;
+pub mod ascent;
+pub mod combination;
 pub mod descent;
 mod error;
+mod held;
 pub mod kernel;
 #[cfg(feature = "model")]
 pub mod model;
+mod look;
+mod noise;
 mod oracle;
 mod real;
 mod rule;
 mod sam;
 pub mod schedule;
+pub mod second_order;
+pub mod single;
 mod slice;
 mod space;
 mod state;
+mod variant;
 
+pub use algebra::GradientAlgebra;
+pub use ascent::friendly::Friendly;
+pub use ascent::stochastic::Stochastic;
+pub use ascent::{AlongGradient, AscentRule};
+pub use combination::gsam::Gsam;
+pub use combination::wsam::{DecoupledWsam, Wsam};
+pub use combination::{Combination, PerturbedOnly};
 pub use descent::adam::Adam;
 pub use descent::clip::Clipped;
 pub use descent::lion::Lion;
@@ -23,12 +39,19 @@ pub use descent::rmsprop::RmsProp;
 pub use descent::sgd::Sgd;
 pub use descent::{Descent, LearningRate, Momentum, WeightDecay};
 pub use error::{LengthMismatch, StepError};
+pub use look::{Look, LookSam};
 pub use oracle::counting::CountingOracle;
 pub use oracle::{FnOracle, GradientOracle, Pass};
 pub use real::Real;
 pub use rule::{InvalidExponent, Norm, Rule};
 pub use sam::{DescendResult, Descended, Outcome, Perturbed, Sam, Step, StepResult};
 pub use schedule::Schedule;
+pub use second_order::difference::FiniteDifference;
+pub use second_order::{DifferentiableAscent, HessianVector, SecondOrderSam};
+pub use single::momentum::MomentumSam;
+pub use single::random::{Gaussian, RandomSam};
+pub use single::{Probe, ProbeResult};
 pub use slice::SliceSpace;
 pub use space::{ParamSpace, Verdict};
 pub use state::{State, Words, WordsMut};
+pub use variant::Variant;

@@ -4,7 +4,9 @@ mod perturbed;
 
 pub use perturbed::{DescendResult, Descended, Perturbed};
 
-use crate::{Descent, FnOracle, GradientOracle, ParamSpace, Pass, Rule, State, StepError, Words, WordsMut};
+use crate::{
+    Descent, FnOracle, GradientOracle, ParamSpace, Pass, Rule, State, StepError, Verdict, Words, WordsMut,
+};
 
 /// Sharpness-Aware Minimization (algorithm 1 of the paper) around a base optimizer.
 ///
@@ -33,6 +35,33 @@ pub enum Outcome {
     Deferred,
 }
 
+impl Outcome {
+    /// After the clean gradient.
+    pub(crate) const fn of_clean(verdict: Verdict) -> Self {
+        match verdict {
+            Verdict::Finite => Self::Descended,
+            Verdict::Zero => Self::ZeroGradient,
+            Verdict::NonFinite => Self::NonFinite(Pass::Clean),
+            Verdict::Unknown => Self::Deferred,
+        }
+    }
+
+    /// After the perturbed gradient too.
+    pub(crate) const fn after(self, perturbed: Verdict) -> Self {
+        match (self, perturbed) {
+            (Self::NonFinite(pass), _) => Self::NonFinite(pass),
+            (_, Verdict::NonFinite) => Self::NonFinite(Pass::Perturbed),
+            (_, Verdict::Unknown) => Self::Deferred,
+            (outcome, Verdict::Finite | Verdict::Zero) => outcome,
+        }
+    }
+
+    /// Whether the base optimizer steps.
+    pub const fn steps(self) -> bool {
+        !matches!(self, Self::NonFinite(_))
+    }
+}
+
 /// The report of one step.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Step<L, N> {
@@ -49,6 +78,9 @@ pub struct Step<L, N> {
 /// What a step returns: its report, or what ended it early.
 pub type StepResult<S, L, OE, DE> =
     Result<Step<L, <S as ParamSpace>::Norm>, StepError<<S as ParamSpace>::Error, OE, DE>>;
+
+/// What one gradient evaluation inside a step returns.
+pub(crate) type Evaluated<L, SE, OE, DE> = Result<(L, Outcome), StepError<SE, OE, DE>>;
 
 impl<S: ParamSpace, D: Descent<S::Params, S::Grads>> Sam<S, D> {
     /// One step on the parameters `w`; `g` is scratch space for the gradients and holds the last one afterwards.
@@ -67,7 +99,7 @@ impl<S: ParamSpace, D: Descent<S::Params, S::Grads>> Sam<S, D> {
         let clean = oracle.gradient(w, g, Pass::Clean).map_err(|e| StepError::Oracle(e, Pass::Clean))?;
         let up = self.ascend(w, g).map_err(StepError::Space)?;
         let outcome = up.outcome();
-        if outcome == Outcome::NonFinite(Pass::Clean) {
+        if !outcome.steps() {
             let norm = up.restore().map_err(StepError::Space)?;
             return Ok(Step { clean, perturbed: None, norm, outcome });
         }

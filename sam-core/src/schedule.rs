@@ -100,6 +100,14 @@ impl<R: Real> Schedule<R> {
     }
 }
 
+/// A radius that follows the learning rate (GSAM, Zhuang et al., ICLR 2022): `radius.0` at the rate `rate.0`, `radius.1`
+/// at `rate.1`, linear between and beyond. If both rates are the same it is `radius.1`.
+pub fn tied<R: Real>(now: R, rate: (R, R), radius: (R, R)) -> R {
+    let span = rate.1.widen() - rate.0.widen();
+    let share = if span == 0.0 { 1.0 } else { (now.widen() - rate.0.widen()) / span };
+    R::narrow(between(radius.0.widen(), radius.1.widen(), share))
+}
+
 /// `low` at 0, `high` at 1, both exactly.
 fn between(low: f64, high: f64, share: f64) -> f64 {
     low * (1.0 - share) + high * share

@@ -1,5 +1,8 @@
 //! Parameters in one contiguous slice.
 
+mod algebra;
+mod pull_back;
+
 use core::marker::PhantomData;
 
 use crate::kernel::{self, Ascent, DualNorm};

@@ -55,9 +55,10 @@ pub trait State<R> {
     ) -> Result<(), E>;
 }
 
-/// Implements [`State`] for a type whose fields are the pieces.
+/// Implements [`State`] for a type whose fields are the pieces, or that has none.
 macro_rules! state {
     (impl[$($bound:tt)*] $type:ty { $($name:literal: $kind:ident($($field:tt)+),)* }) => {
+        #[allow(unused_variables)]
         impl<$($bound)*> $crate::State<T> for $type {
             fn save<E>(
                 &self,

@@ -3,7 +3,8 @@
 use core::convert::Infallible;
 
 use super::{Outcome, Sam};
-use crate::{Descent, ParamSpace, Pass, StepError, Verdict};
+use crate::held::Held;
+use crate::{Descent, ParamSpace, StepError};
 
 /// Parameters at the perturbed point, between the two gradients of a step.
 ///
@@ -33,21 +34,15 @@ pub type DescendResult<S, DE> =
 impl<'a, S: ParamSpace, D> Perturbed<'a, S, D> {
     pub(super) fn new(sam: &'a mut Sam<S, D>, w: &'a mut S::Params, g: &S::Grads) -> Result<Self, S::Error> {
         let norm = sam.space.dual_norm(w, g, &sam.rule)?;
-        let outcome = match sam.space.verdict(&norm) {
-            Verdict::Finite => Outcome::Descended,
-            Verdict::Zero => Outcome::ZeroGradient,
-            Verdict::NonFinite => Outcome::NonFinite(Pass::Clean),
-            Verdict::Unknown => Outcome::Deferred,
-        };
-        // Held first: a failure half-way through the ascent restores too.
-        let held = Held { space: &mut sam.space, w, changed: true };
-        held.space.ascend(held.w, g, &sam.rule, &norm)?;
+        let outcome = Outcome::of_clean(sam.space.verdict(&norm));
+        let mut held = Held::new(&mut sam.space, w);
+        held.ascend(g, &sam.rule, &norm)?;
         Ok(Self { held, base: &mut sam.base, norm, outcome })
     }
 
     /// The perturbed parameters, where the second gradient is taken.
     pub fn params(&self) -> &S::Params {
-        self.held.space.perturbed(self.held.w)
+        self.held.params()
     }
 
     /// Dual norm of the clean gradient.
@@ -81,39 +76,10 @@ impl<S: ParamSpace, D: Descent<S::Params, S::Grads>> Perturbed<'_, S, D> {
         let verdict = self.held.space.check(g);
         self.held.restore().map_err(StepError::Space)?;
         let Self { held, base, norm, outcome } = self;
-        let outcome = match (outcome, verdict.map_err(StepError::Space)?) {
-            (Outcome::NonFinite(pass), _) => Outcome::NonFinite(pass),
-            (_, Verdict::NonFinite) => Outcome::NonFinite(Pass::Perturbed),
-            (_, Verdict::Unknown) => Outcome::Deferred,
-            (outcome, Verdict::Finite | Verdict::Zero) => outcome,
-        };
-        if !matches!(outcome, Outcome::NonFinite(_)) {
+        let outcome = outcome.after(verdict.map_err(StepError::Space)?);
+        if outcome.steps() {
             base.descend(held.w, g).map_err(StepError::Descent)?;
         }
         Ok(Descended { norm, outcome })
-    }
-}
-
-/// Restores on drop, unless that is done.
-struct Held<'a, S: ParamSpace> {
-    space: &'a mut S,
-    w: &'a mut S::Params,
-    changed: bool,
-}
-
-impl<S: ParamSpace> Held<'_, S> {
-    fn restore(&mut self) -> Result<(), S::Error> {
-        self.space.restore(self.w)?;
-        self.changed = false;
-        Ok(())
-    }
-}
-
-impl<S: ParamSpace> Drop for Held<'_, S> {
-    fn drop(&mut self) {
-        if self.changed {
-            // A failure cannot be reported from here; who wants to know calls `Perturbed::restore`.
-            let _ = self.space.restore(self.w);
-        }
     }
 }

@@ -1,0 +1,51 @@
+//! Ways up: what a step perturbs along, given the clean gradient.
+
+pub mod friendly;
+pub mod stochastic;
+
+use crate::{ParamSpace, Rule, state::state};
+
+/// An ascent rule: turns the clean gradient into a perturbation.
+pub trait AscentRule<S: ParamSpace> {
+    /// Makes `w + eps` in the storage and returns the norm that the perturbation was scaled by. `g` is the clean
+    /// gradient; it may be used as scratch space, since the second gradient overwrites it.
+    ///
+    /// Nothing that outlives the step may change here: it may still be called off.
+    ///
+    /// # Errors
+    /// The storage's.
+    fn ascend(
+        &mut self,
+        space: &mut S,
+        w: &mut S::Params,
+        g: &mut S::Grads,
+        rule: &Rule<S::Scalar>,
+    ) -> Result<S::Norm, S::Error>;
+
+    /// The step went through: the time to change what outlives it.
+    fn commit(&mut self);
+}
+
+/// Along the gradient: SAM's (eq. 2), and ASAM's where the rule is adaptive.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AlongGradient;
+
+impl<S: ParamSpace> AscentRule<S> for AlongGradient {
+    fn ascend(
+        &mut self,
+        space: &mut S,
+        w: &mut S::Params,
+        g: &mut S::Grads,
+        rule: &Rule<S::Scalar>,
+    ) -> Result<S::Norm, S::Error> {
+        let norm = space.dual_norm(w, g, rule)?;
+        space.ascend(w, g, rule, &norm)?;
+        Ok(norm)
+    }
+
+    fn commit(&mut self) {}
+}
+
+state! {
+    impl[T] AlongGradient {}
+}

@@ -1,0 +1,182 @@
+//! LookSAM: the second gradient only every so often.
+
+use core::borrow::BorrowMut;
+use core::mem::swap;
+
+use crate::held::Held;
+use crate::sam::Evaluated;
+use crate::state::{state, state_of_fields};
+use crate::{
+    Descent, FnOracle, GradientAlgebra, GradientOracle, Outcome, Pass, Real, Rule, Step, StepError,
+    StepResult,
+};
+
+/// LookSAM (Liu et al., CVPR 2022): a SAM step every `k` steps, which also keeps the part of the perturbed gradient `h`
+/// that is orthogonal to the clean one `g`; the steps between add that part to the clean gradient, at a share `alpha` of
+/// its length.
+///
+/// ```text
+/// every k-th step, from the first on:   v = h - (h.g / g.g) g        base step along h
+/// else:                                 base step along g + alpha * (||g|| / ||v||) v
+/// ```
+///
+/// Norms are those of the whole gradient, as in the paper. Cost: 1 + 1/k gradients a step, two words a weight. `k = 1` is
+/// [`Sam`](crate::Sam), bit for bit.
+#[derive(Clone, Debug)]
+pub struct LookSam<S: GradientAlgebra, D, B> {
+    /// The storage of the parameters.
+    pub space: S,
+    /// Radius and norm of the SAM steps.
+    pub rule: Rule<S::Scalar>,
+    /// How often, and what is kept between.
+    pub look: Look<S::Scalar, B>,
+    /// The base optimizer.
+    pub base: D,
+}
+
+/// How often [`LookSam`] takes a second gradient, and what it keeps of it.
+#[derive(Clone, Debug)]
+pub struct Look<T, B> {
+    /// Steps from one SAM step to the next; its paper uses 5 and 10. 0 counts as 1.
+    pub k: u64,
+    /// Share of the gradient's length that the kept part gets; its paper uses 0.5 to 1.
+    pub alpha: T,
+    /// Steps since the last SAM step, 0 if the next one is it.
+    since: u64,
+    sharpness: B,
+    /// The clean gradient, then the next `sharpness` if the step goes through.
+    next: B,
+}
+
+impl<T, B> Look<T, B> {
+    /// Starts with a SAM step. Both buffers are as long as a gradient; what they hold does not matter.
+    pub const fn new(k: u64, alpha: T, sharpness: B, next: B) -> Self {
+        Self { k, alpha, since: 0, sharpness, next }
+    }
+
+    /// Whether the next step takes a second gradient.
+    pub const fn is_due(&self) -> bool {
+        self.since == 0
+    }
+
+    /// Words of buffer that `weights` parameters need.
+    pub const fn words(weights: usize) -> usize {
+        2 * weights
+    }
+
+    fn advance(&mut self) {
+        let next = self.since.saturating_add(1);
+        self.since = if next >= self.k { 0 } else { next };
+    }
+}
+
+impl<S, D, B> LookSam<S, D, B>
+where
+    S: GradientAlgebra,
+    S::Scalar: Real,
+    D: Descent<S::Params, S::Grads>,
+    B: BorrowMut<S::Grads>,
+{
+    /// One step on the parameters `w`; `g` is scratch space for the gradients. [`Step::perturbed`] tells whether it took a
+    /// second gradient.
+    ///
+    /// # Errors
+    /// [`StepError`] says who failed. `w` and all state are then as before the step.
+    pub fn step<O>(
+        &mut self,
+        w: &mut S::Params,
+        g: &mut S::Grads,
+        oracle: &mut O,
+    ) -> StepResult<S, O::Loss, O::Error, D::Error>
+    where
+        O: GradientOracle<S::Params, S::Grads> + ?Sized,
+    {
+        let clean = oracle.gradient(w, g, Pass::Clean).map_err(|e| StepError::Oracle(e, Pass::Clean))?;
+        let norm = self.space.dual_norm(w, g, &self.rule).map_err(StepError::Space)?;
+        let outcome = Outcome::of_clean(self.space.verdict(&norm));
+        if !outcome.steps() {
+            return Ok(Step { clean, perturbed: None, norm, outcome });
+        }
+        let (perturbed, outcome) = if self.look.is_due() {
+            let (loss, outcome) = self.sharp(w, g, oracle, &norm, outcome)?;
+            (Some(loss), outcome)
+        } else {
+            (None, self.reuse(g, outcome).map_err(StepError::Space)?)
+        };
+        if outcome.steps() {
+            self.base.descend(w, g).map_err(StepError::Descent)?;
+            if perturbed.is_some() && self.look.k > 1 {
+                swap(&mut self.look.sharpness, &mut self.look.next);
+            }
+            self.look.advance();
+        }
+        Ok(Step { clean, perturbed, norm, outcome })
+    }
+
+    /// [`LookSam::step`] with a closure, whose argument types are then inferred.
+    ///
+    /// # Errors
+    /// As [`LookSam::step`].
+    pub fn step_with<L, E>(
+        &mut self,
+        w: &mut S::Params,
+        g: &mut S::Grads,
+        gradient: impl FnMut(&S::Params, &mut S::Grads, Pass) -> Result<L, E>,
+    ) -> StepResult<S, L, E, D::Error> {
+        self.step(w, g, &mut FnOracle(gradient))
+    }
+
+    /// The perturbed gradient, and its orthogonal part in `next`.
+    fn sharp<O>(
+        &mut self,
+        w: &mut S::Params,
+        g: &mut S::Grads,
+        oracle: &mut O,
+        norm: &S::Norm,
+        outcome: Outcome,
+    ) -> Evaluated<O::Loss, S::Error, O::Error, D::Error>
+    where
+        O: GradientOracle<S::Params, S::Grads> + ?Sized,
+    {
+        let next = self.look.next.borrow_mut();
+        if self.look.k > 1 {
+            self.space.copy(g, next).map_err(StepError::Space)?;
+        }
+        let mut held = Held::new(&mut self.space, w);
+        held.ascend(g, &self.rule, norm).map_err(StepError::Space)?;
+        let loss = oracle
+            .gradient(held.params(), g, Pass::Perturbed)
+            .map_err(|e| StepError::Oracle(e, Pass::Perturbed))?;
+        held.restore().map_err(StepError::Space)?;
+        let outcome = outcome.after(held.space.check(g).map_err(StepError::Space)?);
+        if self.look.k > 1 && outcome.steps() {
+            let along = held.space.projection(g, next).map_err(StepError::Space)?;
+            held.space.mix(S::Scalar::ONE, g, -along, next).map_err(StepError::Space)?;
+        }
+        Ok((loss, outcome))
+    }
+
+    /// The clean gradient with the kept part added.
+    fn reuse(&mut self, g: &mut S::Grads, outcome: Outcome) -> Result<Outcome, S::Error> {
+        let sharpness = self.look.sharpness.borrow();
+        let length = self.space.ratio(g, sharpness)?;
+        self.space.mix(self.look.alpha * length, sharpness, S::Scalar::ONE, g)?;
+        Ok(match outcome.after(self.space.check(g)?) {
+            Outcome::NonFinite(_) => Outcome::NonFinite(Pass::Clean),
+            outcome => outcome,
+        })
+    }
+}
+
+state! {
+    impl[T, B: AsRef<[T]> + AsMut<[T]>] Look<T, B> {
+        "looksam.since": count(since),
+        "looksam.sharpness": reals(sharpness),
+    }
+}
+
+state_of_fields! {
+    impl[T, S: GradientAlgebra<Scalar = T>, D: crate::State<T>, B: AsRef<[T]> + AsMut<[T]>] LookSam<S, D, B> {
+        look, base
+    }
+}

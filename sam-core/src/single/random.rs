@@ -1,0 +1,105 @@
+//! Random perturbations of fixed norm.
+
+use super::{Probe, ProbeResult, probe};
+use crate::held::Held;
+use crate::state::state;
+use crate::{Descent, FnOracle, GradientOracle, ParamSpace, Pass, Real, Rule, StepError, noise};
+
+/// Perturbs in a random direction (appendix C.5 of the paper): `rho * z / ||z||_2` with `z ~ N(0, I)`, and eq. 2 of such
+/// a `z` for other norms.
+///
+/// Cost: 1 gradient a step, no buffer. The numbers are a function of seed, step and the weight's index: a resumed run
+/// draws the same ones.
+#[derive(Clone, Debug)]
+pub struct RandomSam<S: ParamSpace, D> {
+    /// The storage of the parameters.
+    pub space: S,
+    /// Radius and norm.
+    pub rule: Rule<S::Scalar>,
+    /// Where the directions come from.
+    pub noise: Gaussian,
+    /// The base optimizer.
+    pub base: D,
+}
+
+/// A stream of normal numbers that is a function of seed, step and index.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gaussian {
+    /// Which stream.
+    pub seed: u64,
+    steps: u64,
+}
+
+impl Gaussian {
+    /// From the first step on.
+    pub const fn new(seed: u64) -> Self {
+        Self { seed, steps: 0 }
+    }
+
+    /// This step's numbers.
+    pub fn fill<T: Real>(&self, z: &mut [T]) {
+        for (i, z) in z.iter_mut().enumerate() {
+            *z = T::narrow(noise::normal(self.seed, self.steps, i as u64));
+        }
+    }
+
+    fn advance(&mut self) {
+        self.steps = self.steps.saturating_add(1);
+    }
+}
+
+impl<T, S, D> RandomSam<S, D>
+where
+    T: Real,
+    S: ParamSpace<Grads = [T], Scalar = T>,
+    D: Descent<S::Params, [T]>,
+{
+    /// One step on the parameters `w`; `g` is scratch space.
+    ///
+    /// # Errors
+    /// [`StepError`] says who failed. `w` and all state are then as before the step.
+    pub fn step<O>(
+        &mut self,
+        w: &mut S::Params,
+        g: &mut [T],
+        oracle: &mut O,
+    ) -> ProbeResult<S, O::Loss, O::Error, D::Error>
+    where
+        O: GradientOracle<S::Params, [T]> + ?Sized,
+    {
+        self.noise.fill(g);
+        let norm = self.space.dual_norm(w, g, &self.rule).map_err(StepError::Space)?;
+        let verdict = self.space.verdict(&norm);
+        let mut held = Held::new(&mut self.space, w);
+        held.ascend(g, &self.rule, &norm).map_err(StepError::Space)?;
+        let (loss, outcome) = probe::<_, _, D::Error>(held, g, oracle, verdict)?;
+        if outcome.steps() {
+            self.base.descend(w, g).map_err(StepError::Descent)?;
+            self.noise.advance();
+        }
+        Ok(Probe { loss, norm, outcome })
+    }
+
+    /// [`RandomSam::step`] with a closure, whose argument types are then inferred.
+    ///
+    /// # Errors
+    /// As [`RandomSam::step`].
+    pub fn step_with<L, E>(
+        &mut self,
+        w: &mut S::Params,
+        g: &mut [T],
+        gradient: impl FnMut(&S::Params, &mut [T], Pass) -> Result<L, E>,
+    ) -> ProbeResult<S, L, E, D::Error> {
+        self.step(w, g, &mut FnOracle(gradient))
+    }
+}
+
+state! {
+    impl[T] Gaussian {
+        "random.steps": count(steps),
+    }
+}
+
+crate::state::state_of_fields! {
+    impl[T, S: ParamSpace, D: crate::State<T>] RandomSam<S, D> { noise, base }
+}

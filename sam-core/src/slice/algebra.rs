@@ -1,0 +1,32 @@
+//! Arithmetic on gradients in slices.
+
+use super::SliceSpace;
+use crate::{GradientAlgebra, LengthMismatch, Real, kernel};
+
+impl<T: Real, B: AsRef<[T]> + AsMut<[T]>> GradientAlgebra for SliceSpace<T, B> {
+    fn copy(&mut self, from: &[T], to: &mut [T]) -> Result<(), LengthMismatch> {
+        LengthMismatch::check("gradient buffer", from.len(), to.len())?;
+        to.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
+        Ok(())
+    }
+
+    fn mix(&mut self, a: T, x: &[T], b: T, y: &mut [T]) -> Result<(), LengthMismatch> {
+        LengthMismatch::check("gradient buffer", x.len(), y.len())?;
+        if b == T::ONE {
+            y.iter_mut().zip(x).for_each(|(y, x)| *y = a * *x + *y);
+        } else {
+            y.iter_mut().zip(x).for_each(|(y, x)| *y = a * *x + b * *y);
+        }
+        Ok(())
+    }
+
+    fn projection(&mut self, a: &[T], b: &[T]) -> Result<T, LengthMismatch> {
+        LengthMismatch::check("gradient buffer", a.len(), b.len())?;
+        Ok(kernel::projection(a, b))
+    }
+
+    fn ratio(&mut self, a: &[T], b: &[T]) -> Result<T, LengthMismatch> {
+        LengthMismatch::check("gradient buffer", a.len(), b.len())?;
+        Ok(kernel::ratio(a, b))
+    }
+}

@@ -1,0 +1,111 @@
+//! The step, with another way up and another use of the two gradients.
+
+use crate::ascent::AscentRule;
+use crate::combination::Combination;
+use crate::held::Held;
+use crate::state::state_of_fields;
+use crate::{
+    Descent, FnOracle, GradientOracle, Outcome, ParamSpace, Pass, Rule, Step, StepError, StepResult,
+};
+
+/// An ascent rule, a combination of the two gradients and a base optimizer, freely combined.
+///
+/// With [`AlongGradient`](crate::ascent::AlongGradient) and [`PerturbedOnly`](crate::combination::PerturbedOnly) it is
+/// [`Sam`](crate::Sam), bit for bit. Friendly SAM with GSAM's combination on top of Adam:
+///
+/// ```
+/// use sam_core::{Adam, Friendly, Gsam, Rule, SliceSpace, Variant};
+///
+/// let mut sam = Variant {
+///     space: SliceSpace::new([0.0; 2]),
+///     rule: Rule::l2(0.05),
+///     ascent: Friendly::new(1.0, 0.9, [0.0; 2], [0.0; 2]),
+///     combination: Gsam::new(0.3, [0.0; 2]),
+///     base: Adam::new(0.01, [0.0; 2], [0.0; 2]),
+/// };
+/// let (mut w, mut g) = ([3.0f64, -2.0], [0.0; 2]);
+/// for _ in 0..10 {
+///     sam.step_with(&mut w[..], &mut g[..], |w, g, _| Ok::<_, ()>(g.copy_from_slice(w))).unwrap();
+/// }
+/// assert!(w[0] < 2.92 && w[1] > -1.92);
+/// ```
+///
+/// Cost: two gradients a step, and what the parts say of themselves. The promises of [`Sam`](crate::Sam) hold: a
+/// gradient that is not finite, in either pass or after the combination, changes neither `w` nor any state.
+#[derive(Clone, Debug)]
+pub struct Variant<S: ParamSpace, A, C, D> {
+    /// The storage of the parameters.
+    pub space: S,
+    /// Radius and norm; may be changed between steps.
+    pub rule: Rule<S::Scalar>,
+    /// The way up.
+    pub ascent: A,
+    /// What becomes of the two gradients.
+    pub combination: C,
+    /// The base optimizer.
+    pub base: D,
+}
+
+impl<S, A, C, D> Variant<S, A, C, D>
+where
+    S: ParamSpace,
+    A: AscentRule<S>,
+    C: Combination<S, D>,
+    D: Descent<S::Params, S::Grads>,
+{
+    /// One step on the parameters `w`; `g` is scratch space for the gradients.
+    ///
+    /// # Errors
+    /// [`StepError`] says who failed. `w` and all state are then as before the step.
+    pub fn step<O>(
+        &mut self,
+        w: &mut S::Params,
+        g: &mut S::Grads,
+        oracle: &mut O,
+    ) -> StepResult<S, O::Loss, O::Error, D::Error>
+    where
+        O: GradientOracle<S::Params, S::Grads> + ?Sized,
+    {
+        let clean = oracle.gradient(w, g, Pass::Clean).map_err(|e| StepError::Oracle(e, Pass::Clean))?;
+        self.combination.keep(&mut self.space, g).map_err(StepError::Space)?;
+        let mut held = Held::new(&mut self.space, w);
+        let norm = self.ascent.ascend(held.space, held.w, g, &self.rule).map_err(StepError::Space)?;
+        let outcome = Outcome::of_clean(held.space.verdict(&norm));
+        if !outcome.steps() {
+            held.restore().map_err(StepError::Space)?;
+            return Ok(Step { clean, perturbed: None, norm, outcome });
+        }
+        let perturbed = oracle
+            .gradient(held.params(), g, Pass::Perturbed)
+            .map_err(|e| StepError::Oracle(e, Pass::Perturbed))?;
+        held.restore().map_err(StepError::Space)?;
+        self.combination.combine(held.space, g).map_err(StepError::Space)?;
+        let outcome = outcome.after(held.space.check(g).map_err(StepError::Space)?);
+        if outcome.steps() {
+            self.combination
+                .descend(held.space, &mut self.base, held.w, g)
+                .map_err(StepError::with_oracle)?;
+            self.ascent.commit();
+        }
+        Ok(Step { clean, perturbed: Some(perturbed), norm, outcome })
+    }
+
+    /// [`Variant::step`] with a closure, whose argument types are then inferred.
+    ///
+    /// # Errors
+    /// As [`Variant::step`].
+    pub fn step_with<L, E>(
+        &mut self,
+        w: &mut S::Params,
+        g: &mut S::Grads,
+        gradient: impl FnMut(&S::Params, &mut S::Grads, Pass) -> Result<L, E>,
+    ) -> StepResult<S, L, E, D::Error> {
+        self.step(w, g, &mut FnOracle(gradient))
+    }
+}
+
+state_of_fields! {
+    impl[T, S: ParamSpace, A: crate::State<T>, C: crate::State<T>, D: crate::State<T>] Variant<S, A, C, D> {
+        ascent, combination, base
+    }
+}
