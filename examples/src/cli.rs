@@ -25,7 +25,7 @@ const BAD_USAGE: u8 = 2;
 ///
 /// Without a command: `compare` with its defaults, SGD against SAM on embedded digits with clean and with noisy labels.
 #[derive(Debug, Parser)]
-#[command(name = "sam", version, about, max_term_width = 110, after_help = EXAMPLES)]
+#[command(name = "sam", version, about, after_help = EXAMPLES)]
 struct Cli {
     #[command(subcommand)]
     command: Option<Command>,

@@ -39,6 +39,12 @@ pub enum ExperimentError {
         /// The directory.
         path: PathBuf,
     },
+    /// There is nothing to resume.
+    #[error("{}: expected the directory of a run, found no config.toml; start one with sam train --out", .path.display())]
+    NoRun {
+        /// The directory.
+        path: PathBuf,
+    },
     /// A stored run that has no meaning.
     #[error("{}, line {line}: expected a run as JSON, found {found}; delete the line to repeat that run", .path.display())]
     StoredRun {

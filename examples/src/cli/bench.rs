@@ -26,7 +26,7 @@ use crate::{
 /// Medians over --steps steps after a few to warm up. A step takes a batch, computes one gradient (SGD) or two (SAM) and
 /// updates the weights with Nesterov momentum and weight decay.
 #[derive(Debug, Clone, Args)]
-#[command(after_help = EXAMPLES)]
+#[command(allow_negative_numbers = true, after_help = EXAMPLES)]
 pub struct BenchArgs {
     /// mlp, mlp-H1-H2.. (hidden sizes), lenet, resnet-DEPTH or wrn-DEPTH-WIDTH.
     #[arg(long, default_value = "wrn-16-1")]
@@ -117,7 +117,7 @@ fn text(result: &BenchResult, shape: ImageShape) -> String {
         "{model}, {params} parameters, batch {batch} of {shape}, {threads} threads\n\
          SGD step  {sgd_ms:>9.3} ms  {sgd_images:>9.0} images/s\n\
          SAM step  {sam_ms:>9.3} ms  {sam_images:>9.0} images/s\n\
-         SAM/SGD   {sam_over_sgd:>9.3}     {outside:.1} % of the SAM step is not its two gradients"
+         SAM/SGD   {sam_over_sgd:>9.3}     {outside:.2} % of the SAM step is not its two gradients"
     )
 }
 

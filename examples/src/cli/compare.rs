@@ -1,6 +1,6 @@
 //! `sam compare`.
 
-use std::path::PathBuf;
+use std::{num::NonZeroUsize, path::PathBuf};
 
 use clap::{Args, FromArgMatches};
 
@@ -24,11 +24,12 @@ use crate::{
 /// The same network is trained on the same images with SGD and with SAM, with initial weights, order and label noise
 /// of each of the seeds. As in the paper SGD may also take twice the epochs, because a SAM step costs two gradients,
 /// and SAM is compared with the better of both. Test labels are always clean. Intervals are Student's t at 95 %; the
-/// difference is SAM's error minus SGD's, paired by seed. The time of a step does not contain making the batch.
+/// difference is SAM's error minus SGD's, paired by seed. Each thread makes one run at a time; the time of a step does
+/// not contain making its batch.
 ///
 /// Finished runs are kept in DIR/runs.jsonl and not made again; results.json and compare.svg say what came out.
 #[derive(Debug, Clone, Args)]
-#[command(mut_arg("rho", |arg| arg.default_value("0.2")), after_help = EXAMPLES)]
+#[command(mut_arg("rho", |arg| arg.default_value("0.2")), allow_negative_numbers = true, after_help = EXAMPLES)]
 pub struct CompareArgs {
     #[command(flatten)]
     data: DataArgs,
@@ -57,7 +58,7 @@ pub struct CompareArgs {
 
     /// Epochs between two looks at the test set [default: a 20th of --epochs]
     #[arg(long, value_name = "N", help_heading = "Comparison")]
-    evaluate_every: Option<usize>,
+    evaluate_every: Option<NonZeroUsize>,
 
     /// Where runs, results and picture go [default: runs/compare-DATA-MODEL]
     #[arg(long, value_name = "DIR", help_heading = "Comparison")]
@@ -81,20 +82,23 @@ impl CompareArgs {
     }
 
     fn comparison(&self) -> Result<Comparison, InvalidSetting> {
-        let base = self.training.settings(&self.data, self.training.sam(), 0.0);
-        base.check()?;
+        let mut noises = Vec::new();
         for &noise in &self.label_noise {
             self.training.settings(&self.data, self.training.sam(), noise).check()?;
+            if !noises.contains(&noise) {
+                noises.push(noise);
+            }
         }
+        let base = self.training.settings(&self.data, self.training.sam(), 0.0);
         if self.seeds == 0 {
             let (expected, found) = ("a number from 1 up", "0".to_owned());
             return Err(InvalidSetting { setting: "seeds", expected, found });
         }
         Ok(Comparison {
-            noises: self.label_noise.clone(),
+            noises,
             seeds: self.seeds,
             sgd_epochs: self.sgd_epochs.unwrap_or(2 * base.epochs),
-            evaluate_every: self.evaluate_every.unwrap_or(base.epochs.div_ceil(20)).max(1),
+            evaluate_every: self.evaluate_every.map_or(base.epochs.div_ceil(20), NonZeroUsize::get),
             threads: self.machine.threads(),
             base,
         })

@@ -25,7 +25,7 @@ use crate::{
 /// each epoch and upon Ctrl-C), and at the end curves.svg and result.json. --resume goes on where the checkpoint stands
 /// and ends with the same weights, bit for bit, as a run that was never stopped.
 #[derive(Debug, Clone, Args)]
-#[command(after_help = EXAMPLES)]
+#[command(allow_negative_numbers = true, after_help = EXAMPLES)]
 pub struct TrainArgs {
     #[command(flatten)]
     data: DataArgs,
@@ -144,6 +144,9 @@ fn started(args: &TrainArgs) -> Result<(RunDirectory, Config), ExperimentError> 
 /// The directory and settings of a run that was begun before, on the machine that the arguments describe.
 fn resumed(args: &TrainArgs, path: &Path) -> Result<(RunDirectory, Config), ExperimentError> {
     let directory = RunDirectory::new(path);
+    if !directory.config().exists() {
+        return Err(ExperimentError::NoRun { path: path.to_owned() });
+    }
     let mut config = Config::load(&directory.config())?;
     if let Some(threads) = args.machine.threads {
         config.machine.threads = threads.get();

@@ -1,6 +1,7 @@
 //! SGD against SAM: the same network on the same data, several seeds, clean and noisy labels.
 
 use std::{
+    fs,
     path::PathBuf,
     time::{Duration, Instant},
 };
@@ -159,7 +160,7 @@ impl Comparison {
                 progress.line(run_line(done, todo, &record));
                 store.add(record)?;
                 // What is left of an earlier interruption; an absent file is the usual case.
-                let _ = std::fs::remove_file(directory.unfinished(&job.key));
+                let _ = fs::remove_file(directory.unfinished(&job.key));
                 Ok(())
             },
         );
@@ -186,6 +187,8 @@ impl Comparison {
             .collect();
         files::replace(&directory.results(), format!("{}\n", json::line(&summaries)).as_bytes())?;
         compare_plot::draw(&directory.picture(), &summaries)?;
+        // Stays where it holds runs of other settings.
+        let _ = fs::remove_dir(directory.0.join("unfinished"));
         Ok(summaries)
     }
 }

@@ -8,8 +8,8 @@ use std::{
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-/// How far a long piece of work is. Clones show the same bar; threads may share it.
-#[derive(Debug, Clone)]
+/// How far a long piece of work is; threads may share it.
+#[derive(Debug)]
 pub struct Progress {
     bar: ProgressBar,
 }
@@ -20,7 +20,7 @@ impl Progress {
         if !io::stderr().is_terminal() {
             return Self { bar: ProgressBar::hidden() };
         }
-        let template = "{prefix} [{bar:32}] {percent:>3}%  {elapsed} < {eta}  {msg}";
+        let template = "{prefix} [{bar:32}] {percent:>3}%  {elapsed} done, {eta} to go";
         let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
         let bar =
             ProgressBar::new(total).with_style(style.progress_chars("=> ")).with_prefix(what.to_owned());
@@ -34,13 +34,6 @@ impl Progress {
     /// Counts `units` as done.
     pub fn advance(&self, units: u64) {
         self.bar.inc(units);
-    }
-
-    /// What is being done right now; shown only beside a bar.
-    pub fn doing(&self, what: impl Display) {
-        if !self.bar.is_hidden() {
-            self.bar.set_message(what.to_string());
-        }
     }
 
     /// Prints a line above the bar.
