@@ -12,6 +12,7 @@ use sam_examples::{
         config::{Config, ConfigError, Machine},
         cpu::CpuLearner,
         learner::{Batch, Evaluation, Learner, LearnerError, StepReport},
+        metrics::EpochMetrics,
         settings::{
             DataSettings, Method, NormExponent, ScheduleSettings, ScheduleShape, Settings, SgdSettings,
         },
@@ -61,8 +62,8 @@ fn advance<L: Learner>(trainer: &mut Trainer<'_, L>, steps: usize) {
 }
 
 /// All of the final state, and the metrics but for the time they took.
-fn outcome(trainer: &mut Trainer<'_, CpuLearner>) -> (State, Vec<(usize, f64, Option<f64>, f32)>) {
-    let metrics = trainer.history().iter().map(|m| (m.epoch, m.train_loss, m.test_error, m.lr)).collect();
+fn outcome(trainer: &mut Trainer<'_, CpuLearner>) -> (State, Vec<EpochMetrics>) {
+    let metrics = trainer.history().iter().map(|m| EpochMetrics { images_per_s: 0.0, ..*m }).collect();
     (trainer.state().unwrap(), metrics)
 }
 

@@ -132,3 +132,98 @@ fn timed_step(learner: &mut impl Learner, batch: Batch<'_>, rate: f32) -> Result
     let report = learner.step(batch, rate)?;
     Ok((started.elapsed().as_secs_f64(), report.in_gradients.as_secs_f64()))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{cell::RefCell, thread, time::Duration};
+
+    use sam_core::{Norm, Outcome};
+
+    use super::*;
+    use crate::{
+        data::{Augment, DataSource},
+        training::{
+            learner::{Evaluation, StepReport},
+            settings::{DataSettings, NormExponent, ScheduleSettings, ScheduleShape, SgdSettings},
+            state::State,
+        },
+    };
+
+    /// Sleeps for a known time, four fifths of which it calls gradients, and writes down that it was called.
+    struct Sleeper<'a> {
+        name: &'static str,
+        time: Duration,
+        calls: &'a RefCell<Vec<&'static str>>,
+    }
+
+    impl Learner for Sleeper<'_> {
+        fn step(&mut self, _: Batch<'_>, _: f32) -> Result<StepReport, LearnerError> {
+            self.calls.borrow_mut().push(self.name);
+            thread::sleep(self.time);
+            Ok(StepReport { loss: 0.0, outcome: Outcome::Descended, in_gradients: self.time * 4 / 5 })
+        }
+
+        fn evaluate(&mut self, _: Batch<'_>) -> Result<Evaluation, LearnerError> {
+            Ok(Evaluation::default())
+        }
+
+        fn export(&mut self) -> Result<State, LearnerError> {
+            Ok(State::default())
+        }
+
+        fn import(&mut self, _: &State) -> Result<(), LearnerError> {
+            Ok(())
+        }
+
+        fn parameter_count(&self) -> usize {
+            7
+        }
+    }
+
+    #[test]
+    fn known_times_are_measured_in_turn_and_attributed_to_the_right_method() {
+        let bench = Bench {
+            settings: Settings {
+                seed: 0,
+                epochs: 1,
+                batch: 4,
+                model: "mlp-2".parse().unwrap(),
+                label_smoothing: 0.0,
+                data: DataSettings {
+                    name: DataSource::Digits,
+                    limit: None,
+                    label_noise: 0.0,
+                    augment: Augment::None,
+                },
+                method: Method::Sam { rho: 0.1, norm: NormExponent(Norm::L2) },
+                sgd: SgdSettings {
+                    lr: 0.0,
+                    momentum: 0.0,
+                    nesterov: false,
+                    weight_decay: 0.0,
+                    decoupled: false,
+                },
+                schedule: ScheduleSettings { shape: ScheduleShape::Constant, warmup_epochs: 0 },
+            },
+            shape: ImageShape::new(2, 2, 1),
+            steps: FEWEST_STEPS,
+            threads: 1,
+        };
+        let calls = RefCell::new(Vec::new());
+        let learner = |settings: &Settings| {
+            let milliseconds = if settings.method == Method::Sgd { 5 } else { 50 };
+            Ok(Sleeper {
+                name: settings.method.name(),
+                time: Duration::from_millis(milliseconds),
+                calls: &calls,
+            })
+        };
+        let result = bench.run(&Interrupt::default(), learner).unwrap();
+        assert_eq!(*calls.borrow(), ["sgd", "sam"].repeat(WARM_UP_STEPS + FEWEST_STEPS));
+        // Sleeping takes as long as it is told or, on a busy machine, longer.
+        assert!((5.0..25.0).contains(&result.sgd_ms), "{result:?}");
+        assert!((50.0..100.0).contains(&result.sam_ms), "{result:?}");
+        assert!((0.2..0.6).contains(&result.outside_gradients), "{result:?}");
+        assert_eq!((result.params, result.batch), (7, 4));
+    }
+}

@@ -1,0 +1,349 @@
+//! The `sam` command as a user meets it: exit codes, messages, JSON, interrupts.
+
+#![allow(clippy::unwrap_used)]
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Child, Command, Output, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// A directory to run in, removed at the end.
+struct Place(TempDir);
+
+impl Place {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn command(&self, arguments: &str) -> Command {
+        let mut command = Command::new(assert_cmd::cargo::cargo_bin!("sam"));
+        command.args(arguments.split_whitespace()).current_dir(self.0.path()).env_remove("SAM_DATA");
+        command
+    }
+
+    fn run(&self, arguments: &str) -> Output {
+        self.command(arguments).output().unwrap()
+    }
+
+    /// Standard output of a command that must succeed.
+    fn stdout(&self, arguments: &str) -> String {
+        let output = self.run(arguments);
+        assert!(output.status.success(), "{arguments}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// The one JSON object that a command must print.
+    fn json(&self, arguments: &str) -> Value {
+        serde_json::from_str(&self.stdout(arguments)).unwrap()
+    }
+
+    fn files(&self, directory: &str) -> Vec<String> {
+        let entries = fs::read_dir(self.path(directory)).unwrap();
+        let mut names: Vec<_> = entries.map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+}
+
+#[test]
+fn bad_usage_exits_with_2_and_failure_with_1_and_each_says_what_to_do() {
+    let place = Place::new();
+    fs::write(place.path("file"), "no directory").unwrap();
+    fs::create_dir(place.path("occupied")).unwrap();
+    fs::write(place.path("occupied/config.toml"), "garbage").unwrap();
+    let cases: &[(&str, i32, &[&str])] = &[
+        ("no-such-command", 2, &["no-such-command", "--help"]),
+        ("train --rho -0.1", 2, &["--rho", "-0.1", "from 0 up"]),
+        ("train --rho nan", 2, &["--rho", "NaN", "from 0 up"]),
+        ("train --lr inf", 2, &["--lr", "inf"]),
+        ("train --norm 0.99", 2, &["--norm", "0.99", "[1, inf]"]),
+        ("train --momentum 1", 2, &["--momentum", "below 1"]),
+        ("train --label-noise 1.5", 2, &["--label-noise", "0 to 1"]),
+        ("train --label-smoothing 1", 2, &["--label-smoothing", "below 1"]),
+        ("train --weight-decay -1", 2, &["--weight-decay"]),
+        ("train --epochs 0", 2, &["--epochs", "from 1 up"]),
+        ("train --batch 0", 2, &["--batch", "from 1 up"]),
+        ("train --batch 1201", 2, &["--batch 1201", "1200", "smaller"]),
+        ("train --limit 0", 2, &["--limit", "from 1 up"]),
+        ("train --threads 0", 2, &["--threads"]),
+        ("train --model resnet-9", 2, &["--model", "resnet-D"]),
+        ("train --data imagenet", 2, &["--data", "fashion-mnist"]),
+        ("train --optimizer adam", 2, &["--optimizer", "sgd, sam"]),
+        ("train --out occupied", 2, &["occupied", "--resume"]),
+        ("train --resume occupied --epochs 3", 2, &["--resume", "--epochs"]),
+        ("compare --seeds 0", 2, &["--seeds", "from 1 up"]),
+        ("compare --label-noise 0,2", 2, &["--label-noise", "found 2"]),
+        ("bench --steps 8", 2, &["--steps", "from 9 up"]),
+        ("bench --image 28x28", 2, &["--image", "28x28x1"]),
+        ("train --resume occupied", 1, &["occupied/config.toml", "line 1", "--out"]),
+        ("train --resume nowhere", 1, &["nowhere", "config.toml", "sam train --out"]),
+        ("train --data mnist --data-dir nowhere", 1, &["mnist", "nowhere", "--data-dir"]),
+        ("train --data cifar-10 --data-dir nowhere", 1, &["cifar-10-binary.tar.gz"]),
+        ("train --epochs 1 --out file/run", 1, &["file/run", "cannot be created"]),
+        ("compare --epochs 1 --seeds 1 --out file", 1, &["file", "cannot be created"]),
+    ];
+    for (arguments, code, words) in cases {
+        let output = place.run(arguments);
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(*code), "{arguments}: {stderr}");
+        assert!(output.stdout.is_empty(), "{arguments}");
+        let first = stderr.lines().next().unwrap_or_default();
+        assert!(first.starts_with("error: "), "{arguments}: {stderr}");
+        for word in *words {
+            assert!(stderr.contains(word), "{arguments}: no {word} in: {stderr}");
+        }
+    }
+    assert_eq!(place.files("."), ["file", "occupied"], "nothing is left behind");
+    assert_eq!(place.files("occupied"), ["config.toml"]);
+}
+
+#[test]
+fn compare_prints_the_promised_json_and_repeats_no_run() {
+    let place = Place::new();
+    let arguments = "compare --json --epochs 2 --seeds 3 --limit 300 --label-noise 0,0.6 --threads 2 --out c";
+    let first = place.stdout(arguments);
+    let lines: Vec<Value> = first.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.len(), 2);
+    for (line, noise) in lines.iter().zip([0.0, 0.6]) {
+        let keys: Vec<_> = line.as_object().unwrap().keys().collect();
+        let promised = [
+            "data",
+            "difference",
+            "kind",
+            "label_noise",
+            "model",
+            "sam",
+            "sam_over_sgd_time",
+            "seeds",
+            "sgd",
+        ];
+        assert_eq!(keys, promised);
+        assert_eq!((&line["kind"], &line["data"]), (&"compare".into(), &"digits".into()));
+        assert_eq!((&line["model"], &line["seeds"]), (&"mlp-128-64".into(), &3.into()));
+        assert_eq!(line["label_noise"], noise);
+        for arm in ["sgd", "sam"] {
+            for field in ["error_mean", "error_ci95", "ms_per_step"] {
+                assert!(line[arm][field].as_f64().unwrap() > 0.0, "{arm} {field}");
+            }
+        }
+        assert!(line["difference"]["mean"].is_f64() && line["difference"]["ci95"].is_f64());
+    }
+    assert_eq!(place.files("c"), ["compare.svg", "results.json", "runs.jsonl"]);
+
+    // The line agrees with what the file of runs says, by another computation.
+    let runs: Vec<Value> = fs::read_to_string(place.path("c/runs.jsonl"))
+        .unwrap()
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(runs.len(), 2 * 3 * 3);
+    let errors = |method: &str, epochs: u64| -> Vec<f64> {
+        let mut chosen: Vec<_> = runs
+            .iter()
+            .filter(|run| run["settings"]["data"]["label-noise"] == 0.6)
+            .filter(|run| run["settings"]["method"]["name"] == method && run["settings"]["epochs"] == epochs)
+            .map(|run| (run["settings"]["seed"].as_u64().unwrap(), run["test_error"].as_f64().unwrap()))
+            .collect();
+        chosen.sort_by_key(|run| run.0);
+        chosen.into_iter().map(|run| run.1).collect()
+    };
+    let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
+    let sgd =
+        [errors("sgd", 2), errors("sgd", 4)].into_iter().min_by(|a, b| mean(a).total_cmp(&mean(b))).unwrap();
+    let sam = errors("sam", 2);
+    let close = |value: &Value, expected: f64| (value.as_f64().unwrap() - expected).abs() < 1e-9;
+    assert!(close(&lines[1]["sgd"]["error_mean"], mean(&sgd)));
+    assert!(close(&lines[1]["sam"]["error_mean"], mean(&sam)));
+    let differences: Vec<f64> = sam.iter().zip(&sgd).map(|(a, b)| a - b).collect();
+    let m = mean(&differences);
+    assert!(close(&lines[1]["difference"]["mean"], m));
+    let deviation = (differences.iter().map(|d| (d - m).powi(2)).sum::<f64>() / 2.0).sqrt();
+    // Student's t with 2 degrees of freedom.
+    assert!(close(&lines[1]["difference"]["ci95"], 4.302_652_729_696_142 * deviation / 3_f64.sqrt()));
+
+    assert_eq!(place.stdout(arguments), first, "the second time nothing is trained, times included");
+    // With one run forgotten and half a line, as a crash leaves it, only that run is made again.
+    let text = fs::read_to_string(place.path("c/runs.jsonl")).unwrap();
+    let kept = text.lines().count() - 1;
+    let cut = text.rfind("\"key\"").unwrap() + 20;
+    fs::write(place.path("c/runs.jsonl"), &text[..cut]).unwrap();
+    let output = place.run(arguments);
+    assert!(
+        String::from_utf8(output.stderr).unwrap().starts_with(&format!("{kept} of 18 runs were made before"))
+    );
+    assert_eq!(fs::read_to_string(place.path("c/runs.jsonl")).unwrap().lines().count(), 18);
+}
+
+#[test]
+fn compare_without_json_prints_a_table_with_both_lengths_of_sgd_and_a_sentence() {
+    let place = Place::new();
+    let table = place.stdout("compare --epochs 1 --seeds 1 --limit 200 --label-noise 0.4");
+    for text in
+        ["SGD, 1 epochs", "SGD, 2 epochs", "SAM, 1 epochs", "SAM \u{2212} SGD", "% wrong", "one seed", ".svg"]
+    {
+        assert!(table.contains(text), "no {text} in:\n{table}");
+    }
+    let svg = fs::read_to_string(place.path("runs/compare-digits-mlp-128-64/compare.svg")).unwrap();
+    for text in ["<svg", "</svg>", "test error (%)", "40\u{a0}% random labels", "SAM, 1 epochs"] {
+        assert!(svg.contains(text), "no {text}");
+    }
+}
+
+#[test]
+fn bench_prints_the_promised_json() {
+    let line = Place::new().json("bench --model mlp-64 --batch 64 --image 8x8x1 --threads 1 --json");
+    let number = |field: &str| line[field].as_f64().unwrap();
+    assert_eq!(
+        (&line["kind"], &line["model"], &line["batch"]),
+        (&"bench".into(), &"mlp-64".into(), &64.into())
+    );
+    assert_eq!((number("threads"), number("params")), (1.0, (64 * 64 + 64 + 64 * 10 + 10) as f64));
+    for method in ["sgd", "sam"] {
+        let images = number(&format!("{method}_ms")) * number(&format!("{method}_images_per_s"));
+        assert!((images - 64e3).abs() < 1e-6, "{images}");
+    }
+    assert!((number("sam_over_sgd") - number("sam_ms") / number("sgd_ms")).abs() < 1e-9);
+    assert!((0.0..1.0).contains(&number("outside_gradients")));
+}
+
+const RUN: &str =
+    "train --model resnet-8 --epochs 4 --batch 32 --augment basic --label-noise 0.2 --limit 640";
+
+#[test]
+fn a_finished_run_leaves_its_files_and_prints_its_last_line_again() {
+    let place = Place::new();
+    let result = place.json(&format!("{RUN} --epochs 2 --out r --json").replace("--epochs 4 ", ""));
+    assert_eq!((&result["kind"], &result["optimizer"]), (&"train".into(), &"sam".into()));
+    assert!((0.0..=100.0).contains(&result["test_error"].as_f64().unwrap()));
+    assert_eq!(result["weights_sha256"].as_str().unwrap().len(), 64);
+    let files = ["checkpoint.safetensors", "config.toml", "curves.svg", "metrics.jsonl", "result.json"];
+    assert_eq!(place.files("r"), files);
+    let before: Vec<_> = files.map(|file| fs::read(place.path("r").join(file)).unwrap()).into();
+    assert_eq!(place.json("train --resume r --json"), result);
+    let after: Vec<_> = files.map(|file| fs::read(place.path("r").join(file)).unwrap()).into();
+    assert!(before == after, "a finished run is left as it is");
+    // Without its result the run is finished from its checkpoint.
+    fs::remove_file(place.path("r/result.json")).unwrap();
+    assert_eq!(place.json("train --resume r --json"), result);
+    let metrics = fs::read_to_string(place.path("r/metrics.jsonl")).unwrap();
+    let last: Value = serde_json::from_str(metrics.lines().last().unwrap()).unwrap();
+    assert_eq!((&last["epoch"], &last["test_error"]), (&2.into(), &result["test_error"]));
+}
+
+/// Waits until the run in `directory` has written down `epochs` epochs.
+fn wait_for_epochs(directory: &Path, epochs: usize) {
+    let started = Instant::now();
+    let count = || fs::read_to_string(directory.join("metrics.jsonl")).map_or(0, |text| text.lines().count());
+    while count() < epochs {
+        assert!(started.elapsed() < Duration::from_secs(60), "no epoch {epochs} in a minute");
+        thread::sleep(Duration::from_millis(2));
+    }
+}
+
+fn start(place: &Place, arguments: &str) -> Child {
+    place.command(arguments).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
+}
+
+#[cfg(unix)]
+#[test]
+fn a_run_that_is_interrupted_or_killed_resumes_to_the_same_weights() {
+    let place = Place::new();
+    let whole = place.json(&format!("{RUN} --threads 2 --out whole --json"));
+
+    // Killed before there is a checkpoint: config.toml is enough.
+    let mut child = start(&place, &format!("{RUN} --threads 1 --out stopped"));
+    while !place.path("stopped/config.toml").exists() {
+        assert!(child.try_wait().unwrap().is_none(), "the run ended early");
+        thread::sleep(Duration::from_millis(1));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+
+    // Interrupted in mid-epoch.
+    let child = start(&place, "train --resume stopped");
+    wait_for_epochs(&place.path("stopped"), 1);
+    Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    let output = child.wait_with_output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(130), "{stderr}");
+    assert!(stderr.ends_with("go on with: sam train --resume stopped\n"), "{stderr}");
+
+    // Killed after some more epochs.
+    let mut child = start(&place, "train --resume stopped --threads 1");
+    wait_for_epochs(&place.path("stopped"), 3);
+    child.kill().unwrap();
+    child.wait().unwrap();
+
+    let resumed = place.json("train --resume stopped --json");
+    for field in ["weights_sha256", "test_error", "train_loss", "wrong_labels"] {
+        assert_eq!(resumed[field], whole[field], "{field}");
+    }
+    let epochs = |run: &str| -> Vec<(Value, Value)> {
+        let text = fs::read_to_string(place.path(run).join("metrics.jsonl")).unwrap();
+        let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        lines.map(|line| (line["epoch"].clone(), line["train_loss"].clone())).collect()
+    };
+    assert_eq!(epochs("stopped"), epochs("whole"));
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupted_comparison_goes_on_where_it_stopped() {
+    let place = Place::new();
+    let arguments = "compare --model resnet-8 --epochs 3 --limit 320 --seeds 2 --label-noise 0.4 --threads 2";
+    let whole = place.stdout(&format!("{arguments} --out whole --json"));
+    let child = start(&place, &format!("{arguments} --out stopped"));
+    let started = Instant::now();
+    while fs::read_to_string(place.path("stopped/runs.jsonl")).map_or(0, |text| text.lines().count()) < 1 {
+        assert!(started.elapsed() < Duration::from_secs(60), "no run in a minute");
+        thread::sleep(Duration::from_millis(2));
+    }
+    Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert_eq!(child.wait_with_output().unwrap().status.code(), Some(130));
+    assert!(!place.files("stopped/unfinished").is_empty(), "runs under way are kept");
+    let resumed = place.stdout(&format!("{arguments} --out stopped --json"));
+    let errors = |line: &str| -> Vec<Value> {
+        let line: Value = serde_json::from_str(line).unwrap();
+        [&line["sgd"]["error_mean"], &line["sam"]["error_mean"], &line["difference"]].map(Clone::clone).into()
+    };
+    assert_eq!(errors(&resumed), errors(&whole));
+    assert_eq!(place.files("stopped"), ["compare.svg", "results.json", "runs.jsonl"]);
+}
+
+#[test]
+fn a_damaged_checkpoint_is_named_and_left_alone() {
+    let place = Place::new();
+    place.stdout("train --model mlp-8 --epochs 1 --out r");
+    fs::remove_file(place.path("r/result.json")).unwrap();
+    let checkpoint = place.path("r/checkpoint.safetensors");
+    let mut content = fs::read(&checkpoint).unwrap();
+    *content.last_mut().unwrap() ^= 1;
+    fs::write(&checkpoint, &content).unwrap();
+    let output = place.run("train --resume r");
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    for word in ["r/checkpoint.safetensors", "sha256", "expected", "found", "delete it"] {
+        assert!(stderr.contains(word), "no {word} in {stderr}");
+    }
+    assert_eq!(stderr.lines().count(), 1);
+    assert_eq!(fs::read(&checkpoint).unwrap(), content);
+}
+
+#[test]
+fn help_of_every_command_has_examples() {
+    let place = Place::new();
+    for command in ["", "compare", "train", "bench"] {
+        let help = place.stdout(&format!("{command} --help"));
+        assert!(help.contains("Examples:\n  sam "), "{command}: {help}");
+    }
+}
