@@ -1,16 +1,20 @@
 //! Where gradients come from.
 
+pub(crate) mod batch;
 pub(crate) mod counting;
+pub(crate) mod penalty;
+pub(crate) mod split;
 
 use core::fmt;
 
 /// Which of a step's gradient evaluations is being asked for.
 ///
 /// A network updates batch-norm statistics in the clean pass only, and replays in the perturbed pass the dropout
-/// masks that it drew in the clean one.
+/// masks that it drew in the clean one. Every step begins with one clean pass over its mini-batch; the methods with
+/// one gradient a step make it at perturbed parameters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Pass {
-    /// At the current parameters.
+    /// The first look at the mini-batch: at the current parameters.
     Clean,
     /// At the perturbed parameters.
     Perturbed,

@@ -1,6 +1,7 @@
 //! Methods with one gradient a step: the perturbation does not need the clean gradient.
 
 pub mod momentum;
+pub mod plain;
 pub mod random;
 
 use crate::held::Held;

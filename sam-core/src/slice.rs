@@ -2,6 +2,7 @@
 
 mod algebra;
 mod pull_back;
+mod repeated;
 
 use core::marker::PhantomData;
 

@@ -92,6 +92,12 @@ impl<R: Real> Sweep<R> {
 
     /// Takes in the next entries, any number of them. Lengths must agree; surplus entries are ignored.
     pub fn push(&mut self, w: &[R], g: &[R]) {
+        self.push_as(self.rule.adaptive, w, g);
+    }
+
+    /// [`Sweep::push`] for entries that are adaptive, or not, in their own way.
+    pub fn push_as(&mut self, adaptive: Option<R>, w: &[R], g: &[R]) {
+        let rule = Rule { adaptive, ..self.rule };
         let (mut w, mut g) = (w, g);
         while !w.is_empty() && !g.is_empty() {
             let take = (BLOCK - self.filled).min(w.len()).min(g.len());
@@ -101,8 +107,8 @@ impl<R: Real> Sweep<R> {
                 return;
             };
             let (goal, at) = (self.goal, self.filled);
-            goal.fold(&self.rule, &mut self.lanes, at, now_w, now_g);
-            self.first = self.first.or_else(|| Some(goal.locate(&self.rule, now_w, now_g)? + at));
+            goal.fold(&rule, &mut self.lanes, at, now_w, now_g);
+            self.first = self.first.or_else(|| Some(goal.locate(&rule, now_w, now_g)? + at));
             self.filled += take;
             if self.filled == BLOCK {
                 self.close();

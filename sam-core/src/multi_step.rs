@@ -1,0 +1,136 @@
+//! Several projected ascent steps.
+
+use core::borrow::BorrowMut;
+
+use crate::held::Held;
+use crate::state::state_of_fields;
+use crate::{
+    Descent, FnOracle, GradientOracle, Outcome, ParamSpace, Pass, Rule, Step, StepError, StepResult,
+};
+
+/// A storage that can ascend again from where an ascent has led.
+pub trait RepeatedAscent: ParamSpace {
+    /// `eps = 0`.
+    ///
+    /// # Errors
+    /// As [`ParamSpace::ascend`].
+    fn reset(&mut self, eps: &mut Self::Grads) -> Result<(), Self::Error>;
+
+    /// Adds the perturbation (eq. 2) with radius `rate` along `g` to `eps`, projects `eps` onto the ball of `rule`, and makes
+    /// `w + eps`, which `perturbed` then shows. `norm` is that of `g`.
+    ///
+    /// # Errors
+    /// As [`ParamSpace::ascend`].
+    fn climb(
+        &mut self,
+        w: &mut Self::Params,
+        g: &Self::Grads,
+        rule: &Rule<Self::Scalar>,
+        norm: &Self::Norm,
+        rate: Self::Scalar,
+        eps: &mut Self::Grads,
+    ) -> Result<(), Self::Error>;
+}
+
+/// SAM with several iterations in the inner maximization (appendix C.6 of the paper): projected gradient ascent.
+///
+/// ```text
+/// eps = 0;   steps times:   eps = project(eps + rate * eps-hat(grad(w + eps)) / rho)
+/// base step along           grad(w + eps)
+/// ```
+///
+/// The projection is onto the ball `||T^-1 eps||_p <= rho`, for every `p`: see [`project`](crate::kernel::project) for its
+/// cost. The paper does not print its step length; with `rate = rho` one step is [`Sam`](crate::Sam), bit for bit.
+///
+/// Cost: `steps + 1` gradients a step, one word a weight. Of the report, `norm` is the clean gradient's, `perturbed` the loss
+/// at the last point.
+#[derive(Clone, Debug)]
+pub struct MultiStepSam<S: RepeatedAscent, D, B> {
+    /// The storage of the parameters.
+    pub space: S,
+    /// Radius and norm.
+    pub rule: Rule<S::Scalar>,
+    /// Ascent steps; the paper tries 1, 2, 3 and 5. 0 is the base optimizer.
+    pub steps: usize,
+    /// Length of an ascent step, in the units of `rho`.
+    pub rate: S::Scalar,
+    /// The base optimizer.
+    pub base: D,
+    /// A buffer as long as a gradient; what it holds does not matter.
+    pub eps: B,
+}
+
+impl<S, D, B> MultiStepSam<S, D, B>
+where
+    S: RepeatedAscent,
+    D: Descent<S::Params, S::Grads>,
+    B: BorrowMut<S::Grads>,
+{
+    /// Words of buffer that `weights` parameters need.
+    pub const fn words(weights: usize) -> usize {
+        weights
+    }
+
+    /// One step on the parameters `w`; `g` is scratch space for the gradients.
+    ///
+    /// # Errors
+    /// [`StepError`] says who failed. `w` and all state are then as before the step.
+    pub fn step<O>(
+        &mut self,
+        w: &mut S::Params,
+        g: &mut S::Grads,
+        oracle: &mut O,
+    ) -> StepResult<S, O::Loss, O::Error, D::Error>
+    where
+        O: GradientOracle<S::Params, S::Grads> + ?Sized,
+    {
+        let eps = self.eps.borrow_mut();
+        let clean = oracle.gradient(w, g, Pass::Clean).map_err(|e| StepError::Oracle(e, Pass::Clean))?;
+        let norm = self.space.dual_norm(w, g, &self.rule).map_err(StepError::Space)?;
+        let mut outcome = Outcome::of_clean(self.space.verdict(&norm));
+        if !outcome.steps() {
+            return Ok(Step { clean, perturbed: None, norm, outcome });
+        }
+        self.space.reset(eps).map_err(StepError::Space)?;
+        let mut perturbed = None;
+        let mut held = Held::new(&mut self.space, w);
+        for step in 0..self.steps {
+            let later = match step {
+                0 => None,
+                _ => Some(held.space.dual_norm(held.w, g, &self.rule).map_err(StepError::Space)?),
+            };
+            let norm = later.as_ref().unwrap_or(&norm);
+            held.space.climb(held.w, g, &self.rule, norm, self.rate, eps).map_err(StepError::Space)?;
+            let loss = oracle
+                .gradient(held.params(), g, Pass::Perturbed)
+                .map_err(|e| StepError::Oracle(e, Pass::Perturbed))?;
+            perturbed = Some(loss);
+            outcome = outcome.after(held.space.check(g).map_err(StepError::Space)?);
+            if !outcome.steps() {
+                break;
+            }
+        }
+        held.restore().map_err(StepError::Space)?;
+        if outcome.steps() {
+            self.base.descend(held.w, g).map_err(StepError::Descent)?;
+        }
+        Ok(Step { clean, perturbed, norm, outcome })
+    }
+
+    /// [`MultiStepSam::step`] with a closure, whose argument types are then inferred.
+    ///
+    /// # Errors
+    /// As [`MultiStepSam::step`].
+    pub fn step_with<L, E>(
+        &mut self,
+        w: &mut S::Params,
+        g: &mut S::Grads,
+        gradient: impl FnMut(&S::Params, &mut S::Grads, Pass) -> Result<L, E>,
+    ) -> StepResult<S, L, E, D::Error> {
+        self.step(w, g, &mut FnOracle(gradient))
+    }
+}
+
+state_of_fields! {
+    impl[T, S: RepeatedAscent, D: crate::State<T>, B] MultiStepSam<S, D, B> { base }
+}

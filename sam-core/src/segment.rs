@@ -1,0 +1,165 @@
+//! Different radii for different parts of the parameters.
+
+use core::marker::PhantomData;
+use core::ops::ControlFlow;
+
+use crate::kernel::{self, Ascent, DualNorm, Sweep};
+use crate::{LengthMismatch, ParamSpace, Real, Rule, Verdict};
+
+/// A run of neighbouring parameters that are perturbed alike: a tensor, or several.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Segment<T> {
+    /// Number of parameters.
+    pub len: usize,
+    /// The rule's radius is multiplied by this; 0 leaves the segment out of norm and perturbation.
+    pub radius: T,
+    /// Whether an adaptive rule is adaptive here. ASAM's paper leaves biases and normalisation out.
+    pub adaptive: bool,
+}
+
+impl<T: Real> Segment<T> {
+    /// Perturbed like the rule says.
+    pub const fn new(len: usize) -> Self {
+        Self { len, radius: T::ONE, adaptive: true }
+    }
+
+    /// Not perturbed.
+    pub const fn fixed(len: usize) -> Self {
+        Self { len, radius: T::ZERO, adaptive: false }
+    }
+
+    fn rule(&self, rule: &Rule<T>) -> Rule<T> {
+        let adaptive = if self.adaptive { rule.adaptive } else { None };
+        Rule { rho: rule.rho * self.radius, adaptive, ..*rule }
+    }
+}
+
+/// What the perturbation of a segment is scaled by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// The norm over all segments with a radius: one ball for all of them.
+    Global,
+    /// Its own norm: a ball for each segment.
+    Segment,
+}
+
+/// A [`SliceSpace`](crate::SliceSpace) whose parameters are perturbed segment by segment: SAM on chosen layers only, none on
+/// biases, ASAM on weights only, a radius for each layer.
+///
+/// With one segment, or with any number of segments alike and [`Scope::Global`], it is the slice space, bit for bit. Memory:
+/// one word a weight, and the table. Traffic: with [`Scope::Segment`] one more read than with [`Scope::Global`]. The reported
+/// norm is the global one in both cases.
+#[derive(Clone, Debug)]
+pub struct SegmentedSpace<T, B, L> {
+    /// Whose norm.
+    pub scope: Scope,
+    segments: L,
+    perturbed: B,
+    element: PhantomData<T>,
+}
+
+impl<T: Real, B: AsRef<[T]> + AsMut<[T]>, L: AsRef<[Segment<T>]>> SegmentedSpace<T, B, L> {
+    /// The segments' lengths must add up to the number of parameters, which is also the buffer's length.
+    pub const fn new(scope: Scope, segments: L, buffer: B) -> Self {
+        Self { scope, segments, perturbed: buffer, element: PhantomData }
+    }
+
+    /// The table.
+    pub fn segments(&self) -> &[Segment<T>] {
+        self.segments.as_ref()
+    }
+
+    fn check_lengths(&self, w: &[T], g: &[T]) -> Result<(), LengthMismatch> {
+        let total = self.segments().iter().fold(0usize, |sum, segment| sum.saturating_add(segment.len));
+        LengthMismatch::check("gradient", w.len(), g.len())?;
+        LengthMismatch::check("table of segments", w.len(), total)?;
+        LengthMismatch::check("buffer for perturbed parameters", w.len(), self.perturbed.as_ref().len())
+    }
+}
+
+/// Each segment with its part of two vectors.
+fn parts<'a, T: Real>(
+    segments: &'a [Segment<T>],
+    w: &'a [T],
+    g: &'a [T],
+) -> impl Iterator<Item = (&'a Segment<T>, &'a [T], &'a [T])> {
+    let mut rest = (w, g);
+    segments.iter().map_while(move |segment| {
+        let (w, later_w) = rest.0.split_at_checked(segment.len)?;
+        let (g, later_g) = rest.1.split_at_checked(segment.len)?;
+        rest = (later_w, later_g);
+        Some((segment, w, g))
+    })
+}
+
+impl<T, B, L> ParamSpace for SegmentedSpace<T, B, L>
+where
+    T: Real,
+    B: AsRef<[T]> + AsMut<[T]>,
+    L: AsRef<[Segment<T>]>,
+{
+    type Params = [T];
+    type Grads = [T];
+    type Scalar = T;
+    type Norm = DualNorm;
+    type Error = LengthMismatch;
+
+    fn dual_norm(&mut self, w: &[T], g: &[T], rule: &Rule<T>) -> Result<DualNorm, LengthMismatch> {
+        self.check_lengths(w, g)?;
+        let mut sweep = Sweep::new(rule);
+        loop {
+            for (segment, w, g) in parts(self.segments(), w, g) {
+                if segment.radius != T::ZERO {
+                    sweep.push_as(segment.rule(rule).adaptive, w, g);
+                }
+            }
+            match sweep.finish() {
+                ControlFlow::Break(norm) => return Ok(norm),
+                ControlFlow::Continue(next) => sweep = next,
+            }
+        }
+    }
+
+    fn verdict(&self, norm: &DualNorm) -> Verdict {
+        norm.verdict()
+    }
+
+    fn ascend(
+        &mut self,
+        w: &mut [T],
+        g: &[T],
+        rule: &Rule<T>,
+        norm: &DualNorm,
+    ) -> Result<(), LengthMismatch> {
+        self.check_lengths(w, g)?;
+        let Self { scope, segments, perturbed, .. } = self;
+        let (mut rest, mut offset) = (perturbed.as_mut(), 0usize);
+        for (segment, w, g) in parts(segments.as_ref(), w, g) {
+            let Some((up, later)) = rest.split_at_mut_checked(segment.len) else { break };
+            rest = later;
+            let rule = segment.rule(rule);
+            match scope {
+                Scope::Global => Ascent::new(&rule, norm).write(offset, w, g, up),
+                Scope::Segment if norm.verdict() == Verdict::NonFinite => Ascent::Stay.write(0, w, g, up),
+                Scope::Segment => Ascent::new(&rule, &kernel::dual_norm(&rule, w, g)).write(0, w, g, up),
+            }
+            // The norm counted only what it was given.
+            if segment.radius != T::ZERO {
+                offset = offset.saturating_add(segment.len);
+            }
+        }
+        Ok(())
+    }
+
+    fn perturbed<'a>(&'a self, _w: &'a [T]) -> &'a [T] {
+        self.perturbed.as_ref()
+    }
+
+    fn restore(&mut self, _w: &mut [T]) -> Result<(), LengthMismatch> {
+        Ok(())
+    }
+
+    fn check(&mut self, g: &[T]) -> Result<Verdict, LengthMismatch> {
+        Ok(if kernel::all_finite(g) { Verdict::Finite } else { Verdict::NonFinite })
+    }
+}
