@@ -2,6 +2,9 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "testkit")]
+extern crate std;
+
 mod algebra;
 pub mod ascent;
 pub mod combination;
@@ -25,6 +28,8 @@ pub mod single;
 mod slice;
 mod space;
 mod state;
+#[cfg(feature = "testkit")]
+pub mod testkit;
 mod variant;
 
 pub use algebra::GradientAlgebra;

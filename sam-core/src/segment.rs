@@ -106,6 +106,11 @@ where
 
     fn dual_norm(&mut self, w: &[T], g: &[T], rule: &Rule<T>) -> Result<DualNorm, LengthMismatch> {
         self.check_lengths(w, g)?;
+        // What is left out of the norm is still part of the gradient.
+        let mut left_out = parts(self.segments(), w, g).filter(|(segment, ..)| segment.radius == T::ZERO);
+        if !left_out.all(|(_, _, g)| kernel::all_finite(g)) {
+            return Ok(DualNorm::NON_FINITE);
+        }
         let mut sweep = Sweep::new(rule);
         loop {
             for (segment, w, g) in parts(self.segments(), w, g) {

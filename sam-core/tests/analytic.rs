@@ -33,10 +33,8 @@ impl Reference {
     }
 
     fn descend(&mut self, g: Vector) {
-        for i in 0..N {
-            self.m[i] = 0.9 * self.m[i] + (g[i] + 0.01 * self.w[i]);
-            self.w[i] -= 0.05 * self.m[i];
-        }
+        self.m = mix(0.9, self.m, 1.0, mix(1.0, g, 0.01, self.w));
+        self.w = mix(1.0, self.w, -0.05, self.m);
     }
 }
 

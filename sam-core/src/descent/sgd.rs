@@ -106,12 +106,12 @@ impl<T: Real, B: AsRef<[T]> + AsMut<[T]>> Descent<[T]> for Sgd<T, B> {
             (_, nesterov, WeightDecay::Coupled(decay)) if decay != T::ZERO => match nesterov {
                 false => entries.for_each(|(w, (g, m))| {
                     *m = mu * *m + (*g + decay * *w);
-                    *w = *w - lr * *m;
+                    *w = minus(*w, lr * *m);
                 }),
                 true => entries.for_each(|(w, (g, m))| {
                     let g = *g + decay * *w;
                     *m = mu * *m + g;
-                    *w = *w - lr * (g + mu * *m);
+                    *w = minus(*w, lr * (g + mu * *m));
                 }),
             },
             (_, nesterov, decay) => {
@@ -119,11 +119,11 @@ impl<T: Real, B: AsRef<[T]> + AsMut<[T]>> Descent<[T]> for Sgd<T, B> {
                 match nesterov {
                     false => entries.for_each(|(w, (g, m))| {
                         *m = mu * *m + *g;
-                        *w = keep * *w - lr * *m;
+                        *w = minus(keep * *w, lr * *m);
                     }),
                     true => entries.for_each(|(w, (g, m))| {
                         *m = mu * *m + *g;
-                        *w = keep * *w - lr * (*g + mu * *m);
+                        *w = minus(keep * *w, lr * (*g + mu * *m));
                     }),
                 }
             }
@@ -139,14 +139,20 @@ impl<T: Real, B> Sgd<T, B> {
         match self.decay {
             _ if lr == T::ZERO => {}
             WeightDecay::Coupled(decay) if decay != T::ZERO => {
-                entries.for_each(|(w, g)| *w = *w - lr * (*g + decay * *w));
+                entries.for_each(|(w, g)| *w = minus(*w, lr * (*g + decay * *w)));
             }
             decay => {
                 let keep = decay.kept(lr);
-                entries.for_each(|(w, g)| *w = keep * *w - lr * *g);
+                entries.for_each(|(w, g)| *w = minus(keep * *w, lr * *g));
             }
         }
     }
+}
+
+/// `w - step`, where a step of -0 does not turn -0 into 0: no gradient, no change.
+#[inline(always)]
+fn minus<T: Real>(w: T, step: T) -> T {
+    if step == T::ZERO { w } else { w - step }
 }
 
 impl<T: Real, B> LearningRate<T> for Sgd<T, B> {

@@ -19,6 +19,9 @@ pub struct DualNorm {
 }
 
 impl DualNorm {
+    /// The norm of a gradient with an entry that is infinite or NaN.
+    pub const NON_FINITE: Self = Self::new(1.0, f64::INFINITY, f64::INFINITY);
+
     pub(super) const fn new(scale: f64, scaled: f64, divisor: f64) -> Self {
         Self { scale, scaled, divisor, peak_at: usize::MAX }
     }

@@ -34,8 +34,8 @@ impl Waves {
         let count = samples.len() as f64;
         let mut loss = 0.0;
         for i in 0..N {
-            for j in 0..N {
-                loss += 0.5 * w[i] * a(i, j) * w[j];
+            for (j, other) in w.iter().enumerate() {
+                loss += 0.5 * w[i] * a(i, j) * other;
             }
             for s in samples.clone() {
                 loss += c(i) * (k(i) * w[i] + phase(s, i)).sin() / count;
@@ -48,8 +48,8 @@ impl Waves {
         let count = samples.len() as f64;
         std::array::from_fn(|i| {
             let mut g = 0.0;
-            for j in 0..N {
-                g += a(i, j) * w[j];
+            for (j, w) in w.iter().enumerate() {
+                g += a(i, j) * w;
             }
             for s in samples.clone() {
                 g += c(i) * k(i) * (k(i) * w[i] + phase(s, i)).cos() / count;
@@ -61,8 +61,8 @@ impl Waves {
     pub fn hessian(w: &[f64], v: &[f64]) -> Vector {
         std::array::from_fn(|i| {
             let mut out = 0.0;
-            for j in 0..N {
-                out += a(i, j) * v[j];
+            for (j, v) in v.iter().enumerate() {
+                out += a(i, j) * v;
             }
             for s in 0..SAMPLES {
                 out -= c(i) * k(i) * k(i) * (k(i) * w[i] + phase(s, i)).sin() * v[i] / SAMPLES as f64;

@@ -1,0 +1,185 @@
+//! Every method behind one interface, so that a test can say something about all of them.
+
+use sam_core::*;
+
+pub const N: usize = 6;
+pub type Vector = [f64; N];
+pub type Gradient<'a> = &'a mut dyn FnMut(&[f64], &mut [f64], Pass) -> Result<f64, &'static str>;
+pub type Piece = (&'static str, Vec<u64>);
+
+/// A method with its base optimizer.
+pub trait Method {
+    fn step(&mut self, w: &mut Vector, gradient: Gradient<'_>) -> Result<Outcome, String>;
+    fn save(&self) -> Vec<Piece>;
+    fn load(&mut self, pieces: &[Piece]);
+}
+
+/// A method, its name, and the gradients that its steps take.
+pub struct Entry {
+    pub name: &'static str,
+    /// Clean and perturbed gradients in step number `i`.
+    pub gradients: fn(usize) -> (u64, u64),
+    pub method: Box<dyn Method>,
+    /// Without a radius it computes exactly what the base optimizer does.
+    pub is_base_without_radius: bool,
+}
+
+struct Run<M, F>(M, F);
+
+impl<M, F> Method for Run<M, F>
+where
+    M: State<f64>,
+    F: FnMut(&mut M, &mut Vector, &mut Vector, Gradient<'_>) -> Result<Outcome, String>,
+{
+    fn step(&mut self, w: &mut Vector, gradient: Gradient<'_>) -> Result<Outcome, String> {
+        (self.1)(&mut self.0, w, &mut [f64::NAN; N], gradient)
+    }
+
+    fn save(&self) -> Vec<Piece> {
+        let mut pieces = Vec::new();
+        let done = self.0.save(&mut |name, words| {
+            let bits = match words {
+                Words::Reals(reals) => reals.iter().map(|r| r.to_bits()).collect(),
+                Words::Counts(counts) => counts.to_vec(),
+            };
+            pieces.push((name, bits));
+            Ok::<_, ()>(())
+        });
+        assert_eq!(done, Ok(()));
+        pieces
+    }
+
+    fn load(&mut self, pieces: &[Piece]) {
+        let mut pieces = pieces.iter();
+        let done = self.0.load(&mut |name, words| {
+            let (expected, bits) = pieces.next().ok_or("one piece too many")?;
+            assert_eq!(name, *expected);
+            match words {
+                WordsMut::Reals(reals) => {
+                    reals.iter_mut().zip(bits).for_each(|(r, b)| *r = f64::from_bits(*b));
+                }
+                WordsMut::Counts(counts) => counts.copy_from_slice(bits),
+            }
+            Ok::<_, &str>(())
+        });
+        assert_eq!(done, Ok(()));
+        assert!(pieces.next().is_none());
+    }
+}
+
+fn run<M, F>(method: M, step: F) -> Box<dyn Method>
+where
+    M: State<f64> + 'static,
+    F: FnMut(&mut M, &mut Vector, &mut Vector, Gradient<'_>) -> Result<Outcome, String> + 'static,
+{
+    Box::new(Run(method, step))
+}
+
+pub fn sgd(lr: f64) -> Sgd<f64, Vector> {
+    Sgd::new(lr).with_momentum(0.9, [f64::NAN; N]).with_decay(WeightDecay::Coupled(0.01))
+}
+
+pub fn space() -> SliceSpace<f64, Vector> {
+    SliceSpace::new([f64::NAN; N])
+}
+
+/// Adds what `step_with` of `$method` does to a list.
+macro_rules! entry {
+    ($list:ident, $name:literal, $gradients:expr, $base:literal, $method:expr) => {
+        $list.push(Entry {
+            name: $name,
+            gradients: $gradients,
+            is_base_without_radius: $base,
+            method: run($method, |method, w, g, gradient| {
+                method
+                    .step_with(&mut w[..], &mut g[..], |w: &[f64], g: &mut [f64], pass| gradient(w, g, pass))
+                    .map(|report| report.outcome)
+                    .map_err(|error| error.to_string())
+            }),
+        })
+    };
+}
+
+/// The base optimizer alone.
+pub fn base(lr: f64) -> Entry {
+    let mut list = Vec::new();
+    entry!(list, "base", |_| (1, 0), true, Plain { space: space(), base: sgd(lr) });
+    list.remove(0)
+}
+
+/// Every method with radius `rho` and rate `lr`.
+pub fn methods(rho: f64, lr: f64) -> Vec<Entry> {
+    let rule = Rule::l2(rho);
+    let nan = [f64::NAN; N];
+    let mut list = Vec::new();
+    entry!(list, "SAM", |_| (1, 1), true, Sam { space: space(), rule, base: sgd(lr) });
+    entry!(list, "SAM, p = 1", |_| (1, 1), true, Sam { space: space(), rule: Rule::l1(rho), base: sgd(lr) });
+    entry!(
+        list,
+        "SAM, p = inf",
+        |_| (1, 1),
+        true,
+        Sam { space: space(), rule: Rule::linf(rho), base: sgd(lr) }
+    );
+    entry!(list, "ASAM", |_| (1, 1), true, Sam { space: space(), rule: rule.adaptive(0.01), base: sgd(lr) });
+    for scope in [Scope::Global, Scope::Segment] {
+        let table = [Segment::new(2), Segment::fixed(1), Segment { len: 3, radius: 0.5, adaptive: true }];
+        let space = SegmentedSpace::new(scope, table, nan);
+        entry!(list, "segments", |_| (1, 1), true, Sam { space, rule, base: sgd(lr) });
+    }
+    macro_rules! variant {
+        ($name:literal, $base:literal, $ascent:expr, $combination:expr) => {
+            entry!(
+                list,
+                $name,
+                |_| (1, 1),
+                $base,
+                Variant { space: space(), rule, ascent: $ascent, combination: $combination, base: sgd(lr) }
+            );
+        };
+    }
+    variant!("GSAM", false, AlongGradient, Gsam::new(0.4, nan));
+    variant!("WSAM", false, AlongGradient, Wsam::new(0.8, nan));
+    variant!("decoupled WSAM", false, AlongGradient, DecoupledWsam::new(0.8, nan));
+    variant!("Friendly SAM", true, Friendly::new(0.7, 0.8, nan, nan), PerturbedOnly);
+    variant!("Friendly GSAM", false, Friendly::new(0.7, 0.8, nan, nan), Gsam::new(0.4, nan));
+    variant!("stochastic", true, Stochastic::new(0.5, 3), PerturbedOnly);
+    entry!(
+        list,
+        "LookSAM-3",
+        |i| (1, u64::from(i % 3 == 0)),
+        false,
+        LookSam { space: space(), rule, look: Look::new(3, 0.6, nan, nan), base: sgd(lr) }
+    );
+    entry!(list, "momentum SAM", |_| (1, 0), true, MomentumSam { space: space(), rule, base: sgd(lr) });
+    entry!(
+        list,
+        "random",
+        |_| (1, 0),
+        true,
+        RandomSam { space: space(), rule, noise: Gaussian::new(9), base: sgd(lr) }
+    );
+    entry!(
+        list,
+        "3 inner steps",
+        |_| (1, 3),
+        true,
+        MultiStepSam { space: space(), rule, steps: 3, rate: rho, base: sgd(lr), eps: nan }
+    );
+    list.push(Entry {
+        name: "second order by differences",
+        gradients: |_| (1, 3),
+        is_base_without_radius: false,
+        method: run(
+            SecondOrderSam { space: space(), rule, base: sgd(lr), buffers: [nan; 2] },
+            |sam, w, g, gradient| {
+                let oracle = FnOracle(|w: &[f64], g: &mut [f64], pass| gradient(w, g, pass));
+                let mut oracle = FiniteDifference::double(oracle, [[f64::NAN; N]; 2]);
+                sam.step(&mut w[..], &mut g[..], &mut oracle)
+                    .map(|report| report.outcome)
+                    .map_err(|error| error.to_string())
+            },
+        ),
+    });
+    list
+}
