@@ -24,8 +24,8 @@ use crate::{
 /// The same network is trained on the same images with SGD and with SAM, with initial weights, order and label noise
 /// of each of the seeds. As in the paper SGD may also take twice the epochs, because a SAM step costs two gradients,
 /// and SAM is compared with the better of both. Test labels are always clean. Intervals are Student's t at 95 %; the
-/// difference is SAM's error minus SGD's, paired by seed. Each thread makes one run at a time; the time of a step does
-/// not contain making its batch.
+/// difference is SAM's error minus SGD's, paired by seed. Each thread makes one run at a time. The time of a step is the
+/// median over a run, in the run that other work disturbed least; making the batch is not part of it.
 ///
 /// Finished runs are kept in DIR/runs.jsonl and not made again; results.json and compare.svg say what came out.
 #[derive(Debug, Clone, Args)]

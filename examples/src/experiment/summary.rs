@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::run_store::RunRecord;
 use crate::{
-    report::statistics::{Estimate, median},
+    report::statistics::Estimate,
     training::settings::{Method, Settings},
 };
 
@@ -29,7 +29,7 @@ pub struct ArmSummary {
     pub errors: Vec<f64>,
     /// Their mean.
     pub error: Estimate,
-    /// Median over the runs of their median time of a step in ms.
+    /// Time of a step in ms: the median over the steps of a run, in the run that was disturbed least.
     pub ms_per_step: f64,
     /// Mean test error along training.
     pub curve: Vec<CurvePoint>,
@@ -100,7 +100,7 @@ impl Arm {
 impl ArmSummary {
     fn new(arm: Arm, runs: &[RunRecord]) -> Self {
         let errors: Vec<f64> = runs.iter().map(|run| run.test_error).collect();
-        let mut times: Vec<f64> = runs.iter().map(|run| run.ms_per_step).collect();
+        let ms_per_step = runs.iter().map(|run| run.ms_per_step).fold(f64::NAN, f64::min);
         let gradients = runs.first().map_or(1, |run| run.settings.gradients_per_step());
         let epochs = runs.first().map_or(&[][..], |run| &run.curve).iter().map(|&(epoch, _)| epoch);
         let curve = epochs
@@ -111,7 +111,7 @@ impl ArmSummary {
             })
             .collect();
         let error = Estimate::of(&errors);
-        Self { arm, errors, error, ms_per_step: median(&mut times).unwrap_or(f64::NAN), curve }
+        Self { arm, errors, error, ms_per_step, curve }
     }
 
     fn line(&self) -> ArmLine {
