@@ -81,6 +81,14 @@ pub enum ExperimentError {
     /// Training failed.
     #[error(transparent)]
     Training(#[from] TrainingError),
+    /// One of many runs failed.
+    #[error("{run}: {source}")]
+    Run {
+        /// Which one.
+        run: String,
+        /// Why.
+        source: TrainingError,
+    },
     /// A picture cannot be drawn.
     #[error(transparent)]
     Plot(#[from] PlotError),

@@ -6,3 +6,8 @@ pub mod plot;
 pub mod progress;
 pub mod statistics;
 pub mod table;
+
+/// `1 seed`, `2 seeds`.
+pub fn counted(count: usize, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}

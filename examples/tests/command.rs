@@ -189,12 +189,12 @@ fn compare_without_json_prints_a_table_with_both_lengths_of_sgd_and_a_sentence()
     let place = Place::new();
     let table = place.stdout("compare --epochs 1 --seeds 1 --limit 200 --label-noise 0.4");
     for text in
-        ["SGD, 1 epochs", "SGD, 2 epochs", "SAM, 1 epochs", "SAM \u{2212} SGD", "% wrong", "one seed", ".svg"]
+        ["SGD, 1 epoch ", "SGD, 2 epochs", "SAM, 1 epoch ", "SAM \u{2212} SGD", "% wrong", "one seed", ".svg"]
     {
         assert!(table.contains(text), "no {text} in:\n{table}");
     }
     let svg = fs::read_to_string(place.path("runs/compare-digits-mlp-128-64/compare.svg")).unwrap();
-    for text in ["<svg", "</svg>", "test error (%)", "40\u{a0}% random labels", "SAM, 1 epochs"] {
+    for text in ["<svg", "</svg>", "test error (%)", "40\u{a0}% random labels", "SAM, 1 epoch"] {
         assert!(svg.contains(text), "no {text}");
     }
 }

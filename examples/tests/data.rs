@@ -168,6 +168,31 @@ fn cifar_planes_become_pixels() {
     assert!(matches!(error, DataError::Label { label: 10, .. }));
 }
 
+/// All files of CIFAR-10 in their true size, sparse, black and of class 0 but for the last training record.
+#[test]
+fn a_directory_of_cifar_is_found_and_must_be_complete() {
+    let directory = tempfile::tempdir().unwrap();
+    let files = directory.path().join("cifar-10-batches-bin");
+    fs::create_dir(&files).unwrap();
+    let load = || DataSource::Cifar10.load(Some(directory.path()), None);
+    for batch in 1..=5 {
+        let file = fs::File::create(files.join(format!("data_batch_{batch}.bin"))).unwrap();
+        file.set_len(10_000 * 3073).unwrap();
+    }
+    assert!(matches!(load(), Err(DataError::MissingFile { path, .. }) if path.ends_with("test_batch.bin")));
+    fs::copy(files.join("data_batch_1.bin"), files.join("test_batch.bin")).unwrap();
+    let last = files.join("data_batch_5.bin");
+    let mut content = fs::read(&last).unwrap();
+    let record = content.len() - 3073;
+    content[record] = 9;
+    content[record + 1 + 1024] = 200;
+    fs::write(&last, content).unwrap();
+    let cifar = load().unwrap();
+    assert_eq!((cifar.train.len(), cifar.test.len(), cifar.shape.len()), (50_000, 10_000, 3072));
+    assert_eq!(cifar.train.labels[49_998..], [0, 9]);
+    assert_eq!(&cifar.train.pixels[49_999 * 3072..][..6], &[0, 200, 0, 0, 0, 0]);
+}
+
 /// Class counts of the UCI test part, as its description gives them.
 #[test]
 fn the_embedded_digits_are_all_there_and_split_evenly() {

@@ -17,7 +17,7 @@ use crate::{
     interrupt::Interrupt,
     json,
     report::{
-        compare_plot,
+        compare_plot, counted,
         progress::{Progress, note},
         statistics::median,
     },
@@ -153,7 +153,13 @@ impl Comparison {
             |job| {
                 let runner =
                     Runner { job, directory, fingerprint: &fingerprint, progress: &progress, interrupt };
-                runner.run(dataset, self.evaluate_every, learner(&job.settings)?)
+                let record = runner.run(dataset, self.evaluate_every, learner(&job.settings)?);
+                record.map_err(|error| match error {
+                    ExperimentError::Training(source) => {
+                        ExperimentError::Run { run: run_name(&job.settings), source }
+                    }
+                    other => other,
+                })
             },
             |job, record| {
                 done += 1;
@@ -250,13 +256,16 @@ impl Runner<'_> {
     }
 }
 
+/// A run for people.
+fn run_name(settings: &Settings) -> String {
+    let Settings { seed, epochs, method, data, .. } = settings;
+    let (method, epochs) = (method.name().to_uppercase(), counted(*epochs, "epoch"));
+    format!("{method}, {epochs}, label noise {}, seed {seed}", data.label_noise)
+}
+
 /// A finished run for people.
 fn run_line(number: usize, of: usize, run: &RunRecord) -> String {
     let RunRecord { settings, test_error, ms_per_step, .. } = run;
-    let method = settings.method.name().to_uppercase();
-    let (epochs, noise, seed) = (settings.epochs, settings.data.label_noise, settings.seed);
-    format!(
-        "run {number}/{of}: {method}, {epochs} epochs, label noise {noise}, seed {seed}: test error {test_error:.2} %, \
-         {ms_per_step:.3} ms a step"
-    )
+    let name = run_name(settings);
+    format!("run {number}/{of}: {name}: test error {test_error:.2} %, {ms_per_step:.3} ms a step")
 }

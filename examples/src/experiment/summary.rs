@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::run_store::RunRecord;
 use crate::{
-    report::statistics::Estimate,
+    report::{counted, statistics::Estimate},
     training::settings::{Method, Settings},
 };
 
@@ -93,7 +93,7 @@ struct ArmLine {
 impl Arm {
     /// The arm for people.
     pub fn label(&self) -> String {
-        format!("{}, {} epochs", self.method.name().to_uppercase(), self.epochs)
+        format!("{}, {}", self.method.name().to_uppercase(), counted(self.epochs, "epoch"))
     }
 }
 
@@ -176,23 +176,23 @@ impl Summary {
 
     /// What came out, in one sentence.
     pub fn sentence(&self) -> String {
-        let Self { seeds, difference: Estimate { mean, ci95 }, .. } = *self;
-        let sgd = self.best_sgd().arm.epochs;
+        let Estimate { mean, ci95 } = self.difference;
+        let (seeds, sgd) = (counted(self.seeds, "seed"), counted(self.best_sgd().arm.epochs, "epoch"));
         let mut text = format!("With {}, SAM's mean test error is ", self.labels());
         let direction = if mean <= 0.0 { "below" } else { "above" };
         // Writing to a string cannot fail.
-        let _ = write!(text, "{:.2} points {direction} SGD's (its better length, {sgd} epochs)", mean.abs());
+        let _ = write!(text, "{:.2} points {direction} SGD's (its better length, {sgd})", mean.abs());
         let _ = match ci95 {
             None => write!(text, "; one seed says nothing about how far that is chance."),
             Some(half) if self.difference.excludes_zero() => {
                 write!(
                     text,
-                    ", with a 95 % interval of \u{b1} {half:.2} paired over {seeds} seeds: a difference beyond chance."
+                    ", with a 95 % interval of \u{b1} {half:.2} paired over {seeds}: a difference beyond chance."
                 )
             }
             Some(half) => write!(
                 text,
-                "; the 95 % interval of \u{b1} {half:.2} paired over {seeds} seeds contains 0: no difference is shown."
+                "; the 95 % interval of \u{b1} {half:.2} paired over {seeds} contains 0: no difference is shown."
             ),
         };
         text

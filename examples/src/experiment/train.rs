@@ -12,7 +12,7 @@ use crate::{
     files::{self, FileError},
     interrupt::Interrupt,
     json,
-    report::{curves, progress::Progress},
+    report::{counted, curves, progress::Progress},
     training::{
         config::Config,
         learner::Learner,

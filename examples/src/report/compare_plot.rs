@@ -10,7 +10,10 @@ use plotters::{
     },
 };
 
-use super::plot::{self, Area, Axis, BLUE, PlotError, SKY, VERMILION};
+use super::{
+    counted,
+    plot::{self, Area, Axis, BLUE, PlotError, SKY, VERMILION},
+};
 use crate::experiment::summary::{ArmSummary, Summary};
 
 /// Height of the row of one noise rate, in pixels.
@@ -23,8 +26,10 @@ const ROW: u32 = 380;
 pub fn draw(path: &Path, summaries: &[Summary]) -> Result<(), PlotError> {
     let Some(first) = summaries.first() else { return Ok(()) };
     let title = format!(
-        "SGD and SAM: {} on {}, {} seeds, mean and 95 % confidence interval",
-        first.model, first.data, first.seeds
+        "SGD and SAM: {} on {}, {}, mean and 95 % confidence interval",
+        first.model,
+        first.data,
+        counted(first.seeds, "seed")
     );
     plot::save(path, (1040, 40 + ROW * summaries.len() as u32), |area| {
         let area = area.titled(&title, plot::text(20)).map_err(PlotError::draw)?;
