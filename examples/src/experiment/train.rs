@@ -131,9 +131,8 @@ impl TrainResult {
         let error = self.test_error.map_or("unknown".to_owned(), |error| format!("{error:.2} %"));
         let Self { model, data, optimizer, epochs, weights_sha256, .. } = self;
         let method = optimizer.to_uppercase();
-        format!(
-            "{model} on {data}, {method}, {epochs} epochs: test error {error}, weights sha256 {weights_sha256}"
-        )
+        let epochs = counted(*epochs, "epoch");
+        format!("{model} on {data}, {method}, {epochs}: test error {error}, weights sha256 {weights_sha256}")
     }
 }
 
