@@ -1,0 +1,114 @@
+//! Numbers, formulas, schedules, storage.
+
+use core::hint::black_box as seen;
+use core::ops::ControlFlow;
+
+use sam_core::kernel::{self, Ascent, DualNorm, Sweep};
+use sam_core::schedule::{Decay, tied};
+use sam_core::{
+    DifferentiableAscent, GradientAlgebra, Norm, ParamSpace, Real, RepeatedAscent, Rule, Schedule, Scope,
+    Segment, SegmentedSpace, SliceSpace,
+};
+
+pub fn exercise<T: Real>() {
+    numbers::<T>();
+    for p in seen([1.0, 1.5, 2.0, f64::INFINITY]) {
+        let Ok(norm) = Norm::from_p(p) else { continue };
+        seen((norm.p(), norm.q()));
+        formulas::<T>(&seen(Rule::new(T::ONE, norm)));
+        formulas::<T>(&seen(Rule::new(T::ONE, norm).adaptive(T::ONE)));
+    }
+    formulas(&seen(Rule::l1(T::ONE)));
+    formulas(&seen(Rule::linf(T::ONE)));
+    let rule = seen(Rule::l2(T::ONE));
+    storage(&mut SliceSpace::new([T::ZERO; 5]), &rule);
+    for scope in [Scope::Global, Scope::Segment] {
+        let table = [Segment::new(seen(2)), Segment::fixed(seen(3))];
+        let mut space = SegmentedSpace::new(scope, table, [T::ZERO; 5]);
+        seen(space.segments());
+        passes(&mut space, &rule);
+    }
+    schedules::<T>();
+}
+
+fn numbers<T: Real>() {
+    let x = T::narrow(seen(-2.5));
+    seen((x.widen(), x.abs(), x.sqrt(), x.sign(), x.is_finite(), T::MAX_UNIT_EXPONENT));
+}
+
+fn formulas<T: Real>(rule: &Rule<T>) {
+    // Longer than a block, cut anywhere.
+    let (w, g) = (seen([T::ONE; 1500]), seen([T::ONE; 1500]));
+    let mut sweep = Sweep::new(rule);
+    let norm = loop {
+        let cut = seen(700usize);
+        if let (Some((w, later_w)), Some((g, later_g))) = (w.split_at_checked(cut), g.split_at_checked(cut)) {
+            sweep.push(w, g);
+            sweep.push_as(seen(None), later_w, later_g);
+        }
+        match sweep.finish() {
+            ControlFlow::Break(norm) => break norm,
+            ControlFlow::Continue(next) => sweep = next,
+        }
+    };
+    let mut sweep = Sweep::new(rule);
+    for (w, g) in w.chunks(kernel::BLOCK).zip(g.chunks(kernel::BLOCK)) {
+        let partial = sweep.block(w, g);
+        sweep.merge(partial);
+    }
+    let _ = seen(sweep.finish());
+    seen((norm.value(), norm.verdict(), DualNorm::NON_FINITE));
+    let ascent = Ascent::new(rule, &norm);
+    let (mut up, mut v) = (g, w);
+    ascent.write(seen(3), &w, &g, &mut up);
+    seen(ascent.eps(seen(1), T::ONE, T::ONE));
+    seen(kernel::dual_norm(rule, &w, &g));
+    seen((kernel::all_finite(&g), kernel::projection(&w, &g), kernel::ratio(&w, &g)));
+    seen(kernel::pull_back(rule, &norm, &w, &g, &mut up, &mut v));
+    kernel::project(rule, &w, &mut up);
+    seen((up, v));
+}
+
+fn passes<T: Real, S>(space: &mut S, rule: &Rule<T>)
+where
+    S: ParamSpace<Params = [T], Grads = [T], Scalar = T, Norm = DualNorm>,
+{
+    let (mut w, g) = (seen([T::ONE; 5]), seen([T::ONE; 5]));
+    if let Ok(norm) = space.dual_norm(&w, &g, rule) {
+        seen(space.verdict(&norm));
+        seen(space.ascend(&mut w, &g, rule, &norm).is_ok());
+        seen(space.perturbed(&w));
+        seen(space.restore(&mut w).is_ok());
+    }
+    seen(space.check(&g).is_ok());
+}
+
+fn storage<T: Real>(space: &mut SliceSpace<T, [T; 5]>, rule: &Rule<T>) {
+    passes(space, rule);
+    seen(SliceSpace::<T, [T; 5]>::words(seen(5)));
+    let (mut w, g) = (seen([T::ONE; 5]), seen([T::ONE; 5]));
+    let (mut x, mut y) = (g, w);
+    seen(space.copy(&g, &mut x).is_ok());
+    seen(space.mix(seen(T::ONE), &g, seen(T::ONE), &mut x).is_ok());
+    seen((space.projection(&g, &x).is_ok(), space.ratio(&g, &x).is_ok()));
+    if let Ok(norm) = space.dual_norm(&w, &g, rule) {
+        seen(space.reset(&mut x).is_ok());
+        seen(space.climb(&mut w, &g, rule, &norm, seen(T::ONE), &mut x).is_ok());
+        seen(space.pull_back(&w, &g, rule, &norm, &mut x, &mut y).is_ok());
+    }
+    seen((x, y));
+}
+
+fn schedules<T: Real>() {
+    let kinds = [
+        Schedule::constant(T::ONE),
+        Schedule::linear(T::ONE),
+        Schedule::cosine(T::ONE),
+        Schedule::step(T::ONE, seen(0), T::ONE).with_warmup(seen(3)),
+        Schedule { peak: T::ONE, warmup: seen(0), decay: Decay::Cosine { floor: T::ONE } },
+    ];
+    for schedule in seen(kinds) {
+        seen(schedule.rate(seen(7), seen(5)));
+    }
+    seen(tied(seen(T::ONE), seen((T::ZERO, T::ONE)), seen((T::ZERO, T::ONE))));
+}

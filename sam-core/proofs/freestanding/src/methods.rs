@@ -1,0 +1,178 @@
+//! Every method, through every entry point.
+
+use core::fmt::Write;
+use core::hint::black_box as seen;
+use core::ops::Range;
+
+use sam_core::*;
+
+use crate::optimizers::state;
+
+type Buffer<T> = [T; 5];
+
+/// Knows everything about a paraboloid.
+struct Bowl;
+
+impl<T: Real> GradientOracle<[T]> for Bowl {
+    type Loss = T;
+    type Error = LengthMismatch;
+
+    fn gradient(&mut self, w: &[T], g: &mut [T], _: Pass) -> Result<T, LengthMismatch> {
+        g.iter_mut().zip(w).for_each(|(g, w)| *g = *w + *w);
+        Ok(seen(T::ONE))
+    }
+}
+
+impl<T: Real> HessianVector<[T]> for Bowl {
+    fn hessian_vector(&mut self, _: &[T], v: &[T], out: &mut [T]) -> Result<(), LengthMismatch> {
+        out.iter_mut().zip(v).for_each(|(out, v)| *out = *v + *v);
+        Ok(())
+    }
+}
+
+impl<T: Real> Batch<T> for Bowl {
+    type Error = LengthMismatch;
+
+    fn samples(&self) -> usize {
+        seen(7)
+    }
+
+    fn gradient_of(
+        &mut self,
+        _: Range<usize>,
+        w: &[T],
+        g: &mut [T],
+        pass: Pass,
+    ) -> Result<T, LengthMismatch> {
+        self.gradient(w, g, pass)
+    }
+}
+
+/// Formats into nothing: even formatting must not panic.
+struct Sink;
+
+impl Write for Sink {
+    fn write_str(&mut self, text: &str) -> core::fmt::Result {
+        seen(text);
+        Ok(())
+    }
+}
+
+fn report<T, E: core::error::Error>(result: Result<T, E>) {
+    match result {
+        Ok(report) => {
+            seen(report);
+        }
+        Err(error) => {
+            seen(write!(Sink, "{error}").is_ok());
+        }
+    }
+}
+
+/// `step`, `step_with` and the state of a method.
+macro_rules! run {
+    ($method:expr) => {{
+        let mut method = seen($method);
+        let (mut w, mut g) = (seen([T::ONE; 5]), seen([T::ONE; 5]));
+        report(method.step(&mut w[..], &mut g[..], &mut Bowl));
+        report(method.step_with(&mut w[..], &mut g[..], |w, g, pass| Bowl.gradient(w, g, pass)));
+        state::<T>(&mut method);
+        seen(w);
+    }};
+}
+
+pub fn exercise<T: Real>() {
+    plain::<T>();
+    composed::<T>();
+    others::<T>();
+    oracles::<T>();
+}
+
+fn zero<T: Real>() -> Buffer<T> {
+    [T::ZERO; 5]
+}
+
+fn space<T: Real>() -> SliceSpace<T, Buffer<T>> {
+    SliceSpace::new(zero())
+}
+
+fn base<T: Real>() -> Adam<T, Buffer<T>> {
+    Adam::new(T::ONE, zero(), zero())
+}
+
+fn plain<T: Real>() {
+    let rule = seen(Rule::l2(T::ONE));
+    run!(Sam { space: space(), rule, base: base() });
+    run!(Plain { space: space(), base: base() });
+    let mut sam = Sam { space: space(), rule, base: base() };
+    let (mut w, mut g) = (seen(zero::<T>()), seen(zero::<T>()));
+    if let Ok(up) = sam.ascend(&mut w[..], &g[..]) {
+        seen((up.params(), up.norm(), up.outcome(), up.outcome().steps()));
+        report(up.restore());
+    }
+    if let Ok(up) = sam.ascend(&mut w[..], &g[..]) {
+        report(up.descend(&mut g[..]).map_err(StepError::with_oracle::<LengthMismatch>));
+    }
+}
+
+fn composed<T: Real>() {
+    let (rule, one) = (seen(Rule::l2(T::ONE)), seen(T::ONE));
+    macro_rules! variant {
+        ($ascent:expr, $combination:expr) => {
+            run!(Variant { space: space(), rule, ascent: $ascent, combination: $combination, base: base() })
+        };
+    }
+    variant!(AlongGradient, PerturbedOnly);
+    variant!(AlongGradient, Gsam::new(one, zero()));
+    variant!(AlongGradient, Wsam::new(one, zero()));
+    variant!(AlongGradient, DecoupledWsam::new(one, zero()));
+    variant!(Friendly::new(one, one, zero(), zero()), PerturbedOnly);
+    variant!(Stochastic::new(one, seen(3)), PerturbedOnly);
+    let n = seen(5);
+    seen((Friendly::<T, Buffer<T>>::words(n), Gsam::<T, Buffer<T>>::words(n)));
+    seen((Wsam::<T, Buffer<T>>::words(n), DecoupledWsam::<T, Buffer<T>>::words(n)));
+}
+
+fn others<T: Real>() {
+    let (rule, one) = (seen(Rule::l2(T::ONE)), seen(T::ONE));
+    let look = Look::new(seen(3), one, zero(), zero());
+    seen((look.is_due(), Look::<T, Buffer<T>>::words(seen(5))));
+    run!(LookSam { space: space(), rule, look, base: base() });
+    run!(MomentumSam { space: space(), rule, base: base() });
+    let noise = Gaussian::new(seen(1));
+    noise.fill(&mut seen(zero::<T>()));
+    run!(RandomSam { space: space(), rule, noise, base: base() });
+    run!(MultiStepSam { space: space(), rule, steps: seen(3), rate: one, base: base(), eps: zero() });
+    seen(MultiStepSam::<SliceSpace<T, Buffer<T>>, Adam<T, Buffer<T>>, Buffer<T>>::words(seen(5)));
+
+    seen(SecondOrderSam::<SliceSpace<T, Buffer<T>>, Adam<T, Buffer<T>>, Buffer<T>>::words(seen(5)));
+    let mut exact = SecondOrderSam { space: space(), rule, base: base(), buffers: [zero(); 2] };
+    let (mut w, mut g) = (seen(zero::<T>()), seen(zero::<T>()));
+    report(exact.step(&mut w[..], &mut g[..], &mut Bowl));
+    let mut oracle = FiniteDifference { inner: Bowl, step: one, buffers: [zero(); 2] };
+    report(exact.step(&mut w[..], &mut g[..], &mut oracle));
+    state::<T>(&mut exact);
+    seen((FiniteDifference::single(Bowl, [[0f32; 5]; 2]), FiniteDifference::double(Bowl, [[0f64; 5]; 2])));
+}
+
+fn oracles<T: Real>() {
+    let (mut w, mut g) = (seen(zero::<T>()), seen(zero::<T>()));
+    let mut ask = |oracle: &mut dyn GradientOracle<[T], Loss = T, Error = LengthMismatch>| {
+        report(oracle.gradient(&w, &mut g, seen(Pass::Clean)));
+    };
+    let mut counting = CountingOracle::new(Bowl);
+    ask(&mut counting);
+    seen(counting.total());
+    ask(&mut &mut counting);
+    ask(&mut FnOracle(|w: &[T], g: &mut [T], pass| Bowl.gradient(w, g, pass)));
+    ask(&mut Penalty { inner: Bowl, lambda: seen(T::ONE) });
+    ask(&mut SplitOracle { clean: Bowl, perturbed: Bowl });
+    ask(&mut SamGradient { inner: Bowl, rule: seen(Rule::l2(T::ONE)), perturbed: zero() });
+    ask(&mut MicroBatches { inner: &mut Bowl, size: seen(0), sum: zero() });
+    let groups = SamGradient { inner: Bowl, rule: seen(Rule::l1(T::ONE)), perturbed: zero() };
+    ask(&mut MicroBatches { inner: groups, size: seen(3), sum: zero() });
+    w = seen(w);
+    seen((w, g));
+    // Its message prints a float, whose text core makes with checks that never fail but stay.
+    seen(Norm::from_p(seen(0.5)).is_err());
+}

@@ -1,0 +1,55 @@
+//! Base optimizers, clipping, state.
+
+use core::hint::black_box as seen;
+
+use sam_core::{
+    Adam, Clipped, Descent, LearningRate, Lion, Momentum, Real, RmsProp, Sgd, State, WeightDecay, Words,
+    WordsMut,
+};
+
+pub fn exercise<T: Real>() {
+    let (zero, one) = ([T::ZERO; 5], seen(T::ONE));
+    let plain = Sgd::new(one).with_decay(seen(WeightDecay::Decoupled(one)));
+    steps(plain);
+    let mut sgd =
+        Sgd::new(one).with_momentum(one, zero).with_nesterov().with_decay(seen(WeightDecay::Coupled(one)));
+    seen(sgd.momentum_buffer());
+    seen(sgd.momentum_buffer_mut());
+    steps(sgd);
+    steps(Adam::new(one, zero, zero).with_decay(seen(WeightDecay::Coupled(one))));
+    steps(Adam::adamw(one, one, zero, zero));
+    steps(RmsProp::new(one, zero, zero));
+    steps(Lion::new(one, one, zero));
+    steps(Clipped { base: Lion::new(one, one, zero), max_norm: seen(one) });
+    let n = seen(5);
+    seen((Sgd::<T, [T; 5]>::words(n), Adam::<T, [T; 5]>::words(n)));
+    seen((RmsProp::<T, [T; 5]>::words(n), Lion::<T, [T; 5]>::words(n)));
+}
+
+fn steps<T: Real, D: Descent<[T]> + LearningRate<T> + Momentum<[T]> + State<T>>(mut base: D) {
+    let (mut w, mut g) = (seen([T::ONE; 5]), seen([T::ONE; 5]));
+    seen((&mut base).descend(&mut w, &mut g).is_ok());
+    seen((base.learning_rate(), base.momentum().len()));
+    state(&mut base);
+    seen(w);
+}
+
+pub fn state<T: Real>(of: &mut impl State<T>) {
+    let mut words = 0usize;
+    let saved = of.save(&mut |name, piece| {
+        seen(name);
+        words = words.wrapping_add(match piece {
+            Words::Reals(reals) => reals.len(),
+            Words::Counts(counts) => counts.len(),
+        });
+        Ok::<_, ()>(())
+    });
+    let loaded = of.load(&mut |_, piece| {
+        match piece {
+            WordsMut::Reals(reals) => reals.iter_mut().for_each(|r| *r = T::ONE),
+            WordsMut::Counts(counts) => counts.iter_mut().for_each(|c| *c = seen(1)),
+        }
+        Ok::<_, ()>(())
+    });
+    let _ = seen((saved, loaded, words));
+}
