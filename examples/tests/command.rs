@@ -81,6 +81,7 @@ fn bad_usage_exits_with_2_and_failure_with_1_and_each_says_what_to_do() {
         ("train --optimizer adam", 2, &["--optimizer", "sgd, sam"]),
         ("train --out occupied", 2, &["occupied", "--resume"]),
         ("train --resume occupied --epochs 3", 2, &["--resume", "--epochs"]),
+        ("compare --batch 1201", 2, &["--batch 1201", "1200", "smaller"]),
         ("compare --seeds 0", 2, &["--seeds", "from 1 up"]),
         ("compare --label-noise 0,2", 2, &["--label-noise", "found 2"]),
         ("bench --steps 8", 2, &["--steps", "from 9 up"]),
@@ -89,6 +90,7 @@ fn bad_usage_exits_with_2_and_failure_with_1_and_each_says_what_to_do() {
         ("train --resume nowhere", 1, &["nowhere", "config.toml", "sam train --out"]),
         ("train --data mnist --data-dir nowhere", 1, &["mnist", "nowhere", "--data-dir"]),
         ("train --data cifar-10 --data-dir nowhere", 1, &["cifar-10-binary.tar.gz"]),
+        ("compare --model wrn-10-1 --data-dir . --data mnist", 1, &["mnist", "--data-dir"]),
         ("train --epochs 1 --out file/run", 1, &["file/run", "cannot be created"]),
         ("compare --epochs 1 --seeds 1 --out file", 1, &["file", "cannot be created"]),
     ];
@@ -179,7 +181,7 @@ fn compare_prints_the_promised_json_and_repeats_no_run() {
     fs::write(place.path("c/runs.jsonl"), &text[..cut]).unwrap();
     let output = place.run(arguments);
     assert!(
-        String::from_utf8(output.stderr).unwrap().starts_with(&format!("{kept} of 18 runs were made before"))
+        String::from_utf8(output.stderr).unwrap().starts_with(&format!("{kept} of 18 runs are taken from"))
     );
     assert_eq!(fs::read_to_string(place.path("c/runs.jsonl")).unwrap().lines().count(), 18);
 }

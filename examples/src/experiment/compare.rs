@@ -6,6 +6,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use serde::Serialize;
+
 use super::{
     ExperimentError, queue,
     run_store::{RunRecord, RunStore, run_key},
@@ -24,7 +26,7 @@ use crate::{
     training::{
         learner::{Learner, LearnerError},
         settings::{Method, Settings},
-        trainer::Trainer,
+        trainer::{Trainer, TrainingError},
     },
 };
 
@@ -68,10 +70,25 @@ impl ComparisonDirectory {
         self.0.join("compare.svg")
     }
 
+    fn unfinished_runs(&self) -> PathBuf {
+        self.0.join("unfinished")
+    }
+
     /// Where the run of that key stands, if it was interrupted.
     fn unfinished(&self, key: &str) -> PathBuf {
-        self.0.join("unfinished").join(format!("{}.safetensors", &key[..16]))
+        self.unfinished_runs().join(format!("{}.safetensors", &key[..16]))
     }
+}
+
+/// The content of `results.json`.
+#[derive(Serialize)]
+struct Results<'a> {
+    kind: &'static str,
+    version: &'static str,
+    threads: usize,
+    /// Those of the SAM run of the first seed.
+    settings: &'a Settings,
+    label_noises: &'a [Summary],
 }
 
 struct Job {
@@ -115,87 +132,101 @@ impl Comparison {
         interrupt: &Interrupt,
         learner: impl Fn(&Settings) -> Result<L, LearnerError> + Sync,
     ) -> Result<Vec<Summary>, ExperimentError> {
+        self.check(dataset)?;
+        // A network that does not fit the images is found out before anything is written.
+        drop(learner(&self.base)?);
         files::create_directory(&directory.0)?;
-        files::create_directory(&directory.0.join("unfinished"))?;
+        files::create_directory(&directory.unfinished_runs())?;
         let mut store = RunStore::open(&directory.runs())?;
         let fingerprint = dataset.fingerprint();
         let key = |settings: &Settings| run_key(settings, &fingerprint, self.evaluate_every);
 
-        let arms = self.arms();
-        let mut jobs = Vec::new();
-        for &noise in &self.noises {
-            for seed in 0..self.seeds {
-                jobs.extend(arms.iter().map(|arm| self.settings(arm, noise, seed)));
-            }
-        }
-        let all = jobs.len();
-        let jobs: Vec<Job> = jobs
-            .into_iter()
-            .map(|settings| Job { key: key(&settings), settings })
-            .filter(|job| store.get(&job.key).is_none())
-            .collect();
-        if jobs.len() < all {
+        let all: Vec<Job> = self.all_settings().map(|s| Job { key: key(&s), settings: s }).collect();
+        let count = all.len();
+        let jobs: Vec<Job> = all.into_iter().filter(|job| store.get(&job.key).is_none()).collect();
+        let mut finished = count - jobs.len();
+        if finished > 0 {
+            let runs = directory.runs();
+            let runs = runs.display();
             note(format_args!(
-                "{} of {all} runs were made before and are taken from {}; another --out repeats them",
-                all - jobs.len(),
-                directory.runs().display()
+                "{finished} of {count} runs are taken from {runs}; another --out repeats them"
             ));
         }
-
-        let work = |job: &Job| (job.settings.epochs * job.settings.gradients_per_step()) as u64;
-        let steps = (dataset.train.len() / self.base.batch) as u64;
-        let progress = Progress::new("comparing", jobs.iter().map(work).sum::<u64>() * steps, 0);
-        let (mut done, todo) = (0, jobs.len());
-        let outcome = queue::run(
-            &jobs,
-            self.threads,
-            interrupt,
-            |job| {
-                let runner =
-                    Runner { job, directory, fingerprint: &fingerprint, progress: &progress, interrupt };
-                let record = runner.run(dataset, self.evaluate_every, learner(&job.settings)?);
-                record.map_err(|error| match error {
-                    ExperimentError::Training(source) => {
-                        ExperimentError::Run { run: run_name(&job.settings), source }
-                    }
-                    other => other,
-                })
-            },
-            |job, record| {
-                done += 1;
-                progress.line(run_line(done, todo, &record));
-                store.add(record)?;
-                // What is left of an earlier interruption; an absent file is the usual case.
-                let _ = fs::remove_file(directory.unfinished(&job.key));
-                Ok(())
-            },
-        );
+        let gradients: usize = jobs.iter().map(|job| job.gradients(dataset)).sum();
+        let progress = Progress::new("comparing", gradients as u64, 0);
+        let make = |job: &Job| {
+            let runner = Runner { job, directory, fingerprint: &fingerprint, progress: &progress, interrupt };
+            runner.run(dataset, self.evaluate_every, learner(&job.settings)?).map_err(|error| match error {
+                ExperimentError::Training(source) => {
+                    ExperimentError::Run { run: run_name(&job.settings), source }
+                }
+                other => other,
+            })
+        };
+        let keep = |job: &Job, record: RunRecord| {
+            finished += 1;
+            progress.line(run_line(finished, count, &record));
+            store.add(record)?;
+            // What is left of an earlier interruption; an absent file is the usual case.
+            let _ = fs::remove_file(directory.unfinished(&job.key));
+            Ok(())
+        };
+        let outcome = queue::run(&jobs, self.threads, interrupt, make, keep);
         drop(progress);
         outcome.map_err(|error| match error {
             ExperimentError::Interrupted { .. } => ExperimentError::Interrupted {
-                done: format!("{} of {all} runs are kept, those under way as checkpoints", all - todo + done),
+                done: format!("{finished} of {count} runs are kept, those under way as checkpoints"),
                 advice: "the same command".to_owned(),
             },
             other => other,
         })?;
-
-        let runs = |arm: &Arm, noise| -> Vec<RunRecord> {
-            let settings = (0..self.seeds).map(|seed| self.settings(arm, noise, seed));
-            settings.filter_map(|settings| store.get(&key(&settings)).cloned()).collect()
-        };
-        let summaries: Vec<Summary> = self
-            .noises
-            .iter()
-            .map(|&noise| {
-                let arms = arms.iter().map(|arm| (*arm, runs(arm, noise)));
-                Summary::new(&self.base, noise, arms.collect())
-            })
-            .collect();
-        files::replace(&directory.results(), format!("{}\n", json::line(&summaries)).as_bytes())?;
+        let summaries = self.summaries(|settings| store.get(&key(settings)).cloned());
+        files::replace(
+            &directory.results(),
+            format!("{}\n", json::line(&self.results(&summaries))).as_bytes(),
+        )?;
         compare_plot::draw(&directory.picture(), &summaries)?;
         // Stays where it holds runs of other settings.
-        let _ = fs::remove_dir(directory.0.join("unfinished"));
+        let _ = fs::remove_dir(directory.unfinished_runs());
         Ok(summaries)
+    }
+
+    fn check(&self, dataset: &Dataset) -> Result<(), TrainingError> {
+        let (batch, images) = (self.base.batch, dataset.train.len());
+        if batch > images { Err(TrainingError::Batch { batch, images }) } else { Ok(()) }
+    }
+
+    /// The settings of every run. Runs of one seed are neighbours, so that what else the machine does falls on all
+    /// arms alike.
+    fn all_settings(&self) -> impl Iterator<Item = Settings> {
+        let seeds = self.noises.iter().flat_map(|&noise| (0..self.seeds).map(move |seed| (noise, seed)));
+        seeds.flat_map(move |(noise, seed)| {
+            self.arms().into_iter().map(move |arm| self.settings(&arm, noise, seed))
+        })
+    }
+
+    fn summaries(&self, run: impl Fn(&Settings) -> Option<RunRecord>) -> Vec<Summary> {
+        let summary = |noise| {
+            let runs = |arm: &Arm| {
+                (0..self.seeds).filter_map(|seed| run(&self.settings(arm, noise, seed))).collect()
+            };
+            let arms = self.arms().into_iter().map(|arm| (arm, runs(&arm))).collect();
+            Summary::new(&self.base, noise, arms)
+        };
+        self.noises.iter().map(|&noise| summary(noise)).collect()
+    }
+
+    fn results<'a>(&'a self, label_noises: &'a [Summary]) -> Results<'a> {
+        let version = env!("CARGO_PKG_VERSION");
+        Results { kind: "compare", version, threads: self.threads, settings: &self.base, label_noises }
+    }
+}
+
+impl Job {
+    /// Gradients to compute.
+    fn gradients(&self, dataset: &Dataset) -> usize {
+        let Settings { epochs, batch, .. } = self.settings;
+        dataset.train.len() / batch * epochs * self.settings.gradients_per_step()
     }
 }
 
