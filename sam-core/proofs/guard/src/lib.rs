@@ -1,0 +1,1 @@
+//! Programs that the guard of the perturbed parameters refuses, in `tests/`.
