@@ -65,7 +65,7 @@ fn depths_are_what_the_names_say() {
         let record = Record::of(name, Shape::new(32, 32, 3));
         let counts = |(layer, op, _): &&(String, Op, Vec<Tensor>)| match op {
             Op::Conv { .. } => name.starts_with("wrn") || !layer.ends_with("projection"),
-            Op::Dense { .. } => name.starts_with("resnet"),
+            Op::Classify { .. } => name.starts_with("resnet"),
             _ => false,
         };
         assert_eq!(record.nodes.iter().filter(counts).count(), depth, "{name}");

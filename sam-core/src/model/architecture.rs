@@ -91,7 +91,7 @@ fn mlp<G: Graph>(image: Shape, hidden: HiddenSizes, classes: usize, g: &mut G) -
         x = g.push(Name::numbered("dense", i + 1), Op::Dense { outputs }, &[x])?;
         x = g.push(Name::numbered("relu", i + 1), Op::Relu, &[x])?;
     }
-    g.push(Name::new("head"), Op::Dense { outputs: classes }, &[x])
+    g.push(Name::new("head"), Op::Classify { classes }, &[x])
 }
 
 fn lenet<G: Graph>(classes: usize, g: &mut G) -> Result<Tensor, G::Error> {
@@ -105,7 +105,7 @@ fn lenet<G: Graph>(classes: usize, g: &mut G) -> Result<Tensor, G::Error> {
     x = g.push(Name::new("flatten"), Op::Flatten, &[x])?;
     x = g.push(Name::new("dense"), Op::Dense { outputs: 128 }, &[x])?;
     x = g.push(Name::new("relu3"), Op::Relu, &[x])?;
-    g.push(Name::new("head"), Op::Dense { outputs: classes }, &[x])
+    g.push(Name::new("head"), Op::Classify { classes }, &[x])
 }
 
 const fn conv3x3(channels: usize, stride: usize) -> Op {
@@ -139,7 +139,7 @@ fn resnet<G: Graph>(blocks: usize, classes: usize, g: &mut G) -> Result<Tensor, 
         }
     }
     x = g.push(Name::new("pool"), Op::GlobalAvgPool, &[x])?;
-    g.push(Name::new("head"), Op::Dense { outputs: classes }, &[x])
+    g.push(Name::new("head"), Op::Classify { classes }, &[x])
 }
 
 fn wide_resnet<G: Graph>(blocks: usize, width: usize, classes: usize, g: &mut G) -> Result<Tensor, G::Error> {
@@ -166,7 +166,7 @@ fn wide_resnet<G: Graph>(blocks: usize, width: usize, classes: usize, g: &mut G)
     x = g.push(Name::new("norm"), Op::BatchNorm, &[x])?;
     x = g.push(Name::new("relu"), Op::Relu, &[x])?;
     x = g.push(Name::new("pool"), Op::GlobalAvgPool, &[x])?;
-    g.push(Name::new("head"), Op::Dense { outputs: classes }, &[x])
+    g.push(Name::new("head"), Op::Classify { classes }, &[x])
 }
 
 /// A text names no architecture.

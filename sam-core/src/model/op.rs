@@ -11,6 +11,13 @@ pub enum Op {
         /// Length of `y`.
         outputs: usize,
     },
+    /// The same, with the network's logits as `y`: starts near zero, so that all classes begin equally likely.
+    /// (Weights of He et al. are made for a ReLU behind them; as a head they begin with confident guesses, from which
+    /// SAM at a large radius does not always recover.)
+    Classify {
+        /// Number of classes.
+        classes: usize,
+    },
     /// Cross-correlation with square filters, zeros outside the image:
     /// `y[i, j, o] = b[o] + sum x[i*stride + r - padding, j*stride + s - padding, c] * w[r, s, c, o]`.
     Conv {
@@ -88,9 +95,11 @@ impl Op {
         }
         match *self {
             Self::Flatten => Ok(Shape::vector(input.len())),
-            Self::Dense { outputs: 0 } => refuse("at least one output"),
-            Self::Dense { .. } if input.pixels() != 1 => refuse("a vector (flatten it first)"),
-            Self::Dense { outputs } => Ok(Shape::vector(outputs)),
+            Self::Dense { outputs: 0 } | Self::Classify { classes: 0 } => refuse("at least one output"),
+            Self::Dense { .. } | Self::Classify { .. } if input.pixels() != 1 => {
+                refuse("a vector (flatten it first)")
+            }
+            Self::Dense { outputs } | Self::Classify { classes: outputs } => Ok(Shape::vector(outputs)),
             Self::Conv { channels: 0, .. } => refuse("at least one output channel"),
             Self::Conv { kernel, padding, .. } if padding >= kernel => {
                 refuse("a padding smaller than the kernel")
@@ -118,7 +127,12 @@ impl Op {
         let constant = |role, value, n| Some(Parameter::vector(role, Init::Constant(value), n));
         let (first, second) = match *self {
             Self::Dense { outputs } => {
-                (Some(Parameter::matrix(input.len(), outputs)), constant(Role::Bias, 0.0, outputs))
+                let init = Init::He { fan_in: input.len() };
+                (Some(Parameter::matrix(input.len(), outputs, init)), constant(Role::Bias, 0.0, outputs))
+            }
+            Self::Classify { classes } => {
+                let init = Init::Normal { deviation: 0.01 };
+                (Some(Parameter::matrix(input.len(), classes, init)), constant(Role::Bias, 0.0, classes))
             }
             Self::Conv { channels, kernel, bias, .. } => (
                 Some(Parameter::filters(kernel, input.channels, channels)),
@@ -136,7 +150,7 @@ impl Op {
     #[must_use]
     pub fn multiply_adds(&self, input: Shape) -> usize {
         match (*self, self.output_shape(input)) {
-            (Self::Dense { outputs }, Ok(_)) => input.len() * outputs,
+            (Self::Dense { outputs } | Self::Classify { classes: outputs }, Ok(_)) => input.len() * outputs,
             (Self::Conv { kernel, .. }, Ok(output)) => kernel * kernel * input.channels * output.len(),
             _ => 0,
         }

@@ -33,6 +33,11 @@ pub enum Init {
         /// Inputs that one output sums over.
         fan_in: usize,
     },
+    /// Independent normal values of mean 0.
+    Normal {
+        /// Standard deviation.
+        deviation: f32,
+    },
     /// Every value the same.
     Constant(f32),
 }
@@ -54,8 +59,7 @@ impl Parameter {
     }
 
     /// A matrix `[inputs, outputs]`.
-    pub(super) const fn matrix(inputs: usize, outputs: usize) -> Self {
-        let init = Init::He { fan_in: inputs };
+    pub(super) const fn matrix(inputs: usize, outputs: usize, init: Init) -> Self {
         Self { role: Role::Weight, init, shape: [inputs, outputs, 0, 0], rank: 2 }
     }
 

@@ -107,8 +107,17 @@ pub fn base(lr: f64) -> Entry {
     list.remove(0)
 }
 
-/// Every method with radius `rho` and rate `lr`.
+/// Every method with radius `rho` and rate `lr`, in slices.
 pub fn methods(rho: f64, lr: f64) -> Vec<Entry> {
+    methods_in(space, rho, lr)
+}
+
+/// Every method with radius `rho` and rate `lr`.
+pub fn methods_in<S>(space: fn() -> S, rho: f64, lr: f64) -> Vec<Entry>
+where
+    S: RepeatedAscent + DifferentiableAscent + 'static,
+    S: ParamSpace<Params = [f64], Grads = [f64], Scalar = f64, Error = LengthMismatch>,
+{
     let rule = Rule::l2(rho);
     let nan = [f64::NAN; N];
     let mut list = Vec::new();

@@ -28,7 +28,8 @@ pub fn exercise<T: Real>() {
 
 fn steps<T: Real, D: Descent<[T]> + LearningRate<T> + Momentum<[T]> + State<T>>(mut base: D) {
     let (mut w, mut g) = (seen([T::ONE; 5]), seen([T::ONE; 5]));
-    seen((&mut base).descend(&mut w, &mut g).is_ok());
+    let mut lent = &mut base;
+    seen(Descent::descend(&mut lent, &mut w, &mut g).is_ok());
     seen((base.learning_rate(), base.momentum().len()));
     state(&mut base);
     seen(w);
