@@ -18,4 +18,4 @@ mod wide;
 pub use micro::{COLUMNS, MicroKernels, ROWS};
 pub use product::{Start, Target, pack_panels, panels, product};
 pub use table::{Run, Runs};
-pub use wide::wide;
+pub(crate) use wide::wide;

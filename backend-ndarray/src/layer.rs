@@ -92,11 +92,13 @@ pub fn add<T: crate::Scalar>(
     to.par_chunks_exact_mut(to_layout.sample_len())
         .zip(from.par_chunks_exact(from_layout.sample_len()))
         .take(samples)
-        .for_each(|(to, from)| {
-            wide(|| {
-                for (to, from) in to_layout.rows_mut(to).zip(from_layout.rows(from)) {
-                    put(to, from.iter().copied(), accumulate);
-                }
-            });
-        });
+        .for_each(|(to, from)| add_sample(to, to_layout, from, from_layout, accumulate));
+}
+
+wide! {
+fn add_sample(to: &mut [T], to_layout: Layout, from: &[T], from_layout: Layout, accumulate: bool) {
+    for (to, from) in to_layout.rows_mut(to).zip(from_layout.rows(from)) {
+        put(to, from.iter().copied(), accumulate);
+    }
+}
 }

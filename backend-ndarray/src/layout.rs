@@ -11,16 +11,19 @@ pub struct Layout {
 
 impl Layout {
     /// Elements from a pixel to the one below.
+    #[inline(always)]
     pub const fn row_stride(&self) -> usize {
         (self.shape.width + 2 * self.halo) * self.shape.channels
     }
 
     /// Elements from a sample to the next.
+    #[inline(always)]
     pub const fn sample_len(&self) -> usize {
         (self.shape.height + 2 * self.halo) * self.row_stride()
     }
 
     /// Offset of a pixel within its sample; coordinates may reach into the halo.
+    #[inline(always)]
     pub fn pixel(&self, y: isize, x: isize) -> usize {
         let inside = |at: isize| usize::try_from(at + self.halo as isize);
         match (inside(y), inside(x)) {
@@ -30,11 +33,13 @@ impl Layout {
     }
 
     /// Values of one row of the image.
+    #[inline(always)]
     pub const fn row_len(&self) -> usize {
         self.shape.width * self.shape.channels
     }
 
     /// The rows of a sample's image, without the halo.
+    #[inline(always)]
     pub fn rows<'a, T>(&self, sample: &'a [T]) -> impl Iterator<Item = &'a [T]> + use<'a, T> {
         let (stride, left, len) = (self.row_stride(), self.halo * self.shape.channels, self.row_len());
         sample
@@ -45,6 +50,7 @@ impl Layout {
     }
 
     /// The rows of a sample's image, without the halo.
+    #[inline(always)]
     pub fn rows_mut<'a, T>(&self, sample: &'a mut [T]) -> impl Iterator<Item = &'a mut [T]> + use<'a, T> {
         let (stride, left, len) = (self.row_stride(), self.halo * self.shape.channels, self.row_len());
         sample

@@ -4,7 +4,7 @@
 mod sweep;
 
 use super::{Backward, Forward, InputGradient, Layer, Mode};
-use crate::{Scalar, kernel::wide, layout::Layout};
+use crate::{Scalar, layout::Layout};
 use rayon::prelude::*;
 use sweep::Normal;
 
@@ -59,26 +59,14 @@ impl<T: Scalar> BatchNorm<T> {
     /// Mean and biased variance of the batch: each sample's in two sweeps, then merged (Chan et al. 1983), so that
     /// no large mean cancels the variance away.
     fn measure(&mut self, input: &[T], samples: usize) {
-        let (layout, channels, row) = (self.input, self.channels(), self.input.row_len());
+        let (layout, row) = (self.input, self.input.row_len());
         let pixels = layout.shape.pixels();
         let share = T::of(1.0 / pixels as f64);
         self.partials
             .par_chunks_exact_mut(2 * row)
             .zip(input.par_chunks_exact(layout.sample_len()))
             .take(samples)
-            .for_each(|(partial, sample)| {
-                wide(|| {
-                    partial.fill(T::zero());
-                    let (means, spreads) = partial.split_at_mut(row);
-                    layout.rows(sample).for_each(|x| sweep::add_row(means, x));
-                    sweep::fold(means, channels);
-                    let (mean, repeated) = means.split_at_mut(channels);
-                    mean.iter_mut().for_each(|mean| *mean *= share);
-                    repeated.chunks_exact_mut(channels).for_each(|to| to.copy_from_slice(mean));
-                    layout.rows(sample).for_each(|x| sweep::add_squares(spreads, x, means));
-                    sweep::fold(spreads, channels);
-                });
-            });
+            .for_each(|(partial, sample)| sweep::measure(sample, layout, partial, share));
         self.mean.fill(0.0);
         self.variance.fill(0.0);
         for (before, partial) in self.partials.chunks_exact(2 * row).take(samples).enumerate() {
@@ -125,17 +113,7 @@ impl<T: Scalar> BatchNorm<T> {
             .zip(input.par_chunks_exact(x_layout.sample_len()))
             .zip(d_output.par_chunks_exact(g_layout.sample_len()))
             .take(samples)
-            .for_each(|((partial, x), g)| {
-                wide(|| {
-                    partial.fill(T::zero());
-                    let (sums, products) = partial.split_at_mut(row);
-                    for (x, g) in x_layout.rows(x).zip(g_layout.rows(g)) {
-                        sweep::add_products(sums, products, x, g, normal);
-                    }
-                    sweep::fold(sums, channels);
-                    sweep::fold(products, channels);
-                });
-            });
+            .for_each(|((partial, x), g)| sweep::sum_products((x, x_layout), (g, g_layout), normal, partial));
         self.sums.fill(0.0);
         let (sums, products) = self.sums.split_at_mut(channels);
         for partial in partials.chunks_exact(2 * row).take(samples) {
@@ -172,13 +150,7 @@ impl<T: Scalar> Layer<T> for BatchNorm<T> {
             .par_chunks_exact_mut(output.sample_len())
             .zip(pass.input.par_chunks_exact(input.sample_len()))
             .take(pass.samples)
-            .for_each(|(y, x)| {
-                wide(|| {
-                    for (y, x) in output.rows_mut(y).zip(input.rows(x)) {
-                        sweep::normalise(y, x, normal);
-                    }
-                });
-            });
+            .for_each(|(y, x)| sweep::normalise((y, output), (x, input), normal));
     }
 
     /// With `g` the gradient of the output, zero where ReLU is off, and N the values of a channel:
@@ -203,11 +175,8 @@ impl<T: Scalar> Layer<T> for BatchNorm<T> {
             .zip(pass.d_output.par_chunks_exact(d_output.sample_len()))
             .take(pass.samples)
             .for_each(|((dx, x), g)| {
-                wide(|| {
-                    for ((dx, x), g) in d_input.rows_mut(dx).zip(input.rows(x)).zip(d_output.rows(g)) {
-                        sweep::input_gradient(dx, (x, g), normal, corrections, accumulate);
-                    }
-                });
+                let (x, g) = ((x, input), (g, d_output));
+                sweep::input_gradient((dx, d_input), x, g, normal, corrections, accumulate);
             });
     }
 }

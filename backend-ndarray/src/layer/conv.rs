@@ -1,4 +1,5 @@
-//! Convolution as three gathered products on the images themselves: forward, input gradient, weight gradient.
+//! Convolution as three gathered products on the images themselves: forward, input gradient, weight gradient. Where
+//! the filters are 3x3 with stride 1, each is done by Winograd's method if that is faster.
 //!
 //! The parameters are `[W (kernel rows x kernel columns x inputs x outputs), b]`. A kernel row's columns and input
 //! channels lie behind one another both in W and, channels last, in the image: one run of products.
@@ -6,6 +7,7 @@
 mod gather;
 mod input_gradient;
 mod weight_gradient;
+mod winograd;
 
 use super::{Backward, Forward, GROUP, Layer};
 use crate::{
@@ -16,7 +18,8 @@ use crate::{
 use gather::Gather;
 use input_gradient::InputGradients;
 use rayon::prelude::*;
-use weight_gradient::WeightGradient;
+use weight_gradient::{SAMPLES_A_SHARE, SMALL, WeightGradient};
+use winograd::{Winograd, WinogradWeightGradient};
 
 /// Layouts of a convolution's four tensors.
 #[derive(Clone, Copy)]
@@ -53,10 +56,24 @@ pub struct Conv<T> {
     filters: Filters,
     layouts: ConvLayouts,
     kernels: MicroKernels<T>,
-    forward: Gather,
-    packed: Vec<T>,
-    input_gradient: InputGradients<T>,
-    weight_gradient: WeightGradient<T>,
+    forward: ForwardMethod<T>,
+    input_gradient: InputMethod<T>,
+    weight_gradient: WeightMethod<T>,
+}
+
+enum ForwardMethod<T> {
+    Gathered { gather: Gather, packed: Vec<T> },
+    Winograd(Winograd<T>),
+}
+
+enum InputMethod<T> {
+    Gathered(InputGradients<T>),
+    Winograd(Winograd<T>),
+}
+
+enum WeightMethod<T> {
+    Gathered(WeightGradient<T>),
+    Winograd(WinogradWeightGradient<T>),
 }
 
 impl<T: Scalar> Conv<T> {
@@ -64,15 +81,29 @@ impl<T: Scalar> Conv<T> {
     pub fn new(layouts: ConvLayouts, kernel: usize, stride: usize, padding: usize, batch: usize) -> Self {
         let (inputs, outputs) = (layouts.input.shape.channels, layouts.output.shape.channels);
         let filters = Filters { kernel, stride, padding, inputs, outputs };
-        let forward = Self::forward_gather(filters, layouts);
+        let ConvLayouts { input, d_input, output, d_output } = layouts;
+        let winograd = winograd::applies(kernel, stride, inputs, outputs);
         Self {
             filters,
             layouts,
             kernels: T::kernels(),
-            packed: forward.panels(outputs),
-            forward,
-            input_gradient: InputGradients::new(filters, layouts),
-            weight_gradient: WeightGradient::new(filters, layouts, batch),
+            forward: if winograd {
+                ForwardMethod::Winograd(Winograd::new(input, output, padding))
+            } else {
+                let gather = Self::forward_gather(filters, layouts);
+                ForwardMethod::Gathered { packed: gather.panels(outputs), gather }
+            },
+            input_gradient: if winograd {
+                InputMethod::Winograd(Winograd::new(d_output, d_input, kernel - 1 - padding))
+            } else {
+                InputMethod::Gathered(InputGradients::new(filters, layouts))
+            },
+            weight_gradient: if winograd && filters.weights() <= SMALL {
+                let shares = SAMPLES_A_SHARE;
+                WeightMethod::Winograd(WinogradWeightGradient::new(input, d_output, padding, batch, shares))
+            } else {
+                WeightMethod::Gathered(WeightGradient::new(filters, layouts, batch))
+            },
         }
     }
 
@@ -106,26 +137,71 @@ impl<T: Scalar> Conv<T> {
 
 impl<T: Scalar> Layer<T> for Conv<T> {
     fn forward(&mut self, pass: Forward<'_, T>) {
-        let Filters { outputs, .. } = self.filters;
+        let Filters { kernel, inputs, outputs, .. } = self.filters;
         let (weights, bias) = pass.params.split_at(self.filters.weights());
-        pack_panels(&mut self.packed, self.forward.depth(), outputs, |k, j| weights[k * outputs + j]);
         let start = if bias.is_empty() { Start::Zero } else { Start::Bias(bias) };
-        let (from, to) = (self.layouts.input.sample_len(), self.layouts.output.sample_len());
-        pass.output[..pass.samples * to]
-            .par_chunks_mut(GROUP * to)
-            .zip(pass.input.par_chunks(GROUP * from))
-            .for_each(|(output, input)| {
-                let samples = output.len() / to;
-                self.forward.multiply(&self.kernels, samples, input, &self.packed, output, outputs, start);
-            });
+        let kernels = &self.kernels;
+        match &mut self.forward {
+            ForwardMethod::Winograd(winograd) => {
+                winograd.prepare(|r, s, i, o| weights[((r * kernel + s) * inputs + i) * outputs + o]);
+                winograd.run(kernels, pass.samples, pass.input, pass.output, start);
+            }
+            ForwardMethod::Gathered { gather, packed } => {
+                pack_panels(packed, gather.depth(), outputs, |k, j| weights[k * outputs + j]);
+                let (from, to) = (self.layouts.input.sample_len(), self.layouts.output.sample_len());
+                pass.output[..pass.samples * to]
+                    .par_chunks_mut(GROUP * to)
+                    .zip(pass.input.par_chunks(GROUP * from))
+                    .for_each(|(output, input)| {
+                        let samples = output.len() / to;
+                        gather.multiply(kernels, samples, input, packed, output, outputs, start);
+                    });
+            }
+        }
     }
 
     fn backward(&mut self, pass: Backward<'_, T>) {
-        let weights = self.filters.weights();
-        self.weight_gradient.compute(&self.kernels, pass.samples, pass.input, pass.d_output, pass.grads);
-        if let Some(d_input) = pass.d_input {
-            let params = &pass.params[..weights];
-            self.input_gradient.compute(&self.kernels, pass.samples, params, pass.d_output, d_input);
+        let Filters { kernel, inputs, outputs, .. } = self.filters;
+        let (kernels, samples) = (&self.kernels, pass.samples);
+        let (d_weights, d_bias) = pass.grads.split_at_mut(self.filters.weights());
+        match &mut self.weight_gradient {
+            WeightMethod::Winograd(method) => {
+                method.compute(kernels, samples, pass.input, pass.d_output, d_weights);
+            }
+            WeightMethod::Gathered(method) => {
+                method.compute(kernels, samples, pass.input, pass.d_output, d_weights);
+            }
+        }
+        bias_gradient(self.layouts.d_output, samples, pass.d_output, d_bias);
+
+        let Some(d_input) = pass.d_input else { return };
+        let weights = &pass.params[..self.filters.weights()];
+        match &mut self.input_gradient {
+            InputMethod::Winograd(winograd) => {
+                // The same convolution, of the gradient, with filters turned half round.
+                let turned = |r| kernel - 1 - r;
+                winograd.prepare(|r, s, o, i| {
+                    weights[((turned(r) * kernel + turned(s)) * inputs + i) * outputs + o]
+                });
+                let start = if d_input.accumulate { Start::Existing } else { Start::Zero };
+                winograd.run(kernels, samples, pass.d_output, d_input.values, start);
+            }
+            InputMethod::Gathered(method) => {
+                method.compute(kernels, samples, weights, pass.d_output, d_input);
+            }
+        }
+    }
+}
+
+/// Sum of the output's gradient over samples and pixels, if there are biases.
+fn bias_gradient<T: Scalar>(layout: Layout, samples: usize, g: &[T], d_bias: &mut [T]) {
+    if d_bias.is_empty() {
+        return;
+    }
+    d_bias.fill(T::zero());
+    for sample in g.chunks_exact(layout.sample_len()).take(samples) {
+        for pixel in layout.rows(sample).flat_map(|row| row.chunks_exact(layout.shape.channels)) {
+            super::put(d_bias, pixel.iter().copied(), true);
         }
     }
 }

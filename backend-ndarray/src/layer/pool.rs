@@ -28,10 +28,12 @@ impl Windows {
     }
 }
 
+#[inline(always)]
 fn pixel<T>(sample: &[T], layout: Layout, y: isize, x: isize) -> &[T] {
     &sample[layout.pixel(y, x)..][..layout.shape.channels]
 }
 
+#[inline(always)]
 fn pixel_mut<T>(sample: &mut [T], layout: Layout, y: isize, x: isize) -> &mut [T] {
     &mut sample[layout.pixel(y, x)..][..layout.shape.channels]
 }
@@ -67,17 +69,7 @@ impl<T: Scalar> Layer<T> for MaxPool {
             .zip(pass.input.par_chunks_exact(input.sample_len()))
             .zip(self.chosen.par_chunks_exact_mut(output.shape.len()))
             .take(pass.samples)
-            .for_each(|((to, from), chosen)| {
-                wide(|| {
-                    for (at, chosen) in windows.outputs().zip(chosen.chunks_exact_mut(output.shape.channels))
-                    {
-                        let best = pixel_mut(to, output, at.0 as isize, at.1 as isize);
-                        for (k, (y, x)) in windows.window(at).enumerate() {
-                            keep_larger(best, chosen, pixel(from, input, y, x), k as u32);
-                        }
-                    }
-                });
-            });
+            .for_each(|((to, from), chosen)| max_sample(windows, to, chosen, from));
     }
 
     fn backward(&mut self, pass: Backward<'_, T>) {
@@ -90,17 +82,42 @@ impl<T: Scalar> Layer<T> for MaxPool {
             .zip(self.chosen.par_chunks_exact(d_output.shape.len()))
             .take(pass.samples)
             .for_each(|((to, from), chosen)| {
-                wide(|| {
-                    clear(to, d_input, accumulate);
-                    for (at, chosen) in windows.outputs().zip(chosen.chunks_exact(d_output.shape.channels)) {
-                        let gradient = pixel(from, d_output, at.0 as isize, at.1 as isize);
-                        for (k, (y, x)) in windows.window(at).enumerate() {
-                            add_chosen(pixel_mut(to, d_input, y, x), gradient, chosen, k as u32);
-                        }
-                    }
-                });
+                clear(to, d_input, accumulate);
+                scatter_sample(windows, to, chosen, from);
             });
     }
+}
+
+wide! {
+fn max_sample(windows: Windows, to: &mut [T], chosen: &mut [u32], from: &[T]) {
+    let Windows { input, output, size, stride, .. } = windows;
+    let mut chosen = chosen.chunks_exact_mut(output.shape.channels);
+    for y in 0..output.shape.height {
+        for (x, chosen) in (0..output.shape.width).zip(&mut chosen) {
+            let best = pixel_mut(to, output, y as isize, x as isize);
+            for k in 0..size * size {
+                let (r, s) = (y * stride + k / size, x * stride + k % size);
+                keep_larger(best, chosen, pixel(from, input, r as isize, s as isize), k as u32);
+            }
+        }
+    }
+}
+}
+
+wide! {
+fn scatter_sample(windows: Windows, to: &mut [T], chosen: &[u32], from: &[T]) {
+    let Windows { d_input, d_output, size, stride, .. } = windows;
+    let mut chosen = chosen.chunks_exact(d_output.shape.channels);
+    for y in 0..d_output.shape.height {
+        for (x, chosen) in (0..d_output.shape.width).zip(&mut chosen) {
+            let gradient = pixel(from, d_output, y as isize, x as isize);
+            for k in 0..size * size {
+                let (r, s) = (y * stride + k / size, x * stride + k % size);
+                add_chosen(pixel_mut(to, d_input, r as isize, s as isize), gradient, chosen, k as u32);
+            }
+        }
+    }
+}
 }
 
 /// Channels that are worked on at a time: copied to a few registers, so that nothing can overlap and the loops

@@ -20,7 +20,7 @@ fn gate<T: Scalar>(g: T, y: T) -> T {
 
 /// Rectifies every value; a halo stays zero.
 pub fn forward_in_place<T: Scalar>(values: &mut [T]) {
-    values.par_chunks_mut(CHUNK).for_each(|chunk| wide(|| chunk.iter_mut().for_each(|x| *x = rectify(*x))));
+    values.par_chunks_mut(CHUNK).for_each(rectify_all);
 }
 
 /// Gates the gradient by the output. Both have `samples` samples, whose halos may differ.
@@ -33,13 +33,25 @@ pub fn backward_in_place<T: Scalar>(
         .par_chunks_exact_mut(gradient_layout.sample_len())
         .zip(output.par_chunks_exact(layout.sample_len()))
         .take(samples)
-        .for_each(|(gradient, output)| {
-            wide(|| {
-                for (gradient, output) in gradient_layout.rows_mut(gradient).zip(layout.rows(output)) {
-                    gradient.iter_mut().zip(output).for_each(|(g, &y)| *g = gate(*g, y));
-                }
-            });
-        });
+        .for_each(|(gradient, output)| gate_sample(gradient, gradient_layout, output, layout));
+}
+
+wide! {
+fn rectify_all(values: &mut [T]) {
+    for x in values {
+        *x = rectify(*x);
+    }
+}
+}
+
+wide! {
+fn gate_sample(gradient: &mut [T], gradient_layout: Layout, output: &[T], layout: Layout) {
+    for (gradient, output) in gradient_layout.rows_mut(gradient).zip(layout.rows(output)) {
+        for (g, &y) in gradient.iter_mut().zip(output) {
+            *g = gate(*g, y);
+        }
+    }
+}
 }
 
 /// ReLU of a tensor that others read too.

@@ -93,7 +93,9 @@ fn layer<T: Scalar>(
     let [values, gradient] = input;
     match op {
         Op::Flatten => Box::new(Flatten { input: values, d_input: gradient }),
-        Op::Dense { outputs } => Box::new(Dense::new(values.shape.len(), outputs)),
+        Op::Dense { outputs } | Op::Classify { classes: outputs } => {
+            Box::new(Dense::new(values.shape.len(), outputs))
+        }
         Op::Conv { kernel, stride, padding, .. } => {
             let layouts =
                 ConvLayouts { input: values, d_input: gradient, output: output[0], d_output: output[1] };

@@ -2,7 +2,7 @@
 //! sums are kept for every element of a row before they are folded to channels: so every loop runs over whole
 //! rows and vectorises whatever the number of channels.
 
-use crate::{Scalar, layer::put};
+use crate::{Scalar, kernel::wide, layer::put, layout::Layout};
 
 /// Per-channel numbers of a normalisation, repeated over a row: `y = (x - mean) factor + offset`.
 #[derive(Clone, Copy)]
@@ -34,71 +34,99 @@ impl<T: Scalar> Normal<'_, T> {
 
 /// Adds all pixels of a row to its first.
 #[inline(always)]
-pub fn fold<T: Scalar>(row: &mut [T], channels: usize) {
+fn fold<T: Scalar>(row: &mut [T], channels: usize) {
     let (first, rest) = row.split_at_mut(channels);
     for pixel in rest.chunks_exact(channels) {
         put(first, pixel.iter().copied(), true);
     }
 }
 
-/// `sums += x`.
-#[inline(always)]
-pub fn add_row<T: Scalar>(sums: &mut [T], x: &[T]) {
-    let n = x.len();
-    let sums = &mut sums[..n];
-    for i in 0..n {
-        sums[i] += x[i];
+wide! {
+/// Mean of a channel and sum of squared distances from it, each at the front of its half of `partial` (two rows);
+/// `share` is one over the pixels.
+pub fn measure(sample: &[T], layout: Layout, partial: &mut [T], share: T) {
+    let (n, channels) = (layout.row_len(), layout.shape.channels);
+    partial.fill(T::zero());
+    let (means, spreads) = partial.split_at_mut(n);
+    for x in layout.rows(sample) {
+        let (x, means) = (&x[..n], &mut means[..n]);
+        for i in 0..n {
+            means[i] += x[i];
+        }
     }
+    fold(means, channels);
+    let (mean, repeated) = means.split_at_mut(channels);
+    for mean in &mut *mean {
+        *mean *= share;
+    }
+    for to in repeated.chunks_exact_mut(channels) {
+        to.copy_from_slice(mean);
+    }
+    for x in layout.rows(sample) {
+        let (x, means, spreads) = (&x[..n], &means[..n], &mut spreads[..n]);
+        for i in 0..n {
+            let d = x[i] - means[i];
+            spreads[i] += d * d;
+        }
+    }
+    fold(spreads, channels);
+}
 }
 
-/// `sums += (x - mean)^2`.
-#[inline(always)]
-pub fn add_squares<T: Scalar>(sums: &mut [T], x: &[T], mean: &[T]) {
-    let n = x.len();
-    let (sums, mean) = (&mut sums[..n], &mean[..n]);
-    for i in 0..n {
-        let d = x[i] - mean[i];
-        sums[i] += d * d;
-    }
-}
-
+wide! {
 /// `y = normal(x)`, rectified.
-#[inline(always)]
-pub fn normalise<T: Scalar>(y: &mut [T], x: &[T], normal: Normal<'_, T>) {
-    let n = x.len();
-    let (y, normal) = (&mut y[..n], normal.cut(n));
-    for i in 0..n {
-        let value = normal.value(i, x[i]);
-        y[i] = if normal.relu && value < T::zero() { T::zero() } else { value };
+pub fn normalise(y: (&mut [T], Layout), x: (&[T], Layout), normal: Normal<'_, T>) {
+    let n = x.1.row_len();
+    let normal = normal.cut(n);
+    for (y, x) in y.1.rows_mut(y.0).zip(x.1.rows(x.0)) {
+        let (y, x) = (&mut y[..n], &x[..n]);
+        for i in 0..n {
+            let value = normal.value(i, x[i]);
+            y[i] = if normal.relu && value < T::zero() { T::zero() } else { value };
+        }
     }
 }
-
-/// `sums += g`, `products += g (x - mean)` with the gated gradient.
-#[inline(always)]
-pub fn add_products<T: Scalar>(sums: &mut [T], products: &mut [T], x: &[T], g: &[T], normal: Normal<'_, T>) {
-    let n = x.len();
-    let (sums, products, g, normal) = (&mut sums[..n], &mut products[..n], &g[..n], normal.cut(n));
-    for i in 0..n {
-        let g = normal.gate(i, x[i], g[i]);
-        sums[i] += g;
-        products[i] += g * (x[i] - normal.mean[i]);
-    }
 }
 
+wide! {
+/// Sums of `g` and of `g (x - mean)` with the gated gradient, at the fronts of the halves of `partial` (two rows).
+pub fn sum_products(x: (&[T], Layout), g: (&[T], Layout), normal: Normal<'_, T>, partial: &mut [T]) {
+    let (n, channels) = (x.1.row_len(), x.1.shape.channels);
+    let normal = normal.cut(n);
+    partial.fill(T::zero());
+    let (sums, products) = partial.split_at_mut(n);
+    for (x, g) in x.1.rows(x.0).zip(g.1.rows(g.0)) {
+        let (x, g, sums, products) = (&x[..n], &g[..n], &mut sums[..n], &mut products[..n]);
+        for i in 0..n {
+            let g = normal.gate(i, x[i], g[i]);
+            sums[i] += g;
+            products[i] += g * (x[i] - normal.mean[i]);
+        }
+    }
+    fold(sums, channels);
+    fold(products, channels);
+}
+}
+
+wide! {
 /// `dx = factor (g - shift - (x - mean) slope)` with the gated gradient.
-#[inline(always)]
-pub fn input_gradient<T: Scalar>(
-    dx: &mut [T],
-    (x, g): (&[T], &[T]),
+pub fn input_gradient(
+    dx: (&mut [T], Layout),
+    x: (&[T], Layout),
+    g: (&[T], Layout),
     normal: Normal<'_, T>,
-    (shift, slope): (&[T], &[T]),
+    corrections: (&[T], &[T]),
     accumulate: bool,
 ) {
-    let n = x.len();
-    let (dx, g, normal, shift, slope) = (&mut dx[..n], &g[..n], normal.cut(n), &shift[..n], &slope[..n]);
-    for i in 0..n {
-        let g = normal.gate(i, x[i], g[i]);
-        let d = normal.factor[i] * (g - shift[i] - (x[i] - normal.mean[i]) * slope[i]);
-        dx[i] = if accumulate { dx[i] + d } else { d };
+    let n = x.1.row_len();
+    let (normal, shift, slope) = (normal.cut(n), &corrections.0[..n], &corrections.1[..n]);
+    for ((dx, x), g) in dx.1.rows_mut(dx.0).zip(x.1.rows(x.0)).zip(g.1.rows(g.0)) {
+        let (dx, x, g) = (&mut dx[..n], &x[..n], &g[..n]);
+        for i in 0..n {
+            let g = normal.gate(i, x[i], g[i]);
+            let d = normal.factor[i] * (g - shift[i] - (x[i] - normal.mean[i]) * slope[i]);
+            dx[i] = if accumulate { dx[i] + d } else { d };
+        }
     }
+}
 }

@@ -6,9 +6,9 @@ use crate::{
 use rayon::prelude::*;
 
 /// Samples whose share of a small gradient is summed apart, before the shares are added up in order.
-const SAMPLES_A_SHARE: usize = 16;
+pub const SAMPLES_A_SHARE: usize = 16;
 /// Gradients of more weights than this are computed in slices over all samples instead.
-const SMALL: usize = 64 * 1024;
+pub const SMALL: usize = 64 * 1024;
 /// Bytes of image and gradient that a block of rows may take in f32: a 32 KiB cache.
 const BLOCK_BYTES: usize = 32 * 1024;
 /// Rows of a large gradient that one task computes: eight tiles.
@@ -57,9 +57,15 @@ impl<T: Scalar> WeightGradient<T> {
         }
     }
 
-    /// Overwrites `grads`: weights, then biases if there are any.
-    pub fn compute(&mut self, kernels: &MicroKernels<T>, samples: usize, x: &[T], g: &[T], grads: &mut [T]) {
-        let (d_weights, d_bias) = grads.split_at_mut(self.filters.weights());
+    /// Overwrites `d_weights`.
+    pub fn compute(
+        &mut self,
+        kernels: &MicroKernels<T>,
+        samples: usize,
+        x: &[T],
+        g: &[T],
+        d_weights: &mut [T],
+    ) {
         let mut shares = core::mem::take(&mut self.shares);
         if shares.is_empty() {
             let outputs = self.filters.outputs;
@@ -82,7 +88,6 @@ impl<T: Scalar> WeightGradient<T> {
             }
         }
         self.shares = shares;
-        self.bias(samples, g, d_bias);
     }
 
     /// The gradient's rows of the given taps, summed over samples.
@@ -101,19 +106,6 @@ impl<T: Scalar> WeightGradient<T> {
             let rows = &self.targets[..taps.len()];
             let target = Target { out: &mut *out, rows, column, columns, start: Start::Zero };
             product(kernels, x, taps, &g[column..], runs, target);
-        }
-    }
-
-    fn bias(&self, samples: usize, g: &[T], d_bias: &mut [T]) {
-        if d_bias.is_empty() {
-            return;
-        }
-        d_bias.fill(T::zero());
-        let layout = self.layouts.d_output;
-        for sample in g.chunks_exact(layout.sample_len()).take(samples) {
-            for pixel in layout.rows(sample).flat_map(|row| row.chunks_exact(self.filters.outputs)) {
-                crate::layer::put(d_bias, pixel.iter().copied(), true);
-            }
         }
     }
 }

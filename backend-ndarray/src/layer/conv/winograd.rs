@@ -1,0 +1,208 @@
+//! Convolution with 3x3 filters and stride 1 by the minimal filtering of Winograd, F(2x2, 3x3) (Lavin and Gray
+//! 2016): 16 multiplications for a 2x2 tile of outputs where the definition takes 36.
+//!
+//! Each 4x4 patch `d` of the image becomes `B^T d B`, each filter `g` becomes `G g G^T`; their products, summed over
+//! the channels by 16 small matrix products, become 2x2 outputs by `A^T m A`. The transforms only add and halve, so
+//! errors stay near those of a plain sum (measured in the tests).
+
+mod transform;
+mod weight_gradient;
+
+pub use weight_gradient::WinogradWeightGradient;
+
+use crate::{
+    Scalar,
+    kernel::{COLUMNS, MicroKernels, Run, Runs, Start, Target, panels, product},
+    layer::GROUP,
+    layout::Layout,
+};
+use rayon::prelude::*;
+use std::sync::Mutex;
+use transform::{LANES, load_patches, store_outputs};
+
+/// Positions of a transformed patch.
+const POSITIONS: usize = 16;
+/// Bytes in f32 that the patches of a block and their products should take: what a 512 KiB cache holds besides
+/// filters.
+const BLOCK_BYTES: usize = 160 * 1024;
+
+/// Whether the method applies to filters of this extent on these channels.
+pub const fn applies(kernel: usize, stride: usize, inputs: usize, outputs: usize) -> bool {
+    kernel == 3 && stride == 1 && inputs % LANES == 0 && outputs % LANES == 0
+}
+
+/// Tiles of 2x2 pixels over an image, row by row, sample by sample.
+#[derive(Clone, Copy)]
+struct Tiles {
+    rows: usize,
+    columns: usize,
+}
+
+impl Tiles {
+    const fn over(image: Layout) -> Self {
+        Self { rows: image.shape.height.div_ceil(2), columns: image.shape.width.div_ceil(2) }
+    }
+
+    const fn a_sample(self) -> usize {
+        self.rows * self.columns
+    }
+
+    /// Sample, row and column (in pixels) of a tile.
+    const fn at(self, tile: usize) -> (usize, usize, usize) {
+        let (sample, inside) = (tile / self.a_sample(), tile % self.a_sample());
+        (sample, inside / self.columns * 2, inside % self.columns * 2)
+    }
+}
+
+/// Tiles in a block, a multiple of a product's rows where it can be.
+fn block(channels: usize) -> usize {
+    let fitting = BLOCK_BYTES / (POSITIONS * channels * 4);
+    // Fewer would read the filters too often.
+    (fitting / 6 * 6).clamp(48, 96)
+}
+
+/// Working memory of each thread, so that a pass allocates nothing.
+struct Scratch<T> {
+    each: Vec<Mutex<Vec<T>>>,
+    len: usize,
+}
+
+impl<T: Scalar> Scratch<T> {
+    const fn new(len: usize) -> Self {
+        Self { each: Vec::new(), len }
+    }
+
+    /// One for each thread of the pool that runs this.
+    fn prepare(&mut self) {
+        let len = self.len;
+        self.each.resize_with(rayon::current_num_threads(), || Mutex::new(vec![T::zero(); len]));
+    }
+
+    /// Lends this thread's.
+    fn with<R>(&self, work: impl FnOnce(&mut [T]) -> R) -> R {
+        let own = &self.each[rayon::current_thread_index().unwrap_or(0)];
+        // What a panicking task left there is overwritten like everything else.
+        let mut own = own.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        work(&mut own)
+    }
+}
+
+/// A 3x3 convolution from one image to another.
+pub struct Winograd<T> {
+    source: Layout,
+    target: Layout,
+    padding: usize,
+    tiles: Tiles,
+    block: usize,
+    /// Transformed filters: panels of [`COLUMNS`] outputs, in each for each position a matrix `inputs x COLUMNS`.
+    filters: Vec<T>,
+    /// Offsets of a block's tiles in the patches and in the products.
+    rows: [Vec<u32>; 2],
+    scratch: Scratch<T>,
+}
+
+impl<T: Scalar> Winograd<T> {
+    pub fn new(source: Layout, target: Layout, padding: usize) -> Self {
+        let (inputs, outputs) = (source.shape.channels, target.shape.channels);
+        let block = block(inputs + outputs);
+        Self {
+            source,
+            target,
+            padding,
+            tiles: Tiles::over(target),
+            block,
+            filters: vec![T::zero(); POSITIONS * panels(outputs) * inputs * COLUMNS],
+            rows: [inputs, outputs].map(|channels| (0..block).map(|tile| (tile * channels) as u32).collect()),
+            scratch: Scratch::new(POSITIONS * block * (inputs + outputs)),
+        }
+    }
+
+    /// Transforms the filters: `weight(r, s, input, output)`.
+    pub fn prepare(&mut self, weight: impl Fn(usize, usize, usize, usize) -> T + Sync) {
+        let (inputs, outputs) = (self.source.shape.channels, self.target.shape.channels);
+        self.filters.par_chunks_exact_mut(POSITIONS * inputs * COLUMNS).enumerate().for_each(
+            |(panel, to)| {
+                let first = panel * COLUMNS;
+                for input in 0..inputs {
+                    for column in (0..COLUMNS.min(outputs - first)).step_by(LANES) {
+                        let mut filters = [[[T::zero(); LANES]; 3]; 3];
+                        for (tap, lanes) in filters.as_flattened_mut().iter_mut().enumerate() {
+                            for (lane, value) in lanes.iter_mut().enumerate() {
+                                *value = weight(tap / 3, tap % 3, input, first + column + lane);
+                            }
+                        }
+                        transform::store_filters(to, input * COLUMNS + column, inputs * COLUMNS, filters);
+                    }
+                }
+            },
+        );
+        self.scratch.prepare();
+    }
+
+    /// Convolves after [`Winograd::prepare`].
+    pub fn run(
+        &self,
+        kernels: &MicroKernels<T>,
+        samples: usize,
+        source: &[T],
+        target: &mut [T],
+        start: Start<'_, T>,
+    ) {
+        let (from, to) = (self.source.sample_len(), self.target.sample_len());
+        target[..samples * to].par_chunks_mut(GROUP * to).zip(source.par_chunks(GROUP * from)).for_each(
+            |(target, source)| {
+                let tiles = target.len() / to * self.tiles.a_sample();
+                self.scratch.with(|scratch| {
+                    for first in (0..tiles).step_by(self.block) {
+                        let count = self.block.min(tiles - first);
+                        self.block(kernels, first, count, (source, &mut *target), scratch, start);
+                    }
+                });
+            },
+        );
+    }
+
+    fn block(
+        &self,
+        kernels: &MicroKernels<T>,
+        first: usize,
+        count: usize,
+        (source, target): (&[T], &mut [T]),
+        scratch: &mut [T],
+        start: Start<'_, T>,
+    ) {
+        let (inputs, outputs) = (self.source.shape.channels, self.target.shape.channels);
+        let (patches, products) = scratch.split_at_mut(POSITIONS * self.block * inputs);
+        let at = |channels: usize| (channels, self.block * channels);
+        load_patches(
+            patches,
+            at(inputs),
+            source,
+            self.source,
+            self.tiles,
+            first..first + count,
+            self.padding,
+        );
+        let run = [Run { a: 0, b: 0 }];
+        let runs = Runs { list: &run, depth: inputs, a_step: 1, b_step: COLUMNS, block: 1 };
+        let panel_len = inputs * COLUMNS;
+        for position in 0..POSITIONS {
+            let a = &patches[position * self.block * inputs..][..self.block * inputs];
+            let out = &mut products[position * self.block * outputs..][..self.block * outputs];
+            let panels = self.filters.chunks_exact(POSITIONS * panel_len);
+            for (panel, matrices) in panels.enumerate() {
+                let b = &matrices[position * panel_len..][..panel_len];
+                let column = panel * COLUMNS;
+                let target = Target {
+                    out: &mut *out,
+                    rows: &self.rows[1][..count],
+                    column,
+                    columns: COLUMNS.min(outputs - column),
+                    start: Start::Zero,
+                };
+                product(kernels, a, &self.rows[0][..count], b, runs, target);
+            }
+        }
+        store_outputs(products, at(outputs), target, self.target, self.tiles, first..first + count, start);
+    }
+}

@@ -1,0 +1,301 @@
+//! The transforms, on [`LANES`] channels at a time.
+
+use super::Tiles;
+use crate::{
+    Scalar,
+    kernel::{Start, wide},
+    layout::Layout,
+};
+use core::ops::Range;
+
+/// Channels that are transformed together.
+pub const LANES: usize = 8;
+
+type Lanes<T> = [T; LANES];
+
+#[inline(always)]
+fn each<T: Scalar>(a: Lanes<T>, b: Lanes<T>, op: impl Fn(T, T) -> T) -> Lanes<T> {
+    let mut c = a;
+    for i in 0..LANES {
+        c[i] = op(a[i], b[i]);
+    }
+    c
+}
+
+#[inline(always)]
+fn add<T: Scalar>(a: Lanes<T>, b: Lanes<T>) -> Lanes<T> {
+    each(a, b, |a, b| a + b)
+}
+
+#[inline(always)]
+fn sub<T: Scalar>(a: Lanes<T>, b: Lanes<T>) -> Lanes<T> {
+    each(a, b, |a, b| a - b)
+}
+
+/// `B^T d`.
+#[inline(always)]
+fn patch<T: Scalar>([a, b, c, d]: [Lanes<T>; 4]) -> [Lanes<T>; 4] {
+    [sub(a, c), add(b, c), sub(c, b), sub(b, d)]
+}
+
+/// `A^T m`.
+#[inline(always)]
+fn output<T: Scalar>([a, b, c, d]: [Lanes<T>; 4]) -> [Lanes<T>; 2] {
+    [add(add(a, b), c), sub(sub(b, c), d)]
+}
+
+/// `A y`: the transpose of [`output`].
+#[inline(always)]
+fn gradient<T: Scalar>([a, b]: [Lanes<T>; 2]) -> [Lanes<T>; 4] {
+    [a, add(a, b), sub(a, b), sub([T::zero(); LANES], b)]
+}
+
+/// Rows of a matrix become columns. (Loops, not `array::from_fn`, which is not always inlined.)
+#[inline(always)]
+fn transpose<V: Copy + Default, const M: usize, const N: usize>(rows: [[V; N]; M]) -> [[V; M]; N] {
+    let mut columns = [[V::default(); M]; N];
+    for (i, row) in rows.iter().enumerate() {
+        for (j, value) in row.iter().enumerate() {
+            columns[j][i] = *value;
+        }
+    }
+    columns
+}
+
+/// `G g`.
+#[inline(always)]
+fn filter<T: Scalar>([a, b, c]: [Lanes<T>; 3]) -> [Lanes<T>; 4] {
+    let half = [T::of(0.5); LANES];
+    let times = |a, b| each(a, b, |a: T, b: T| a * b);
+    [a, times(half, add(add(a, b), c)), times(half, add(sub(a, b), c)), c]
+}
+
+wide! {
+/// Transforms the filters of [`LANES`] outputs, `G g G^T`, and puts them at `at`, positions `step` apart.
+pub fn store_filters(to: &mut [T], at: usize, step: usize, filters: [[Lanes<T>; 3]; 3]) {
+    let g = filters;
+    let mut rows = [[[T::zero(); LANES]; 3]; 4];
+    for s in 0..3 {
+        [rows[0][s], rows[1][s], rows[2][s], rows[3][s]] = filter([g[0][s], g[1][s], g[2][s]]);
+    }
+    for (r, row) in rows.into_iter().enumerate() {
+        for (s, value) in filter(row).into_iter().enumerate() {
+            to[at + (r * 4 + s) * step..][..LANES].copy_from_slice(&value);
+        }
+    }
+}
+}
+
+/// `G^T u G`: the transpose of [`store_filters`].
+pub fn filter_gradient<T: Scalar>(u: [T; 16]) -> [[T; 3]; 3] {
+    let half = T::of(0.5);
+    let once = |[a, b, c, d]: [T; 4]| {
+        let (sum, difference) = (half * (b + c), half * (b - c));
+        [a + sum, difference, sum + d]
+    };
+    let rows: [[T; 4]; 4] = core::array::from_fn(|i| core::array::from_fn(|j| u[i * 4 + j]));
+    let columns = transpose(rows).map(once); // G^T u, by columns
+    transpose(columns).map(once)
+}
+
+/// A tensor's values by [`LANES`]: channels are a multiple, so every pixel starts a new one.
+#[inline(always)]
+fn by_lanes<T>(values: &[T]) -> &[Lanes<T>] {
+    values.as_chunks().0
+}
+
+#[inline(always)]
+fn by_lanes_mut<T>(values: &mut [T]) -> &mut [Lanes<T>] {
+    values.as_chunks_mut().0
+}
+
+/// `N x N` pixels of one lane from `first`, zero beyond `height` and `width`.
+#[inline(always)]
+fn load<T: Scalar, const N: usize>(
+    source: &[Lanes<T>],
+    first: usize,
+    (row, pixel): (usize, usize),
+    (height, width): (usize, usize),
+) -> [[Lanes<T>; N]; N] {
+    let mut values = [[[T::zero(); LANES]; N]; N];
+    if height >= N && width >= N {
+        for (r, values) in values.iter_mut().enumerate() {
+            for (s, value) in values.iter_mut().enumerate() {
+                *value = source[first + r * row + s * pixel];
+            }
+        }
+    } else {
+        for (r, values) in values.iter_mut().enumerate().take(height) {
+            for (s, value) in values.iter_mut().enumerate().take(width) {
+                *value = source[first + r * row + s * pixel];
+            }
+        }
+    }
+    values
+}
+
+wide! {
+/// Transforms the 4x4 patches under tiles, `padding` up and left of them; what is beyond the halo is zero. Tiles lie
+/// `steps.0` apart in `to`, positions `steps.1`.
+pub fn load_patches(
+    to: &mut [T],
+    steps: (usize, usize),
+    source: &[T],
+    layout: Layout,
+    tiles: Tiles,
+    range: Range<usize>,
+    padding: usize,
+) {
+    let (to, source, steps) = (by_lanes_mut(to), by_lanes(source), (steps.0 / LANES, steps.1 / LANES));
+    let (row, pixel) = (layout.row_stride() / LANES, layout.shape.channels / LANES);
+    let end = |extent: usize| extent + layout.halo + padding;
+    let (bottom, right) = (end(layout.shape.height), end(layout.shape.width));
+    for (i, tile) in range.enumerate() {
+        let (sample, y, x) = tiles.at(tile);
+        let corner = layout.pixel(y as isize - padding as isize, x as isize - padding as isize);
+        let first = (sample * layout.sample_len() + corner) / LANES;
+        for channel in 0..pixel {
+            let mut d = load::<T, 4>(source, first + channel, (row, pixel), (bottom - y, right - x));
+            for s in 0..4 {
+                [d[0][s], d[1][s], d[2][s], d[3][s]] = patch([d[0][s], d[1][s], d[2][s], d[3][s]]);
+            }
+            let to = &mut to[i * steps.0 + channel..];
+            for (r, row) in d.into_iter().enumerate() {
+                for (s, value) in patch(row).into_iter().enumerate() {
+                    to[(r * 4 + s) * steps.1] = value;
+                }
+            }
+        }
+    }
+}
+}
+
+wide! {
+/// Transforms the 2x2 gradients of tiles; what is beyond the image is zero.
+pub fn load_gradients(
+    to: &mut [T],
+    steps: (usize, usize),
+    source: &[T],
+    layout: Layout,
+    tiles: Tiles,
+    range: Range<usize>,
+) {
+    let (to, source, steps) = (by_lanes_mut(to), by_lanes(source), (steps.0 / LANES, steps.1 / LANES));
+    let (row, pixel) = (layout.row_stride() / LANES, layout.shape.channels / LANES);
+    for (i, tile) in range.enumerate() {
+        let (sample, y, x) = tiles.at(tile);
+        let first = (sample * layout.sample_len() + layout.pixel(y as isize, x as isize)) / LANES;
+        let extents = (layout.shape.height - y, layout.shape.width - x);
+        for channel in 0..pixel {
+            let g = load::<T, 2>(source, first + channel, (row, pixel), extents);
+            let (left, right) = (gradient([g[0][0], g[1][0]]), gradient([g[0][1], g[1][1]]));
+            let to = &mut to[i * steps.0 + channel..];
+            for r in 0..4 {
+                for (s, value) in gradient([left[r], right[r]]).into_iter().enumerate() {
+                    to[(r * 4 + s) * steps.1] = value;
+                }
+            }
+        }
+    }
+}
+}
+
+wide! {
+/// Transforms tiles' products back and puts their 2x2 outputs in place, without those beyond the image.
+pub fn store_outputs(
+    products: &[T],
+    steps: (usize, usize),
+    target: &mut [T],
+    layout: Layout,
+    tiles: Tiles,
+    range: Range<usize>,
+    start: Start<'_, T>,
+) {
+    let (products, target, steps) =
+        (by_lanes(products), by_lanes_mut(target), (steps.0 / LANES, steps.1 / LANES));
+    let (row, pixel) = (layout.row_stride() / LANES, layout.shape.channels / LANES);
+    for (i, tile) in range.enumerate() {
+        let (sample, y, x) = tiles.at(tile);
+        let first = (sample * layout.sample_len() + layout.pixel(y as isize, x as isize)) / LANES;
+        let (height, width) = ((layout.shape.height - y).min(2), (layout.shape.width - x).min(2));
+        for channel in 0..pixel {
+            let mut m = [[[T::zero(); LANES]; 4]; 4];
+            let products = &products[i * steps.0 + channel..];
+            for (position, m) in m.as_flattened_mut().iter_mut().enumerate() {
+                *m = products[position * steps.1];
+            }
+            let mut columns = [[[T::zero(); LANES]; 4]; 2];
+            for s in 0..4 {
+                [columns[0][s], columns[1][s]] = output([m[0][s], m[1][s], m[2][s], m[3][s]]);
+            }
+            let outputs = [output(columns[0]), output(columns[1])];
+            for (r, outputs) in outputs.iter().enumerate().take(height) {
+                for (s, &value) in outputs.iter().enumerate().take(width) {
+                    let to = &mut target[first + r * row + s * pixel + channel];
+                    *to = match start {
+                        Start::Zero => value,
+                        Start::Existing => add(*to, value),
+                        Start::Bias(bias) => add(by_lanes(bias)[channel], value),
+                    };
+                }
+            }
+        }
+    }
+}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// One patch of one channel through all transforms.
+    fn convolve(d: [[f64; 4]; 4], g: [[f64; 3]; 3]) -> [[f64; 2]; 2] {
+        let spread = |x: f64| [x; LANES];
+        let patches = transpose(transpose(d.map(|row| row.map(spread))).map(patch)).map(patch);
+        let mut filter = [0.0; 16 * LANES];
+        store_filters(&mut filter, 0, LANES, g.map(|row| row.map(spread)));
+        let products: [[Lanes<f64>; 4]; 4] = core::array::from_fn(|i| {
+            core::array::from_fn(|j| patches[i][j].map(|v| v * filter[(i * 4 + j) * LANES]))
+        });
+        transpose(transpose(products).map(output)).map(output).map(|row| row.map(|lanes| lanes[3]))
+    }
+
+    fn values<const M: usize, const N: usize>(seed: &[f64]) -> [[f64; N]; M] {
+        core::array::from_fn(|i| core::array::from_fn(|j| seed[i * N + j]))
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn transforms_convolve(seed in proptest::collection::vec(-1.0f64..1.0, 25)) {
+            let (d, g) = (values::<4, 4>(&seed), values::<3, 3>(&seed[16..]));
+            let found = convolve(d, g);
+            for (i, row) in found.iter().enumerate() {
+                for (j, found) in row.iter().enumerate() {
+                    let sum: f64 = (0..9).map(|k| d[i + k / 3][j + k % 3] * g[k / 3][k % 3]).sum();
+                    prop_assert!((found - sum).abs() < 1e-14);
+                }
+            }
+        }
+
+        /// `<G g G^T, u> = <g, G^T u G>` and `<A^T m, y> = <m, A y>`: what goes backwards is the transpose.
+        #[test]
+        fn gradients_are_transposes(seed in proptest::collection::vec(-1.0f64..1.0, 25)) {
+            let (u, g) = (values::<4, 4>(&seed), values::<3, 3>(&seed[16..]));
+            let flat: [f64; 16] = core::array::from_fn(|i| u[i / 4][i % 4]);
+            let mut forward = [0.0; 16 * LANES];
+            store_filters(&mut forward, 0, LANES, g.map(|row| row.map(|x| [x; LANES])));
+            let forward: f64 = forward.chunks_exact(LANES).zip(&flat).map(|(a, b)| a[0] * b).sum();
+            let back: f64 =
+                filter_gradient(flat).as_flattened().iter().zip(g.as_flattened()).map(|(a, b)| a * b).sum();
+            prop_assert!((forward - back).abs() < 1e-14);
+
+            let spread = |x: f64| [x; LANES];
+            let (m, y) = (u[0].map(spread), [g[0][0], g[0][1]].map(spread));
+            let dot = |a: &[Lanes<f64>], b: &[Lanes<f64>]| a.iter().zip(b).map(|(a, b)| a[0] * b[0]).sum::<f64>();
+            prop_assert!((dot(&output(m), &y) - dot(&m, &gradient(y))).abs() < 1e-14);
+        }
+    }
+}
