@@ -21,18 +21,16 @@ pub fn initial<T: Scalar>(segments: &[Segment], seed: u64) -> Vec<T> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let mut values = Vec::with_capacity(segments.last().map_or(0, |segment| segment.range.end));
     for segment in segments {
-        let deviation = match segment.init {
-            Init::Constant(value) => {
-                values.extend(segment.range.clone().map(|_| T::of(f64::from(value))));
-                continue;
+        match segment.init {
+            Init::Constant(value) => values.extend(segment.range.clone().map(|_| T::of(f64::from(value)))),
+            Init::He { fan_in } => {
+                let deviation = (2.0 / fan_in as f64).sqrt();
+                values.extend(segment.range.clone().map(|_| {
+                    let normal: f64 = StandardNormal.sample(&mut rng);
+                    T::of(deviation * normal)
+                }));
             }
-            Init::He { fan_in } => (2.0 / fan_in as f64).sqrt(),
-            Init::Normal { deviation } => f64::from(deviation),
-        };
-        values.extend(segment.range.clone().map(|_| {
-            let normal: f64 = StandardNormal.sample(&mut rng);
-            T::of(deviation * normal)
-        }));
+        }
     }
     values
 }

@@ -134,7 +134,7 @@ impl<T: Scalar> Network<T> {
         &self.segments
     }
 
-    /// Parameters to start from: weights by He et al. 2015, those of the logits near zero, biases 0, batch
+    /// Parameters to start from: weights by He et al. 2015, those of the logits and biases 0, batch
     /// normalisation the identity. The same for the same seed on every machine.
     #[must_use]
     pub fn initial_parameters(&self, seed: u64) -> Vec<T> {

@@ -226,7 +226,8 @@ fn architectures() {
             move |_| values.next().unwrap()
         });
         network.set_batch(images.view(), &[0, 2, 1]).unwrap();
-        let mut w = network.initial_parameters(1);
+        let mut w: Vec<f64> =
+            network.initial_parameters(1).iter().zip(noise(2)).map(|(w, n)| w + 0.1 * n).collect();
         let (mut g, mut scratch) = (vec![0.0; w.len()], vec![0.0; w.len()]);
         network.gradient(&w, &mut g, Pass::Clean).unwrap();
         let largest = g.iter().fold(0.0f64, |m, g| m.max(g.abs()));

@@ -124,7 +124,7 @@ pub fn product<T: Scalar>(
                 match start {
                     Start::Zero => {}
                     Start::Existing => {
-                        sums[..columns].copy_from_slice(&out[row as usize + column..][..columns])
+                        sums[..columns].copy_from_slice(&out[row as usize + column..][..columns]);
                     }
                     Start::Bias(bias) => sums[..columns].copy_from_slice(&bias[column..][..columns]),
                 }

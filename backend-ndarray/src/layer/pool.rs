@@ -127,6 +127,7 @@ const LANES: usize = 8;
 /// Keeps the larger of two values in `best`, and in `chosen` the window's pixel `k` where that was the newer. The
 /// first pixel is taken as it is; a NaN wins, so that it shows in the loss.
 #[inline(always)]
+#[expect(clippy::neg_cmp_op_on_partial_ord, reason = "a NaN is not at most anything")]
 fn keep_larger<T: Scalar>(best: &mut [T], chosen: &mut [u32], values: &[T], k: u32) {
     if k == 0 {
         best.copy_from_slice(values);

@@ -11,9 +11,9 @@ pub enum Op {
         /// Length of `y`.
         outputs: usize,
     },
-    /// The same, with the network's logits as `y`: starts near zero, so that all classes begin equally likely.
-    /// (Weights of He et al. are made for a ReLU behind them; as a head they begin with confident guesses, from which
-    /// SAM at a large radius does not always recover.)
+    /// The same, with the network's logits as `y`. Its weights start at zero, so that every class begins equally likely
+    /// whatever the layers before have done to the scale: weights of He et al. would begin with confident guesses,
+    /// from which SAM does not always recover.
     Classify {
         /// Number of classes.
         classes: usize,
@@ -131,8 +131,8 @@ impl Op {
                 (Some(Parameter::matrix(input.len(), outputs, init)), constant(Role::Bias, 0.0, outputs))
             }
             Self::Classify { classes } => {
-                let init = Init::Normal { deviation: 0.01 };
-                (Some(Parameter::matrix(input.len(), classes, init)), constant(Role::Bias, 0.0, classes))
+                let weights = Parameter::matrix(input.len(), classes, Init::Constant(0.0));
+                (Some(weights), constant(Role::Bias, 0.0, classes))
             }
             Self::Conv { channels, kernel, bias, .. } => (
                 Some(Parameter::filters(kernel, input.channels, channels)),

@@ -33,11 +33,6 @@ pub enum Init {
         /// Inputs that one output sums over.
         fan_in: usize,
     },
-    /// Independent normal values of mean 0.
-    Normal {
-        /// Standard deviation.
-        deviation: f32,
-    },
     /// Every value the same.
     Constant(f32),
 }

@@ -28,7 +28,7 @@ const BLOCK_BYTES: usize = 160 * 1024;
 
 /// Whether the method applies to filters of this extent on these channels.
 pub const fn applies(kernel: usize, stride: usize, inputs: usize, outputs: usize) -> bool {
-    kernel == 3 && stride == 1 && inputs % LANES == 0 && outputs % LANES == 0
+    kernel == 3 && stride == 1 && inputs.is_multiple_of(LANES) && outputs.is_multiple_of(LANES)
 }
 
 /// Tiles of 2x2 pixels over an image, row by row, sample by sample.
