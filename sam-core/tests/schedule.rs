@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use sam_core::Schedule;
-use sam_core::schedule::Decay;
+use sam_core::schedule::{Decay, tied};
 
 proptest! {
     #[test]
@@ -44,6 +44,15 @@ proptest! {
             }
             _ => prop_assert_eq!(last, 0.0),
         }
+    }
+
+    #[test]
+    fn a_tied_radius_follows_the_rate(low in 0.0..0.1f64, span in 0.01..1.0f64, radius in 0.01..0.1f64, grow in 0.0..1.0f64, t in 0.0..1.0f64) {
+        let (rate, ends) = ((low, low + span), (radius, radius + grow));
+        prop_assert_eq!(tied(rate.0, rate, ends), ends.0);
+        prop_assert!((tied(rate.1, rate, ends) - ends.1).abs() < 1e-12);
+        prop_assert!((tied(low + t * span, rate, ends) - (radius + t * grow)).abs() < 1e-12);
+        prop_assert_eq!(tied(low, (low, low), ends), ends.1);
     }
 
     #[test]
