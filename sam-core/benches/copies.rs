@@ -1,7 +1,8 @@
-//! The memory passes in units of a plain copy, with the limits that they must keep: `cargo bench -p sam-core --bench copies`.
+//! The memory passes in units of a plain copy, with the limits that they must keep. Run it with
+//! `cargo bench -p sam-core --bench copies`.
 //!
-//! Passes run in turn, so that a busy machine slows all of them alike; medians are compared. At the memory's speed norm,
-//! perturbation and update together are 9 words a weight, 4.5 copies.
+//! Passes run in turn, so that a busy machine slows all of them alike; medians are compared. At the memory's
+//! speed norm, perturbation and update together are 9 words a weight, 4.5 copies.
 
 #[path = "support/passes.rs"]
 mod passes;

@@ -2,8 +2,8 @@
 
 use crate::ParamSpace;
 
-/// Arithmetic on whole gradients, for storages that want the methods that combine several (GSAM, LookSAM, WSAM, ...).
-/// Plain SAM never needs it.
+/// Arithmetic on whole gradients, for storages that want the methods that combine several (GSAM, LookSAM,
+/// WSAM, ...). Plain SAM never needs it.
 ///
 /// `projection` and `ratio` are what those methods use dot products for; as quotients they neither over- nor
 /// underflow where the products would. A device answers them on the host: one round trip each.

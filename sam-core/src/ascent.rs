@@ -7,8 +7,8 @@ use crate::{ParamSpace, Rule, state::state};
 
 /// An ascent rule: turns the clean gradient into a perturbation.
 pub trait AscentRule<S: ParamSpace> {
-    /// Makes `w + eps` in the storage and returns the norm that the perturbation was scaled by. `g` is the clean
-    /// gradient; it may be used as scratch space, since the second gradient overwrites it.
+    /// Makes `w + eps` in the storage and returns the norm that the perturbation was scaled by. `g` is the
+    /// clean gradient; it may be used as scratch space, since the second gradient overwrites it.
     ///
     /// Nothing that outlives the step may change here: it may still be called off.
     ///

@@ -15,10 +15,12 @@ pub trait Descent<P: ?Sized, G: ?Sized = P> {
 
     /// Updates `params` in place along `grads`, which it may use as scratch space.
     ///
-    /// `grads` is finite where the storage can tell on the host; see [`ParamSpace::check`](crate::ParamSpace::check).
+    /// `grads` is finite where the storage can tell on the host; see
+    /// [`ParamSpace::check`](crate::ParamSpace::check).
     ///
     /// # Errors
-    /// Whatever keeps the optimizer from stepping; it must then leave `params` and its own state as they were.
+    /// Whatever keeps the optimizer from stepping; it must then leave `params` and its own state as they
+    /// were.
     fn descend(&mut self, params: &mut P, grads: &mut G) -> Result<(), Self::Error>;
 }
 
@@ -45,8 +47,8 @@ pub trait Momentum<G: ?Sized> {
 /// How weights are pulled towards zero.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum WeightDecay<R> {
-    /// `g + decay * w` takes the place of `g`: decay passes through the momentum. This is the paper's `lambda ||w||^2`
-    /// outside the ascent, with `decay = 2 lambda`.
+    /// `g + decay * w` takes the place of `g`: decay passes through the momentum. This is the paper's
+    /// `lambda ||w||^2` outside the ascent, with `decay = 2 lambda`.
     Coupled(R),
     /// `w * (1 - lr * decay)` takes the place of `w` (Loshchilov and Hutter, ICLR 2019).
     Decoupled(R),

@@ -5,8 +5,8 @@ use core::fmt;
 
 use crate::Pass;
 
-/// Why a step failed. Whatever it was, parameters and optimizer state are as before the step, unless the storage
-/// itself failed to restore them.
+/// Why a step failed. Whatever it was, parameters and optimizer state are as before the step, unless the
+/// storage itself failed to restore them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StepError<S, O, D> {
     /// The storage of the parameters failed.

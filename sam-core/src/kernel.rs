@@ -1,14 +1,15 @@
 //! Level 0: the formulas, on numbers and on slices. Every backend must reproduce them.
 //!
-//! With `x_i = t_i |g_i|`, where `t_i = 1` (SAM) or `|w_i| + eta` (ASAM), and `1/p + 1/q = 1`, eq. 2 of the paper is
+//! With `x_i = t_i |g_i|`, where `t_i = 1` (SAM) or `|w_i| + eta` (ASAM), and `1/p + 1/q = 1`, eq. 2 of the
+//! paper is
 //!
 //! ```text
 //! eps_i = rho * t_i * sign(g_i) * x_i^(q-1) / (sum_j x_j^q)^(1/p)
 //! ```
 //!
-//! Two things are ours. Every `x` is divided by a scale first where it could over- or underflow, which changes nothing
-//! in exact arithmetic; and sums run in a fixed order, so that a norm's bits depend neither on how the parameters are
-//! split into tensors nor on the number of threads. See [`Sweep`] for that order.
+//! Two things are ours. Every `x` is divided by a scale first where it could over- or underflow, which
+//! changes nothing in exact arithmetic; and sums run in a fixed order, so that a norm's bits depend neither
+//! on how the parameters are split into tensors nor on the number of threads. See [`Sweep`] for that order.
 
 mod ascent;
 mod dot;

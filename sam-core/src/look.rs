@@ -11,17 +11,17 @@ use crate::{
     StepResult,
 };
 
-/// LookSAM (Liu et al., CVPR 2022): a SAM step every `k` steps, which also keeps the part of the perturbed gradient `h`
-/// that is orthogonal to the clean one `g`; the steps between add that part to the clean gradient, at a share `alpha` of
-/// its length.
+/// LookSAM (Liu et al., CVPR 2022): a SAM step every `k` steps, which also keeps the part of the perturbed
+/// gradient `h` that is orthogonal to the clean one `g`; the steps between add that part to the clean
+/// gradient, at a share `alpha` of its length.
 ///
 /// ```text
 /// every k-th step, from the first on:   v = h - (h.g / g.g) g        base step along h
 /// else:                                 base step along g + alpha * (||g|| / ||v||) v
 /// ```
 ///
-/// Norms are those of the whole gradient, as in the paper. Cost: 1 + 1/k gradients a step, two words a weight. `k = 1` is
-/// [`Sam`](crate::Sam), bit for bit.
+/// Norms are those of the whole gradient, as in the paper. Cost: 1 + 1/k gradients a step, two words a
+/// weight. `k = 1` is [`Sam`](crate::Sam), bit for bit.
 #[derive(Clone, Debug)]
 pub struct LookSam<S: GradientAlgebra, D, B> {
     /// The storage of the parameters.
@@ -77,8 +77,8 @@ where
     D: Descent<S::Params, S::Grads>,
     B: BorrowMut<S::Grads>,
 {
-    /// One step on the parameters `w`; `g` is scratch space for the gradients. [`Step::perturbed`] tells whether it took a
-    /// second gradient.
+    /// One step on the parameters `w`; `g` is scratch space for the gradients. [`Step::perturbed`] tells
+    /// whether it took a second gradient.
     ///
     /// # Errors
     /// [`StepError`] says who failed. `w` and all state are then as before the step.

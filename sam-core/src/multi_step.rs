@@ -16,8 +16,8 @@ pub trait RepeatedAscent: ParamSpace {
     /// As [`ParamSpace::ascend`].
     fn reset(&mut self, eps: &mut Self::Grads) -> Result<(), Self::Error>;
 
-    /// Adds the perturbation (eq. 2) with radius `rate` along `g` to `eps`, projects `eps` onto the ball of `rule`, and makes
-    /// `w + eps`, which `perturbed` then shows. `norm` is that of `g`.
+    /// Adds the perturbation (eq. 2) with radius `rate` along `g` to `eps`, projects `eps` onto the ball of
+    /// `rule`, and makes `w + eps`, which `perturbed` then shows. `norm` is that of `g`.
     ///
     /// # Errors
     /// As [`ParamSpace::ascend`].
@@ -32,18 +32,20 @@ pub trait RepeatedAscent: ParamSpace {
     ) -> Result<(), Self::Error>;
 }
 
-/// SAM with several iterations in the inner maximization (appendix C.6 of the paper): projected gradient ascent.
+/// SAM with several iterations in the inner maximization (appendix C.6 of the paper): projected gradient
+/// ascent.
 ///
 /// ```text
 /// eps = 0;   steps times:   eps = project(eps + rate * eps-hat(grad(w + eps)) / rho)
 /// base step along           grad(w + eps)
 /// ```
 ///
-/// The projection is onto the ball `||T^-1 eps||_p <= rho`, for every `p`: see [`project`](crate::kernel::project) for its
-/// cost. The paper does not print its step length; with `rate = rho` one step is [`Sam`](crate::Sam), bit for bit.
+/// The projection is onto the ball `||T^-1 eps||_p <= rho`, for every `p`: see
+/// [`project`](crate::kernel::project) for its cost. The paper does not print its step length; with
+/// `rate = rho` one step is [`Sam`](crate::Sam), bit for bit.
 ///
-/// Cost: `steps + 1` gradients a step, one word a weight. Of the report, `norm` is the clean gradient's, `perturbed` the loss
-/// at the last point.
+/// Cost: `steps + 1` gradients a step, one word a weight. Of the report, `norm` is the clean gradient's,
+/// `perturbed` the loss at the last point.
 #[derive(Clone, Debug)]
 pub struct MultiStepSam<S: RepeatedAscent, D, B> {
     /// The storage of the parameters.

@@ -9,9 +9,9 @@ use core::fmt;
 
 /// Which of a step's gradient evaluations is being asked for.
 ///
-/// A network updates batch-norm statistics in the clean pass only, and replays in the perturbed pass the dropout
-/// masks that it drew in the clean one. Every step begins with one clean pass over its mini-batch; the methods with
-/// one gradient a step make it at perturbed parameters.
+/// A network updates batch-norm statistics in the clean pass only, and replays in the perturbed pass the
+/// dropout masks that it drew in the clean one. Every step begins with one clean pass over its mini-batch;
+/// the methods with one gradient a step make it at perturbed parameters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Pass {
     /// The first look at the mini-batch: at the current parameters.
@@ -31,8 +31,8 @@ impl fmt::Display for Pass {
 
 /// Loss and gradient of one mini-batch at given parameters.
 ///
-/// `P` (parameters) and `G` (gradients) are parameters of the trait, so one network may serve several storages. Both
-/// passes of a step must use the same mini-batch.
+/// `P` (parameters) and `G` (gradients) are parameters of the trait, so one network may serve several
+/// storages. Both passes of a step must use the same mini-batch.
 pub trait GradientOracle<P: ?Sized, G: ?Sized = P> {
     /// The loss; on a GPU it may be a handle to a value that nobody has waited for yet.
     type Loss;

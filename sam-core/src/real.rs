@@ -11,9 +11,9 @@ mod sealed {
 
 /// `f32` or `f64`: what parameters, gradients and hyper-parameters are made of.
 ///
-/// Sealed, and small on purpose. A public bound on a general float trait would let some other crate in the build
-/// switch its functions from `libm` to the platform's and so change last bits; every function here has one
-/// implementation. Half precision is missing on purpose too: perturbed parameters must be able to move by
+/// Sealed, and small on purpose. A public bound on a general float trait would let some other crate in the
+/// build switch its functions from `libm` to the platform's and so change last bits; every function here has
+/// one implementation. Half precision is missing on purpose too: perturbed parameters must be able to move by
 /// `rho / sqrt(n)`, and at 11 M parameters most `f16` and `bf16` values cannot.
 pub trait Real:
     sealed::Sealed
@@ -52,7 +52,8 @@ pub trait Real:
     /// Neither infinite nor NaN.
     fn is_finite(self) -> bool;
 
-    /// -1, 0 or 1. Unlike `f64::signum`, zero has no sign here: eq. 2 leaves a weight without a gradient in place.
+    /// -1, 0 or 1. Unlike `f64::signum`, zero has no sign here: eq. 2 leaves a weight without a gradient in
+    /// place.
     #[must_use]
     fn sign(self) -> Self {
         if self > Self::ZERO {

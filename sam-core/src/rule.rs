@@ -6,8 +6,8 @@ use crate::Real;
 
 /// The p-norm that bounds the perturbation, with `1/p + 1/q = 1`.
 ///
-/// Variants may be matched by a backend; a general `p` is made by [`Norm::from_p`], so `p` and `q` always belong
-/// together.
+/// Variants may be matched by a backend; a general `p` is made by [`Norm::from_p`], so `p` and `q` always
+/// belong together.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Norm {
     /// `p = 1`: the whole radius goes to the one coordinate with the largest gradient (the first of several).
@@ -85,11 +85,12 @@ impl fmt::Display for InvalidExponent {
 
 impl core::error::Error for InvalidExponent {}
 
-/// The ball that the perturbation lives in: `||T^-1 eps||_p <= rho`, where `T` is the identity (SAM) or the diagonal
-/// `|w| + eta` (ASAM, Kwon et al., ICML 2021).
+/// The ball that the perturbation lives in: `||T^-1 eps||_p <= rho`, where `T` is the identity (SAM) or the
+/// diagonal `|w| + eta` (ASAM, Kwon et al., ICML 2021).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Rule<R> {
-    /// Radius, in the units of the weights (SAM) or relative to them (ASAM). 0 is the base optimizer, bit for bit.
+    /// Radius, in the units of the weights (SAM) or relative to them (ASAM). 0 is the base optimizer, bit
+    /// for bit.
     pub rho: R,
     /// Which norm.
     pub norm: Norm,
@@ -103,7 +104,8 @@ impl<R: Real> Rule<R> {
         Self { rho, norm, adaptive: None }
     }
 
-    /// The paper's: `p = 2`. It tunes `rho` in {0.01, 0.02, 0.05, 0.1, 0.2, 0.5} and finds 0.05 often satisfactory.
+    /// The paper's: `p = 2`. It tunes `rho` in {0.01, 0.02, 0.05, 0.1, 0.2, 0.5} and finds 0.05 often
+    /// satisfactory.
     pub const fn l2(rho: R) -> Self {
         Self::new(rho, Norm::L2)
     }

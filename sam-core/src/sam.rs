@@ -26,10 +26,11 @@ pub struct Sam<S: ParamSpace, D> {
 pub enum Outcome {
     /// An ordinary step.
     Descended,
-    /// The clean gradient was zero: the perturbation was zero, and the base optimizer stepped as it would without SAM.
+    /// The clean gradient was zero: the perturbation was zero, and the base optimizer stepped as it would
+    /// without SAM.
     ZeroGradient,
-    /// The gradient of this pass had an infinite or NaN entry. The parameters and the base optimizer's state are
-    /// what they were before the step, bit for bit.
+    /// The gradient of this pass had an infinite or NaN entry. The parameters and the base optimizer's state
+    /// are what they were before the step, bit for bit.
     NonFinite(Pass),
     /// The storage answers on its device, where it also acts on the answer.
     Deferred,
@@ -83,7 +84,8 @@ pub type StepResult<S, L, OE, DE> =
 pub(crate) type Evaluated<L, SE, OE, DE> = Result<(L, Outcome), StepError<SE, OE, DE>>;
 
 impl<S: ParamSpace, D: Descent<S::Params, S::Grads>> Sam<S, D> {
-    /// One step on the parameters `w`; `g` is scratch space for the gradients and holds the last one afterwards.
+    /// One step on the parameters `w`; `g` is scratch space for the gradients and holds the last one
+    /// afterwards.
     ///
     /// # Errors
     /// [`StepError`] says who failed. `w` and the base optimizer's state are then as before the step.
@@ -125,8 +127,8 @@ impl<S: ParamSpace, D: Descent<S::Params, S::Grads>> Sam<S, D> {
 }
 
 impl<S: ParamSpace, D> Sam<S, D> {
-    /// First half of a step, for who computes the second gradient himself: goes up from `w` along the gradient `g` and
-    /// lends the perturbed parameters out.
+    /// First half of a step, for who computes the second gradient himself: goes up from `w` along the
+    /// gradient `g` and lends the perturbed parameters out.
     ///
     /// # Errors
     /// The storage's; `w` is then restored.

@@ -28,8 +28,8 @@ pub enum Decay<R> {
 
 /// A rate that rises linearly to `peak` during warm-up and then decays.
 ///
-/// A function of the step index and nothing else: there is no state to save, and a resumed run sees the rates of the
-/// run that was never stopped. Fits radii as well as learning rates.
+/// A function of the step index and nothing else: there is no state to save, and a resumed run sees the rates
+/// of the run that was never stopped. Fits radii as well as learning rates.
 ///
 /// ```
 /// use sam_core::schedule::Schedule;
@@ -100,8 +100,8 @@ impl<R: Real> Schedule<R> {
     }
 }
 
-/// A radius that follows the learning rate (GSAM, Zhuang et al., ICLR 2022): `radius.0` at the rate `rate.0`, `radius.1`
-/// at `rate.1`, linear between and beyond. If both rates are the same it is `radius.1`.
+/// A radius that follows the learning rate (GSAM, Zhuang et al., ICLR 2022): `radius.0` at the rate `rate.0`,
+/// `radius.1` at `rate.1`, linear between and beyond. If both rates are the same it is `radius.1`.
 pub fn tied<R: Real>(now: R, rate: (R, R), radius: (R, R)) -> R {
     let span = rate.1.widen() - rate.0.widen();
     let share = if span == 0.0 { 1.0 } else { (now.widen() - rate.0.widen()) / span };

@@ -21,8 +21,9 @@ pub trait HessianVector<P: ?Sized, G: ?Sized = P>: GradientOracle<P, G> {
 
 /// A storage that can differentiate its ascent.
 pub trait DifferentiableAscent: GradientAlgebra {
-    /// Splits `(d eps / dw)^T h` into what needs no Hessian, added to `h`, and the vector that the Hessian has still to
-    /// be multiplied by; `false` if that vector is zero. `g` is the clean gradient, `norm` its norm.
+    /// Splits `(d eps / dw)^T h` into what needs no Hessian, added to `h`, and the vector that the Hessian
+    /// has still to be multiplied by; `false` if that vector is zero. `g` is the clean gradient, `norm`
+    /// its norm.
     ///
     /// # Errors
     /// As [`GradientAlgebra::copy`].
@@ -37,15 +38,16 @@ pub trait DifferentiableAscent: GradientAlgebra {
     ) -> Result<bool, Self::Error>;
 }
 
-/// SAM with the term that eq. 3 drops (appendix C.4 of the paper): with the clean gradient `g` and the perturbed one `h`,
-/// the base optimizer descends along the gradient of `L(w + eps-hat(w))`,
+/// SAM with the term that eq. 3 drops (appendix C.4 of the paper): with the clean gradient `g` and the
+/// perturbed one `h`, the base optimizer descends along the gradient of `L(w + eps-hat(w))`,
 ///
 /// ```text
 /// h + (d eps-hat / dw)^T h            p = 2, SAM:  h + H(w) (rho / ||g||) (h - (g.h / g.g) g)
 /// ```
 ///
-/// for every `p` and for ASAM. Where `eps-hat` has no derivative (`p = 1` at a tie, `g_i = 0` for `p > 2`, `w_i = 0` for
-/// ASAM) the coordinate's part is left out. In that experiment of the paper it generalised worse than eq. 3.
+/// for every `p` and for ASAM. Where `eps-hat` has no derivative (`p = 1` at a tie, `g_i = 0` for `p > 2`,
+/// `w_i = 0` for ASAM) the coordinate's part is left out. In that experiment of the paper it generalised
+/// worse than eq. 3.
 ///
 /// Cost: 2 gradients and 1 Hessian-vector product a step (2 more gradients with
 /// [`FiniteDifference`](difference::FiniteDifference)), two words a weight.

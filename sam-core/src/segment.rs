@@ -43,12 +43,12 @@ pub enum Scope {
     Segment,
 }
 
-/// A [`SliceSpace`](crate::SliceSpace) whose parameters are perturbed segment by segment: SAM on chosen layers only, none on
-/// biases, ASAM on weights only, a radius for each layer.
+/// A [`SliceSpace`](crate::SliceSpace) whose parameters are perturbed segment by segment: SAM on chosen
+/// layers only, none on biases, ASAM on weights only, a radius for each layer.
 ///
-/// With one segment, or with any number of segments alike and [`Scope::Global`], it is the slice space, bit for bit. Memory:
-/// one word a weight, and the table. Traffic: with [`Scope::Segment`] one more read than with [`Scope::Global`]. The reported
-/// norm is the global one in both cases.
+/// With one segment, or with any number of segments alike and [`Scope::Global`], it is the slice space, bit
+/// for bit. Memory: one word a weight, and the table. Traffic: with [`Scope::Segment`] one more read than
+/// with [`Scope::Global`]. The reported norm is the global one in both cases.
 #[derive(Clone, Debug)]
 pub struct SegmentedSpace<T, B, L> {
     /// Whose norm.

@@ -9,12 +9,12 @@ use core::marker::PhantomData;
 use crate::kernel::{self, Ascent, DualNorm};
 use crate::{LengthMismatch, ParamSpace, Real, Rule, Verdict};
 
-/// [`ParamSpace`] over plain slices, with a lent second buffer for the perturbed parameters: a `Vec`, an array, a
-/// `&mut [T]`.
+/// [`ParamSpace`] over plain slices, with a lent second buffer for the perturbed parameters: a `Vec`, an
+/// array, a `&mut [T]`.
 ///
-/// `w` is never modified by the ascent, so restoring is free and exact, and whatever interrupts a step loses nothing.
-/// Memory: one word a weight. Traffic of a step: 1 read for the norm, 2 reads and 1 write for the perturbation, 1 read
-/// for the check of the second gradient.
+/// `w` is never modified by the ascent, so restoring is free and exact, and whatever interrupts a step loses
+/// nothing. Memory: one word a weight. Traffic of a step: 1 read for the norm, 2 reads and 1 write for the
+/// perturbation, 1 read for the check of the second gradient.
 ///
 /// Not for half precision: see [`Real`].
 #[derive(Clone, Debug)]
@@ -24,8 +24,8 @@ pub struct SliceSpace<T, B> {
 }
 
 impl<T: Real, B: AsRef<[T]> + AsMut<[T]>> SliceSpace<T, B> {
-    /// A space whose perturbed parameters go into `buffer`, which must be as long as the parameters. What the buffer
-    /// holds before a step does not matter.
+    /// A space whose perturbed parameters go into `buffer`, which must be as long as the parameters. What the
+    /// buffer holds before a step does not matter.
     pub const fn new(buffer: B) -> Self {
         Self { perturbed: buffer, element: PhantomData }
     }

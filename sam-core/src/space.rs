@@ -11,8 +11,8 @@ pub enum Verdict {
     Zero,
     /// An entry is infinite or NaN.
     NonFinite,
-    /// The answer lives on a device and reading it would stall the step. The storage and the base optimizer act on
-    /// it there.
+    /// The answer lives on a device and reading it would stall the step. The storage and the base optimizer
+    /// act on it there.
     Unknown,
 }
 
@@ -21,15 +21,16 @@ pub enum Verdict {
 /// The operations are whole-model and fused, because memory traffic is what SAM adds to two gradients: a
 /// vector-algebra trait (axpy, dot, scale) would read and write everything nearly twice as often.
 ///
-/// Methods may return before the work is done (a CUDA stream); calls behave as if they were executed in order.
+/// Methods may return before the work is done (a CUDA stream); calls behave as if they were executed in
+/// order.
 ///
 /// Contract:
-/// - `ascend`, `perturbed`, oracle, `restore` happen in this order; `restore` puts back every bit of `w` and never
-///   moves `w` to another address.
+/// - `ascend`, `perturbed`, oracle, `restore` happen in this order; `restore` puts back every bit of `w` and
+///   never moves `w` to another address.
 /// - A zero or non-finite norm makes `ascend` perturb by nothing.
-/// - Where [`ParamSpace::verdict`] or [`ParamSpace::check`] answers [`Verdict::Unknown`], the storage itself sees to it
-///   that a non-finite gradient changes neither the parameters nor the base optimizer's state: its kernels read the
-///   norm and the check's flag where they are.
+/// - Where [`ParamSpace::verdict`] or [`ParamSpace::check`] answers [`Verdict::Unknown`], the storage itself
+///   sees to it that a non-finite gradient changes neither the parameters nor the base optimizer's state: its
+///   kernels read the norm and the check's flag where they are.
 pub trait ParamSpace {
     /// The parameters, `w`.
     type Params: ?Sized;
@@ -56,7 +57,8 @@ pub trait ParamSpace {
     /// What the norm says about the gradient.
     fn verdict(&self, norm: &Self::Norm) -> Verdict;
 
-    /// Makes `w + eps-hat(w, g)` (eq. 2), in a second buffer of the space's or in `w` itself after remembering it.
+    /// Makes `w + eps-hat(w, g)` (eq. 2), in a second buffer of the space's or in `w` itself after
+    /// remembering it.
     ///
     /// # Errors
     /// As [`ParamSpace::dual_norm`]; `w` is then unchanged or can be restored.
@@ -73,7 +75,8 @@ pub trait ParamSpace {
         w
     }
 
-    /// Puts back, bit for bit, what [`ParamSpace::ascend`] changed. Nothing to do where `w` was never touched.
+    /// Puts back, bit for bit, what [`ParamSpace::ascend`] changed. Nothing to do where `w` was never
+    /// touched.
     ///
     /// # Errors
     /// A device that fails.

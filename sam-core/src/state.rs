@@ -20,8 +20,9 @@ pub enum WordsMut<'a, R> {
 
 /// State that survives a restart bit for bit.
 ///
-/// Hyper-parameters are configuration, not state: who builds the object anew gives them again. Names are unique within
-/// one object, and within a [`Sam`](crate::Sam) or a variant of it: those pass on what their parts have.
+/// Hyper-parameters are configuration, not state: who builds the object anew gives them again. Names are
+/// unique within one object, and within a [`Sam`](crate::Sam) or a variant of it: those pass on what their
+/// parts have.
 ///
 /// ```
 /// use sam_core::{Descent, Sgd, State, Words, WordsMut};

@@ -1,8 +1,8 @@
 //! Conformance checks for implementors of the traits. Needs `std`; meant for test builds.
 //!
-//! A storage describes itself once, as a [`Storage`]; [`check_space`] and [`check_descent`] then compare it with plain `f64`
-//! loops. [`check_oracle`] compares a gradient with differences of the loss. All of them panic with what they expected, what
-//! they found and for which input.
+//! A storage describes itself once, as a [`Storage`]; [`check_space`] and [`check_descent`] then compare it
+//! with plain `f64` loops. [`check_oracle`] compares a gradient with differences of the loss. All of them
+//! panic with what they expected, what they found and for which input.
 //!
 //! ```
 //! use sam_core::testkit::{check_space, Storage};
@@ -49,7 +49,8 @@ pub trait Storage {
     type Params: BorrowMut<<Self::Space as ParamSpace>::Params>;
     /// Owns gradients.
     type Grads: BorrowMut<<Self::Space as ParamSpace>::Grads>;
-    /// Largest relative error of a norm, and of a perturbed parameter relative to the largest part of the sum.
+    /// Largest relative error of a norm, and of a perturbed parameter relative to the largest part of the
+    /// sum.
     const TOLERANCE: f64;
 
     /// A space for `len` parameters.

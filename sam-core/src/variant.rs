@@ -10,8 +10,9 @@ use crate::{
 
 /// An ascent rule, a combination of the two gradients and a base optimizer, freely combined.
 ///
-/// With [`AlongGradient`](crate::ascent::AlongGradient) and [`PerturbedOnly`](crate::combination::PerturbedOnly) it is
-/// [`Sam`](crate::Sam), bit for bit. Friendly SAM with GSAM's combination on top of Adam:
+/// With [`AlongGradient`](crate::ascent::AlongGradient) and
+/// [`PerturbedOnly`](crate::combination::PerturbedOnly) it is [`Sam`](crate::Sam), bit for bit. Friendly SAM
+/// with GSAM's combination on top of Adam:
 ///
 /// ```
 /// use sam_core::{Adam, Friendly, Gsam, Rule, SliceSpace, Variant};
@@ -30,8 +31,9 @@ use crate::{
 /// assert!(w[0] < 2.92 && w[1] > -1.92);
 /// ```
 ///
-/// Cost: two gradients a step, and what the parts say of themselves. The promises of [`Sam`](crate::Sam) hold: a
-/// gradient that is not finite, in either pass or after the combination, changes neither `w` nor any state.
+/// Cost: two gradients a step, and what the parts say of themselves. The promises of [`Sam`](crate::Sam)
+/// hold: a gradient that is not finite, in either pass or after the combination, changes neither `w` nor any
+/// state.
 #[derive(Clone, Debug)]
 pub struct Variant<S: ParamSpace, A, C, D> {
     /// The storage of the parameters.

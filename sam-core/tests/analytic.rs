@@ -38,8 +38,8 @@ impl Reference {
     }
 }
 
-/// Runs a method, which says whether it worked, beside its reference. `expected` is what the base optimizer descends
-/// along, given `w` and the step.
+/// Runs a method, which says whether it worked, beside its reference. `expected` is what the base optimizer
+/// descends along, given `w` and the step.
 fn agree(
     mut method: impl FnMut(&mut [f64], &mut [f64]) -> bool,
     mut expected: impl FnMut(&Reference, usize) -> Vector,

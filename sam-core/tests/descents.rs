@@ -1,4 +1,5 @@
-//! Adam, AdamW, RMSProp, Lion and clipping against loops over single weights, and what all base optimizers share.
+//! Adam, AdamW, RMSProp, Lion and clipping against loops over single weights, and what all base optimizers
+//! share.
 
 use proptest::prelude::*;
 use sam_core::{Adam, Clipped, Descent, Lion, RmsProp, Sgd, State, WeightDecay, Words, WordsMut};

@@ -1,4 +1,5 @@
-//! Equation 2 as properties: the perturbation lies on the sphere, attains Hoelder's bound, and nothing beats it.
+//! Equation 2 as properties: the perturbation lies on the sphere, attains Hoelder's bound, and nothing beats
+//! it.
 //!
 //! The references are plain `f64` loops over entries divided by the largest one.
 

@@ -1,4 +1,5 @@
-//! What must hold for every method: counts, ends of the range, failures, resuming; and which methods are others' ends.
+//! What must hold for every method: counts, ends of the range, failures, resuming; and which methods are
+//! others' ends.
 
 #[path = "support/method.rs"]
 mod method;

@@ -1,4 +1,5 @@
-//! Methods over a storage that perturbs in place: the same bits as over slices, and parameters that always come back.
+//! Methods over a storage that perturbs in place: the same bits as over slices, and parameters that always
+//! come back.
 
 #[path = "support/in_place.rs"]
 mod in_place;

@@ -1,4 +1,5 @@
-//! SGD against loops written from `torch.optim.SGD`'s documentation, and the identities at the ends of its range.
+//! SGD against loops written from `torch.optim.SGD`'s documentation, and the identities at the ends of its
+//! range.
 
 use proptest::prelude::*;
 use sam_core::{Descent, Rule, Sam, Sgd, SliceSpace, WeightDecay};

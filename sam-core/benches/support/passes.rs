@@ -1,7 +1,7 @@
 //! The memory passes of a step over 25 M `f32` weights, and a plain copy of the same vector.
 //!
-//! A word is one `f32` a weight, read or written: the copy moves 2, the norm 1, the perturbation 3, the check 1, the SGD
-//! update with momentum 5.
+//! A word is one `f32` a weight, read or written: the copy moves 2, the norm 1, the perturbation 3, the check
+//! 1, the SGD update with momentum 5.
 
 use std::hint::black_box;
 

@@ -5,15 +5,15 @@ use core::borrow::BorrowMut;
 use super::AscentRule;
 use crate::{GradientAlgebra, Real, Rule, state::state};
 
-/// Friendly SAM (Li et al., CVPR 2024): ascends along what is particular to the mini-batch, the gradient less `sigma`
-/// times a running mean of gradients, which stands for the full-batch gradient.
+/// Friendly SAM (Li et al., CVPR 2024): ascends along what is particular to the mini-batch, the gradient less
+/// `sigma` times a running mean of gradients, which stands for the full-batch gradient.
 ///
 /// ```text
 /// d = g - sigma * m              m = lambda * m + (1 - lambda) * g          first step: d = g, m = g
 /// ```
 ///
-/// The order is its authors' code's. Cost: 2 gradients a step, two words a weight. `sigma = 0` is SAM, bit for bit.
-/// The step's norm is that of `d`.
+/// The order is its authors' code's. Cost: 2 gradients a step, two words a weight. `sigma = 0` is SAM, bit
+/// for bit. The step's norm is that of `d`.
 #[derive(Clone, Debug)]
 pub struct Friendly<T, B> {
     /// Share of the mean that is taken out; its paper uses 1.

@@ -3,11 +3,11 @@
 use super::AscentRule;
 use crate::{ParamSpace, Real, Rule, noise, state::state};
 
-/// Stochastic weight perturbation (Du et al., ICLR 2022): each weight is perturbed with probability `beta`, by `1/beta`
-/// times its part of `eps-hat`, whose expectation is thus SAM's.
+/// Stochastic weight perturbation (Du et al., ICLR 2022): each weight is perturbed with probability `beta`,
+/// by `1/beta` times its part of `eps-hat`, whose expectation is thus SAM's.
 ///
-/// Cost: 2 gradients a step, no buffer. A coin a weight, a function of seed, step and the weight's index: a resumed run
-/// throws the same ones. `beta = 1` is SAM, bit for bit.
+/// Cost: 2 gradients a step, no buffer. A coin a weight, a function of seed, step and the weight's index: a
+/// resumed run throws the same ones. `beta = 1` is SAM, bit for bit.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Stochastic<T> {
     /// Probability, 0 to 1; its paper uses 0.5 and 0.6.

@@ -5,15 +5,16 @@ use core::borrow::BorrowMut;
 use super::Combination;
 use crate::{Descent, GradientAlgebra, Real, state::state};
 
-/// GSAM (Zhuang et al., ICLR 2022) also shrinks the surrogate gap, the perturbed loss less the clean one: it takes off
-/// `alpha` times the part of the clean gradient `g` that is orthogonal to the perturbed gradient `h`.
+/// GSAM (Zhuang et al., ICLR 2022) also shrinks the surrogate gap, the perturbed loss less the clean one: it
+/// takes off `alpha` times the part of the clean gradient `g` that is orthogonal to the perturbed gradient
+/// `h`.
 ///
 /// ```text
 /// h - alpha * (g - (g.h / h.h) h)
 /// ```
 ///
-/// Cost: 2 gradients a step, one word a weight, 7 reads and 2 writes a weight more than SAM. `alpha = 0` is SAM, bit for
-/// bit. Its paper lets the radius follow the learning rate: [`tied`](crate::schedule::tied).
+/// Cost: 2 gradients a step, one word a weight, 7 reads and 2 writes a weight more than SAM. `alpha = 0` is
+/// SAM, bit for bit. Its paper lets the radius follow the learning rate: [`tied`](crate::schedule::tied).
 #[derive(Clone, Debug)]
 pub struct Gsam<T, B> {
     /// Weight of the gap; its paper uses 0.1 to 0.6.

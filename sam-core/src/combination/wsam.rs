@@ -6,8 +6,8 @@ use core::convert::Infallible;
 use super::Combination;
 use crate::{Descent, GradientAlgebra, LearningRate, Real, StepError, state::state};
 
-/// Coupled WSAM (Yue et al., KDD 2023): loss plus sharpness times `gamma / (1 - gamma)`. With the clean gradient `g` and
-/// the perturbed one `h`,
+/// Coupled WSAM (Yue et al., KDD 2023): loss plus sharpness times `gamma / (1 - gamma)`. With the clean
+/// gradient `g` and the perturbed one `h`,
 ///
 /// ```text
 /// alpha * h + (1 - alpha) * g            alpha = gamma / (1 - gamma)
@@ -21,8 +21,8 @@ pub struct Wsam<T, B> {
     clean: B,
 }
 
-/// Decoupled WSAM: the base optimizer steps along the clean gradient `g`, and the sharpness term moves the weights by
-/// itself, past the base optimizer's momentum and scaling:
+/// Decoupled WSAM: the base optimizer steps along the clean gradient `g`, and the sharpness term moves the
+/// weights by itself, past the base optimizer's momentum and scaling:
 ///
 /// ```text
 /// base step along g, then   w = w - lr * alpha * (h - g)            alpha = gamma / (1 - gamma)

@@ -5,7 +5,8 @@ use core::marker::PhantomData;
 use super::{LearningRate, Momentum};
 use crate::{Descent, LengthMismatch, Real, WeightDecay, state::state};
 
-/// Adam (Kingma and Ba, ICLR 2015) with coupled weight decay, AdamW (Loshchilov and Hutter, ICLR 2019) with decoupled:
+/// Adam (Kingma and Ba, ICLR 2015) with coupled weight decay, AdamW (Loshchilov and Hutter, ICLR 2019) with
+/// decoupled:
 ///
 /// ```text
 /// g = g + decay * w                     (coupled)    or    w = w * (1 - lr * decay)    (decoupled)
@@ -14,8 +15,8 @@ use crate::{Descent, LengthMismatch, Real, WeightDecay, state::state};
 /// w = w - lr / (1 - beta1^t) * m / (sqrt(v) / sqrt(1 - beta2^t) + epsilon)
 /// ```
 ///
-/// The order of operations is `torch.optim.Adam`'s. Memory: two words a weight. Traffic: 4 reads, 3 writes a weight.
-/// `lr = 0` leaves every bit of `w` as it is.
+/// The order of operations is `torch.optim.Adam`'s. Memory: two words a weight. Traffic: 4 reads, 3 writes a
+/// weight. `lr = 0` leaves every bit of `w` as it is.
 #[derive(Clone, Debug)]
 pub struct Adam<T, B> {
     /// Learning rate.
@@ -35,8 +36,8 @@ pub struct Adam<T, B> {
 }
 
 impl<T: Real, B: AsRef<[T]> + AsMut<[T]>> Adam<T, B> {
-    /// Adam with its paper's `beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8`; both buffers are as long as the parameters
-    /// and are set to zero.
+    /// Adam with its paper's `beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8`; both buffers are as long as the
+    /// parameters and are set to zero.
     pub fn new(lr: T, mut mean: B, mut square: B) -> Self {
         mean.as_mut().iter_mut().chain(square.as_mut()).for_each(|x| *x = T::ZERO);
         Self {

@@ -5,8 +5,9 @@ use crate::{Descent, Real, Rule, kernel, state::state_of_fields};
 
 /// Scales gradients whose Euclidean norm exceeds `max_norm` down to it, then lets the base optimizer step.
 ///
-/// Clipping belongs here and not before the ascent, where the norm cancels out. No constant is added to the norm, so a
-/// clipped gradient has norm `max_norm`. Traffic: 1 read, and where it clips 1 read and 1 write more, a weight.
+/// Clipping belongs here and not before the ascent, where the norm cancels out. No constant is added to the
+/// norm, so a clipped gradient has norm `max_norm`. Traffic: 1 read, and where it clips 1 read and 1 write
+/// more, a weight.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Clipped<T, D> {
     /// The base optimizer.

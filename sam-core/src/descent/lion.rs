@@ -28,7 +28,8 @@ pub struct Lion<T, B> {
 }
 
 impl<T: Real, B: AsRef<[T]> + AsMut<[T]>> Lion<T, B> {
-    /// Lion with its paper's `beta1 = 0.9, beta2 = 0.99`; the buffer is as long as the parameters and is set to zero.
+    /// Lion with its paper's `beta1 = 0.9, beta2 = 0.99`; the buffer is as long as the parameters and is set
+    /// to zero.
     pub fn new(lr: T, decay: T, mut buffer: B) -> Self {
         buffer.as_mut().iter_mut().for_each(|m| *m = T::ZERO);
         Self { lr, beta1: T::narrow(0.9), beta2: T::narrow(0.99), decay, buffer, element: PhantomData }

@@ -5,8 +5,8 @@ use core::marker::PhantomData;
 use super::{LearningRate, Momentum};
 use crate::{Descent, LengthMismatch, Real, state::state};
 
-/// RMSProp with momentum (Hinton et al., 2012), which the paper's code trains EfficientNets with; the arithmetic of
-/// `torch.optim.RMSprop`:
+/// RMSProp with momentum (Hinton et al., 2012), which the paper's code trains EfficientNets with; the
+/// arithmetic of `torch.optim.RMSprop`:
 ///
 /// ```text
 /// g = g + decay * w
@@ -15,7 +15,8 @@ use crate::{Descent, LengthMismatch, Real, state::state};
 /// w = w - lr * m
 /// ```
 ///
-/// Memory: two words a weight. Traffic: 4 reads, 3 writes a weight. `lr = 0` leaves every bit of `w` as it is.
+/// Memory: two words a weight. Traffic: 4 reads, 3 writes a weight. `lr = 0` leaves every bit of `w` as it
+/// is.
 #[derive(Clone, Debug)]
 pub struct RmsProp<T, B> {
     /// Learning rate.
@@ -34,8 +35,8 @@ pub struct RmsProp<T, B> {
 }
 
 impl<T: Real, B: AsRef<[T]> + AsMut<[T]>> RmsProp<T, B> {
-    /// `alpha = 0.9, momentum = 0.9, epsilon = 1e-8`, no decay; both buffers are as long as the parameters and are set
-    /// to zero.
+    /// `alpha = 0.9, momentum = 0.9, epsilon = 1e-8`, no decay; both buffers are as long as the parameters
+    /// and are set to zero.
     pub fn new(lr: T, mut square: B, mut velocity: B) -> Self {
         square.as_mut().iter_mut().chain(velocity.as_mut()).for_each(|x| *x = T::ZERO);
         Self {

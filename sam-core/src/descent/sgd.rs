@@ -14,8 +14,8 @@ use crate::{Descent, LengthMismatch, Real, WeightDecay, state::state};
 /// w = w - lr * d
 /// ```
 ///
-/// Gradients: none of its own. Memory: one word a weight for the momentum, in a lent buffer; none without momentum.
-/// Traffic: 3 reads and 2 writes a weight with momentum, 2 reads and 1 write without.
+/// Gradients: none of its own. Memory: one word a weight for the momentum, in a lent buffer; none without
+/// momentum. Traffic: 3 reads and 2 writes a weight with momentum, 2 reads and 1 write without.
 ///
 /// `lr = 0` leaves every bit of `w` as it is; the momentum still takes the gradient in.
 #[derive(Clone, Debug)]

@@ -4,7 +4,8 @@ use super::norm::DualNorm;
 use super::scale::{exponent, power_of_two};
 use crate::{Norm, Real, Rule, Verdict};
 
-/// The perturbation as a function of one coordinate: eq. 2 with everything that all coordinates share worked out.
+/// The perturbation as a function of one coordinate: eq. 2 with everything that all coordinates share worked
+/// out.
 ///
 /// Variants may be matched by a backend that runs the formula elsewhere.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -126,7 +127,8 @@ impl<R: Real> Ascent<R> {
     }
 }
 
-/// `rho / norm` as a power of two times a rest, both representable where the power's exponent is at most `limit`.
+/// `rho / norm` as a power of two times a rest, both representable where the power's exponent is at most
+/// `limit`.
 fn split<R: Real>(rho: R, norm: &DualNorm, limit: i32) -> (f64, f64) {
     let k = exponent(norm.scale).saturating_add(exponent(norm.scaled));
     let unit = power_of_two((-k).clamp(-limit, limit));

@@ -86,12 +86,14 @@ fn adaptive_entry<R: Real>(eta: R) -> impl Fn(R, R) -> f64 {
     move |w, g| (w.abs().widen() + eta.widen()) * g.abs().widen()
 }
 
-/// The larger of two non-negative numbers. Their bits order like the numbers do, with infinity and NaN on top.
+/// The larger of two non-negative numbers. Their bits order like the numbers do, with infinity and NaN on
+/// top.
 fn larger(a: f64, b: f64) -> f64 {
     f64::from_bits(a.abs().to_bits().max(b.abs().to_bits()))
 }
 
-/// `lanes[(at + i) % LANES] = fold(lanes[(at + i) % LANES], w[i], g[i])`, written so that it becomes vector code.
+/// `lanes[(at + i) % LANES] = fold(lanes[(at + i) % LANES], w[i], g[i])`, written so that it becomes vector
+/// code.
 fn fold_lanes<R: Real>(
     lanes: &mut [f64; LANES],
     at: usize,

@@ -3,12 +3,12 @@
 use super::scale::{exponent, power_of_two};
 use crate::{Norm, Real, Rule};
 
-/// Replaces `eps` by the nearest point of the ball `||T^-1 eps||_p <= rho`, nearest in the Euclidean distance of
-/// `T^-1 eps`. A point inside stays as it is, bit for bit.
+/// Replaces `eps` by the nearest point of the ball `||T^-1 eps||_p <= rho`, nearest in the Euclidean distance
+/// of `T^-1 eps`. A point inside stays as it is, bit for bit.
 ///
-/// `p = 2` scales and `p = inf` clamps, in one read and one write an entry. `p = 1` subtracts a threshold from every
-/// size (Michelot, 1986), usually found in a handful of reads. Other `p` solve one equation an entry inside one for the
-/// multiplier: some ten thousand operations an entry.
+/// `p = 2` scales and `p = inf` clamps, in one read and one write an entry. `p = 1` subtracts a threshold
+/// from every size (Michelot, 1986), usually found in a handful of reads. Other `p` solve one equation an
+/// entry inside one for the multiplier: some ten thousand operations an entry.
 pub fn project<R: Real>(rule: &Rule<R>, w: &[R], eps: &mut [R]) {
     let rho = rule.rho.abs().widen();
     if rho == 0.0 {
@@ -103,8 +103,9 @@ fn multiplier<I: Iterator<Item = f64>>(rho: f64, p: f64, sizes: &impl Fn() -> I)
     }
 }
 
-/// The root of `x + mu x^(p-1) = s` in `[0, s]`, by Newton's method. Where `p < 2` the unknown is `y = x^(p-1)`. Either way
-/// the function is convex and rises, so that the iteration falls from an upper bound to the root.
+/// The root of `x + mu x^(p-1) = s` in `[0, s]`, by Newton's method. Where `p < 2` the unknown is
+/// `y = x^(p-1)`. Either way the function is convex and rises, so that the iteration falls from an upper bound to
+/// the root.
 fn shrunk(s: f64, mu: f64, p: f64) -> f64 {
     if s == 0.0 {
         return 0.0;

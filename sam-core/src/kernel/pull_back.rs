@@ -4,10 +4,11 @@ use super::norm::DualNorm;
 use crate::kernel::Ascent;
 use crate::{Norm, Real, Rule, Verdict};
 
-/// Splits `(d eps / dw)^T h` into what needs no Hessian, added to `h`, and the vector `v` that the Hessian at `w` has still
-/// to be multiplied by; `false` if `v` is zero.
+/// Splits `(d eps / dw)^T h` into what needs no Hessian, added to `h`, and the vector `v` that the Hessian at
+/// `w` has still to be multiplied by; `false` if `v` is zero.
 ///
-/// With `X = T g`, `u = |X| / scale`, `z = T h`, and eq. 2 as `eps = T f(X)`, the Jacobian of `f` is symmetric and
+/// With `X = T g`, `u = |X| / scale`, `z = T h`, and eq. 2 as `eps = T f(X)`, the Jacobian of `f` is
+/// symmetric and
 ///
 /// ```text
 /// y_i = (df/dX z)_i = (q-1) rho / (scale (sum u^q)^(1/p)) * (u_i^(q-2) z_i - s_i u_i^(q-1) (sum_j s_j u_j^(q-1) z_j) / sum u^q)

@@ -27,10 +27,10 @@ pub struct Partial {
 /// A pass over the whole parameter vector that finds its dual norm, or learns what the next pass needs.
 ///
 /// One sweep is enough for `p = 2` and `p = inf`, unless the entries are so extreme that their sum over- or
-/// underflows; `p = 1` and other `p` need two. Sums are `f64` whatever the entries are, so an `f32` vector cannot
-/// overflow at all. The order: the vector is cut into blocks of [`BLOCK`] entries, whatever tensors it consists of;
-/// inside a block entry `i` is added to lane `i % LANES`; a block's lanes are added pairwise (0+8, 1+9, ..., then
-/// 0+4, ...); blocks are added first to last.
+/// underflows; `p = 1` and other `p` need two. Sums are `f64` whatever the entries are, so an `f32` vector
+/// cannot overflow at all. The order: the vector is cut into blocks of [`BLOCK`] entries, whatever tensors it
+/// consists of; inside a block entry `i` is added to lane `i % LANES`; a block's lanes are added pairwise
+/// (0+8, 1+9, ..., then 0+4, ...); blocks are added first to last.
 ///
 /// ```
 /// use core::ops::ControlFlow;
@@ -50,8 +50,8 @@ pub struct Partial {
 /// assert_eq!(norm.value(), 5.0);
 /// ```
 ///
-/// Several threads: each calls [`Sweep::block`] on whole blocks, one thread then calls [`Sweep::merge`] with the
-/// results in the blocks' order. The bits are those of [`Sweep::push`].
+/// Several threads: each calls [`Sweep::block`] on whole blocks, one thread then calls [`Sweep::merge`] with
+/// the results in the blocks' order. The bits are those of [`Sweep::push`].
 #[derive(Clone, Copy, Debug)]
 pub struct Sweep<R> {
     rule: Rule<R>,

@@ -7,8 +7,8 @@ use crate::{GradientOracle, Pass, Real, Rule};
 
 /// An oracle that can take the gradient of part of its mini-batch.
 ///
-/// [`MicroBatches`] splits the work, [`SamGradient`] makes the gradient of a part a SAM gradient. Both are batches again, so
-/// they stack in any order:
+/// [`MicroBatches`] splits the work, [`SamGradient`] makes the gradient of a part a SAM gradient. Both are
+/// batches again, so they stack in any order:
 ///
 /// ```text
 /// Sam over            MicroBatches(batch, s)                   SAM with accumulation in pieces of s samples
@@ -22,7 +22,8 @@ pub trait Batch<T> {
     /// Number of samples in the mini-batch.
     fn samples(&self) -> usize;
 
-    /// Overwrites `grads` with the mean gradient of the given samples at `params` and returns their mean loss.
+    /// Overwrites `grads` with the mean gradient of the given samples at `params` and returns their mean
+    /// loss.
     ///
     /// # Errors
     /// As [`GradientOracle::gradient`].
@@ -53,10 +54,11 @@ impl<T, B: Batch<T> + ?Sized> Batch<T> for &mut B {
     }
 }
 
-/// Takes the gradient of a mini-batch in pieces of `size` samples and returns their mean, weighted by the pieces' sizes:
-/// the gradient of the whole, whatever `size` is.
+/// Takes the gradient of a mini-batch in pieces of `size` samples and returns their mean, weighted by the
+/// pieces' sizes: the gradient of the whole, whatever `size` is.
 ///
-/// Cost: as many gradients as pieces, one word a weight. One piece is the inner batch's gradient, bit for bit.
+/// Cost: as many gradients as pieces, one word a weight. One piece is the inner batch's gradient, bit for
+/// bit.
 #[derive(Clone, Copy, Debug)]
 pub struct MicroBatches<B, M> {
     /// The mini-batch.
@@ -100,11 +102,12 @@ impl<T: Real, B: Batch<T>, M: AsMut<[T]>> Batch<T> for MicroBatches<B, M> {
     }
 }
 
-/// Makes every gradient a SAM gradient (eq. 3): over [`MicroBatches`] of `m` samples this is m-sharpness, the mean of the
-/// SAM gradients of groups (section 4.1 of the paper, and what its training on several accelerators does).
+/// Makes every gradient a SAM gradient (eq. 3): over [`MicroBatches`] of `m` samples this is m-sharpness, the
+/// mean of the SAM gradients of groups (section 4.1 of the paper, and what its training on several
+/// accelerators does).
 ///
-/// Cost: 2 gradients for each, one word a weight. The loss is the one at the perturbed parameters. A clean gradient that is
-/// not finite is passed on as it is, for whoever checks the sum.
+/// Cost: 2 gradients for each, one word a weight. The loss is the one at the perturbed parameters. A clean
+/// gradient that is not finite is passed on as it is, for whoever checks the sum.
 #[derive(Clone, Copy, Debug)]
 pub struct SamGradient<T, B, M> {
     /// The mini-batch.

@@ -2,8 +2,9 @@
 
 use crate::{GradientOracle, Pass, Real};
 
-/// Adds `lambda * ||w||^2` to the loss, and `2 * lambda * w` to the gradient, in both passes: the perturbation then climbs the
-/// penalty too, and the second gradient sees it at the perturbed point, as in the paper's code.
+/// Adds `lambda * ||w||^2` to the loss, and `2 * lambda * w` to the gradient, in both passes: the
+/// perturbation then climbs the penalty too, and the second gradient sees it at the perturbed point, as in
+/// the paper's code.
 ///
 /// Outside the ascent, as eq. 1 is written, the penalty is the base optimizer's
 /// [`WeightDecay::Coupled`](crate::WeightDecay::Coupled) with `decay = 2 * lambda`.

@@ -2,8 +2,8 @@
 
 use crate::{GradientOracle, Pass};
 
-/// Asks one oracle in the clean pass and another in the perturbed one: ascent on a fraction of the mini-batch, or on the
-/// previous one.
+/// Asks one oracle in the clean pass and another in the perturbed one: ascent on a fraction of the
+/// mini-batch, or on the previous one.
 ///
 /// With a quarter of the batch in the clean pass a step costs 1.25 gradients.
 #[derive(Clone, Copy, Debug)]

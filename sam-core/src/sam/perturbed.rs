@@ -8,8 +8,8 @@ use crate::{Descent, ParamSpace, StepError};
 
 /// Parameters at the perturbed point, between the two gradients of a step.
 ///
-/// As long as it lives the original parameters cannot be reached, so nobody evaluates, saves or updates the perturbed
-/// ones by mistake. Dropping it (an early return, a panic) puts the original ones back.
+/// As long as it lives the original parameters cannot be reached, so nobody evaluates, saves or updates the
+/// perturbed ones by mistake. Dropping it (an early return, a panic) puts the original ones back.
 #[must_use = "the parameters stay perturbed until `descend`, `restore` or drop"]
 pub struct Perturbed<'a, S: ParamSpace, D> {
     held: Held<'a, S>,
@@ -50,8 +50,8 @@ impl<'a, S: ParamSpace, D> Perturbed<'a, S, D> {
         &self.norm
     }
 
-    /// What the step comes to if the second gradient is fine. [`Outcome::NonFinite`] means that it is not worth
-    /// computing one.
+    /// What the step comes to if the second gradient is fine. [`Outcome::NonFinite`] means that it is not
+    /// worth computing one.
     pub fn outcome(&self) -> Outcome {
         self.outcome
     }

@@ -10,8 +10,8 @@ use crate::{GradientOracle, Pass, Real, Rule};
 /// H v  =  ||v|| / (2 d) * (grad(w + d v/||v||) - grad(w - d v/||v||))            d = step * max(1, ||w||)
 /// ```
 ///
-/// Cost: 2 gradients a product, two words a weight. The error is of order `d^2` and of the gradient's rounding over `d`;
-/// the step that balances both is the cube root of the type's precision.
+/// Cost: 2 gradients a product, two words a weight. The error is of order `d^2` and of the gradient's
+/// rounding over `d`; the step that balances both is the cube root of the type's precision.
 #[derive(Clone, Debug)]
 pub struct FiniteDifference<O, T, B> {
     /// The oracle whose gradients are used.

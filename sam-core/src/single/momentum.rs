@@ -7,16 +7,16 @@ use crate::held::Held;
 use crate::state::state_of_fields;
 use crate::{Descent, FnOracle, GradientOracle, Momentum, ParamSpace, Pass, Rule, StepError};
 
-/// Momentum SAM (Becker et al., 2024): perturbs along the base optimizer's momentum `v`, which costs no gradient, in the
-/// direction that the next step will take.
+/// Momentum SAM (Becker et al., 2024): perturbs along the base optimizer's momentum `v`, which costs no
+/// gradient, in the direction that the next step will take.
 ///
 /// ```text
 /// base step along the gradient at   w - rho * v / ||v||         (eq. 2 of -v for other norms)
 /// ```
 ///
-/// Cost: 1 gradient a step, no buffer of its own. Before the first step `v = 0`: the step is the base optimizer's. `w` holds
-/// the unperturbed parameters between steps. A momentum that is not finite ends the step with
-/// [`Outcome::NonFinite`](crate::Outcome::NonFinite).
+/// Cost: 1 gradient a step, no buffer of its own. Before the first step `v = 0`: the step is the base
+/// optimizer's. `w` holds the unperturbed parameters between steps. A momentum that is not finite ends the
+/// step with [`Outcome::NonFinite`](crate::Outcome::NonFinite).
 #[derive(Clone, Debug)]
 pub struct MomentumSam<S: ParamSpace, D> {
     /// The storage of the parameters.

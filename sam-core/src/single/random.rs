@@ -5,11 +5,11 @@ use crate::held::Held;
 use crate::state::state;
 use crate::{Descent, FnOracle, GradientOracle, ParamSpace, Pass, Real, Rule, StepError, noise};
 
-/// Perturbs in a random direction (appendix C.5 of the paper): `rho * z / ||z||_2` with `z ~ N(0, I)`, and eq. 2 of such
-/// a `z` for other norms.
+/// Perturbs in a random direction (appendix C.5 of the paper): `rho * z / ||z||_2` with `z ~ N(0, I)`, and
+/// eq. 2 of such a `z` for other norms.
 ///
-/// Cost: 1 gradient a step, no buffer. The numbers are a function of seed, step and the weight's index: a resumed run
-/// draws the same ones.
+/// Cost: 1 gradient a step, no buffer. The numbers are a function of seed, step and the weight's index: a
+/// resumed run draws the same ones.
 #[derive(Clone, Debug)]
 pub struct RandomSam<S: ParamSpace, D> {
     /// The storage of the parameters.

@@ -6,11 +6,12 @@ use std::vec::Vec;
 use super::{Storage, Update, bits, numbers, succeed};
 use crate::{Descent, ParamSpace};
 
-/// Compares a base optimizer with a loop over single weights through six steps, and checks that without a learning rate no bit
-/// moves and that the same steps give the same bits.
+/// Compares a base optimizer with a loop over single weights through six steps, and checks that without a
+/// learning rate no bit moves and that the same steps give the same bits.
 ///
 /// `make(len, lr)` makes the optimizer with that learning rate and otherwise `update`'s hyper-parameters: see
-/// [`sgd`](super::sgd), [`adam`](super::adam), [`rmsprop`](super::rmsprop), [`lion`](super::lion), whose rate is 0.05.
+/// [`sgd`](super::sgd), [`adam`](super::adam), [`rmsprop`](super::rmsprop), [`lion`](super::lion), whose rate
+/// is 0.05.
 ///
 /// # Panics
 /// If the optimizer does not agree to the storage's tolerance.

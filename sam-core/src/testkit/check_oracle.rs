@@ -6,11 +6,12 @@ use std::{format, vec};
 use super::{bits, succeed};
 use crate::{GradientOracle, Pass, Real};
 
-/// Compares an oracle's gradient at `w` with central differences of its loss, in both passes: up to 100 coordinates, evenly
-/// spread. Also checks that it overwrites what `grads` held and that asking twice gives the same bits.
+/// Compares an oracle's gradient at `w` with central differences of its loss, in both passes: up to 100
+/// coordinates, evenly spread. Also checks that it overwrites what `grads` held and that asking twice gives
+/// the same bits.
 ///
-/// `step` is the move of a coordinate; the cube root of the type's precision, times the size of the weights, is about best.
-/// `tolerance` is relative to the gradient's largest entry.
+/// `step` is the move of a coordinate; the cube root of the type's precision, times the size of the weights,
+/// is about best. `tolerance` is relative to the gradient's largest entry.
 ///
 /// # Panics
 /// If a coordinate differs by more.

@@ -10,8 +10,8 @@ use crate::{Norm, ParamSpace, Real, Rule, Sam, Verdict};
 /// Short, odd, around powers of two, and longer than a block.
 const LENGTHS: [usize; 9] = [1, 2, 3, 17, 64, 255, 1000, 1025, 4099];
 
-/// Compares a storage with plain loops: every kind of norm, plain and adaptive; ordinary, huge, tiny, sparse, zero and
-/// non-finite gradients; odd lengths; bit-exact restoring, also when the guard is dropped.
+/// Compares a storage with plain loops: every kind of norm, plain and adaptive; ordinary, huge, tiny, sparse,
+/// zero and non-finite gradients; odd lengths; bit-exact restoring, also when the guard is dropped.
 ///
 /// # Panics
 /// If the storage does not do what [`ParamSpace`] says.

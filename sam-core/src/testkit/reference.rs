@@ -5,7 +5,8 @@ use std::vec::Vec;
 /// One weight's update: the weight, its gradient, two words of memory, the step from 1 on.
 pub type Update = fn(&mut f64, f64, &mut [f64; 2], i32);
 
-/// Dual norm of `T g` and `eps-hat` for the given `p`; `eta` makes `T = |w| + eta`. Zeros for a zero or non-finite norm.
+/// Dual norm of `T g` and `eps-hat` for the given `p`; `eta` makes `T = |w| + eta`. Zeros for a zero or
+/// non-finite norm.
 pub fn eps_hat(p: f64, eta: Option<f64>, rho: f64, w: &[f64], g: &[f64]) -> (f64, Vec<f64>) {
     let t: Vec<f64> = w.iter().map(|w| eta.map_or(1.0, |eta| w.abs() + eta)).collect();
     let x: Vec<f64> = g.iter().zip(&t).map(|(g, t)| t * g.abs()).collect();

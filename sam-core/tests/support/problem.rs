@@ -1,4 +1,5 @@
-//! A loss whose gradient and Hessian are known in closed form, and plain-loop linear algebra to check methods with.
+//! A loss whose gradient and Hessian are known in closed form, and plain-loop linear algebra to check methods
+//! with.
 
 use std::ops::Range;
 
