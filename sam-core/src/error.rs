@@ -75,3 +75,23 @@ impl fmt::Display for LengthMismatch {
 }
 
 impl core::error::Error for LengthMismatch {}
+
+/// Why an oracle that works with a lent buffer failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BufferedError<E> {
+    /// The buffer has the wrong length.
+    Buffer(LengthMismatch),
+    /// The oracle inside failed.
+    Inner(E),
+}
+
+impl<E: fmt::Display> fmt::Display for BufferedError<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Buffer(e) => e.fmt(f),
+            Self::Inner(e) => e.fmt(f),
+        }
+    }
+}
+
+impl<E: fmt::Debug + fmt::Display> core::error::Error for BufferedError<E> {}

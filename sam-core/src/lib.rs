@@ -45,7 +45,7 @@ pub use descent::lion::Lion;
 pub use descent::rmsprop::RmsProp;
 pub use descent::sgd::Sgd;
 pub use descent::{Descent, LearningRate, Momentum, WeightDecay};
-pub use error::{LengthMismatch, StepError};
+pub use error::{BufferedError, LengthMismatch, StepError};
 pub use look::{Look, LookSam};
 pub use multi_step::{MultiStepSam, RepeatedAscent};
 pub use oracle::batch::{Batch, MicroBatches, SamGradient};

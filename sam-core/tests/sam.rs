@@ -1,8 +1,12 @@
 //! The step: agreement with plain loops, typed outcomes, and parameters that always come back.
 
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use sam_core::{CountingOracle, FnOracle, Outcome, Pass, Rule, Sam, Sgd, SliceSpace, StepError};
+use sam_core::{
+    Batch, BufferedError, CountingOracle, FiniteDifference, FnOracle, GradientOracle, HessianVector,
+    LengthMismatch, MicroBatches, Outcome, Pass, Rule, Sam, SamGradient, Sgd, SliceSpace, StepError,
+};
 
 const N: usize = 5;
 
@@ -159,4 +163,37 @@ fn a_buffer_of_the_wrong_length_is_an_error_that_says_so() {
          lend a buffer as long as the parameters"
     );
     assert_eq!(w, [1.0; N]);
+}
+
+#[test]
+fn lent_buffers_of_oracles_are_checked_too() {
+    struct Two;
+    impl Batch<f64> for Two {
+        type Error = &'static str;
+        fn samples(&self) -> usize {
+            2
+        }
+        fn gradient_of(
+            &mut self,
+            _: Range<usize>,
+            w: &[f64],
+            g: &mut [f64],
+            _: Pass,
+        ) -> Result<f64, &'static str> {
+            Ok(quartic(w, g))
+        }
+    }
+    let (w, mut g) = ([1.0; N], [0.0; N]);
+    let expected = |buffer| BufferedError::Buffer(LengthMismatch { buffer, expected: N, found: 3 });
+    let error = MicroBatches { inner: Two, size: 1, sum: [0.0; 3] }.gradient(&w, &mut g, Pass::Clean);
+    assert_eq!(error, Err(expected("buffer for the sum of gradients")));
+    let error = SamGradient { inner: Two, rule: Rule::l2(0.1), perturbed: [0.0; 3] }.gradient(
+        &w,
+        &mut g,
+        Pass::Clean,
+    );
+    assert_eq!(error, Err(expected("buffer for perturbed parameters")));
+    let inner = FnOracle(|w: &[f64], g: &mut [f64], _| Ok::<_, &str>(quartic(w, g)));
+    let error = FiniteDifference::double(inner, [[0.0; 3]; 2]).hessian_vector(&w, &w, &mut g);
+    assert_eq!(error, Err(expected("buffer for a finite difference")));
 }

@@ -27,7 +27,7 @@ fn objective(rule: &Rule<f64>, w: &Vector) -> f64 {
 /// What the base optimizer is given: plain descent with rate 1 shows it.
 fn gradient(
     rule: Rule<f64>,
-    oracle: &mut impl HessianVector<[f64], Loss = f64, Error = &'static str>,
+    oracle: &mut impl HessianVector<[f64], Loss = f64, Error: std::fmt::Debug>,
 ) -> Vector {
     let (mut w, mut g) = (START, [0.0; N]);
     let buffers = [[f64::NAN; N]; 2];

@@ -3,7 +3,7 @@
 use core::ops::Range;
 
 use crate::kernel::{Ascent, all_finite, dual_norm};
-use crate::{GradientOracle, Pass, Real, Rule};
+use crate::{BufferedError, GradientOracle, LengthMismatch, Pass, Real, Rule};
 
 /// An oracle that can take the gradient of part of its mini-batch.
 ///
@@ -70,7 +70,7 @@ pub struct MicroBatches<B, M> {
 }
 
 impl<T: Real, B: Batch<T>, M: AsMut<[T]>> Batch<T> for MicroBatches<B, M> {
-    type Error = B::Error;
+    type Error = BufferedError<B::Error>;
 
     fn samples(&self) -> usize {
         self.inner.samples()
@@ -82,18 +82,21 @@ impl<T: Real, B: Batch<T>, M: AsMut<[T]>> Batch<T> for MicroBatches<B, M> {
         w: &[T],
         g: &mut [T],
         pass: Pass,
-    ) -> Result<T, B::Error> {
+    ) -> Result<T, Self::Error> {
         let (size, total) = (self.size.max(1), samples.len());
         if total <= size {
-            return self.inner.gradient_of(samples, w, g, pass);
+            return self.inner.gradient_of(samples, w, g, pass).map_err(BufferedError::Inner);
         }
         let sum = self.sum.as_mut();
+        LengthMismatch::check("buffer for the sum of gradients", g.len(), sum.len())
+            .map_err(BufferedError::Buffer)?;
         sum.iter_mut().for_each(|sum| *sum = T::ZERO);
         let (mut start, mut loss) = (samples.start, T::ZERO);
         while start < samples.end {
             let end = start.saturating_add(size).min(samples.end);
             let share = T::narrow((end - start) as f64 / total as f64);
-            loss += share * self.inner.gradient_of(start..end, w, g, pass)?;
+            let part = self.inner.gradient_of(start..end, w, g, pass).map_err(BufferedError::Inner)?;
+            loss += share * part;
             sum.iter_mut().zip(g.iter()).for_each(|(sum, g)| *sum += share * *g);
             start = end;
         }
@@ -119,7 +122,7 @@ pub struct SamGradient<T, B, M> {
 }
 
 impl<T: Real, B: Batch<T>, M: AsMut<[T]>> Batch<T> for SamGradient<T, B, M> {
-    type Error = B::Error;
+    type Error = BufferedError<B::Error>;
 
     fn samples(&self) -> usize {
         self.inner.samples()
@@ -131,14 +134,16 @@ impl<T: Real, B: Batch<T>, M: AsMut<[T]>> Batch<T> for SamGradient<T, B, M> {
         w: &[T],
         g: &mut [T],
         pass: Pass,
-    ) -> Result<T, B::Error> {
-        let loss = self.inner.gradient_of(samples.clone(), w, g, pass)?;
+    ) -> Result<T, Self::Error> {
+        let up = self.perturbed.as_mut();
+        LengthMismatch::check("buffer for perturbed parameters", w.len(), up.len())
+            .map_err(BufferedError::Buffer)?;
+        let loss = self.inner.gradient_of(samples.clone(), w, g, pass).map_err(BufferedError::Inner)?;
         if !all_finite(g) {
             return Ok(loss);
         }
-        let up = self.perturbed.as_mut();
         Ascent::new(&self.rule, &dual_norm(&self.rule, w, g)).write(0, w, g, up);
-        self.inner.gradient_of(samples, up, g, Pass::Perturbed)
+        self.inner.gradient_of(samples, up, g, Pass::Perturbed).map_err(BufferedError::Inner)
     }
 }
 
@@ -147,9 +152,9 @@ macro_rules! whole_batch {
         /// The gradient of all samples.
         impl<$($bound)*> GradientOracle<[T]> for $type {
             type Loss = T;
-            type Error = B::Error;
+            type Error = BufferedError<B::Error>;
 
-            fn gradient(&mut self, params: &[T], grads: &mut [T], pass: Pass) -> Result<T, B::Error> {
+            fn gradient(&mut self, params: &[T], grads: &mut [T], pass: Pass) -> Result<T, Self::Error> {
                 self.gradient_of(0..self.samples(), params, grads, pass)
             }
         }

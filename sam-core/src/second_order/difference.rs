@@ -2,7 +2,7 @@
 
 use super::HessianVector;
 use crate::kernel::{Ascent, dual_norm};
-use crate::{GradientOracle, Pass, Real, Rule};
+use crate::{BufferedError, GradientOracle, LengthMismatch, Pass, Real, Rule};
 
 /// Makes any oracle over slices a [`HessianVector`] one, by central differences of its gradient:
 ///
@@ -38,10 +38,10 @@ impl<O, B> FiniteDifference<O, f64, B> {
 
 impl<T: Real, O: GradientOracle<[T]>, B> GradientOracle<[T]> for FiniteDifference<O, T, B> {
     type Loss = O::Loss;
-    type Error = O::Error;
+    type Error = BufferedError<O::Error>;
 
-    fn gradient(&mut self, params: &[T], grads: &mut [T], pass: Pass) -> Result<O::Loss, O::Error> {
-        self.inner.gradient(params, grads, pass)
+    fn gradient(&mut self, params: &[T], grads: &mut [T], pass: Pass) -> Result<O::Loss, Self::Error> {
+        self.inner.gradient(params, grads, pass).map_err(BufferedError::Inner)
     }
 }
 
@@ -51,18 +51,22 @@ where
     O: GradientOracle<[T]>,
     B: AsRef<[T]> + AsMut<[T]>,
 {
-    fn hessian_vector(&mut self, params: &[T], vector: &[T], out: &mut [T]) -> Result<(), O::Error> {
+    fn hessian_vector(&mut self, params: &[T], vector: &[T], out: &mut [T]) -> Result<(), Self::Error> {
         let [point, below] = &mut self.buffers;
         let (point, below) = (point.as_mut(), below.as_mut());
+        for buffer in [&*point, &*below] {
+            LengthMismatch::check("buffer for a finite difference", params.len(), buffer.len())
+                .map_err(BufferedError::Buffer)?;
+        }
         let euclidean = |v: &[T]| dual_norm(&Rule::l2(T::ONE), v, v);
         let size = euclidean(params).value();
         let distance = T::narrow(self.step.widen() * if size > 1.0 { size } else { 1.0 });
         let length = euclidean(vector);
 
         Ascent::new(&Rule::l2(-distance), &length).write(0, params, vector, point);
-        self.inner.gradient(point, below, Pass::Perturbed)?;
+        self.inner.gradient(point, below, Pass::Perturbed).map_err(BufferedError::Inner)?;
         Ascent::new(&Rule::l2(distance), &length).write(0, params, vector, point);
-        self.inner.gradient(point, out, Pass::Perturbed)?;
+        self.inner.gradient(point, out, Pass::Perturbed).map_err(BufferedError::Inner)?;
         let scale = T::narrow(length.value() / (2.0 * distance.widen()));
         out.iter_mut().zip(below.iter()).for_each(|(above, below)| *above = (*above - *below) * scale);
         Ok(())
