@@ -12,9 +12,9 @@ pub mod descent;
 mod error;
 mod held;
 pub mod kernel;
+mod look;
 #[cfg(feature = "model")]
 pub mod model;
-mod look;
 pub mod multi_step;
 mod noise;
 mod oracle;
