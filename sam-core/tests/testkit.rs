@@ -53,6 +53,42 @@ fn slices_conform() {
     check_space(&mut double());
 }
 
+/// Three segments alike, or one with its own norm: both are the slice space.
+struct Segments(Scope);
+
+impl Storage for Segments {
+    type Scalar = f32;
+    type Space = SegmentedSpace<f32, Vec<f32>, Vec<Segment<f32>>>;
+    type Params = Vec<f32>;
+    type Grads = Vec<f32>;
+    const TOLERANCE: f64 = 1e-6;
+    fn space(&mut self, len: usize) -> Self::Space {
+        let table = match self.0 {
+            Scope::Global => [len / 3, len / 2 - len / 3, len - len / 2].map(Segment::new).to_vec(),
+            Scope::Segment => vec![Segment::new(len)],
+        };
+        SegmentedSpace::new(self.0, table, vec![f32::NAN; len])
+    }
+    fn params(&mut self, values: &[f64]) -> Vec<f32> {
+        single().params(values)
+    }
+    fn grads(&mut self, values: &[f64]) -> Vec<f32> {
+        single().params(values)
+    }
+    fn read(&mut self, params: &[f32]) -> Vec<f64> {
+        single().read(params)
+    }
+    fn read_norm(&mut self, norm: &DualNorm) -> f64 {
+        norm.value()
+    }
+}
+
+#[test]
+fn segments_conform() {
+    check_space(&mut Segments(Scope::Global));
+    check_space(&mut Segments(Scope::Segment));
+}
+
 #[test]
 fn base_optimizers_conform() {
     macro_rules! all {
