@@ -48,13 +48,13 @@ pub struct TrainingArgs {
     #[arg(long, default_value_t = 40)]
     pub epochs: usize,
 
-    /// Images a step.
-    #[arg(long, default_value_t = 64)]
-    pub batch: usize,
+    /// Images a step [default: 64 on digits, 128 on larger data sets]
+    #[arg(long)]
+    pub batch: Option<usize>,
 
-    /// Highest learning rate.
-    #[arg(long, default_value_t = 0.05)]
-    pub lr: f64,
+    /// Highest learning rate [default: 0.1 for resnet and wrn, whose batch normalisation bears it, 0.05 for others]
+    #[arg(long)]
+    pub lr: Option<f64>,
 
     /// Momentum.
     #[arg(long, default_value_t = 0.9)]
@@ -136,18 +136,25 @@ impl TrainingArgs {
         Method::Sam { rho: self.rho, norm: self.norm }
     }
 
+    fn default_lr(&self) -> f64 {
+        match self.model {
+            Architecture::ResNet { .. } | Architecture::WideResNet { .. } => 0.1,
+            Architecture::Mlp { .. } | Architecture::LeNet => 0.05,
+        }
+    }
+
     /// The settings of a run.
     pub fn settings(&self, data: &DataArgs, method: Method, label_noise: f64) -> Settings {
         Settings {
             seed: self.seed,
             epochs: self.epochs,
-            batch: self.batch,
+            batch: self.batch.unwrap_or(if data.data == DataSource::Digits { 64 } else { 128 }),
             model: self.model,
             label_smoothing: self.label_smoothing,
             data: DataSettings { name: data.data, limit: data.limit, label_noise, augment: data.augment },
             method,
             sgd: SgdSettings {
-                lr: self.lr,
+                lr: self.lr.unwrap_or(self.default_lr()),
                 momentum: self.momentum,
                 nesterov: !self.no_nesterov,
                 weight_decay: self.weight_decay,
