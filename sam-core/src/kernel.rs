@@ -15,6 +15,7 @@ mod ascent;
 mod dot;
 mod finite;
 mod goal;
+mod narrow;
 mod norm;
 mod project;
 mod pull_back;

@@ -39,6 +39,10 @@ pub trait Real:
     /// Largest `k` such that both `2^k` and `2^-k` are normal numbers.
     const MAX_UNIT_EXPONENT: i32;
 
+    /// A sum of this size has lost nothing that matters to underflow of its terms, even if there are 2^40 of
+    /// them.
+    const SMALLEST_SAFE_SUM: f64;
+
     /// The value as `f64`; exact.
     fn widen(self) -> f64;
     /// The nearest value of this type.
@@ -70,6 +74,8 @@ impl Real for f32 {
     const ZERO: Self = 0.0;
     const ONE: Self = 1.0;
     const MAX_UNIT_EXPONENT: i32 = 126;
+    /// 2^-70.
+    const SMALLEST_SAFE_SUM: f64 = 1.0 / (1u128 << 70) as f64;
 
     fn widen(self) -> f64 {
         f64::from(self)
@@ -92,6 +98,8 @@ impl Real for f64 {
     const ZERO: Self = 0.0;
     const ONE: Self = 1.0;
     const MAX_UNIT_EXPONENT: i32 = 1022;
+    /// 2^-900.
+    const SMALLEST_SAFE_SUM: f64 = f64::from_bits(123 << 52);
 
     fn widen(self) -> f64 {
         self

@@ -5,10 +5,12 @@ use crate::{Real, Rule};
 
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Goal {
-    /// `sum (x * unit)^2`; `scaled` if this is not the first try.
-    Squares { unit: f64, scaled: bool },
+    /// `sum x^2`, or `sum x`, as long as they stay in range: see [`Group`](super::narrow::Group).
+    Narrow { square: bool },
+    /// `sum (x * unit)^2`.
+    Squares { unit: f64 },
     /// `sum x * unit`.
-    Absolutes { unit: f64, scaled: bool },
+    Absolutes { unit: f64 },
     /// `sum (x / peak)^q`.
     Powers { peak: f64, q: f64 },
     /// `max x`, where NaN counts as larger than infinity.
@@ -35,16 +37,16 @@ impl Goal {
         x: impl Fn(R, R) -> f64,
     ) {
         match self {
-            Self::Squares { unit, .. } => fold_lanes(lanes, at, w, g, |sum, w, g| {
+            Self::Squares { unit } => fold_lanes(lanes, at, w, g, |sum, w, g| {
                 let scaled = x(w, g) * unit;
                 sum + scaled * scaled
             }),
-            Self::Absolutes { unit, .. } => fold_lanes(lanes, at, w, g, |sum, w, g| sum + x(w, g) * unit),
+            Self::Absolutes { unit } => fold_lanes(lanes, at, w, g, |sum, w, g| sum + x(w, g) * unit),
             Self::Powers { peak, q } => {
                 fold_lanes(lanes, at, w, g, |sum, w, g| sum + libm::pow(x(w, g) / peak, q));
             }
             Self::Peak => fold_lanes(lanes, at, w, g, |peak, w, g| larger(peak, x(w, g))),
-            Self::Locate { .. } => {}
+            Self::Narrow { .. } | Self::Locate { .. } => {}
         }
     }
 
