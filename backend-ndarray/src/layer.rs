@@ -17,8 +17,11 @@ pub use dense::Dense;
 pub use flatten::Flatten;
 pub use pool::{AvgPool, GlobalAvgPool, MaxPool};
 
-use crate::{kernel::wide, layout::Layout};
-use rayon::prelude::*;
+use crate::{
+    kernel::wide,
+    layout::Layout,
+    team::{Share, Team},
+};
 
 /// Samples that one task works on.
 pub const GROUP: usize = 8;
@@ -36,6 +39,7 @@ pub enum Mode {
 
 /// Operands of a forward pass: `samples` samples each of input and output.
 pub struct Forward<'a, T> {
+    pub team: &'a Team,
     pub mode: Mode,
     pub samples: usize,
     pub params: &'a [T],
@@ -46,6 +50,7 @@ pub struct Forward<'a, T> {
 
 /// Operands of a backward pass.
 pub struct Backward<'a, T> {
+    pub team: &'a Team,
     pub samples: usize,
     pub params: &'a [T],
     /// Overwritten with the gradient of `params`.
@@ -84,15 +89,16 @@ fn put<T: crate::Scalar>(to: &mut [T], values: impl Iterator<Item = T>, accumula
 
 /// Writes or adds a tensor to another of the same shape.
 pub fn add<T: crate::Scalar>(
+    team: &Team,
     samples: usize,
     (from, from_layout): (&[T], Layout),
     (to, to_layout): (&mut [T], Layout),
     accumulate: bool,
 ) {
-    to.par_chunks_exact_mut(to_layout.sample_len())
-        .zip(from.par_chunks_exact(from_layout.sample_len()))
+    to.chunks_exact_mut(to_layout.sample_len())
+        .zip(from.chunks_exact(from_layout.sample_len()))
         .take(samples)
-        .for_each(|(to, from)| add_sample(to, to_layout, from, from_layout, accumulate));
+        .share(team, |(to, from)| add_sample(to, to_layout, from, from_layout, accumulate));
 }
 
 wide! {

@@ -9,6 +9,7 @@ mod loss;
 mod network;
 mod plan;
 mod scalar;
+mod team;
 
 pub use arena::Segment;
 pub use error::{BatchError, NetworkError};

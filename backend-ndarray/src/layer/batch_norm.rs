@@ -4,8 +4,11 @@
 mod sweep;
 
 use super::{Backward, Forward, InputGradient, Layer, Mode};
-use crate::{Scalar, layout::Layout};
-use rayon::prelude::*;
+use crate::{
+    Scalar,
+    layout::Layout,
+    team::{Share, Team},
+};
 use sweep::Normal;
 
 /// Added to the variance.
@@ -58,15 +61,15 @@ impl<T: Scalar> BatchNorm<T> {
 
     /// Mean and biased variance of the batch: each sample's in two sweeps, then merged (Chan et al. 1983), so that
     /// no large mean cancels the variance away.
-    fn measure(&mut self, input: &[T], samples: usize) {
+    fn measure(&mut self, team: &Team, input: &[T], samples: usize) {
         let (layout, row) = (self.input, self.input.row_len());
         let pixels = layout.shape.pixels();
         let share = T::of(1.0 / pixels as f64);
         self.partials
-            .par_chunks_exact_mut(2 * row)
-            .zip(input.par_chunks_exact(layout.sample_len()))
+            .chunks_exact_mut(2 * row)
+            .zip(input.chunks_exact(layout.sample_len()))
             .take(samples)
-            .for_each(|(partial, sample)| sweep::measure(sample, layout, partial, share));
+            .share(team, |(partial, sample)| sweep::measure(sample, layout, partial, share));
         self.mean.fill(0.0);
         self.variance.fill(0.0);
         for (before, partial) in self.partials.chunks_exact(2 * row).take(samples).enumerate() {
@@ -104,16 +107,18 @@ impl<T: Scalar> BatchNorm<T> {
     }
 
     /// Sums over samples and pixels of the gated gradient `g` and of `g (x - mean)`.
-    fn sum_products(&mut self, samples: usize, input: &[T], d_output: &[T]) {
+    fn sum_products(&mut self, team: &Team, samples: usize, input: &[T], d_output: &[T]) {
         let (channels, row) = (self.channels(), self.input.row_len());
         let mut partials = core::mem::take(&mut self.partials);
         let (x_layout, g_layout, normal) = (self.input, self.d_output, self.normal());
         partials
-            .par_chunks_exact_mut(2 * row)
-            .zip(input.par_chunks_exact(x_layout.sample_len()))
-            .zip(d_output.par_chunks_exact(g_layout.sample_len()))
+            .chunks_exact_mut(2 * row)
+            .zip(input.chunks_exact(x_layout.sample_len()))
+            .zip(d_output.chunks_exact(g_layout.sample_len()))
             .take(samples)
-            .for_each(|((partial, x), g)| sweep::sum_products((x, x_layout), (g, g_layout), normal, partial));
+            .share(team, |((partial, x), g)| {
+                sweep::sum_products((x, x_layout), (g, g_layout), normal, partial)
+            });
         self.sums.fill(0.0);
         let (sums, products) = self.sums.split_at_mut(channels);
         for partial in partials.chunks_exact(2 * row).take(samples) {
@@ -133,7 +138,7 @@ impl<T: Scalar> Layer<T> for BatchNorm<T> {
             self.mean.iter_mut().zip(&*running_mean).for_each(|(to, from)| *to = from.wide());
             self.variance.iter_mut().zip(&*running_variance).for_each(|(to, from)| *to = from.wide());
         } else {
-            self.measure(pass.input, pass.samples);
+            self.measure(pass.team, pass.input, pass.samples);
         }
         if pass.mode == Mode::Clean {
             let count = (pass.samples * self.input.shape.pixels()) as f64;
@@ -147,17 +152,17 @@ impl<T: Scalar> Layer<T> for BatchNorm<T> {
         self.prepare(pass.params);
         let (input, output, normal) = (self.input, self.output, self.normal());
         pass.output
-            .par_chunks_exact_mut(output.sample_len())
-            .zip(pass.input.par_chunks_exact(input.sample_len()))
+            .chunks_exact_mut(output.sample_len())
+            .zip(pass.input.chunks_exact(input.sample_len()))
             .take(pass.samples)
-            .for_each(|(y, x)| sweep::normalise((y, output), (x, input), normal));
+            .share(pass.team, |(y, x)| sweep::normalise((y, output), (x, input), normal));
     }
 
     /// With `g` the gradient of the output, zero where ReLU is off, and N the values of a channel:
     /// `d beta = sum g`, `d gamma = sum g x_hat`, `dx = gamma / deviation (g - d beta / N - x_hat d gamma / N)`.
     fn backward(&mut self, pass: Backward<'_, T>) {
         let channels = self.channels();
-        self.sum_products(pass.samples, pass.input, pass.d_output);
+        self.sum_products(pass.team, pass.samples, pass.input, pass.d_output);
         for c in 0..channels {
             pass.grads[c] = T::of(self.sums[channels + c] * self.inverse_deviation(c));
             pass.grads[channels + c] = T::of(self.sums[c]);
@@ -170,11 +175,11 @@ impl<T: Scalar> Layer<T> for BatchNorm<T> {
         let (input, d_input, d_output) = (self.input, self.d_input, self.d_output);
         let (normal, corrections) = (self.normal(), (&self.rows[3][..], &self.rows[4][..]));
         values
-            .par_chunks_exact_mut(d_input.sample_len())
-            .zip(pass.input.par_chunks_exact(input.sample_len()))
-            .zip(pass.d_output.par_chunks_exact(d_output.sample_len()))
+            .chunks_exact_mut(d_input.sample_len())
+            .zip(pass.input.chunks_exact(input.sample_len()))
+            .zip(pass.d_output.chunks_exact(d_output.sample_len()))
             .take(pass.samples)
-            .for_each(|((dx, x), g)| {
+            .share(pass.team, |((dx, x), g)| {
                 let (x, g) = ((x, input), (g, d_output));
                 sweep::input_gradient((dx, d_input), x, g, normal, corrections, accumulate);
             });

@@ -14,10 +14,10 @@ use crate::{
     Scalar,
     kernel::{COLUMNS, MicroKernels, Start, pack_panels},
     layout::Layout,
+    team::Share,
 };
 use gather::Gather;
 use input_gradient::InputGradients;
-use rayon::prelude::*;
 use weight_gradient::{SAMPLES_A_SHARE, SMALL, WeightGradient};
 use winograd::{Winograd, WinogradWeightGradient};
 
@@ -143,16 +143,17 @@ impl<T: Scalar> Layer<T> for Conv<T> {
         let kernels = &self.kernels;
         match &mut self.forward {
             ForwardMethod::Winograd(winograd) => {
-                winograd.prepare(|r, s, i, o| weights[((r * kernel + s) * inputs + i) * outputs + o]);
-                winograd.run(kernels, pass.samples, pass.input, pass.output, start);
+                winograd
+                    .prepare(pass.team, |r, s, i, o| weights[((r * kernel + s) * inputs + i) * outputs + o]);
+                winograd.run(pass.team, kernels, pass.samples, pass.input, pass.output, start);
             }
             ForwardMethod::Gathered { gather, packed } => {
-                pack_panels(packed, gather.depth(), outputs, |k, j| weights[k * outputs + j]);
+                pack_panels(pass.team, packed, gather.depth(), outputs, |k, j| weights[k * outputs + j]);
                 let (from, to) = (self.layouts.input.sample_len(), self.layouts.output.sample_len());
                 pass.output[..pass.samples * to]
-                    .par_chunks_mut(GROUP * to)
-                    .zip(pass.input.par_chunks(GROUP * from))
-                    .for_each(|(output, input)| {
+                    .chunks_mut(GROUP * to)
+                    .zip(pass.input.chunks(GROUP * from))
+                    .share(pass.team, |(output, input)| {
                         let samples = output.len() / to;
                         gather.multiply(kernels, samples, input, packed, output, outputs, start);
                     });
@@ -166,10 +167,10 @@ impl<T: Scalar> Layer<T> for Conv<T> {
         let (d_weights, d_bias) = pass.grads.split_at_mut(self.filters.weights());
         match &mut self.weight_gradient {
             WeightMethod::Winograd(method) => {
-                method.compute(kernels, samples, pass.input, pass.d_output, d_weights);
+                method.compute(pass.team, kernels, samples, pass.input, pass.d_output, d_weights);
             }
             WeightMethod::Gathered(method) => {
-                method.compute(kernels, samples, pass.input, pass.d_output, d_weights);
+                method.compute(pass.team, kernels, samples, pass.input, pass.d_output, d_weights);
             }
         }
         bias_gradient(self.layouts.d_output, samples, pass.d_output, d_bias);
@@ -180,14 +181,14 @@ impl<T: Scalar> Layer<T> for Conv<T> {
             InputMethod::Winograd(winograd) => {
                 // The same convolution, of the gradient, with filters turned half round.
                 let turned = |r| kernel - 1 - r;
-                winograd.prepare(|r, s, o, i| {
+                winograd.prepare(pass.team, |r, s, o, i| {
                     weights[((turned(r) * kernel + turned(s)) * inputs + i) * outputs + o]
                 });
                 let start = if d_input.accumulate { Start::Existing } else { Start::Zero };
-                winograd.run(kernels, samples, pass.d_output, d_input.values, start);
+                winograd.run(pass.team, kernels, samples, pass.d_output, d_input.values, start);
             }
             InputMethod::Gathered(method) => {
-                method.compute(kernels, samples, weights, pass.d_output, d_input);
+                method.compute(pass.team, kernels, samples, weights, pass.d_output, d_input);
             }
         }
     }

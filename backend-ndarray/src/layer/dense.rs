@@ -2,8 +2,8 @@ use super::{Backward, Forward, InputGradient, Layer};
 use crate::{
     Scalar,
     kernel::{COLUMNS, MicroKernels, Run, Runs, Start, Target, pack_panels, panels, product},
+    team::{Share, Team},
 };
-use rayon::prelude::*;
 
 /// Samples that one task of a product works on: four full tiles.
 const ROWS_A_TASK: usize = 24;
@@ -51,6 +51,7 @@ impl<T: Scalar> Gathered<T> {
     /// Multiplies after [`pack_panels`] into `packed`.
     fn multiply(
         &self,
+        team: &Team,
         kernels: &MicroKernels<T>,
         samples: usize,
         a: &[T],
@@ -59,9 +60,9 @@ impl<T: Scalar> Gathered<T> {
     ) {
         let Self { depth, columns, .. } = *self;
         out[..samples * columns]
-            .par_chunks_mut(ROWS_A_TASK * columns)
-            .zip(a[..samples * depth].par_chunks(ROWS_A_TASK * depth))
-            .for_each(|(out, a)| {
+            .chunks_mut(ROWS_A_TASK * columns)
+            .zip(a[..samples * depth].chunks(ROWS_A_TASK * depth))
+            .share(team, |(out, a)| {
                 let [rows, out_rows] = [0, 1].map(|side: usize| &self.rows[side][..a.len() / depth]);
                 for (p, panel) in self.packed.chunks_exact(depth * COLUMNS).enumerate() {
                     let mut start = start;
@@ -95,11 +96,11 @@ impl<T: Scalar> Dense<T> {
     }
 
     /// `dW = x^T g`: each task computes some rows of dW over all samples, so nothing has to be added up.
-    fn weight_gradient(&self, samples: usize, x: &[T], g: &[T], grads: &mut [T]) {
+    fn weight_gradient(&self, team: &Team, samples: usize, x: &[T], g: &[T], grads: &mut [T]) {
         let Self { inputs, outputs, .. } = *self;
         let run = [Run { a: 0, b: 0 }];
         let runs = Runs { list: &run, depth: samples, a_step: inputs, b_step: outputs, block: 1 };
-        grads.par_chunks_mut(WEIGHT_ROWS_A_TASK * outputs).enumerate().for_each(|(task, grads)| {
+        grads.chunks_mut(WEIGHT_ROWS_A_TASK * outputs).enumerate().share(team, |(task, grads)| {
             let rows = grads.len() / outputs;
             for column in (0..outputs).step_by(COLUMNS) {
                 let target = Target {
@@ -120,23 +121,30 @@ impl<T: Scalar> Layer<T> for Dense<T> {
     fn forward(&mut self, pass: Forward<'_, T>) {
         let Self { inputs, outputs, .. } = *self;
         let (weights, bias) = pass.params.split_at(inputs * outputs);
-        pack_panels(&mut self.forward.packed, inputs, outputs, |k, j| weights[k * outputs + j]);
-        self.forward.multiply(&self.kernels, pass.samples, pass.input, pass.output, Start::Bias(bias));
+        pack_panels(pass.team, &mut self.forward.packed, inputs, outputs, |k, j| weights[k * outputs + j]);
+        self.forward.multiply(
+            pass.team,
+            &self.kernels,
+            pass.samples,
+            pass.input,
+            pass.output,
+            Start::Bias(bias),
+        );
     }
 
     fn backward(&mut self, pass: Backward<'_, T>) {
         let Self { inputs, outputs, .. } = *self;
         let weights = &pass.params[..inputs * outputs];
         let (d_weights, d_bias) = pass.grads.split_at_mut(inputs * outputs);
-        self.weight_gradient(pass.samples, pass.input, pass.d_output, d_weights);
+        self.weight_gradient(pass.team, pass.samples, pass.input, pass.d_output, d_weights);
         d_bias.fill(T::zero());
         for g in pass.d_output.chunks_exact(outputs).take(pass.samples) {
             super::put(d_bias, g.iter().copied(), true);
         }
 
         let Some(InputGradient { values, accumulate }) = pass.d_input else { return };
-        pack_panels(&mut self.backward.packed, outputs, inputs, |k, j| weights[j * outputs + k]);
+        pack_panels(pass.team, &mut self.backward.packed, outputs, inputs, |k, j| weights[j * outputs + k]);
         let start = if accumulate { Start::Existing } else { Start::Zero };
-        self.backward.multiply(&self.kernels, pass.samples, pass.d_output, values, start);
+        self.backward.multiply(pass.team, &self.kernels, pass.samples, pass.d_output, values, start);
     }
 }

@@ -1,6 +1,5 @@
 use super::{Backward, Forward, Layer};
-use crate::{Scalar, layout::Layout};
-use rayon::prelude::*;
+use crate::{Scalar, layout::Layout, team::Share};
 
 /// Drops the halo and forgets the pixels.
 pub struct Flatten {
@@ -12,10 +11,10 @@ impl<T: Scalar> Layer<T> for Flatten {
     fn forward(&mut self, pass: Forward<'_, T>) {
         let (input, len) = (self.input, self.input.shape.len());
         pass.output
-            .par_chunks_exact_mut(len)
-            .zip(pass.input.par_chunks_exact(input.sample_len()))
+            .chunks_exact_mut(len)
+            .zip(pass.input.chunks_exact(input.sample_len()))
             .take(pass.samples)
-            .for_each(|(to, from)| {
+            .share(pass.team, |(to, from)| {
                 for (to, from) in to.chunks_exact_mut(input.row_len()).zip(input.rows(from)) {
                     to.copy_from_slice(from);
                 }
@@ -26,10 +25,10 @@ impl<T: Scalar> Layer<T> for Flatten {
         let Some(to) = pass.d_input else { return };
         let (layout, len) = (self.d_input, self.d_input.shape.len());
         to.values
-            .par_chunks_exact_mut(layout.sample_len())
-            .zip(pass.d_output.par_chunks_exact(len))
+            .chunks_exact_mut(layout.sample_len())
+            .zip(pass.d_output.chunks_exact(len))
             .take(pass.samples)
-            .for_each(|(sample, from)| {
+            .share(pass.team, |(sample, from)| {
                 for (row, from) in layout.rows_mut(sample).zip(from.chunks_exact(layout.row_len())) {
                     super::put(row, from.iter().copied(), to.accumulate);
                 }

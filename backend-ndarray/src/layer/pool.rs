@@ -1,6 +1,5 @@
 use super::{Backward, Forward, InputGradient, Layer, put};
-use crate::{Scalar, kernel::wide, layout::Layout};
-use rayon::prelude::*;
+use crate::{Scalar, kernel::wide, layout::Layout, team::Share};
 use sam_core::model::Shape;
 
 /// A grid of windows over an image.
@@ -65,11 +64,11 @@ impl<T: Scalar> Layer<T> for MaxPool {
         let windows = self.windows;
         let Windows { input, output, .. } = windows;
         pass.output
-            .par_chunks_exact_mut(output.sample_len())
-            .zip(pass.input.par_chunks_exact(input.sample_len()))
-            .zip(self.chosen.par_chunks_exact_mut(output.shape.len()))
+            .chunks_exact_mut(output.sample_len())
+            .zip(pass.input.chunks_exact(input.sample_len()))
+            .zip(self.chosen.chunks_exact_mut(output.shape.len()))
             .take(pass.samples)
-            .for_each(|((to, from), chosen)| max_sample(windows, to, chosen, from));
+            .share(pass.team, |((to, from), chosen)| max_sample(windows, to, chosen, from));
     }
 
     fn backward(&mut self, pass: Backward<'_, T>) {
@@ -77,11 +76,11 @@ impl<T: Scalar> Layer<T> for MaxPool {
         let windows = self.windows;
         let Windows { d_input, d_output, .. } = windows;
         values
-            .par_chunks_exact_mut(d_input.sample_len())
-            .zip(pass.d_output.par_chunks_exact(d_output.sample_len()))
-            .zip(self.chosen.par_chunks_exact(d_output.shape.len()))
+            .chunks_exact_mut(d_input.sample_len())
+            .zip(pass.d_output.chunks_exact(d_output.sample_len()))
+            .zip(self.chosen.chunks_exact(d_output.shape.len()))
             .take(pass.samples)
-            .for_each(|((to, from), chosen)| {
+            .share(pass.team, |((to, from), chosen)| {
                 clear(to, d_input, accumulate);
                 scatter_sample(windows, to, chosen, from);
             });
@@ -192,10 +191,10 @@ impl<T: Scalar> Layer<T> for AvgPool {
         let (windows, share) = (self.0, self.share::<T>());
         let Windows { input, output, .. } = windows;
         pass.output
-            .par_chunks_exact_mut(output.sample_len())
-            .zip(pass.input.par_chunks_exact(input.sample_len()))
+            .chunks_exact_mut(output.sample_len())
+            .zip(pass.input.chunks_exact(input.sample_len()))
             .take(pass.samples)
-            .for_each(|(to, from)| {
+            .share(pass.team, |(to, from)| {
                 for at in windows.outputs() {
                     let mean = pixel_mut(to, output, at.0 as isize, at.1 as isize);
                     mean.fill(T::zero());
@@ -211,10 +210,10 @@ impl<T: Scalar> Layer<T> for AvgPool {
         let (windows, share) = (self.0, self.share::<T>());
         let Windows { d_input, d_output, .. } = windows;
         values
-            .par_chunks_exact_mut(d_input.sample_len())
-            .zip(pass.d_output.par_chunks_exact(d_output.sample_len()))
+            .chunks_exact_mut(d_input.sample_len())
+            .zip(pass.d_output.chunks_exact(d_output.sample_len()))
             .take(pass.samples)
-            .for_each(|(to, from)| {
+            .share(pass.team, |(to, from)| {
                 clear(to, d_input, accumulate);
                 for at in windows.outputs() {
                     let gradient = pixel(from, d_output, at.0 as isize, at.1 as isize);
@@ -238,10 +237,10 @@ impl<T: Scalar> Layer<T> for GlobalAvgPool {
         let channels = input.shape.channels;
         let share = T::of(1.0 / input.shape.pixels() as f64);
         pass.output
-            .par_chunks_exact_mut(channels)
-            .zip(pass.input.par_chunks_exact(input.sample_len()))
+            .chunks_exact_mut(channels)
+            .zip(pass.input.chunks_exact(input.sample_len()))
             .take(pass.samples)
-            .for_each(|(mean, from)| {
+            .share(pass.team, |(mean, from)| {
                 mean.fill(T::zero());
                 for pixel in input.rows(from).flat_map(|row| row.chunks_exact(channels)) {
                     put(mean, pixel.iter().copied(), true);
@@ -256,10 +255,10 @@ impl<T: Scalar> Layer<T> for GlobalAvgPool {
         let channels = layout.shape.channels;
         let share = T::of(1.0 / layout.shape.pixels() as f64);
         values
-            .par_chunks_exact_mut(layout.sample_len())
-            .zip(pass.d_output.par_chunks_exact(channels))
+            .chunks_exact_mut(layout.sample_len())
+            .zip(pass.d_output.chunks_exact(channels))
             .take(pass.samples)
-            .for_each(|(to, gradient)| {
+            .share(pass.team, |(to, gradient)| {
                 for pixel in layout.rows_mut(to).flat_map(|row| row.chunks_exact_mut(channels)) {
                     put(pixel, gradient.iter().map(|&g| g * share), accumulate);
                 }

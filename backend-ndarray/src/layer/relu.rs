@@ -1,8 +1,12 @@
 //! `max(x, 0)`. NaN stays NaN, so that it shows in the loss.
 
 use super::{Backward, Forward, InputGradient, Layer, put};
-use crate::{Scalar, kernel::wide, layout::Layout};
-use rayon::prelude::*;
+use crate::{
+    Scalar,
+    kernel::wide,
+    layout::Layout,
+    team::{Share, Team},
+};
 
 /// Elements that one task works on.
 const CHUNK: usize = 16_384;
@@ -19,21 +23,22 @@ fn gate<T: Scalar>(g: T, y: T) -> T {
 }
 
 /// Rectifies every value; a halo stays zero.
-pub fn forward_in_place<T: Scalar>(values: &mut [T]) {
-    values.par_chunks_mut(CHUNK).for_each(rectify_all);
+pub fn forward_in_place<T: Scalar>(team: &Team, values: &mut [T]) {
+    values.chunks_mut(CHUNK).share(team, |chunk| rectify_all(chunk));
 }
 
 /// Gates the gradient by the output. Both have `samples` samples, whose halos may differ.
 pub fn backward_in_place<T: Scalar>(
+    team: &Team,
     samples: usize,
     (output, layout): (&[T], Layout),
     (gradient, gradient_layout): (&mut [T], Layout),
 ) {
     gradient
-        .par_chunks_exact_mut(gradient_layout.sample_len())
-        .zip(output.par_chunks_exact(layout.sample_len()))
+        .chunks_exact_mut(gradient_layout.sample_len())
+        .zip(output.chunks_exact(layout.sample_len()))
         .take(samples)
-        .for_each(|(gradient, output)| gate_sample(gradient, gradient_layout, output, layout));
+        .share(team, |(gradient, output)| gate_sample(gradient, gradient_layout, output, layout));
 }
 
 wide! {
@@ -64,10 +69,10 @@ impl<T: Scalar> Layer<T> for Relu {
     fn forward(&mut self, pass: Forward<'_, T>) {
         let (input, output) = (self.input[0], self.output[0]);
         pass.output
-            .par_chunks_exact_mut(output.sample_len())
-            .zip(pass.input.par_chunks_exact(input.sample_len()))
+            .chunks_exact_mut(output.sample_len())
+            .zip(pass.input.chunks_exact(input.sample_len()))
             .take(pass.samples)
-            .for_each(|(to, from)| {
+            .share(pass.team, |(to, from)| {
                 for (to, from) in output.rows_mut(to).zip(input.rows(from)) {
                     put(to, from.iter().map(|&x| rectify(x)), false);
                 }
@@ -78,11 +83,11 @@ impl<T: Scalar> Layer<T> for Relu {
         let Some(InputGradient { values, accumulate }) = pass.d_input else { return };
         let ([input, d_input], d_output) = (self.input, self.output[1]);
         values
-            .par_chunks_exact_mut(d_input.sample_len())
-            .zip(pass.input.par_chunks_exact(input.sample_len()))
-            .zip(pass.d_output.par_chunks_exact(d_output.sample_len()))
+            .chunks_exact_mut(d_input.sample_len())
+            .zip(pass.input.chunks_exact(input.sample_len()))
+            .zip(pass.d_output.chunks_exact(d_output.sample_len()))
             .take(pass.samples)
-            .for_each(|((to, x), g)| {
+            .share(pass.team, |((to, x), g)| {
                 for ((to, x), g) in d_input.rows_mut(to).zip(input.rows(x)).zip(d_output.rows(g)) {
                     put(to, g.iter().zip(x).map(|(&g, &x)| gate(g, rectify(x))), accumulate);
                 }

@@ -7,6 +7,7 @@ use crate::{
     layer::{Backward, Forward, InputGradient, Mode, add, relu},
     loss::{Evaluation, cross_entropy},
     plan::{Place, Plan},
+    team::Team,
 };
 use core::mem::take;
 use ndarray::ArrayView4;
@@ -45,34 +46,32 @@ impl<T: Scalar> Network<T> {
     }
 
     pub(super) fn forward_evaluate(&mut self, params: &[T], labels: &[u16]) -> Evaluation {
-        let Self { tasks, values, statistics, threads, ends, classes, .. } = self;
-        threads.install(|| forward(tasks, values, statistics, params, labels.len(), Mode::Evaluate));
+        let Self { tasks, values, statistics, team, ends, classes, .. } = self;
+        forward(team, tasks, values, statistics, params, labels.len(), Mode::Evaluate);
         let logits = &values[ends.logits.slot][..labels.len() * *classes];
         cross_entropy(logits, labels, 0.0, None)
     }
 
     pub(super) fn forward_backward(&mut self, params: &[T], grads: &mut [T], pass: Pass) -> Evaluation {
-        let Self { tasks, values, gradients, statistics, threads, ends, classes, labels, smoothing, .. } =
-            self;
+        let Self { tasks, values, gradients, statistics, team, ends, classes, labels, smoothing, .. } = self;
         let samples = labels.len();
         let mode = match pass {
             Pass::Clean => Mode::Clean,
             Pass::Perturbed => Mode::Perturbed,
         };
-        threads.install(|| {
-            forward(tasks, values, statistics, params, samples, mode);
-            let logits = &values[ends.logits.slot][..samples * *classes];
-            let d_logits = ends.d_logits.map(|place| gradients[place.slot].as_mut_slice());
-            let result = cross_entropy(logits, labels, *smoothing, d_logits);
-            for task in tasks.iter_mut().rev() {
-                backward(task, values, gradients, params, grads, samples);
-            }
-            result
-        })
+        forward(team, tasks, values, statistics, params, samples, mode);
+        let logits = &values[ends.logits.slot][..samples * *classes];
+        let d_logits = ends.d_logits.map(|place| gradients[place.slot].as_mut_slice());
+        let result = cross_entropy(logits, labels, *smoothing, d_logits);
+        for task in tasks.iter_mut().rev() {
+            backward(team, task, values, gradients, params, grads, samples);
+        }
+        result
     }
 }
 
 fn forward<T: Scalar>(
+    team: &Team,
     tasks: &mut [Task<T>],
     values: &mut [Vec<T>],
     statistics: &mut [T],
@@ -84,6 +83,7 @@ fn forward<T: Scalar>(
         let mut to = take(&mut values[output.slot]);
         match kind {
             Kind::Layer(layer) => layer.forward(Forward {
+                team,
                 mode,
                 samples,
                 params: &params[own.clone()],
@@ -91,12 +91,14 @@ fn forward<T: Scalar>(
                 input: &values[input.slot],
                 output: &mut to,
             }),
-            Kind::ReluInPlace => relu::forward_in_place(&mut to[..samples * output.layout.sample_len()]),
+            Kind::ReluInPlace => {
+                relu::forward_in_place(team, &mut to[..samples * output.layout.sample_len()])
+            }
             Kind::Add { second, .. } => {
                 if input.slot != output.slot {
-                    add(samples, (&values[input.slot], input.layout), (&mut to, output.layout), false);
+                    add(team, samples, (&values[input.slot], input.layout), (&mut to, output.layout), false);
                 }
-                add(samples, (&values[second.slot], second.layout), (&mut to, output.layout), true);
+                add(team, samples, (&values[second.slot], second.layout), (&mut to, output.layout), true);
             }
         }
         values[output.slot] = to;
@@ -104,6 +106,7 @@ fn forward<T: Scalar>(
 }
 
 fn backward<T: Scalar>(
+    team: &Team,
     task: &mut Task<T>,
     values: &[Vec<T>],
     gradients: &mut [Vec<T>],
@@ -118,6 +121,7 @@ fn backward<T: Scalar>(
         Kind::Layer(layer) => {
             let mut to = d_input.map(|(place, _)| take(&mut gradients[place.slot]));
             layer.backward(Backward {
+                team,
                 samples,
                 params: &params[own.clone()],
                 grads: &mut grads[own.clone()],
@@ -135,6 +139,7 @@ fn backward<T: Scalar>(
         Kind::ReluInPlace => {
             let gradient = &mut gradients[d_output.slot];
             relu::backward_in_place(
+                team,
                 samples,
                 (&values[output.slot], output.layout),
                 (gradient, d_output.layout),
@@ -145,6 +150,7 @@ fn backward<T: Scalar>(
                 if place.slot != d_output.slot {
                     let mut to = take(&mut gradients[place.slot]);
                     add(
+                        team,
                         samples,
                         (&gradients[d_output.slot], d_output.layout),
                         (&mut to, place.layout),

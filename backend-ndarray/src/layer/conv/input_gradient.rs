@@ -3,8 +3,8 @@ use crate::{
     Scalar,
     kernel::{MicroKernels, Start, pack_panels},
     layer::InputGradient,
+    team::{Share, Team},
 };
-use rayon::prelude::*;
 
 /// One direction's filter taps that meet an image pixel of a given phase: tap `first + t stride` meets output pixel
 /// `q - t`, where `q = (pixel + padding - first) / stride`.
@@ -96,6 +96,7 @@ impl<T: Scalar> InputGradients<T> {
 
     pub fn compute(
         &mut self,
+        team: &Team,
         kernels: &MicroKernels<T>,
         samples: usize,
         weights: &[T],
@@ -107,7 +108,7 @@ impl<T: Scalar> InputGradients<T> {
             // Depth runs over the met output pixels, first to last (so taps run backwards), and their channels.
             let tap = |taps: Taps, met: usize| taps.first + (taps.count - 1 - met) * stride;
             if gather.depth() > 0 {
-                pack_panels(packed, gather.depth(), inputs, |k, input| {
+                pack_panels(team, packed, gather.depth(), inputs, |k, input| {
                     let (met, output) = (k / outputs, k % outputs);
                     let (r, s) = (tap(*y, met / x.count), tap(*x, met % x.count));
                     weights[((r * kernel + s) * inputs + input) * outputs + output]
@@ -116,14 +117,14 @@ impl<T: Scalar> InputGradients<T> {
         }
         let start = if d_input.accumulate { Start::Existing } else { Start::Zero };
         let (from, to) = (self.layouts.d_output.sample_len(), self.layouts.d_input.sample_len());
-        d_input.values[..samples * to]
-            .par_chunks_mut(GROUP * to)
-            .zip(d_output.par_chunks(GROUP * from))
-            .for_each(|(d_input, d_output)| {
+        d_input.values[..samples * to].chunks_mut(GROUP * to).zip(d_output.chunks(GROUP * from)).share(
+            team,
+            |(d_input, d_output)| {
                 let samples = d_input.len() / to;
                 for Phase { gather, packed, .. } in &self.phases {
                     gather.multiply(kernels, samples, d_output, packed, d_input, inputs, start);
                 }
-            });
+            },
+        );
     }
 }

@@ -2,8 +2,8 @@ use super::{ConvLayouts, Filters};
 use crate::{
     Scalar,
     kernel::{COLUMNS, MicroKernels, Run, Runs, Start, Target, product},
+    team::{Share, Team},
 };
-use rayon::prelude::*;
 
 /// Samples whose share of a small gradient is summed apart, before the shares are added up in order.
 pub const SAMPLES_A_SHARE: usize = 16;
@@ -60,6 +60,7 @@ impl<T: Scalar> WeightGradient<T> {
     /// Overwrites `d_weights`.
     pub fn compute(
         &mut self,
+        team: &Team,
         kernels: &MicroKernels<T>,
         samples: usize,
         x: &[T],
@@ -69,14 +70,14 @@ impl<T: Scalar> WeightGradient<T> {
         let mut shares = core::mem::take(&mut self.shares);
         if shares.is_empty() {
             let outputs = self.filters.outputs;
-            d_weights.par_chunks_mut(ROWS_A_TASK * outputs).enumerate().for_each(|(task, slice)| {
+            d_weights.chunks_mut(ROWS_A_TASK * outputs).enumerate().share(team, |(task, slice)| {
                 let rows = task * ROWS_A_TASK..task * ROWS_A_TASK + slice.len() / outputs;
                 self.rows(kernels, samples, x, g, &self.taps[rows], slice);
             });
         } else {
             let ConvLayouts { input, d_output, .. } = self.layouts;
             let used = samples.div_ceil(SAMPLES_A_SHARE);
-            shares.par_chunks_exact_mut(d_weights.len()).take(used).enumerate().for_each(|(i, share)| {
+            shares.chunks_exact_mut(d_weights.len()).take(used).enumerate().share(team, |(i, share)| {
                 let first = i * SAMPLES_A_SHARE;
                 let (x, g) = (&x[first * input.sample_len()..], &g[first * d_output.sample_len()..]);
                 let samples = SAMPLES_A_SHARE.min(samples - first);

@@ -15,8 +15,8 @@ use crate::{
     kernel::{COLUMNS, MicroKernels, Run, Runs, Start, Target, panels, product},
     layer::GROUP,
     layout::Layout,
+    team::{Share, Team},
 };
-use rayon::prelude::*;
 use std::sync::Mutex;
 use transform::{LANES, load_patches, store_outputs};
 
@@ -72,15 +72,15 @@ impl<T: Scalar> Scratch<T> {
         Self { each: Vec::new(), len }
     }
 
-    /// One for each thread of the pool that runs this.
-    fn prepare(&mut self) {
+    /// One for each member of the team.
+    fn prepare(&mut self, team: &Team) {
         let len = self.len;
-        self.each.resize_with(rayon::current_num_threads(), || Mutex::new(vec![T::zero(); len]));
+        self.each.resize_with(team.members(), || Mutex::new(vec![T::zero(); len]));
     }
 
-    /// Lends this thread's.
-    fn with<R>(&self, work: impl FnOnce(&mut [T]) -> R) -> R {
-        let own = &self.each[rayon::current_thread_index().unwrap_or(0)];
+    /// Lends a member's.
+    fn with<R>(&self, member: usize, work: impl FnOnce(&mut [T]) -> R) -> R {
+        let own = &self.each[member];
         // What a panicking task left there is overwritten like everything else.
         let mut own = own.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         work(&mut own)
@@ -118,30 +118,29 @@ impl<T: Scalar> Winograd<T> {
     }
 
     /// Transforms the filters: `weight(r, s, input, output)`.
-    pub fn prepare(&mut self, weight: impl Fn(usize, usize, usize, usize) -> T + Sync) {
+    pub fn prepare(&mut self, team: &Team, weight: impl Fn(usize, usize, usize, usize) -> T + Sync) {
         let (inputs, outputs) = (self.source.shape.channels, self.target.shape.channels);
-        self.filters.par_chunks_exact_mut(POSITIONS * inputs * COLUMNS).enumerate().for_each(
-            |(panel, to)| {
-                let first = panel * COLUMNS;
-                for input in 0..inputs {
-                    for column in (0..COLUMNS.min(outputs - first)).step_by(LANES) {
-                        let mut filters = [[[T::zero(); LANES]; 3]; 3];
-                        for (tap, lanes) in filters.as_flattened_mut().iter_mut().enumerate() {
-                            for (lane, value) in lanes.iter_mut().enumerate() {
-                                *value = weight(tap / 3, tap % 3, input, first + column + lane);
-                            }
+        self.filters.chunks_exact_mut(POSITIONS * inputs * COLUMNS).enumerate().share(team, |(panel, to)| {
+            let first = panel * COLUMNS;
+            for input in 0..inputs {
+                for column in (0..COLUMNS.min(outputs - first)).step_by(LANES) {
+                    let mut filters = [[[T::zero(); LANES]; 3]; 3];
+                    for (tap, lanes) in filters.as_flattened_mut().iter_mut().enumerate() {
+                        for (lane, value) in lanes.iter_mut().enumerate() {
+                            *value = weight(tap / 3, tap % 3, input, first + column + lane);
                         }
-                        transform::store_filters(to, input * COLUMNS + column, inputs * COLUMNS, filters);
                     }
+                    transform::store_filters(to, input * COLUMNS + column, inputs * COLUMNS, filters);
                 }
-            },
-        );
-        self.scratch.prepare();
+            }
+        });
+        self.scratch.prepare(team);
     }
 
     /// Convolves after [`Winograd::prepare`].
     pub fn run(
         &self,
+        team: &Team,
         kernels: &MicroKernels<T>,
         samples: usize,
         source: &[T],
@@ -149,10 +148,11 @@ impl<T: Scalar> Winograd<T> {
         start: Start<'_, T>,
     ) {
         let (from, to) = (self.source.sample_len(), self.target.sample_len());
-        target[..samples * to].par_chunks_mut(GROUP * to).zip(source.par_chunks(GROUP * from)).for_each(
-            |(target, source)| {
+        target[..samples * to].chunks_mut(GROUP * to).zip(source.chunks(GROUP * from)).share_numbered(
+            team,
+            |member, (target, source)| {
                 let tiles = target.len() / to * self.tiles.a_sample();
-                self.scratch.with(|scratch| {
+                self.scratch.with(member, |scratch| {
                     for first in (0..tiles).step_by(self.block) {
                         let count = self.block.min(tiles - first);
                         self.block(kernels, first, count, (source, &mut *target), scratch, start);

@@ -6,8 +6,8 @@ use crate::{
     Scalar,
     kernel::{COLUMNS, MicroKernels, Run, Runs, Start, Target, product},
     layout::Layout,
+    team::{Share, Team},
 };
-use rayon::prelude::*;
 
 /// Gradient of 3x3 filters: the transposes of the forward pass's transforms around 16 products of patches with
 /// gradients, summed over tiles.
@@ -52,23 +52,28 @@ impl<T: Scalar> WinogradWeightGradient<T> {
     /// Overwrites `d_weights` (rows x columns x inputs x outputs).
     pub fn compute(
         &mut self,
+        team: &Team,
         kernels: &MicroKernels<T>,
         samples: usize,
         x: &[T],
         g: &[T],
         d_weights: &mut [T],
     ) {
-        self.scratch.prepare();
+        self.scratch.prepare(team);
         let mut shares = core::mem::take(&mut self.shares);
         let matrix = self.input.shape.channels * self.d_output.shape.channels;
         let used = samples.div_ceil(self.samples_a_share);
-        shares.par_chunks_exact_mut(POSITIONS * matrix).take(used).enumerate().for_each(|(i, sums)| {
-            let first = i * self.samples_a_share;
-            let samples = self.samples_a_share.min(samples - first);
-            let (x, g) = (&x[first * self.input.sample_len()..], &g[first * self.d_output.sample_len()..]);
-            sums.fill(T::zero());
-            self.share(kernels, samples * self.tiles.a_sample(), x, g, sums);
-        });
+        shares.chunks_exact_mut(POSITIONS * matrix).take(used).enumerate().share_numbered(
+            team,
+            |member, (i, sums)| {
+                let first = i * self.samples_a_share;
+                let samples = self.samples_a_share.min(samples - first);
+                let (x, g) =
+                    (&x[first * self.input.sample_len()..], &g[first * self.d_output.sample_len()..]);
+                sums.fill(T::zero());
+                self.share(member, kernels, samples * self.tiles.a_sample(), x, g, sums);
+            },
+        );
         for at in 0..matrix {
             let sums = core::array::from_fn(|position| {
                 let at = position * matrix + at;
@@ -81,10 +86,18 @@ impl<T: Scalar> WinogradWeightGradient<T> {
         self.shares = shares;
     }
 
-    fn share(&self, kernels: &MicroKernels<T>, tiles: usize, x: &[T], g: &[T], sums: &mut [T]) {
+    fn share(
+        &self,
+        member: usize,
+        kernels: &MicroKernels<T>,
+        tiles: usize,
+        x: &[T],
+        g: &[T],
+        sums: &mut [T],
+    ) {
         let (inputs, outputs) = (self.input.shape.channels, self.d_output.shape.channels);
         let run = [Run { a: 0, b: 0 }];
-        self.scratch.with(|scratch| {
+        self.scratch.with(member, |scratch| {
             let (patches, gradients) = scratch.split_at_mut(POSITIONS * self.block * inputs);
             for first in (0..tiles).step_by(self.block) {
                 let count = self.block.min(tiles - first);

@@ -1,0 +1,263 @@
+//! A team of threads that shares out the parts of a layer's work, one layer after the other.
+//!
+//! A pass over a network has hundreds of short parallel loops. A team starts one without allocating and with its
+//! members still awake from the loop before, and a team of one is a plain loop.
+
+use core::{cell::Cell, marker::PhantomData};
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicUsize, Ordering::AcqRel, Ordering::Acquire, Ordering::Release},
+    },
+    thread::JoinHandle,
+};
+
+/// Rounds that a member waits awake before it sleeps: some ten microseconds, the usual gap between two loops.
+const SPINS: usize = 1000;
+
+/// What every member runs, with its number; alive until all have returned.
+#[derive(Clone, Copy)]
+struct Work(*const (dyn Fn(usize) + Sync));
+
+// SAFETY: the pointee is `Sync`, and `Team::run` keeps it alive while others use it.
+#[expect(unsafe_code, reason = "a pointer to something that may be shared")]
+unsafe impl Send for Work {}
+
+#[derive(Default)]
+struct Shared {
+    state: Mutex<State>,
+    /// Number of the newest loop, to be watched without the lock.
+    newest: AtomicUsize,
+    /// Members that have not finished the newest loop.
+    busy: AtomicUsize,
+    panicked: AtomicBool,
+    begin: Condvar,
+    end: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    work: Option<Work>,
+    newest: usize,
+    dismissed: bool,
+}
+
+impl Shared {
+    /// The state stays consistent whoever panics: it is changed in single assignments.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        lock(&self.state)
+    }
+
+    fn member(&self, number: usize) {
+        let mut seen = 0;
+        loop {
+            spin_until(|| self.newest.load(Acquire) != seen);
+            let mut state = self.lock();
+            while state.newest == seen && !state.dismissed {
+                state = self.begin.wait(state).unwrap_or_else(PoisonError::into_inner);
+            }
+            if state.dismissed {
+                return;
+            }
+            seen = state.newest;
+            let work = state.work;
+            drop(state);
+            if let Some(Work(work)) = work {
+                // SAFETY: `Team::run` waits for this member before it gives up the work.
+                #[expect(unsafe_code, reason = "the work outlives the loop")]
+                let work = unsafe { &*work };
+                if catch_unwind(AssertUnwindSafe(|| work(number))).is_err() {
+                    self.panicked.store(true, Release);
+                }
+            }
+            if self.busy.fetch_sub(1, AcqRel) == 1 {
+                // With the lock, so that the caller is either before its test or asleep.
+                let _state = self.lock();
+                self.end.notify_one();
+            }
+        }
+    }
+
+    fn wait(&self) {
+        if spin_until(|| self.busy.load(Acquire) == 0) {
+            return;
+        }
+        let mut state = self.lock();
+        while self.busy.load(Acquire) != 0 {
+            state = self.end.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Whether the condition came true within a short wait.
+fn spin_until(condition: impl Fn() -> bool) -> bool {
+    (0..SPINS).any(|_| {
+        core::hint::spin_loop();
+        condition()
+    })
+}
+
+/// The threads of a network: the one that calls, and others that wait for it.
+pub struct Team {
+    shared: Arc<Shared>,
+    others: Vec<JoinHandle<()>>,
+    /// One loop at a time: a team can't be shared between threads, so not be called from within its own loop.
+    unshared: PhantomData<Cell<()>>,
+}
+
+impl Team {
+    /// A team of `members` threads, the caller's included (0: as many as the machine has cores).
+    pub fn new(members: usize) -> std::io::Result<Self> {
+        let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+        let members = if members == 0 { cores() } else { members };
+        let mut team = Self { shared: Arc::default(), others: Vec::new(), unshared: PhantomData };
+        for number in 1..members {
+            let shared = Arc::clone(&team.shared);
+            let member = std::thread::Builder::new().name(format!("network-{number}"));
+            team.others.push(member.spawn(move || shared.member(number))?);
+        }
+        Ok(team)
+    }
+
+    /// Number of threads.
+    pub fn members(&self) -> usize {
+        self.others.len() + 1
+    }
+
+    /// Lets every member run the work once.
+    ///
+    /// # Panics
+    /// When a member panics, after all have finished.
+    fn run(&self, work: &(dyn Fn(usize) + Sync)) {
+        /// Waits even if the caller's own share panics: others may still use the work.
+        struct Finish<'a>(&'a Shared);
+        impl Drop for Finish<'_> {
+            fn drop(&mut self) {
+                self.0.wait();
+            }
+        }
+
+        let shared = &*self.shared;
+        // SAFETY: only the lifetime changes. Members use the work until `busy` is 0, and `Finish` waits for that
+        // before this function is left by any way.
+        #[expect(unsafe_code, reason = "the work is borrowed, the members are not")]
+        let work_pointer: *const (dyn Fn(usize) + Sync + 'static) =
+            unsafe { core::mem::transmute::<&(dyn Fn(usize) + Sync), &'static (dyn Fn(usize) + Sync)>(work) };
+        // The caller's own panic in the loop before may have left it set.
+        shared.panicked.store(false, Release);
+        shared.busy.store(self.others.len(), Release);
+        {
+            let mut state = shared.lock();
+            state.work = Some(Work(work_pointer));
+            state.newest = state.newest.wrapping_add(1);
+            shared.newest.store(state.newest, Release);
+        }
+        shared.begin.notify_all();
+        {
+            let _finish = Finish(shared);
+            work(0);
+        }
+        assert!(!shared.panicked.swap(false, AcqRel), "a thread of the network panicked");
+    }
+}
+
+impl Drop for Team {
+    fn drop(&mut self) {
+        self.shared.lock().dismissed = true;
+        self.shared.newest.fetch_add(1, Release);
+        self.shared.begin.notify_all();
+        for other in self.others.drain(..) {
+            // A member catches its panics; there is nobody left to tell.
+            let _ = other.join();
+        }
+    }
+}
+
+/// Sharing out an iterator's items among a team.
+pub trait Share: Iterator + Send + Sized
+where
+    Self::Item: Send,
+{
+    /// Runs `each` on every item. Which member gets which is left to chance, so the result must not depend on it.
+    fn share(self, team: &Team, each: impl Fn(Self::Item) + Sync) {
+        self.share_numbered(team, |_, item| each(item));
+    }
+
+    /// The same, with the member's number below [`Team::members`].
+    fn share_numbered(self, team: &Team, each: impl Fn(usize, Self::Item) + Sync) {
+        if team.others.is_empty() {
+            return self.for_each(|item| each(0, item));
+        }
+        let items = Mutex::new(self);
+        team.run(&|member| {
+            loop {
+                let item = lock(&items).next();
+                match item {
+                    Some(item) => each(member, item),
+                    None => return,
+                }
+            }
+        });
+    }
+}
+
+impl<I: Iterator + Send> Share for I where I::Item: Send {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_item_is_run_once() {
+        for members in [1, 2, 3, 7] {
+            let team = Team::new(members).unwrap();
+            assert_eq!(team.members(), members);
+            for len in [0, 1, 2, 50, 1000] {
+                let mut counts = vec![0; len];
+                counts.iter_mut().enumerate().share(&team, |(i, count)| *count += i + 1);
+                assert!(counts.iter().enumerate().all(|(i, &count)| count == i + 1));
+            }
+        }
+    }
+
+    #[test]
+    fn members_have_numbers_of_their_own() {
+        let team = Team::new(3).unwrap();
+        let inside: Vec<AtomicBool> = (0..3).map(|_| AtomicBool::new(false)).collect();
+        (0..2000).share_numbered(&team, |member, _| {
+            assert!(!inside[member].swap(true, AcqRel), "two at once with one number");
+            inside[member].store(false, Release);
+        });
+    }
+
+    #[test]
+    fn a_panic_reaches_the_caller_and_the_team_goes_on() {
+        let team = Team::new(3).unwrap();
+        for bad in [0, 17, 99] {
+            let run = || (0..100).share(&team, |i| assert_ne!(i, bad, "planted"));
+            assert!(catch_unwind(AssertUnwindSafe(run)).is_err());
+            let sum = AtomicUsize::new(0);
+            (0..100).share(&team, |i| {
+                sum.fetch_add(i, AcqRel);
+            });
+            assert_eq!(sum.load(Acquire), 4950);
+        }
+    }
+
+    /// Members that have fallen asleep wake up again.
+    #[test]
+    fn a_team_works_after_a_rest() {
+        let team = Team::new(2).unwrap();
+        for _ in 0..20 {
+            std::thread::sleep(std::time::Duration::from_millis(2));
+            let mut values = [1; 64];
+            values.iter_mut().share(&team, |value| *value += 1);
+            assert_eq!(values, [2; 64]);
+        }
+    }
+}
