@@ -178,12 +178,13 @@ impl Drop for Team {
     }
 }
 
-/// Sharing out an iterator's items among a team.
-pub trait Share: Iterator + Send + Sized
+/// Sharing out an iterator's items among a team: members with even numbers begin at its front, the others at its back.
+/// So a member meets the same samples in every layer, and finds what it left of them in its own cache.
+pub trait Share: DoubleEndedIterator + Send + Sized
 where
     Self::Item: Send,
 {
-    /// Runs `each` on every item. Which member gets which is left to chance, so the result must not depend on it.
+    /// Runs `each` on every item. Where members meet is left to chance, so the result must not depend on it.
     fn share(self, team: &Team, each: impl Fn(Self::Item) + Sync) {
         self.share_numbered(team, |_, item| each(item));
     }
@@ -196,7 +197,10 @@ where
         let items = Mutex::new(self);
         team.run(&|member| {
             loop {
-                let item = lock(&items).next();
+                let item = {
+                    let mut items = lock(&items);
+                    if member % 2 == 0 { items.next() } else { items.next_back() }
+                };
                 match item {
                     Some(item) => each(member, item),
                     None => return,
@@ -206,7 +210,7 @@ where
     }
 }
 
-impl<I: Iterator + Send> Share for I where I::Item: Send {}
+impl<I: DoubleEndedIterator + Send> Share for I where I::Item: Send {}
 
 #[cfg(test)]
 mod tests {

@@ -44,7 +44,7 @@ fn gradient_error(
     let mut scratch = vec![0.0; w.len()];
     let mut worst = 0.0f64;
     // Every parameter of a small network, a share of each tensor's otherwise: a prime step meets them all.
-    for i in (0..w.len()).step_by(if w.len() > 600 { 13 } else { 1 }) {
+    for i in (0..w.len()).step_by(if w.len() > 600 { 97 } else { 1 }) {
         let (step, at) = (1e-5, w[i]);
         let mut loss = |value| {
             w[i] = value;
@@ -116,12 +116,12 @@ proptest! {
         prop_assert!(error < TOLERANCE, "{}", error);
     }
 
-    /// 3x3 filters with stride 1 on channels in eights are another method.
+    /// 3x3 filters with stride 1 on many channels, in eights, are another method.
     #[test]
     fn minimal_filtering(
         (height, width) in (3usize..8, 3usize..8),
         (padding, bias, samples) in (0usize..3, any::<bool>(), 1usize..4),
-        (inputs, outputs) in (1usize..3, 1usize..4),
+        (inputs, outputs) in (1usize..5, 3usize..7),
     ) {
         let error = gradient_error(Shape::new(height, width, 1), samples, |g| {
             let x = push(g, "first", conv(8 * inputs, 3, 1, 1, false), &[Tensor::INPUT])?;

@@ -117,7 +117,7 @@ impl<T: Scalar> BatchNorm<T> {
             .zip(d_output.chunks_exact(g_layout.sample_len()))
             .take(samples)
             .share(team, |((partial, x), g)| {
-                sweep::sum_products((x, x_layout), (g, g_layout), normal, partial)
+                sweep::sum_products((x, x_layout), (g, g_layout), normal, partial);
             });
         self.sums.fill(0.0);
         let (sums, products) = self.sums.split_at_mut(channels);

@@ -92,7 +92,7 @@ fn forward<T: Scalar>(
                 output: &mut to,
             }),
             Kind::ReluInPlace => {
-                relu::forward_in_place(team, &mut to[..samples * output.layout.sample_len()])
+                relu::forward_in_place(team, &mut to[..samples * output.layout.sample_len()]);
             }
             Kind::Add { second, .. } => {
                 if input.slot != output.slot {

@@ -26,9 +26,17 @@ const POSITIONS: usize = 16;
 /// filters.
 const BLOCK_BYTES: usize = 160 * 1024;
 
-/// Whether the method applies to filters of this extent on these channels.
+/// Fewer input and output channels than this together are convolved faster directly: the transforms are shared by too
+/// few products.
+const LEAST_CHANNELS: usize = 48;
+
+/// Whether the method applies to filters of this extent on these channels, and is faster.
 pub const fn applies(kernel: usize, stride: usize, inputs: usize, outputs: usize) -> bool {
-    kernel == 3 && stride == 1 && inputs.is_multiple_of(LANES) && outputs.is_multiple_of(LANES)
+    kernel == 3
+        && stride == 1
+        && inputs + outputs >= LEAST_CHANNELS
+        && inputs.is_multiple_of(LANES)
+        && outputs.is_multiple_of(LANES)
 }
 
 /// Tiles of 2x2 pixels over an image, row by row, sample by sample.
