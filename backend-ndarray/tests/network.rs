@@ -87,6 +87,18 @@ fn a_small_network_equals_plain_loops() {
     assert!((found.loss - loss / 7.0).abs() < 1e-12, "{} against {}", found.loss, loss / 7.0);
 }
 
+/// The core's own conformance kit, on networks with every kind of layer.
+#[test]
+fn networks_conform_to_the_oracle_trait() {
+    let image = Shape::new(6, 5, 1);
+    for name in ["mlp-9-7", "lenet", "resnet-8", "wrn-10-1"] {
+        let mut network = Network::<f64>::new(&name.parse().unwrap(), image, 3, 5, 2).unwrap();
+        network.set_batch(images(5, image, 8).mapv(f64::from).view(), &labels(5, 3)).unwrap();
+        let w = parameters(&network, 1);
+        sam_core::testkit::check_oracle(&mut network, &w, 1e-6, 1e-6);
+    }
+}
+
 /// Everything that a step makes has the same bits on one, two and three threads.
 #[test]
 fn results_do_not_depend_on_the_number_of_threads() {
