@@ -1,5 +1,6 @@
-use crate::Scalar;
+use crate::{Scalar, error::BatchError};
 use core::ops::Range;
+use ndarray::{ArrayViewD, ArrayViewMutD};
 use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
 use rand_distr::{Distribution, StandardNormal};
 use sam_core::model::Init;
@@ -14,6 +15,33 @@ pub struct Segment {
     /// Where its values are.
     pub range: Range<usize>,
     pub(crate) init: Init,
+}
+
+impl Segment {
+    /// The tensor itself, of [`Segment::shape`], in an arena of parameters, gradients, momenta or whatever else is laid
+    /// out alike. Copies nothing.
+    ///
+    /// # Errors
+    /// When the arena ends before the segment.
+    pub fn view<'a, T>(&self, arena: &'a [T]) -> Result<ArrayViewD<'a, T>, BatchError> {
+        let error = self.beyond(arena.len());
+        let values = arena.get(self.range.clone()).ok_or(error.clone())?;
+        ArrayViewD::from_shape(self.shape.clone(), values).map_err(|_| error)
+    }
+
+    /// The same, to be changed.
+    ///
+    /// # Errors
+    /// When the arena ends before the segment.
+    pub fn view_mut<'a, T>(&self, arena: &'a mut [T]) -> Result<ArrayViewMutD<'a, T>, BatchError> {
+        let error = self.beyond(arena.len());
+        let values = arena.get_mut(self.range.clone()).ok_or(error.clone())?;
+        ArrayViewMutD::from_shape(self.shape.clone(), values).map_err(|_| error)
+    }
+
+    const fn beyond(&self, found: usize) -> BatchError {
+        BatchError::Length { what: "values in the arena, at least", expected: self.range.end, found }
+    }
 }
 
 /// The values that a new network starts from: a function of the seed alone, the same for f32 (rounded) and f64.

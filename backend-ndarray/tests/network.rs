@@ -212,6 +212,25 @@ fn evaluation_does_not_depend_on_the_batch() {
     assert!((whole.loss - parts.loss).abs() < 1e-9);
 }
 
+/// Views are the arena's own values, in the order that the shape says.
+#[test]
+fn views_show_the_arena() {
+    let network = network("lenet", Shape::new(8, 8, 1), 1, 1);
+    let mut w: Vec<f32> = (0..network.parameter_count()).map(|i| i as f32).collect();
+    for segment in network.segments() {
+        let start = segment.range.start as f32;
+        assert_eq!(segment.view(&w).unwrap().shape(), segment.shape);
+        segment.view_mut(&mut w).unwrap().iter_mut().enumerate().for_each(|(i, w)| {
+            assert_eq!(*w, start + i as f32);
+            *w = -*w;
+        });
+        assert!(segment.view(&w[..segment.range.end - 1]).is_err());
+    }
+    assert!(w.iter().skip(1).all(|w| *w < 0.0), "every parameter is in a segment");
+    let filters = network.segments().iter().find(|s| s.name == "conv2.weight").unwrap();
+    assert_eq!(filters.view(&w).unwrap()[[1, 2, 3, 4]], w[filters.range.start + ((3 + 2) * 32 + 3) * 64 + 4]);
+}
+
 /// He et al. 2015: weights have mean 0 and variance 2 / fan-in; the seed alone decides.
 #[test]
 fn initial_weights_have_the_variance_of_he() {
