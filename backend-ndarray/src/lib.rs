@@ -9,6 +9,7 @@ mod loss;
 mod network;
 mod plan;
 mod scalar;
+mod space;
 mod team;
 
 pub use arena::Segment;
@@ -17,3 +18,4 @@ pub use loss::Evaluation;
 pub use network::Network;
 pub use plan::Description;
 pub use scalar::Scalar;
+pub use space::{ArrayError, ArraySpace, OnArrays};
