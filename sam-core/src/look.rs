@@ -3,6 +3,8 @@
 use core::borrow::BorrowMut;
 use core::mem::swap;
 
+use num_traits::ConstOne;
+
 use crate::held::Held;
 use crate::sam::Evaluated;
 use crate::state::{state, state_of_fields};

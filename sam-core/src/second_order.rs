@@ -4,6 +4,8 @@ pub mod difference;
 
 use core::borrow::BorrowMut;
 
+use num_traits::ConstOne;
+
 use crate::held::Held;
 use crate::state::state_of_fields;
 use crate::{
