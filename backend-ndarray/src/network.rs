@@ -54,7 +54,6 @@ pub struct Network<T> {
     batch: usize,
     classes: usize,
     team: Team,
-    last: Evaluation,
 }
 
 impl<T: Scalar> Network<T> {
@@ -114,7 +113,6 @@ impl<T: Scalar> Network<T> {
             batch,
             classes,
             team,
-            last: Evaluation::default(),
         })
     }
 
@@ -159,11 +157,6 @@ impl<T: Scalar> Network<T> {
         Ok(())
     }
 
-    /// Puts every running statistic back to where a new network's are: mean 0, variance 1.
-    pub fn reset_statistics(&mut self) {
-        self.statistics = arena::initial(&self.statistic_segments, 0);
-    }
-
     /// Share of each target spread over all classes, in [0, 1); 0 at first. For training only.
     pub fn set_label_smoothing(&mut self, smoothing: T) {
         self.smoothing = smoothing.wide();
@@ -190,12 +183,6 @@ impl<T: Scalar> Network<T> {
         self.load(images);
         self.labels.extend_from_slice(labels);
         Ok(())
-    }
-
-    /// Loss and number of correct predictions of the batch's last gradient.
-    #[must_use]
-    pub fn last_batch(&self) -> Evaluation {
-        self.last
     }
 
     /// Mean loss and correct predictions on any number of images, with running statistics. Forgets the batch.
@@ -256,8 +243,7 @@ impl<T: Scalar> GradientOracle<[T]> for Network<T> {
         if self.labels.is_empty() {
             return Err(BatchError::NoBatch);
         }
-        self.last = self.forward_backward(params, grads, pass);
-        Ok(self.last.loss)
+        Ok(self.forward_backward(params, grads, pass).loss)
     }
 }
 

@@ -145,6 +145,29 @@ pub fn product<T: Scalar>(
     }
 }
 
+/// Computes a product of `columns` columns whose B lies row by row, with a tile's width to spare behind it: every panel
+/// reads it where it is. `out` are the target's values and the offsets of its rows there.
+///
+/// # Panics
+/// As [`product`].
+#[expect(clippy::too_many_arguments, reason = "the operands of a matrix product")]
+pub fn product_in_place<T: Scalar>(
+    kernels: &MicroKernels<T>,
+    a: &[T],
+    rows: &[u32],
+    b: &[T],
+    runs: Runs<'_>,
+    (out, out_rows): (&mut [T], &[u32]),
+    columns: usize,
+    start: Start<'_, T>,
+) {
+    for column in (0..columns).step_by(COLUMNS) {
+        let columns = COLUMNS.min(columns - column);
+        let target = Target { out: &mut *out, rows: out_rows, column, columns, start };
+        product(kernels, a, rows, &b[column..], runs, target);
+    }
+}
+
 /// Rows of a tile that lies by itself.
 const TILE_ROWS: [u32; ROWS] = {
     let mut rows = [0; ROWS];

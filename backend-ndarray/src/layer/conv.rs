@@ -12,7 +12,7 @@ mod winograd;
 use super::{Backward, Forward, GROUP, Layer};
 use crate::{
     Scalar,
-    kernel::{COLUMNS, MicroKernels, Start, pack_panels},
+    kernel::{MicroKernels, Start, pack_panels},
     layout::Layout,
     team::Share,
 };
@@ -206,5 +206,3 @@ fn bias_gradient<T: Scalar>(layout: Layout, samples: usize, g: &[T], d_bias: &mu
         }
     }
 }
-
-const _: () = assert!(COLUMNS * 4 == 64, "a panel's row in f32 is a cache line");

@@ -1,7 +1,9 @@
 use super::{Backward, Forward, InputGradient, Layer};
 use crate::{
     Scalar,
-    kernel::{COLUMNS, MicroKernels, Run, Runs, Start, Target, pack_panels, panels, product},
+    kernel::{
+        COLUMNS, MicroKernels, Run, Runs, Start, Target, pack_panels, panels, product, product_in_place,
+    },
     team::{Share, Team},
 };
 
@@ -102,17 +104,9 @@ impl<T: Scalar> Dense<T> {
         let runs = Runs { list: &run, depth: samples, a_step: inputs, b_step: outputs, block: 1 };
         grads.chunks_mut(WEIGHT_ROWS_A_TASK * outputs).enumerate().share(team, |(task, grads)| {
             let rows = grads.len() / outputs;
-            for column in (0..outputs).step_by(COLUMNS) {
-                let target = Target {
-                    out: &mut *grads,
-                    rows: &self.weight_rows[1][..rows],
-                    column,
-                    columns: COLUMNS.min(outputs - column),
-                    start: Start::Zero,
-                };
-                let x = &x[task * WEIGHT_ROWS_A_TASK..];
-                product(&self.kernels, x, &self.weight_rows[0][..rows], &g[column..], runs, target);
-            }
+            let x = &x[task * WEIGHT_ROWS_A_TASK..];
+            let [taps, targets] = [0, 1].map(|side: usize| &self.weight_rows[side][..rows]);
+            product_in_place(&self.kernels, x, taps, g, runs, (grads, targets), outputs, Start::Zero);
         });
     }
 }

@@ -1,7 +1,7 @@
 use super::{ConvLayouts, Filters};
 use crate::{
     Scalar,
-    kernel::{COLUMNS, MicroKernels, Run, Runs, Start, Target, product},
+    kernel::{MicroKernels, Run, Runs, Start, product_in_place},
     team::{Share, Team},
 };
 
@@ -102,11 +102,7 @@ impl<T: Scalar> WeightGradient<T> {
             b_step: outputs,
             block: self.block,
         };
-        for column in (0..outputs).step_by(COLUMNS) {
-            let columns = COLUMNS.min(outputs - column);
-            let rows = &self.targets[..taps.len()];
-            let target = Target { out: &mut *out, rows, column, columns, start: Start::Zero };
-            product(kernels, x, taps, &g[column..], runs, target);
-        }
+        let out = (out, &self.targets[..taps.len()]);
+        product_in_place(kernels, x, taps, g, runs, out, outputs, Start::Zero);
     }
 }

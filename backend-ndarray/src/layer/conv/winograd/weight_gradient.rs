@@ -4,7 +4,7 @@ use super::{
 };
 use crate::{
     Scalar,
-    kernel::{COLUMNS, MicroKernels, Run, Runs, Start, Target, product},
+    kernel::{COLUMNS, MicroKernels, Run, Runs, Start, product_in_place},
     layout::Layout,
     team::{Share, Team},
 };
@@ -106,16 +106,9 @@ impl<T: Scalar> WinogradWeightGradient<T> {
                 for (position, out) in sums.chunks_exact_mut(inputs * outputs).enumerate() {
                     let a = &patches[position * self.block * inputs..];
                     let b = &gradients[position * self.block * outputs..];
-                    for column in (0..outputs).step_by(COLUMNS) {
-                        let target = Target {
-                            out: &mut *out,
-                            rows: &self.rows[1],
-                            column,
-                            columns: COLUMNS.min(outputs - column),
-                            start: Start::Existing,
-                        };
-                        product(kernels, a, &self.rows[0], &b[column..], runs, target);
-                    }
+                    let [rows, targets] = &self.rows;
+                    let out = (out, &targets[..]);
+                    product_in_place(kernels, a, rows, b, runs, out, outputs, Start::Existing);
                 }
             }
         });
