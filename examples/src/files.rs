@@ -1,5 +1,9 @@
 //! Writing files so that a reader, or a run after a crash, finds the old content or the new, never a part.
 
+mod disk;
+
+pub use disk::{Disk, SystemDisk};
+
 use std::{
     fs::{self, File},
     io::{self, Write},
@@ -33,31 +37,38 @@ pub fn create_directory(path: &Path) -> Result<(), FileError> {
     fs::create_dir_all(path).map_err(FileError::of(path, "created"))
 }
 
-/// Replaces the content of `path` in one step: written beside it, flushed to the disk, renamed over it.
+/// Replaces the content of `path` in one step: written beside it, flushed to the disk, renamed over it, and the rename
+/// flushed too.
 ///
 /// # Errors
-/// [`FileError`]; `path` is then as it was.
+/// [`FileError`]; `path` is then as it was, unless the very last flush failed: then it has the new content, and after
+/// a crash the old or the new.
 pub fn replace(path: &Path, content: &[u8]) -> Result<(), FileError> {
+    replace_on(&SystemDisk, path, content)
+}
+
+/// [`replace`] on a disk of the caller's.
+///
+/// # Errors
+/// As [`replace`].
+pub fn replace_on<D: Disk>(disk: &D, path: &Path, content: &[u8]) -> Result<(), FileError> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".part");
     let part = path.with_file_name(name);
-    let written = write_durably(&part, content).and_then(|()| fs::rename(&part, path));
+    let written = write_durably(disk, &part, content).and_then(|()| disk.rename(&part, path));
     if let Err(source) = written {
         // Best effort: what stopped the writing may stop this too.
-        let _ = fs::remove_file(&part);
+        let _ = disk.remove(&part);
         return Err(FileError { path: path.to_owned(), action: "written", source });
     }
-    // The rename itself is durable once the directory is; not every file system can flush a directory.
-    if let Some(directory) = path.parent().and_then(|directory| File::open(directory).ok()) {
-        let _ = directory.sync_all();
-    }
-    Ok(())
+    let directory = path.parent().filter(|directory| *directory != Path::new("")).unwrap_or(Path::new("."));
+    disk.sync_directory(directory).map_err(FileError::of(directory, "flushed to the disk"))
 }
 
-fn write_durably(path: &Path, content: &[u8]) -> io::Result<()> {
-    let mut file = File::create(path)?;
+fn write_durably<D: Disk>(disk: &D, path: &Path, content: &[u8]) -> io::Result<()> {
+    let mut file = disk.create(path)?;
     file.write_all(content)?;
-    file.sync_all()
+    disk.sync(&file)
 }
 
 /// Appends one line to `path`, which is created if need be, and flushes it to the disk.
