@@ -6,7 +6,7 @@ use crate::{
     arena::{self, Segment},
     error::{BatchError, NetworkError},
     loss::Evaluation,
-    plan::{Description, Plan},
+    plan::{Description, Place, Plan},
     team::Team,
 };
 use build::Task;
@@ -43,6 +43,8 @@ use sam_core::{
 /// ```
 pub struct Network<T> {
     tasks: Vec<Task<T>>,
+    /// The layer that each task computes.
+    names: Vec<String>,
     segments: Vec<Segment>,
     statistic_segments: Vec<Segment>,
     values: Vec<Vec<T>>,
@@ -100,7 +102,9 @@ impl<T: Scalar> Network<T> {
         let values = build::buffers(&plan.value_slots, batch)?;
         let gradients = build::buffers(&plan.gradient_slots, batch)?;
         let team = Team::new(threads).map_err(|cause| NetworkError::Threads(cause.to_string()))?;
+        let computed = description.nodes().iter().zip(&plan.steps).filter(|(_, step)| !step.skip);
         Ok(Self {
+            names: computed.map(|(node, _)| node.name.to_string()).collect(),
             tasks: build::tasks(&plan, batch),
             ends: run::Ends::new(&plan),
             statistics: arena::initial(&plan.statistic_segments, 0),
@@ -209,6 +213,21 @@ impl<T: Scalar> Network<T> {
         }
         total.loss /= total.count as f64;
         Ok(total)
+    }
+
+    /// The first layer, in the order in which they are computed, whose output of the latest gradient has an infinite or
+    /// NaN value; `None` where all are finite, or no gradient was computed for the batch. A layer that is computed in
+    /// place (ReLU, addition) goes by the name of the one before it. To find out what went wrong: reads all
+    /// activations.
+    #[must_use]
+    pub fn first_nonfinite_layer(&self) -> Option<&str> {
+        let samples = self.labels.len();
+        let nonfinite = |task: &Task<T>| {
+            let Place { slot, layout } = task.output;
+            self.values[slot][..samples * layout.sample_len()].iter().any(|value| !value.is_finite())
+        };
+        let position = self.tasks.iter().position(nonfinite)?;
+        Some(&self.names[position])
     }
 
     fn check(&self, images: &ArrayView4<'_, T>, labels: &[u16]) -> Result<(), BatchError> {

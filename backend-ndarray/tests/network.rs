@@ -272,6 +272,28 @@ fn sizes_are_those_of_the_papers() {
 }
 
 #[test]
+fn the_first_layer_with_a_value_that_is_not_finite_is_named() {
+    let image = ImageShape::new(8, 8, 1);
+    for model in ["mlp-7-6", "lenet", "resnet-8", "wrn-10-1"] {
+        let mut network = network(model, image, 5, 2);
+        let w = parameters(&network, 1);
+        let mut g = vec![0.0; w.len()];
+        network.set_batch(images(5, image, 1).view(), &labels(5, 10)).unwrap();
+        network.gradient(&w, &mut g, Pass::Clean).unwrap();
+        assert_eq!(network.first_nonfinite_layer(), None, "{model}");
+        for segment in network.segments().to_vec() {
+            let mut poisoned = w.clone();
+            poisoned[segment.range.end - 1] = f32::NAN;
+            network.gradient(&poisoned, &mut g, Pass::Perturbed).unwrap();
+            let layer = segment.name.rsplit_once('.').unwrap().0;
+            assert_eq!(network.first_nonfinite_layer(), Some(layer), "{model}, {}", segment.name);
+        }
+        network.gradient(&w, &mut g, Pass::Clean).unwrap();
+        assert_eq!(network.first_nonfinite_layer(), None, "{model}: nothing stays behind");
+    }
+}
+
+#[test]
 fn what_does_not_fit_is_refused() {
     let image = Shape::new(8, 8, 1);
     let mut network = network("lenet", image, 4, 1);
