@@ -6,6 +6,7 @@
 
 mod gather;
 mod input_gradient;
+mod outer;
 mod weight_gradient;
 mod winograd;
 
@@ -18,8 +19,12 @@ use crate::{
 };
 use gather::Gather;
 use input_gradient::InputGradients;
-use weight_gradient::{SAMPLES_A_SHARE, SMALL, WeightGradient};
+use weight_gradient::{PackedWeightGradient, WeightGradient};
 use winograd::{Winograd, WinogradWeightGradient};
+
+/// Fewer input and output channels than this together are convolved faster directly: the transforms are shared by too
+/// few products.
+const WINOGRAD_CHANNELS: usize = 48;
 
 /// Layouts of a convolution's four tensors.
 #[derive(Clone, Copy)]
@@ -73,6 +78,7 @@ enum InputMethod<T> {
 
 enum WeightMethod<T> {
     Gathered(WeightGradient<T>),
+    Packed(PackedWeightGradient<T>),
     Winograd(WinogradWeightGradient<T>),
 }
 
@@ -82,7 +88,8 @@ impl<T: Scalar> Conv<T> {
         let (inputs, outputs) = (layouts.input.shape.channels, layouts.output.shape.channels);
         let filters = Filters { kernel, stride, padding, inputs, outputs };
         let ConvLayouts { input, d_input, output, d_output } = layouts;
-        let winograd = winograd::applies(kernel, stride, inputs, outputs);
+        let winograd =
+            winograd::applies(kernel, stride, inputs, outputs) && inputs + outputs >= WINOGRAD_CHANNELS;
         Self {
             filters,
             layouts,
@@ -98,9 +105,10 @@ impl<T: Scalar> Conv<T> {
             } else {
                 InputMethod::Gathered(InputGradients::new(filters, layouts))
             },
-            weight_gradient: if winograd && filters.weights() <= SMALL {
-                let shares = SAMPLES_A_SHARE;
-                WeightMethod::Winograd(WinogradWeightGradient::new(input, d_output, padding, batch, shares))
+            weight_gradient: if winograd::applies(kernel, stride, inputs, outputs) {
+                WeightMethod::Winograd(WinogradWeightGradient::new(input, d_output, padding, batch))
+            } else if PackedWeightGradient::<T>::applies(&filters) {
+                WeightMethod::Packed(PackedWeightGradient::new(filters, layouts, batch))
             } else {
                 WeightMethod::Gathered(WeightGradient::new(filters, layouts, batch))
             },
@@ -167,6 +175,9 @@ impl<T: Scalar> Layer<T> for Conv<T> {
         let (d_weights, d_bias) = pass.grads.split_at_mut(self.filters.weights());
         match &mut self.weight_gradient {
             WeightMethod::Winograd(method) => {
+                method.compute(pass.team, kernels, samples, pass.input, pass.d_output, d_weights);
+            }
+            WeightMethod::Packed(method) => {
                 method.compute(pass.team, kernels, samples, pass.input, pass.d_output, d_weights);
             }
             WeightMethod::Gathered(method) => {

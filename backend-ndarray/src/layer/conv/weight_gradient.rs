@@ -1,3 +1,7 @@
+mod packed;
+
+pub use packed::PackedWeightGradient;
+
 use super::{ConvLayouts, Filters};
 use crate::{
     Scalar,
@@ -5,16 +9,12 @@ use crate::{
     team::{Share, Team},
 };
 
-/// Samples whose share of a small gradient is summed apart, before the shares are added up in order.
-pub const SAMPLES_A_SHARE: usize = 16;
-/// Gradients of more weights than this are computed in slices over all samples instead.
-pub const SMALL: usize = 64 * 1024;
+/// Samples whose share of the gradient is summed apart, before the shares are added up in order.
+const SAMPLES_A_SHARE: usize = 16;
 /// Bytes of image and gradient that a block of rows may take in f32: a 32 KiB cache.
 const BLOCK_BYTES: usize = 32 * 1024;
-/// Rows of a large gradient that one task computes: eight tiles.
-const ROWS_A_TASK: usize = 48;
 
-/// Gradient of the weights: filter taps as rows, summed over the pixels of all samples.
+/// Gradient of the weights on the images where they lie: filter taps as rows, summed over the pixels of all samples.
 pub struct WeightGradient<T> {
     filters: Filters,
     layouts: ConvLayouts,
@@ -33,8 +33,7 @@ impl<T: Scalar> WeightGradient<T> {
         let ConvLayouts { input, d_output, .. } = layouts;
         let taps = (0..kernel).flat_map(|r| (0..kernel * inputs).map(move |sc| r * input.row_stride() + sc));
         let origin = input.pixel(filters.origin(0), filters.origin(0));
-        let small = filters.weights() <= SMALL;
-        let samples = if small { SAMPLES_A_SHARE.min(batch) } else { batch };
+        let samples = SAMPLES_A_SHARE.min(batch);
         let rows = (0..samples).flat_map(|s| (0..d_output.shape.height).map(move |y| (s, y)));
         let row_bytes = 4 * (stride * input.row_stride() + d_output.row_stride());
         Self {
@@ -49,11 +48,7 @@ impl<T: Scalar> WeightGradient<T> {
                 })
                 .collect(),
             block: (BLOCK_BYTES / row_bytes).max(1),
-            shares: if small {
-                vec![T::zero(); batch.div_ceil(SAMPLES_A_SHARE) * filters.weights()]
-            } else {
-                vec![]
-            },
+            shares: vec![T::zero(); batch.div_ceil(SAMPLES_A_SHARE) * filters.weights()],
         }
     }
 
@@ -67,32 +62,23 @@ impl<T: Scalar> WeightGradient<T> {
         g: &[T],
         d_weights: &mut [T],
     ) {
+        let ConvLayouts { input, d_output, .. } = self.layouts;
         let mut shares = core::mem::take(&mut self.shares);
-        if shares.is_empty() {
-            let outputs = self.filters.outputs;
-            d_weights.chunks_mut(ROWS_A_TASK * outputs).enumerate().share(team, |(task, slice)| {
-                let rows = task * ROWS_A_TASK..task * ROWS_A_TASK + slice.len() / outputs;
-                self.rows(kernels, samples, x, g, &self.taps[rows], slice);
-            });
-        } else {
-            let ConvLayouts { input, d_output, .. } = self.layouts;
-            let used = samples.div_ceil(SAMPLES_A_SHARE);
-            shares.chunks_exact_mut(d_weights.len()).take(used).enumerate().share(team, |(i, share)| {
-                let first = i * SAMPLES_A_SHARE;
-                let (x, g) = (&x[first * input.sample_len()..], &g[first * d_output.sample_len()..]);
-                let samples = SAMPLES_A_SHARE.min(samples - first);
-                self.rows(kernels, samples, x, g, &self.taps, share);
-            });
-            d_weights.fill(T::zero());
-            for share in shares.chunks_exact(d_weights.len()).take(used) {
-                crate::layer::put(d_weights, share.iter().copied(), true);
-            }
+        let used = samples.div_ceil(SAMPLES_A_SHARE);
+        shares.chunks_exact_mut(d_weights.len()).take(used).enumerate().share(team, |(i, share)| {
+            let first = i * SAMPLES_A_SHARE;
+            let (x, g) = (&x[first * input.sample_len()..], &g[first * d_output.sample_len()..]);
+            self.share(kernels, SAMPLES_A_SHARE.min(samples - first), x, g, share);
+        });
+        d_weights.fill(T::zero());
+        for share in shares.chunks_exact(d_weights.len()).take(used) {
+            crate::layer::put(d_weights, share.iter().copied(), true);
         }
         self.shares = shares;
     }
 
-    /// The gradient's rows of the given taps, summed over samples.
-    fn rows(&self, kernels: &MicroKernels<T>, samples: usize, x: &[T], g: &[T], taps: &[u32], out: &mut [T]) {
+    /// The gradient of so many samples.
+    fn share(&self, kernels: &MicroKernels<T>, samples: usize, x: &[T], g: &[T], out: &mut [T]) {
         let Filters { inputs, outputs, stride, .. } = self.filters;
         let shape = self.layouts.d_output.shape;
         let runs = Runs {
@@ -102,7 +88,7 @@ impl<T: Scalar> WeightGradient<T> {
             b_step: outputs,
             block: self.block,
         };
-        let out = (out, &self.targets[..taps.len()]);
-        product_in_place(kernels, x, taps, g, runs, out, outputs, Start::Zero);
+        let out = (out, &self.targets[..]);
+        product_in_place(kernels, x, &self.taps, g, runs, out, outputs, Start::Zero);
     }
 }

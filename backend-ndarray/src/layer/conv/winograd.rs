@@ -18,7 +18,8 @@ use crate::{
     team::{Share, Team},
 };
 use std::sync::Mutex;
-use transform::{LANES, load_patches, store_outputs};
+pub use transform::LANES;
+use transform::{Arrangement, load_patches, store_outputs};
 
 /// Positions of a transformed patch.
 const POSITIONS: usize = 16;
@@ -26,17 +27,9 @@ const POSITIONS: usize = 16;
 /// filters.
 const BLOCK_BYTES: usize = 160 * 1024;
 
-/// Fewer input and output channels than this together are convolved faster directly: the transforms are shared by too
-/// few products.
-const LEAST_CHANNELS: usize = 48;
-
-/// Whether the method applies to filters of this extent on these channels, and is faster.
+/// Whether the method applies to filters of this extent on these channels.
 pub const fn applies(kernel: usize, stride: usize, inputs: usize, outputs: usize) -> bool {
-    kernel == 3
-        && stride == 1
-        && inputs + outputs >= LEAST_CHANNELS
-        && inputs.is_multiple_of(LANES)
-        && outputs.is_multiple_of(LANES)
+    kernel == 3 && stride == 1 && inputs.is_multiple_of(LANES) && outputs.is_multiple_of(LANES)
 }
 
 /// Tiles of 2x2 pixels over an image, row by row, sample by sample.
@@ -106,6 +99,8 @@ pub struct Winograd<T> {
     filters: Vec<T>,
     /// Offsets of a block's tiles in the patches and in the products.
     rows: [Vec<u32>; 2],
+    /// How a block's patches and products lie.
+    arrangements: [Arrangement; 2],
     scratch: Scratch<T>,
 }
 
@@ -113,6 +108,7 @@ impl<T: Scalar> Winograd<T> {
     pub fn new(source: Layout, target: Layout, padding: usize) -> Self {
         let (inputs, outputs) = (source.shape.channels, target.shape.channels);
         let block = block(inputs + outputs);
+        let [patches, products] = [inputs, outputs].map(|channels| Arrangement::by_tile(channels, block));
         Self {
             source,
             target,
@@ -121,7 +117,8 @@ impl<T: Scalar> Winograd<T> {
             block,
             filters: vec![T::zero(); POSITIONS * panels(outputs) * inputs * COLUMNS],
             rows: [inputs, outputs].map(|channels| (0..block).map(|tile| (tile * channels) as u32).collect()),
-            scratch: Scratch::new(POSITIONS * block * (inputs + outputs)),
+            scratch: Scratch::new(POSITIONS * (patches.position_len() + products.position_len())),
+            arrangements: [patches, products],
         }
     }
 
@@ -180,11 +177,11 @@ impl<T: Scalar> Winograd<T> {
         start: Start<'_, T>,
     ) {
         let (inputs, outputs) = (self.source.shape.channels, self.target.shape.channels);
-        let (patches, products) = scratch.split_at_mut(POSITIONS * self.block * inputs);
-        let at = |channels: usize| (channels, self.block * channels);
+        let [of_patches, of_products] = self.arrangements;
+        let (patches, products) = scratch.split_at_mut(POSITIONS * of_patches.position_len());
         load_patches(
             patches,
-            at(inputs),
+            of_patches,
             source,
             self.source,
             self.tiles,
@@ -195,8 +192,8 @@ impl<T: Scalar> Winograd<T> {
         let runs = Runs { list: &run, depth: inputs, a_step: 1, b_step: COLUMNS, block: 1 };
         let panel_len = inputs * COLUMNS;
         for position in 0..POSITIONS {
-            let a = &patches[position * self.block * inputs..][..self.block * inputs];
-            let out = &mut products[position * self.block * outputs..][..self.block * outputs];
+            let a = &patches[position * of_patches.position_len()..];
+            let out = &mut products[position * of_products.position_len()..];
             let panels = self.filters.chunks_exact(POSITIONS * panel_len);
             for (panel, matrices) in panels.enumerate() {
                 let b = &matrices[position * panel_len..][..panel_len];
@@ -211,6 +208,6 @@ impl<T: Scalar> Winograd<T> {
                 product(kernels, a, &self.rows[0][..count], b, runs, target);
             }
         }
-        store_outputs(products, at(outputs), target, self.target, self.tiles, first..first + count, start);
+        store_outputs(products, of_products, target, self.target, self.tiles, first..first + count, start);
     }
 }

@@ -4,7 +4,7 @@
 use super::Tiles;
 use crate::{
     Scalar,
-    kernel::{Start, wide},
+    kernel::{Start, panels, wide},
     layout::Layout,
 };
 use core::ops::Range;
@@ -13,6 +13,49 @@ use core::ops::Range;
 pub const LANES: usize = 8;
 
 type Lanes<T> = [T; LANES];
+
+/// How transformed tiles lie in a buffer, counted in lanes of [`LANES`] channels.
+#[derive(Clone, Copy)]
+pub struct Arrangement {
+    position: usize,
+    tile: usize,
+    pair: usize,
+    odd: usize,
+}
+
+/// Lanes from a position's matrix to the next, if it takes so many: an odd number of cache lines, so that a tile's
+/// sixteen positions don't compete for the same few places of the cache.
+const fn spread(lanes: usize) -> usize {
+    lanes.next_multiple_of(4) + 2
+}
+
+impl Arrangement {
+    /// Elements from a position's matrix to the next.
+    pub const fn position_len(self) -> usize {
+        self.position * LANES
+    }
+
+    /// Tile after tile with all its channels: tiles are the rows of a product.
+    pub const fn by_tile(channels: usize, tiles: usize) -> Self {
+        let lanes = channels / LANES;
+        Self { position: spread(lanes * tiles), tile: lanes, pair: 2, odd: 1 }
+    }
+
+    /// Eight channels after eight with all their tiles: channels are the rows of a product.
+    pub const fn by_lanes(channels: usize, tiles: usize) -> Self {
+        Self { position: spread(channels / LANES * tiles), tile: 1, pair: 2 * tiles, odd: tiles }
+    }
+
+    /// Sixteen channels after sixteen with all their tiles: channels are the columns of a product, in panels.
+    pub const fn by_panels(channels: usize, tiles: usize) -> Self {
+        Self { position: spread(panels(channels) * 2 * tiles), tile: 2, pair: 2 * tiles, odd: 1 }
+    }
+
+    #[inline(always)]
+    const fn at(self, tile: usize, lane: usize) -> usize {
+        tile * self.tile + lane / 2 * self.pair + lane % 2 * self.odd
+    }
+}
 
 #[inline(always)]
 fn each<T: Scalar>(a: Lanes<T>, b: Lanes<T>, op: impl Fn(T, T) -> T) -> Lanes<T> {
@@ -51,18 +94,6 @@ fn gradient<T: Scalar>([a, b]: [Lanes<T>; 2]) -> [Lanes<T>; 4] {
     [a, add(a, b), sub(a, b), sub([T::zero(); LANES], b)]
 }
 
-/// Rows of a matrix become columns. (Loops, not `array::from_fn`, which is not always inlined.)
-#[inline(always)]
-fn transpose<V: Copy + Default, const M: usize, const N: usize>(rows: [[V; N]; M]) -> [[V; M]; N] {
-    let mut columns = [[V::default(); M]; N];
-    for (i, row) in rows.iter().enumerate() {
-        for (j, value) in row.iter().enumerate() {
-            columns[j][i] = *value;
-        }
-    }
-    columns
-}
-
 /// `G g`.
 #[inline(always)]
 fn filter<T: Scalar>([a, b, c]: [Lanes<T>; 3]) -> [Lanes<T>; 4] {
@@ -87,16 +118,32 @@ pub fn store_filters(to: &mut [T], at: usize, step: usize, filters: [[Lanes<T>; 
 }
 }
 
-/// `G^T u G`: the transpose of [`store_filters`].
-pub fn filter_gradient<T: Scalar>(u: [T; 16]) -> [[T; 3]; 3] {
-    let half = T::of(0.5);
-    let once = |[a, b, c, d]: [T; 4]| {
-        let (sum, difference) = (half * (b + c), half * (b - c));
-        [a + sum, difference, sum + d]
-    };
-    let rows: [[T; 4]; 4] = core::array::from_fn(|i| core::array::from_fn(|j| u[i * 4 + j]));
-    let columns = transpose(rows).map(once); // G^T u, by columns
-    transpose(columns).map(once)
+/// `G^T u`.
+#[inline(always)]
+fn filter_gradient<T: Scalar>([a, b, c, d]: [Lanes<T>; 4]) -> [Lanes<T>; 3] {
+    let half = [T::of(0.5); LANES];
+    let times = |a, b| each(a, b, |a: T, b: T| a * b);
+    let (sum, difference) = (times(half, add(b, c)), times(half, sub(b, c)));
+    [add(a, sum), difference, add(sum, d)]
+}
+
+wide! {
+/// Transforms the gradients of transformed filters back, `G^T u G`: positions and taps are matrices of `len` elements.
+pub fn store_filter_gradients(sums: &[T], d_weights: &mut [T], len: usize) {
+    let (sums, d_weights, len) = (by_lanes(sums), by_lanes_mut(d_weights), len / LANES);
+    for at in 0..len {
+        let mut columns = [[[T::zero(); LANES]; 4]; 3];
+        for s in 0..4 {
+            let u = [sums[s * len + at], sums[(4 + s) * len + at], sums[(8 + s) * len + at], sums[(12 + s) * len + at]];
+            [columns[0][s], columns[1][s], columns[2][s]] = filter_gradient(u);
+        }
+        for r in 0..3 {
+            for (s, value) in filter_gradient(columns[r]).into_iter().enumerate() {
+                d_weights[(r * 3 + s) * len + at] = value;
+            }
+        }
+    }
+}
 }
 
 /// A tensor's values by [`LANES`]: channels are a multiple, so every pixel starts a new one.
@@ -136,18 +183,17 @@ fn load<T: Scalar, const N: usize>(
 }
 
 wide! {
-/// Transforms the 4x4 patches under tiles, `padding` up and left of them; what is beyond the halo is zero. Tiles lie
-/// `steps.0` apart in `to`, positions `steps.1`.
+/// Transforms the 4x4 patches under tiles, `padding` up and left of them; what is beyond the halo is zero.
 pub fn load_patches(
     to: &mut [T],
-    steps: (usize, usize),
+    arrangement: Arrangement,
     source: &[T],
     layout: Layout,
     tiles: Tiles,
     range: Range<usize>,
     padding: usize,
 ) {
-    let (to, source, steps) = (by_lanes_mut(to), by_lanes(source), (steps.0 / LANES, steps.1 / LANES));
+    let (to, source) = (by_lanes_mut(to), by_lanes(source));
     let (row, pixel) = (layout.row_stride() / LANES, layout.shape.channels / LANES);
     let end = |extent: usize| extent + layout.halo + padding;
     let (bottom, right) = (end(layout.shape.height), end(layout.shape.width));
@@ -160,10 +206,10 @@ pub fn load_patches(
             for s in 0..4 {
                 [d[0][s], d[1][s], d[2][s], d[3][s]] = patch([d[0][s], d[1][s], d[2][s], d[3][s]]);
             }
-            let to = &mut to[i * steps.0 + channel..];
+            let to = &mut to[arrangement.at(i, channel)..];
             for (r, row) in d.into_iter().enumerate() {
                 for (s, value) in patch(row).into_iter().enumerate() {
-                    to[(r * 4 + s) * steps.1] = value;
+                    to[(r * 4 + s) * arrangement.position] = value;
                 }
             }
         }
@@ -175,13 +221,13 @@ wide! {
 /// Transforms the 2x2 gradients of tiles; what is beyond the image is zero.
 pub fn load_gradients(
     to: &mut [T],
-    steps: (usize, usize),
+    arrangement: Arrangement,
     source: &[T],
     layout: Layout,
     tiles: Tiles,
     range: Range<usize>,
 ) {
-    let (to, source, steps) = (by_lanes_mut(to), by_lanes(source), (steps.0 / LANES, steps.1 / LANES));
+    let (to, source) = (by_lanes_mut(to), by_lanes(source));
     let (row, pixel) = (layout.row_stride() / LANES, layout.shape.channels / LANES);
     for (i, tile) in range.enumerate() {
         let (sample, y, x) = tiles.at(tile);
@@ -190,10 +236,10 @@ pub fn load_gradients(
         for channel in 0..pixel {
             let g = load::<T, 2>(source, first + channel, (row, pixel), extents);
             let (left, right) = (gradient([g[0][0], g[1][0]]), gradient([g[0][1], g[1][1]]));
-            let to = &mut to[i * steps.0 + channel..];
+            let to = &mut to[arrangement.at(i, channel)..];
             for r in 0..4 {
                 for (s, value) in gradient([left[r], right[r]]).into_iter().enumerate() {
-                    to[(r * 4 + s) * steps.1] = value;
+                    to[(r * 4 + s) * arrangement.position] = value;
                 }
             }
         }
@@ -205,15 +251,14 @@ wide! {
 /// Transforms tiles' products back and puts their 2x2 outputs in place, without those beyond the image.
 pub fn store_outputs(
     products: &[T],
-    steps: (usize, usize),
+    arrangement: Arrangement,
     target: &mut [T],
     layout: Layout,
     tiles: Tiles,
     range: Range<usize>,
     start: Start<'_, T>,
 ) {
-    let (products, target, steps) =
-        (by_lanes(products), by_lanes_mut(target), (steps.0 / LANES, steps.1 / LANES));
+    let (products, target) = (by_lanes(products), by_lanes_mut(target));
     let (row, pixel) = (layout.row_stride() / LANES, layout.shape.channels / LANES);
     for (i, tile) in range.enumerate() {
         let (sample, y, x) = tiles.at(tile);
@@ -221,9 +266,9 @@ pub fn store_outputs(
         let (height, width) = ((layout.shape.height - y).min(2), (layout.shape.width - x).min(2));
         for channel in 0..pixel {
             let mut m = [[[T::zero(); LANES]; 4]; 4];
-            let products = &products[i * steps.0 + channel..];
+            let products = &products[arrangement.at(i, channel)..];
             for (position, m) in m.as_flattened_mut().iter_mut().enumerate() {
-                *m = products[position * steps.1];
+                *m = products[position * arrangement.position];
             }
             let mut columns = [[[T::zero(); LANES]; 4]; 2];
             for s in 0..4 {
@@ -249,6 +294,10 @@ pub fn store_outputs(
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    fn transpose<V: Copy, const M: usize, const N: usize>(rows: [[V; N]; M]) -> [[V; M]; N] {
+        core::array::from_fn(|j| core::array::from_fn(|i| rows[i][j]))
+    }
 
     /// One patch of one channel through all transforms.
     fn convolve(d: [[f64; 4]; 4], g: [[f64; 3]; 3]) -> [[f64; 2]; 2] {
@@ -286,11 +335,12 @@ mod tests {
         fn gradients_are_transposes(seed in proptest::collection::vec(-1.0f64..1.0, 25)) {
             let (u, g) = (values::<4, 4>(&seed), values::<3, 3>(&seed[16..]));
             let flat: [f64; 16] = core::array::from_fn(|i| u[i / 4][i % 4]);
+            let mut back = [0.0; 9 * LANES];
+            store_filter_gradients(flat.map(|x| [x; LANES]).as_flattened(), &mut back, LANES);
             let mut forward = [0.0; 16 * LANES];
             store_filters(&mut forward, 0, LANES, g.map(|row| row.map(|x| [x; LANES])));
             let forward: f64 = forward.chunks_exact(LANES).zip(&flat).map(|(a, b)| a[0] * b).sum();
-            let back: f64 =
-                filter_gradient(flat).as_flattened().iter().zip(g.as_flattened()).map(|(a, b)| a * b).sum();
+            let back: f64 = back.chunks_exact(LANES).zip(g.as_flattened()).map(|(a, b)| a[0] * b).sum();
             prop_assert!((forward - back).abs() < 1e-14);
 
             let spread = |x: f64| [x; LANES];
