@@ -1,0 +1,28 @@
+// Whether every entry of a gradient is finite.
+#include "reduce.cuh"
+
+constexpr int THREADS = 256;
+constexpr unsigned int CHUNK = 4096;
+
+static __device__ unsigned int both(unsigned int a, unsigned int b) { return a & b; }
+
+// One block a chunk of CHUNK entries.
+extern "C" __global__ void __launch_bounds__(THREADS) check_sweep(
+    const float* g, unsigned int n, unsigned int* partials) {
+    __shared__ unsigned int shared[THREADS];
+    unsigned int own = 1;
+    const unsigned int first = blockIdx.x * CHUNK;
+    for (unsigned int i = first + threadIdx.x; i < n && i < first + CHUNK; i += THREADS) own &= isfinite(g[i]);
+    const unsigned int all = fold<THREADS>(own, shared, both);
+    if (threadIdx.x == 0) partials[blockIdx.x] = all;
+}
+
+// One block. With `join` an earlier verdict of the same step stays if it was bad.
+extern "C" __global__ void __launch_bounds__(THREADS) check_finish(
+    const unsigned int* partials, unsigned int count, int join, unsigned int* finite) {
+    __shared__ unsigned int shared[THREADS];
+    unsigned int own = 1;
+    for (unsigned int i = threadIdx.x; i < count; i += THREADS) own &= partials[i];
+    const unsigned int all = fold<THREADS>(own, shared, both);
+    if (threadIdx.x == 0) *finite = join ? all & *finite : all;
+}

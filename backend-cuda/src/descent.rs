@@ -1,0 +1,19 @@
+//! Base optimizers on the device. They step only where the gradient's flag says so, and never ask the host.
+
+mod adam;
+mod sgd;
+
+pub use adam::CudaAdam;
+pub(crate) use adam::{AdamProgress, AdamRates};
+pub use sgd::CudaSgd;
+pub(crate) use sgd::SgdRates;
+
+use sam_core::WeightDecay;
+
+/// Factor of `w` in the gradient, and share of `w` that decoupled decay keeps: sam-core's.
+fn decay_factors(decay: WeightDecay<f32>, lr: f32) -> (f32, f32) {
+    match decay {
+        WeightDecay::Coupled(decay) => (decay, 1.0),
+        WeightDecay::Decoupled(decay) => (0.0, 1.0 - lr * decay),
+    }
+}

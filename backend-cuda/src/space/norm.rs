@@ -1,0 +1,57 @@
+use std::sync::Arc;
+
+use sam_core::Verdict;
+
+use super::record::NormRecord;
+use crate::{CudaError, DeviceVec, Slice};
+
+/// The dual norm of the latest gradient that its [`CudaSpace`](crate::CudaSpace) was shown, on the device.
+///
+/// There is one such number in a space: the next step overwrites it. Read it before.
+#[derive(Clone, Debug)]
+pub struct DeviceNorm(Arc<DeviceVec<NormRecord>>);
+
+impl DeviceNorm {
+    pub(super) const fn new(record: Arc<DeviceVec<NormRecord>>) -> Self {
+        Self(record)
+    }
+
+    pub(super) fn record(&self) -> Slice<'_, NormRecord> {
+        self.0.view()
+    }
+
+    fn read(&self) -> Result<NormRecord, CudaError> {
+        let mut record = [NormRecord::default()];
+        self.0.read_into(&mut record)?;
+        Ok(record[0])
+    }
+
+    /// The norm; waits for the device. Infinite if it is beyond the largest number, or the gradient not finite.
+    ///
+    /// # Errors
+    /// A device that fails.
+    pub fn value(&self) -> Result<f64, CudaError> {
+        self.read().map(|record| record.scale * record.scaled)
+    }
+
+    /// What the norm says about the gradient; waits for the device.
+    ///
+    /// # Errors
+    /// A device that fails.
+    pub fn verdict(&self) -> Result<Verdict, CudaError> {
+        self.read().map(|record| match record.verdict {
+            0 => Verdict::Finite,
+            1 => Verdict::Zero,
+            _ => Verdict::NonFinite,
+        })
+    }
+
+    /// The power of two and the factor whose product is `rho / norm`; waits for the device. What the ascent for p = 2
+    /// multiplies a gradient by: see [`Ascent::Along`](sam_core::kernel::Ascent::Along).
+    ///
+    /// # Errors
+    /// A device that fails.
+    pub fn unit_and_factor(&self) -> Result<(f64, f64), CudaError> {
+        self.read().map(|record| (record.unit, record.factor))
+    }
+}

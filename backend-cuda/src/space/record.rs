@@ -1,0 +1,71 @@
+//! What the space's kernels keep in device memory: the host's side of `kernels/rule.cuh`.
+
+use bytemuck::{Pod, Zeroable};
+use cust::memory::DeviceCopy;
+use sam_core::{Norm, Rule};
+
+/// Hyper-parameters that may change from step to step.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Zeroable, Pod, DeviceCopy)]
+#[repr(C)]
+pub(crate) struct DeviceRule {
+    pub rho: f32,
+    pub eta: f32,
+}
+
+impl DeviceRule {
+    pub fn new(rule: &Rule<f32>) -> Self {
+        Self { rho: rule.rho, eta: rule.adaptive.unwrap_or(0.0) }
+    }
+}
+
+/// The dual norm and what the ascent needs of it.
+#[derive(Clone, Copy, Debug, Default, Zeroable, Pod, DeviceCopy)]
+#[repr(C)]
+pub(crate) struct NormRecord {
+    pub scale: f64,
+    pub scaled: f64,
+    pub divisor: f64,
+    pub unit: f64,
+    pub factor: f64,
+    pub index: u32,
+    pub verdict: u32,
+}
+
+/// A chunk's share of a sweep.
+#[derive(Clone, Copy, Debug, Default, Zeroable, Pod, DeviceCopy)]
+#[repr(C)]
+pub(crate) struct Partial {
+    value: f64,
+    index: u32,
+    unused: u32,
+}
+
+/// What a sweep finds out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(i32)]
+pub(crate) enum Goal {
+    Squares,
+    Absolutes,
+    Peak,
+    Powers,
+}
+
+/// The exponent's kind, by the number that the kernels know it by.
+pub(crate) fn exponent_kind(norm: &Norm) -> i32 {
+    match norm {
+        Norm::L1 => 0,
+        Norm::L2 => 1,
+        Norm::LInf => 2,
+        Norm::Lp { .. } => 3,
+    }
+}
+
+/// The sweeps that a norm takes.
+pub(crate) fn goals(norm: &Norm) -> &'static [Goal] {
+    match norm {
+        Norm::L1 => &[Goal::Peak],
+        Norm::L2 => &[Goal::Squares],
+        Norm::LInf => &[Goal::Absolutes],
+        Norm::Lp { .. } => &[Goal::Peak, Goal::Powers],
+    }
+}

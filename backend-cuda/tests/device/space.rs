@@ -1,0 +1,172 @@
+//! The space against sam-core's conformance kit and its formulas.
+
+use proptest::prelude::*;
+use sam_backend_cuda::{CudaError, CudaSgd, CudaSpace, Device, DeviceNorm, DeviceVec, Gradient};
+use sam_core::{
+    Norm, Outcome, ParamSpace, Rule, Sam, Verdict,
+    kernel::Ascent,
+    testkit::{Storage, check_space},
+};
+
+use crate::support::device;
+
+pub struct OnDevice(pub Device);
+
+fn narrow(values: &[f64]) -> Vec<f32> {
+    values.iter().map(|x| *x as f32).collect()
+}
+
+impl Storage for OnDevice {
+    type Scalar = f32;
+    type Space = CudaSpace;
+    type Params = DeviceVec<f32>;
+    type Grads = Gradient;
+    /// What rounding to f32 leaves.
+    const TOLERANCE: f64 = 3e-7;
+
+    fn space(&mut self, len: usize) -> CudaSpace {
+        CudaSpace::new(&self.0, len).unwrap()
+    }
+
+    fn params(&mut self, values: &[f64]) -> DeviceVec<f32> {
+        DeviceVec::from_slice(&self.0, &narrow(values)).unwrap()
+    }
+
+    fn grads(&mut self, values: &[f64]) -> Gradient {
+        let mut gradient = Gradient::zeros(&self.0, values.len()).unwrap();
+        gradient.values_mut().write(&narrow(values)).unwrap();
+        gradient
+    }
+
+    fn read(&mut self, params: &DeviceVec<f32>) -> Vec<f64> {
+        params.read().unwrap().into_iter().map(f64::from).collect()
+    }
+
+    fn read_norm(&mut self, norm: &DeviceNorm) -> f64 {
+        norm.value().unwrap()
+    }
+}
+
+#[test]
+fn the_space_conforms() {
+    let Some(turn) = device("the_space_conforms") else { return };
+    check_space(&mut OnDevice(turn.device.clone()));
+}
+
+/// Given the norm, the perturbation for p = 2 has the host's bits; without scaling for p = inf too.
+#[test]
+fn the_ascent_has_the_bits_of_the_host() {
+    let Some(turn) = device("the_ascent_has_the_bits_of_the_host") else { return };
+    let values = |n: usize| proptest::collection::vec(-2.0f64..2.0, n);
+    let cases = (1usize..700).prop_flat_map(|n| (values(n), values(n), 0.01f32..0.9, -100i32..100));
+    let config = ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() };
+    proptest!(config, |((w, g, rho, power) in cases)| {
+        let mut storage = OnDevice(turn.device.clone());
+        let scale = 2f64.powi(power);
+        let g: Vec<f64> = g.iter().map(|g| g * scale).collect();
+        let (w32, g32) = (narrow(&w), narrow(&g));
+        for norm in [Norm::L2, Norm::LInf] {
+            for adaptive in [None, Some(0.01)] {
+                let rule = Rule { rho, norm, adaptive };
+                let (mut params, grads) = (storage.params(&w), storage.grads(&g));
+                let mut space = storage.space(w.len());
+                let found = space.dual_norm(&params, &grads, &rule).unwrap();
+                space.ascend(&mut params, &grads, &rule, &found).unwrap();
+                let up = space.perturbed(&params).read().unwrap();
+                let (unit, factor) = found.unit_and_factor().unwrap();
+                let ascent = match (norm, adaptive) {
+                    (Norm::L2, None) => Ascent::Along { unit: unit as f32, factor: factor as f32 },
+                    (Norm::L2, Some(eta)) => Ascent::AlongScaled { eta: f64::from(eta), unit, factor },
+                    _ => Ascent::Sign { radius: rho, eta: adaptive },
+                };
+                let mut expected = vec![0.0; w.len()];
+                ascent.write(0, &w32, &g32, &mut expected);
+                for (up, expected) in up.iter().zip(&expected) {
+                    prop_assert_eq!(up.to_bits(), expected.to_bits());
+                }
+            }
+        }
+    });
+}
+
+/// The norm against a plain sum of squares in f64: a few units in the last place of a double.
+#[test]
+fn the_norm_is_exact_to_1e_12() {
+    let Some(turn) = device("the_norm_is_exact_to_1e_12") else { return };
+    let mut storage = OnDevice(turn.device.clone());
+    for len in [1, 4096, 4097, 20_000] {
+        let g: Vec<f64> = (0..len).map(|i| f64::from(((i * 7919) % 1013) as f32 / 1013.0 - 0.4)).collect();
+        let (w, grads) = (storage.params(&g), storage.grads(&g));
+        let exact = g.iter().map(|g| f64::from(*g as f32).powi(2)).sum::<f64>().sqrt();
+        let mut space = storage.space(len);
+        let norm = space.dual_norm(&w, &grads, &Rule::l2(0.1)).unwrap().value().unwrap();
+        assert!((norm - exact).abs() <= 1e-12 * exact, "{len}: {norm} {exact}");
+    }
+}
+
+/// What the host does not know: a gradient that is not finite, in either pass, changes nothing, and the next
+/// step is an ordinary one.
+#[test]
+fn nothing_moves_along_a_gradient_that_is_not_finite() {
+    let Some(turn) = device("nothing_moves_along_a_gradient_that_is_not_finite") else { return };
+    let start: Vec<f32> = (0..300).map(|i| i as f32 / 100.0 - 1.0).collect();
+    let device = &turn.device;
+    for bad in [f32::NAN, f32::INFINITY] {
+        for bad_pass in [0, 1] {
+            let mut w = DeviceVec::from_slice(device, &start).unwrap();
+            let mut g = Gradient::zeros(device, start.len()).unwrap();
+            let base = CudaSgd::new(device, 0.1).unwrap().with_momentum(0.9, start.len()).unwrap();
+            let mut sam =
+                Sam { space: CudaSpace::new(device, start.len()).unwrap(), rule: Rule::l2(0.05), base };
+            let mut evaluations = 0;
+            let mut step = |sam: &mut Sam<CudaSpace, CudaSgd>, w: &mut DeviceVec<f32>, bad_at: usize| {
+                evaluations = 0;
+                let report = sam.step_with(w, &mut g, |w, g, _| {
+                    let mut values = w.read()?;
+                    if evaluations == bad_at {
+                        values[117] = bad;
+                    }
+                    evaluations += 1;
+                    g.values_mut().write(&values)
+                });
+                assert_eq!(report.unwrap().outcome, Outcome::Deferred);
+                g.is_finite().unwrap()
+            };
+            assert!(!step(&mut sam, &mut w, bad_pass), "pass {bad_pass}: the flag");
+            assert_eq!(w.read().unwrap(), start, "pass {bad_pass}");
+            let momentum = sam.base.momentum_buffer().unwrap().read().unwrap();
+            assert!(momentum.iter().all(|m| *m == 0.0), "pass {bad_pass}: momentum");
+            assert!(step(&mut sam, &mut w, usize::MAX), "pass {bad_pass}: the flag afterwards");
+            assert_ne!(w.read().unwrap(), start, "pass {bad_pass}: the step after");
+        }
+    }
+}
+
+/// A step that is given up between the passes does not taint a plain one after it.
+#[test]
+fn a_step_given_up_is_forgotten() {
+    let Some(turn) = device("a_step_given_up_is_forgotten") else { return };
+    let mut storage = OnDevice(turn.device.clone());
+    let (mut w, bad) = (storage.params(&[1.0, 2.0]), storage.grads(&[f64::NAN, 0.0]));
+    let mut sam = Sam { space: storage.space(2), rule: Rule::l2(0.05), base: () };
+    drop(sam.ascend(&mut w, &bad).unwrap());
+    assert!(!bad.is_finite().unwrap());
+    let mut good = bad;
+    good.values_mut().write(&[1.0, 0.0]).unwrap();
+    assert_eq!(sam.space.check(&good).unwrap(), Verdict::Unknown);
+    assert!(good.is_finite().unwrap());
+}
+
+#[test]
+fn what_does_not_fit_is_refused() {
+    let Some(turn) = device("what_does_not_fit_is_refused") else { return };
+    let mut storage = OnDevice(turn.device.clone());
+    let (w, g) = (storage.params(&[1.0; 3]), storage.grads(&[1.0; 2]));
+    let mut space = storage.space(3);
+    let error = space.dual_norm(&w, &g, &Rule::l2(0.1)).unwrap_err();
+    assert_eq!(error, CudaError::Length { what: "gradient", expected: 3, found: 2 });
+    let other = Device::new(0).unwrap();
+    let elsewhere = DeviceVec::from_slice(&other, &[1.0f32; 3]).unwrap();
+    let error = space.dual_norm(&elsewhere, &storage.grads(&[1.0; 3]), &Rule::l2(0.1)).unwrap_err();
+    assert_eq!(error, CudaError::OtherDevice { what: "buffer of parameters" });
+}
