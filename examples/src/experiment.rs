@@ -7,12 +7,15 @@ pub mod run_store;
 pub mod summary;
 pub mod train;
 
-use std::path::PathBuf;
+use std::{
+    fs::File,
+    path::{Path, PathBuf},
+};
 
 use crate::{
     data::DataError,
-    files::FileError,
-    report::plot::PlotError,
+    files::{self, FileError},
+    report::{plot::PlotError, progress::note},
     training::{
         checkpoint::CheckpointError, config::ConfigError, learner::LearnerError, settings::InvalidSetting,
         trainer::TrainingError,
@@ -36,6 +39,12 @@ pub enum ExperimentError {
         .path.display()
     )]
     Occupied {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// Two processes would write the same files.
+    #[error("{}: expected a directory that no other process works in, found it locked; wait for that process or choose another --out", .path.display())]
+    Locked {
         /// The directory.
         path: PathBuf,
     },
@@ -92,6 +101,19 @@ pub enum ExperimentError {
     /// A picture cannot be drawn.
     #[error(transparent)]
     Plot(#[from] PlotError),
+}
+
+/// Claims a directory of runs for this process, as long as the file returned lives. Without locks the work goes on,
+/// but not in silence.
+fn claim(directory: &Path) -> Result<Option<File>, ExperimentError> {
+    match files::lock_directory(directory) {
+        Ok(Some(lock)) => Ok(Some(lock)),
+        Ok(None) => Err(ExperimentError::Locked { path: directory.to_owned() }),
+        Err(error) => {
+            note(format_args!("warning: {error}; do not start a second process on it"));
+            Ok(None)
+        }
+    }
 }
 
 impl From<CheckpointError> for ExperimentError {

@@ -8,6 +8,7 @@ pub mod config;
 pub mod cpu;
 pub mod learner;
 pub mod metrics;
+pub mod nonfinite;
 pub mod settings;
 pub mod state;
 pub mod trainer;

@@ -16,7 +16,7 @@ use crate::{
     interrupt::Interrupt,
     json,
     report::progress::note,
-    training::{config::Config, cpu::CpuLearner, settings::Method},
+    training::{config::Config, cpu::CpuLearner, nonfinite::OnNonFinite, settings::Method},
 };
 
 /// One training run, in a directory that it can be resumed from.
@@ -46,7 +46,12 @@ pub struct TrainArgs {
     #[arg(long, value_name = "DIR", help_heading = "Run")]
     out: Option<PathBuf>,
 
-    /// Go on with the run in DIR, with its settings; only --threads, --data-dir and --json may be given.
+    /// Upon a loss or gradient that is not finite: stop, skip (leave out the batch) or rollback (to the last checkpoint,
+    /// at half the learning rate) [default: stop, or what the resumed run began with]
+    #[arg(long, value_name = "ACTION", help_heading = "Run")]
+    on_nonfinite: Option<OnNonFinite>,
+
+    /// Go on with the run in DIR, with its settings; only --threads, --data-dir, --on-nonfinite and --json may be given.
     #[arg(long, value_name = "DIR", help_heading = "Run", conflicts_with_all = SETTLED)]
     resume: Option<PathBuf>,
 }
@@ -138,7 +143,8 @@ fn started(args: &TrainArgs) -> Result<(RunDirectory, Config), ExperimentError> 
         )),
     };
     directory.check_free()?;
-    Ok((directory, Config { machine: args.machine.machine(&args.data), run: settings }))
+    let machine = args.machine.machine(&args.data);
+    Ok((directory, Config { on_nonfinite: args.on_nonfinite.unwrap_or_default(), machine, run: settings }))
 }
 
 /// The directory and settings of a run that was begun before, on the machine that the arguments describe.
@@ -150,6 +156,9 @@ fn resumed(args: &TrainArgs, path: &Path) -> Result<(RunDirectory, Config), Expe
     let mut config = Config::load(&directory.config())?;
     if let Some(threads) = args.machine.threads {
         config.machine.threads = threads.get();
+    }
+    if let Some(action) = args.on_nonfinite {
+        config.on_nonfinite = action;
     }
     if args.data.data_dir.is_some() {
         config.machine.data_dir.clone_from(&args.data.data_dir);

@@ -9,7 +9,7 @@ use std::{
 use serde::Serialize;
 
 use super::{
-    ExperimentError, queue,
+    ExperimentError, claim, queue,
     run_store::{RunRecord, RunStore, run_key},
     summary::{Arm, Summary},
 };
@@ -136,6 +136,7 @@ impl Comparison {
         // A network that does not fit the images is found out before anything is written.
         drop(learner(&self.base)?);
         files::create_directory(&directory.0)?;
+        let _lock = claim(&directory.0)?;
         files::create_directory(&directory.unfinished_runs())?;
         let mut store = RunStore::open(&directory.runs())?;
         let fingerprint = dataset.fingerprint();

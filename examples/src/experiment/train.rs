@@ -17,12 +17,13 @@ use crate::{
         config::Config,
         learner::Learner,
         metrics::{self, EpochMetrics},
+        nonfinite::OnNonFinite,
         settings::{Method, NormExponent, Settings},
-        trainer::Trainer,
+        trainer::{Trainer, TrainingError},
     },
 };
 
-use super::ExperimentError;
+use super::{ExperimentError, claim};
 
 /// The files of a run.
 #[derive(Debug, Clone)]
@@ -92,6 +93,11 @@ impl RunDirectory {
         self.0.join("metrics.jsonl")
     }
 
+    /// A line for each loss or gradient that was not finite; absent where none was.
+    pub fn divergence(&self) -> PathBuf {
+        self.0.join("divergence.jsonl")
+    }
+
     /// Loss and error over the epochs as a picture.
     pub fn curves(&self) -> PathBuf {
         self.0.join("curves.svg")
@@ -140,7 +146,7 @@ impl TrainResult {
 ///
 /// A new run's directory is made and `config` written to it. A run begun before stands at its checkpoint, or at its
 /// start if there is none. A checkpoint is written after each epoch and,
-/// in mid-epoch, when `interrupt` is requested.
+/// in mid-epoch, when `interrupt` is requested. No other process can work in the directory meanwhile.
 ///
 /// # Errors
 /// [`ExperimentError::Interrupted`] after an interrupt; [`ExperimentError`] when training or writing fails. In either
@@ -154,12 +160,15 @@ pub fn train<L: Learner>(
 ) -> Result<TrainResult, ExperimentError> {
     let settings = &config.run;
     let mut trainer = Trainer::new(settings, dataset, &dataset.fingerprint(), learner)?;
+    files::create_directory(directory.path())?;
+    let _lock = claim(directory.path())?;
     if !directory.config().exists() {
-        files::create_directory(directory.path())?;
         config.save(&directory.config())?;
     }
     if directory.checkpoint().exists() {
         trainer.restore(&directory.checkpoint())?;
+    } else if config.on_nonfinite == OnNonFinite::Rollback {
+        trainer.save(&directory.checkpoint())?;
     }
     // The checkpoint knows all epochs; what was written about an epoch beyond it will be written again.
     metrics::rewrite(&directory.metrics(), trainer.history())?;
@@ -173,20 +182,50 @@ pub fn train<L: Learner>(
                 advice: format!("sam train --resume {}", directory.path().display()),
             });
         }
-        trainer.step()?;
-        progress.advance(1);
+        let stepped = trainer.step().map(drop);
+        recover(stepped, &mut trainer, directory, config.on_nonfinite, &progress)?;
         if trainer.at_epoch_end() {
             let metrics = trainer.end_epoch(true)?;
             metrics::append(&directory.metrics(), &metrics)?;
-            trainer.save(&directory.checkpoint())?;
             progress.line(epoch_line(&metrics, settings.epochs));
+            let saved = trainer.save(&directory.checkpoint());
+            recover(saved, &mut trainer, directory, config.on_nonfinite, &progress)?;
         }
+        progress.set(trainer.steps_done() as u64);
     }
     drop(progress);
     curves::draw(&directory.curves(), &title(settings), trainer.history())?;
     let result = result(&mut trainer, settings, dataset)?;
     files::replace(&directory.result(), format!("{}\n", json::line(&result)).as_bytes())?;
     Ok(result)
+}
+
+/// Does what was chosen for `outcome`, if that is a loss, gradient or state that is not finite.
+fn recover<L: Learner>(
+    outcome: Result<(), TrainingError>,
+    trainer: &mut Trainer<'_, L>,
+    directory: &RunDirectory,
+    action: OnNonFinite,
+    progress: &Progress,
+) -> Result<(), ExperimentError> {
+    let found = match outcome {
+        Err(TrainingError::NonFinite(found)) => found,
+        other => return Ok(other?),
+    };
+    found.log(&directory.divergence(), action)?;
+    match action {
+        OnNonFinite::Skip if found.pass.is_some() => {
+            progress.line(format_args!("{found}: the batch is left out"));
+            trainer.skip(found)?;
+        }
+        OnNonFinite::Stop | OnNonFinite::Skip => return Err(TrainingError::NonFinite(found).into()),
+        OnNonFinite::Rollback => {
+            progress.line(format_args!("{found}: back to the last checkpoint, at half the rate"));
+            trainer.roll_back(&directory.checkpoint(), found)?;
+            metrics::rewrite(&directory.metrics(), trainer.history())?;
+        }
+    }
+    Ok(())
 }
 
 /// An epoch for people.

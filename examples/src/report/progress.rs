@@ -36,6 +36,11 @@ impl Progress {
         self.bar.inc(units);
     }
 
+    /// `units` are done in all; may be fewer than before.
+    pub fn set(&self, units: u64) {
+        self.bar.set_position(units);
+    }
+
     /// Prints a line above the bar.
     pub fn line(&self, line: impl Display) {
         self.bar.suspend(|| note(line));

@@ -41,6 +41,15 @@ pub struct RunPosition {
     pub loss_sum: f64,
     /// Seconds spent on these steps.
     pub seconds: f64,
+    /// How many of these steps were left out because their loss or gradient was not finite.
+    #[serde(default)]
+    pub skipped: usize,
+    /// How many steps before this place were left out without one between that was made.
+    #[serde(default)]
+    pub skipped_in_a_row: usize,
+    /// How often the run went back to a checkpoint: the learning rate was halved each time.
+    #[serde(default)]
+    pub rollbacks: u32,
 }
 
 /// A run that can go on.
@@ -170,6 +179,13 @@ impl Checkpoint {
         }
         if state.tensors.len() != tensors.len() {
             return Err(broken("tensors", &state.tensors.len().to_string(), tensors.len().to_string()));
+        }
+        if let Some(tensor) = state.first_nonfinite() {
+            return Err(broken(
+                "tensors",
+                "finite values",
+                format!("an infinite or NaN one in {}", tensor.name),
+            ));
         }
         let position = serde_json::from_str(run)
             .map_err(|error| broken("run", "where the run stands, as JSON", error.to_string()))?;

@@ -7,13 +7,19 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::settings::{InvalidSetting, Settings};
+use super::{
+    nonfinite::OnNonFinite,
+    settings::{InvalidSetting, Settings},
+};
 use crate::files::{self, FileError};
 
 /// A run and where it runs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
+    /// What is done about a loss or gradient that is not finite.
+    #[serde(default, rename = "on-nonfinite")]
+    pub on_nonfinite: OnNonFinite,
     /// What may differ when the run is resumed.
     pub machine: Machine,
     /// What may not.

@@ -10,6 +10,7 @@ use sam_core::{
 
 use super::{
     learner::{Batch, Evaluation, Learner, LearnerError, StepReport},
+    nonfinite::Origin,
     settings::{Method, Settings},
     state::{MOMENTUM, STATISTICS, State, Tensor, WEIGHTS},
 };
@@ -21,6 +22,10 @@ pub struct CpuLearner {
     gradient: Vec<f32>,
     optimizer: Sam<SliceSpace<f32, Vec<f32>>, Sgd<f32, Vec<f32>>>,
     method: Method,
+    /// Running statistics as of before the step: the clean pass changes them although the step may come to nothing.
+    statistics: Vec<f32>,
+    /// Whether the losses of the latest step were.
+    loss_is_finite: bool,
 }
 
 impl CpuLearner {
@@ -51,15 +56,25 @@ impl CpuLearner {
         let base = if sgd.nesterov { base.with_nesterov() } else { base };
         let gradient = zeros();
         let optimizer = Sam { space: SliceSpace::new(perturbed), rule, base };
-        Ok(Self { network, weights, gradient, optimizer, method: settings.method })
+        let statistics = network.statistics().to_vec();
+        Ok(Self {
+            network,
+            weights,
+            gradient,
+            optimizer,
+            method: settings.method,
+            statistics,
+            loss_is_finite: true,
+        })
     }
 
     /// One gradient, one step of the base optimizer.
     fn plain_step(&mut self) -> Result<StepReport, LearnerError> {
-        let mut oracle = Timed::new(&mut self.network);
+        let mut oracle = Watched::new(&mut self.network);
         let loss =
             oracle.gradient(&self.weights, &mut self.gradient, Pass::Clean).map_err(LearnerError::backend)?;
         let in_gradients = oracle.spent;
+        self.loss_is_finite = oracle.loss_is_finite;
         let verdict = self.optimizer.space.check(&self.gradient).map_err(LearnerError::backend)?;
         if verdict == Verdict::NonFinite {
             return Ok(StepReport { loss, outcome: Outcome::NonFinite(Pass::Clean), in_gradients });
@@ -71,11 +86,12 @@ impl CpuLearner {
 
     /// Two gradients, one step of the base optimizer.
     fn sharpness_aware_step(&mut self) -> Result<StepReport, LearnerError> {
-        let mut oracle = Timed::new(&mut self.network);
+        let mut oracle = Watched::new(&mut self.network);
         let step = self
             .optimizer
             .step(&mut self.weights, &mut self.gradient, &mut oracle)
             .map_err(LearnerError::backend)?;
+        self.loss_is_finite = oracle.loss_is_finite;
         Ok(StepReport { loss: step.clean, outcome: step.outcome, in_gradients: oracle.spent })
     }
 }
@@ -84,10 +100,15 @@ impl Learner for CpuLearner {
     fn step(&mut self, batch: Batch<'_>, rate: f32) -> Result<StepReport, LearnerError> {
         self.network.set_batch(batch.images, batch.labels).map_err(LearnerError::backend)?;
         self.optimizer.base.lr = rate;
-        match self.method {
+        self.statistics.copy_from_slice(self.network.statistics());
+        let report = match self.method {
             Method::Sgd => self.plain_step(),
             Method::Sam { .. } => self.sharpness_aware_step(),
+        };
+        if !matches!(report, Ok(StepReport { outcome: Outcome::Descended | Outcome::ZeroGradient, .. })) {
+            self.network.set_statistics(&self.statistics).map_err(LearnerError::backend)?;
         }
+        report
     }
 
     fn evaluate(&mut self, batch: Batch<'_>) -> Result<Evaluation, LearnerError> {
@@ -117,6 +138,26 @@ impl Learner for CpuLearner {
     fn parameter_count(&self) -> usize {
         self.weights.len()
     }
+
+    fn origin(&self, pass: Pass) -> Option<Origin> {
+        let weights = match pass {
+            Pass::Clean => &self.weights,
+            Pass::Perturbed => self.optimizer.space.perturbed(&self.weights),
+        };
+        let segments = self.network.segments();
+        let first = |quantity: &str, segment: Option<&Segment>| {
+            segment.map(|segment| Origin::of_layer(quantity, layer(segment)))
+        };
+        let in_weights = segments.iter().find(|segment| !finite(weights, segment));
+        first("weights", in_weights)
+            .or_else(|| Some(Origin::of_layer("output", self.network.first_nonfinite_layer()?)))
+            .or_else(|| {
+                if !self.loss_is_finite {
+                    return Some(Origin { quantity: "loss".to_owned(), layer: None });
+                }
+                first("gradient", segments.iter().rfind(|segment| !finite(&self.gradient, segment)))
+            })
+    }
 }
 
 fn tensors<'a>(
@@ -141,26 +182,41 @@ fn copy(state: &State, group: &str, segments: &[Segment], values: &mut [f32]) {
     }
 }
 
-/// Measures how long the oracle inside takes.
-struct Timed<'a, O> {
-    oracle: &'a mut O,
-    spent: Duration,
+fn finite(arena: &[f32], segment: &Segment) -> bool {
+    arena[segment.range.clone()].iter().all(|value| value.is_finite())
 }
 
-impl<'a, O> Timed<'a, O> {
+/// The layer that a parameter tensor belongs to.
+fn layer(segment: &Segment) -> &str {
+    segment.name.rsplit_once('.').map_or(segment.name.as_str(), |(layer, _)| layer)
+}
+
+/// Measures how long the oracle inside takes, and has no gradient of a loss that is not finite: a softmax can saturate
+/// where its loss overflows, and hide it.
+struct Watched<'a, O> {
+    oracle: &'a mut O,
+    spent: Duration,
+    loss_is_finite: bool,
+}
+
+impl<'a, O> Watched<'a, O> {
     fn new(oracle: &'a mut O) -> Self {
-        Self { oracle, spent: Duration::ZERO }
+        Self { oracle, spent: Duration::ZERO, loss_is_finite: true }
     }
 }
 
-impl<O: GradientOracle<[f32]>> GradientOracle<[f32]> for Timed<'_, O> {
-    type Loss = O::Loss;
+impl<O: GradientOracle<[f32], Loss = f64>> GradientOracle<[f32]> for Watched<'_, O> {
+    type Loss = f64;
     type Error = O::Error;
 
-    fn gradient(&mut self, params: &[f32], grads: &mut [f32], pass: Pass) -> Result<O::Loss, O::Error> {
+    fn gradient(&mut self, params: &[f32], grads: &mut [f32], pass: Pass) -> Result<f64, O::Error> {
         let started = Instant::now();
-        let loss = self.oracle.gradient(params, grads, pass);
+        let loss = self.oracle.gradient(params, grads, pass)?;
         self.spent += started.elapsed();
-        loss
+        self.loss_is_finite &= loss.is_finite();
+        if !loss.is_finite() {
+            grads.fill(f32::NAN);
+        }
+        Ok(loss)
     }
 }

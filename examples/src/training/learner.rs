@@ -3,16 +3,20 @@
 use std::{error::Error, time::Duration};
 
 use ndarray::ArrayView4;
-use sam_core::Outcome;
+use sam_core::{Outcome, Pass};
 
-use super::state::{State, StateMismatch};
+use super::{
+    nonfinite::Origin,
+    state::{State, StateMismatch},
+};
 
 /// A network with an optimizer, wherever its parameters live. One implementation for each backend.
 pub trait Learner {
     /// One optimizer step on a batch with learning rate `rate`.
     ///
     /// # Errors
-    /// [`LearnerError`], when the batch does not fit or the backend fails; parameters are then as before.
+    /// [`LearnerError`], when the batch does not fit or the backend fails; all state is then as before. So it is after
+    /// [`Outcome::NonFinite`], which a loss that is not finite leads to as well.
     fn step(&mut self, batch: Batch<'_>, rate: f32) -> Result<StepReport, LearnerError>;
 
     /// Mean loss and hits on any number of images, in evaluation mode.
@@ -35,6 +39,13 @@ pub trait Learner {
 
     /// The number of trained parameters.
     fn parameter_count(&self) -> usize;
+
+    /// Where the latest step met a number that is not finite in `pass`, if the backend can tell. Asked right after a
+    /// step that ended so; may be slow.
+    fn origin(&self, pass: Pass) -> Option<Origin> {
+        let _ = pass;
+        None
+    }
 }
 
 /// Images with their labels.

@@ -16,6 +16,9 @@ pub struct EpochMetrics {
     pub epoch: usize,
     /// Mean loss of the batches as they were trained on, augmented and with their noisy labels.
     pub train_loss: f64,
+    /// Steps left out because their loss or gradient was not finite.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub skipped: usize,
     /// Mean loss on the test set after the epoch, if it was evaluated.
     pub test_loss: Option<f64>,
     /// Share of wrongly classified test images after the epoch in percent, if it was evaluated.
@@ -24,6 +27,11 @@ pub struct EpochMetrics {
     pub lr: f32,
     /// Training images a second, evaluation not counted.
     pub images_per_s: f64,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 /// Adds an epoch to the file.

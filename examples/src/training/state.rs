@@ -20,6 +20,19 @@ pub struct Tensor {
     pub values: Vec<f32>,
 }
 
+impl Tensor {
+    /// Its group, without the slash.
+    pub fn group(&self) -> &str {
+        self.name.split_once('/').map_or("", |(group, _)| group)
+    }
+
+    /// The layer that it belongs to: its name without the group and the role.
+    pub fn layer(&self) -> &str {
+        let name = self.name.split_once('/').map_or(self.name.as_str(), |(_, name)| name);
+        name.rsplit_once('.').map_or(name, |(layer, _)| layer)
+    }
+}
+
 /// Tensors in a fixed order.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct State {
@@ -66,6 +79,11 @@ impl State {
             }
         }
         Ok(())
+    }
+
+    /// The first tensor with an infinite or NaN value.
+    pub fn first_nonfinite(&self) -> Option<&Tensor> {
+        self.tensors.iter().find(|tensor| tensor.values.iter().any(|value| !value.is_finite()))
     }
 
     /// The tensor of that name.

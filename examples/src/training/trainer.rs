@@ -5,16 +5,22 @@ use std::{
     time::{Duration, Instant},
 };
 
-use sam_core::{Outcome, Pass, schedule::Schedule};
+use sam_core::{Outcome, schedule::Schedule};
 
 use super::{
     checkpoint::{Checkpoint, CheckpointError, RunPosition},
     learner::{Batch, Evaluation, Learner, LearnerError},
     metrics::EpochMetrics,
+    nonfinite::{NonFinite, Origin},
     settings::Settings,
     state::State,
 };
 use crate::data::{BatchMaker, Dataset, NoisyLabels, epoch_order, replace_at_random};
+
+/// A run goes back so many times at most: then its rate is a thousandth.
+const MOST_ROLLBACKS: u32 = 10;
+/// So many steps in a row are left out at most, fewer where an epoch has fewer.
+const MOST_SKIPS: usize = 10;
 
 /// Images evaluated at a time, at least.
 const EVALUATED_AT_ONCE: usize = 256;
@@ -56,20 +62,28 @@ pub enum TrainingError {
         /// Training images.
         images: usize,
     },
-    /// The loss or its gradient overflowed.
+    /// A loss or its gradient is not finite.
+    #[error("{0}: lower --lr or --rho, add --warmup-epochs, or choose --on-nonfinite skip or rollback")]
+    NonFinite(Box<NonFinite>),
+    /// Leaving out batches has not helped.
     #[error(
-        "epoch {epoch}, step {step}: expected a finite gradient, found one that is infinite or NaN in the {pass} \
-         pass (loss {loss}); the weights are as before the step: lower --lr or --rho, or add --warmup-epochs"
+        "{last}: the last {count} steps were all left out; choose --on-nonfinite rollback or lower --lr or --rho"
     )]
-    NonFinite {
-        /// The epoch, from 1.
-        epoch: usize,
-        /// The step in the epoch, from 1.
-        step: usize,
-        /// Which of the step's gradients.
-        pass: Pass,
-        /// The loss at the weights.
-        loss: f64,
+    OnlySkips {
+        /// The last of them.
+        last: Box<NonFinite>,
+        /// Steps in a row.
+        count: usize,
+    },
+    /// Lower rates have not helped.
+    #[error(
+        "{last}: going back {count} times, each time at half the rate, has not helped; check data and model"
+    )]
+    RolledBack {
+        /// What was found the last time.
+        last: Box<NonFinite>,
+        /// How often.
+        count: u32,
     },
     /// The backend failed.
     #[error(transparent)]
@@ -102,6 +116,9 @@ impl<'a, L: Learner> Trainer<'a, L> {
             step: 0,
             loss_sum: 0.0,
             seconds: 0.0,
+            skipped: 0,
+            skipped_in_a_row: 0,
+            rollbacks: 0,
         };
         let noise = settings.data.label_noise;
         Ok(Self {
@@ -174,17 +191,50 @@ impl<'a, L: Learner> Trainer<'a, L> {
         let report = self.learner.step(Batch { images, labels: &self.batch_labels }, rate)?;
         let time = StepTime { step: batch_ready.elapsed(), in_gradients: report.in_gradients };
         if let Outcome::NonFinite(pass) = report.outcome {
-            return Err(TrainingError::NonFinite {
+            return Err(TrainingError::NonFinite(Box::new(NonFinite {
                 epoch: epoch + 1,
                 step: step + 1,
-                pass,
-                loss: report.loss,
-            });
+                pass: Some(pass),
+                loss: Some(report.loss),
+                lr: rate,
+                origin: self.learner.origin(pass),
+            })));
         }
         self.position.step += 1;
+        self.position.skipped_in_a_row = 0;
         self.position.loss_sum += report.loss;
         self.position.seconds += started.elapsed().as_secs_f64();
         Ok(time)
+    }
+
+    /// Leaves out the next step of the current epoch, which gave `found`.
+    ///
+    /// # Errors
+    /// [`TrainingError::OnlySkips`], when too many in a row were left out; the run stands where it stood.
+    pub fn skip(&mut self, found: Box<NonFinite>) -> Result<(), TrainingError> {
+        let count = self.position.skipped_in_a_row + 1;
+        // So an epoch has at least one step that was made, and a mean loss.
+        if count >= self.steps_per_epoch.min(MOST_SKIPS) {
+            return Err(TrainingError::OnlySkips { last: found, count });
+        }
+        self.position.skipped_in_a_row = count;
+        self.position.skipped += 1;
+        self.position.step += 1;
+        Ok(())
+    }
+
+    /// Goes back to the checkpoint at `path`, and to half the learning rate from there on. The checkpoint remembers it.
+    ///
+    /// # Errors
+    /// [`TrainingError::RolledBack`], when that was done too often; as [`Trainer::restore`] and [`Trainer::save`].
+    pub fn roll_back(&mut self, path: &Path, found: Box<NonFinite>) -> Result<(), TrainingError> {
+        self.restore(path)?;
+        let count = self.position.rollbacks;
+        if count >= MOST_ROLLBACKS {
+            return Err(TrainingError::RolledBack { last: found, count });
+        }
+        self.position.rollbacks = count + 1;
+        self.save(path)
     }
 
     /// Closes the epoch whose steps are all done; evaluates on the test set if `evaluate`.
@@ -195,17 +245,19 @@ impl<'a, L: Learner> Trainer<'a, L> {
         let test = if evaluate { Some(self.evaluate_test()?) } else { None };
         let steps = self.position.step;
         let last_step = self.steps_done().saturating_sub(1);
-        let RunPosition { loss_sum, seconds, .. } = self.position;
+        let RunPosition { loss_sum, seconds, skipped, .. } = self.position;
         let metrics = EpochMetrics {
             epoch: self.epoch() + 1,
-            train_loss: loss_sum / steps as f64,
+            train_loss: loss_sum / (steps - skipped) as f64,
+            skipped,
             test_loss: test.map(|test| test.loss),
             test_error: test.map(|test| test.error_percent()),
             lr: self.rate(last_step),
             images_per_s: (steps * self.settings.batch) as f64 / seconds,
         };
         self.position.history.push(metrics);
-        (self.position.step, self.position.loss_sum, self.position.seconds) = (0, 0.0, 0.0);
+        (self.position.step, self.position.skipped) = (0, 0);
+        (self.position.loss_sum, self.position.seconds) = (0.0, 0.0);
         self.order = self.epoch_order();
         Ok(metrics)
     }
@@ -235,9 +287,20 @@ impl<'a, L: Learner> Trainer<'a, L> {
     /// Writes where the run stands to `path`.
     ///
     /// # Errors
-    /// [`TrainingError`], when the backend fails or the file cannot be written.
+    /// [`TrainingError::NonFinite`], when the latest update made the state useless; [`TrainingError`], when the backend
+    /// fails or the file cannot be written. In each case the file is as it was.
     pub fn save(&mut self, path: &Path) -> Result<(), TrainingError> {
         let state = self.learner.export()?;
+        if let Some(tensor) = state.first_nonfinite() {
+            return Err(TrainingError::NonFinite(Box::new(NonFinite {
+                epoch: self.epoch() + 1,
+                step: self.position.step,
+                pass: None,
+                loss: None,
+                lr: self.rate(self.steps_done().saturating_sub(1)),
+                origin: Some(Origin::of_layer(tensor.group(), tensor.layer())),
+            })));
+        }
         Ok(Checkpoint { position: self.position.clone(), state }.save(path)?)
     }
 
@@ -278,9 +341,10 @@ impl<'a, L: Learner> Trainer<'a, L> {
         Ok(())
     }
 
-    /// The learning rate of a step, counted from the start of the run.
+    /// The learning rate of a step, counted from the start of the run; a power of two times the schedule's.
     fn rate(&self, step: usize) -> f32 {
-        self.rates.rate(step as u64, (self.settings.epochs * self.steps_per_epoch) as u64)
+        let scheduled = self.rates.rate(step as u64, (self.settings.epochs * self.steps_per_epoch) as u64);
+        scheduled * 0.5_f32.powi(self.position.rollbacks as i32)
     }
 
     fn epoch_order(&self) -> Vec<usize> {
