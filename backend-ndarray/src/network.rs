@@ -10,7 +10,7 @@ use crate::{
     team::Team,
 };
 use build::Task;
-use ndarray::{ArrayView4, Axis, Slice};
+use ndarray::{ArrayView4, ArrayViewMut2, Axis, Slice};
 use sam_core::{
     GradientOracle, Pass,
     model::{Architecture, ImageShape, Shape, Tensor},
@@ -230,7 +230,44 @@ impl<T: Scalar> Network<T> {
         Some(&self.names[position])
     }
 
+    /// Writes the logits of any number of images, one row each, with running statistics. Forgets the batch.
+    ///
+    /// # Errors
+    /// When the images, the parameters or the rows (images x classes) don't fit the network, or there are none.
+    pub fn logits(
+        &mut self,
+        params: &[T],
+        images: ArrayView4<'_, T>,
+        mut logits: ArrayViewMut2<'_, T>,
+    ) -> Result<(), BatchError> {
+        check_length("parameters", self.parameter_count(), params.len())?;
+        self.labels.clear();
+        let samples = self.check_images(&images)?;
+        check_length("rows of logits", samples, logits.nrows())?;
+        check_length("columns of logits", self.classes, logits.ncols())?;
+        for first in (0..samples).step_by(self.batch) {
+            let part = Slice::from(first..samples.min(first + self.batch));
+            self.load(images.slice_axis(Axis(0), part));
+            let mut to = logits.slice_axis_mut(Axis(0), part);
+            let from = self.forward_logits(params, to.nrows());
+            to.iter_mut().zip(from).for_each(|(to, &from)| *to = from);
+        }
+        Ok(())
+    }
+
     fn check(&self, images: &ArrayView4<'_, T>, labels: &[u16]) -> Result<(), BatchError> {
+        let samples = self.check_images(images)?;
+        if labels.len() != samples {
+            return Err(BatchError::Labels { expected: samples, found: labels.len() });
+        }
+        match labels.iter().position(|&label| usize::from(label) >= self.classes) {
+            None => Ok(()),
+            Some(sample) => Err(BatchError::Label { classes: self.classes, found: labels[sample], sample }),
+        }
+    }
+
+    /// Number of images, if they fit.
+    fn check_images(&self, images: &ArrayView4<'_, T>) -> Result<usize, BatchError> {
         let image = self.ends.image();
         let (samples, height, width, channels) = images.dim();
         let expected = [image.height, image.width, image.channels];
@@ -240,13 +277,7 @@ impl<T: Scalar> Network<T> {
         if samples == 0 {
             return Err(BatchError::Samples { most: self.batch, found: 0 });
         }
-        if labels.len() != samples {
-            return Err(BatchError::Labels { expected: samples, found: labels.len() });
-        }
-        match labels.iter().position(|&label| usize::from(label) >= self.classes) {
-            None => Ok(()),
-            Some(sample) => Err(BatchError::Label { classes: self.classes, found: labels[sample], sample }),
-        }
+        Ok(samples)
     }
 }
 

@@ -45,11 +45,15 @@ impl<T: Scalar> Network<T> {
         }
     }
 
-    pub(super) fn forward_evaluate(&mut self, params: &[T], labels: &[u16]) -> Evaluation {
+    /// Logits of the samples that were loaded, row by row.
+    pub(super) fn forward_logits(&mut self, params: &[T], samples: usize) -> &[T] {
         let Self { tasks, values, statistics, team, ends, classes, .. } = self;
-        forward(team, tasks, values, statistics, params, labels.len(), Mode::Evaluate);
-        let logits = &values[ends.logits.slot][..labels.len() * *classes];
-        cross_entropy(logits, labels, 0.0, None)
+        forward(team, tasks, values, statistics, params, samples, Mode::Evaluate);
+        &values[ends.logits.slot][..samples * *classes]
+    }
+
+    pub(super) fn forward_evaluate(&mut self, params: &[T], labels: &[u16]) -> Evaluation {
+        cross_entropy(self.forward_logits(params, labels.len()), labels, 0.0, None)
     }
 
     pub(super) fn forward_backward(&mut self, params: &[T], grads: &mut [T], pass: Pass) -> Evaluation {
