@@ -326,8 +326,13 @@ impl<'a, L: Learner> Trainer<'a, L> {
         }
         let (epochs, steps) = (self.settings.epochs, self.steps_per_epoch);
         let (epoch, step) = (position.history.len(), position.step);
-        if epoch > epochs || step >= steps || (epoch == epochs && step > 0) {
-            let found = format!("epoch {epoch} of {epochs}, step {step} of {steps}");
+        let beyond = epoch > epochs || step >= steps || (epoch == epochs && step > 0);
+        let numbered = position.history.iter().zip(1..).all(|(metrics, number)| metrics.epoch == number);
+        if beyond || !numbered || position.skipped > step || position.rollbacks > MOST_ROLLBACKS {
+            let RunPosition { skipped, rollbacks, .. } = position;
+            let found = format!(
+                "epoch {epoch} of {epochs}, step {step} of {steps}, {skipped} left out, {rollbacks} rollbacks"
+            );
             return Err(mismatch("position", "a place in the run".into(), found).into());
         }
         self.learner.import(&state).map_err(|error| match error {
