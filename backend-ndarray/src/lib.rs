@@ -15,7 +15,7 @@ mod team;
 pub use arena::Segment;
 pub use error::{BatchError, NetworkError};
 pub use loss::Evaluation;
-pub use network::Network;
+pub use network::{Network, Size};
 pub use plan::Description;
 pub use scalar::Scalar;
 pub use space::{ArrayError, ArraySpace, OnArrays};

@@ -16,6 +16,15 @@ use sam_core::{
     model::{Architecture, ImageShape, Shape, Tensor},
 };
 
+/// What a network takes, known before any of it is allocated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Size {
+    /// Number of parameters.
+    pub parameters: usize,
+    /// [`Network::buffer_bytes`]; the layers' working memory comes on top.
+    pub buffer_bytes: u128,
+}
+
 /// A network that computes the loss of a batch and its gradient, behind [`GradientOracle`].
 ///
 /// Parameters and gradients are the caller's, each one flat arena; [`Network::segments`] says which tensor is
@@ -72,6 +81,25 @@ impl<T: Scalar> Network<T> {
         threads: usize,
     ) -> Result<Self, NetworkError> {
         Self::build(image, classes, batch, threads, |graph| architecture.describe(image, classes, graph))
+    }
+
+    /// The size of what [`Network::new`] would build.
+    ///
+    /// # Errors
+    /// When the image is too small for the network.
+    pub fn size(
+        architecture: &Architecture,
+        image: ImageShape,
+        classes: usize,
+        batch: usize,
+    ) -> Result<Size, NetworkError> {
+        let mut description = Description::new(image);
+        architecture.describe(image, classes, &mut description)?;
+        let plan = Plan::new(&description);
+        let elements = plan.value_slots.iter().chain(&plan.gradient_slots);
+        let elements: u128 = elements.map(|&len| build::buffer_len(len, batch)).sum();
+        let parameters = plan.segments.last().map_or(0, |segment| segment.range.end);
+        Ok(Size { parameters, buffer_bytes: elements * size_of::<T>() as u128 })
     }
 
     /// Builds a network of one's own from its operations; `describe` returns the logits, a vector of `classes`

@@ -294,6 +294,21 @@ fn the_first_layer_with_a_value_that_is_not_finite_is_named() {
 }
 
 #[test]
+fn a_size_is_known_before_anything_is_allocated() {
+    let image = ImageShape::new(12, 12, 1);
+    for model in ["mlp-50-30", "lenet", "resnet-8", "wrn-10-2"] {
+        let network = network(model, image, 7, 1);
+        let size = Network::<f32>::size(&model.parse().unwrap(), image, 10, 7).unwrap();
+        assert_eq!(size.parameters, network.parameter_count(), "{model}");
+        assert_eq!(size.buffer_bytes, network.buffer_bytes() as u128, "{model}");
+    }
+    // Petabytes.
+    let size = Network::<f32>::size(&"wrn-1000-32".parse().unwrap(), image, 10, 1 << 40).unwrap();
+    assert!(size.buffer_bytes > 1 << 50 && size.parameters > 10_000_000_000, "{size:?}");
+    assert!(Network::<f32>::size(&"lenet".parse().unwrap(), ImageShape::new(1, 1, 1), 10, 7).is_err());
+}
+
+#[test]
 fn what_does_not_fit_is_refused() {
     let image = Shape::new(8, 8, 1);
     let mut network = network("lenet", image, 4, 1);

@@ -33,10 +33,15 @@ pub enum Kind<T> {
     },
 }
 
-/// Buffers of `lens` elements a sample, with a tile's width to spare: tiles read past the end of a row.
+/// Elements of a buffer of `len` a sample, with a tile's width to spare: tiles read past the end of a row.
+pub const fn buffer_len(len: usize, batch: usize) -> u128 {
+    len as u128 * batch as u128 + COLUMNS as u128
+}
+
+/// Buffers of `lens` elements a sample.
 pub fn buffers<T: Scalar>(lens: &[usize], batch: usize) -> Result<Vec<Vec<T>>, NetworkError> {
     let buffer = |&len: &usize| {
-        let elements = len as u128 * batch as u128 + COLUMNS as u128;
+        let elements = buffer_len(len, batch);
         // Tables of offsets are in 32 bits.
         match u32::try_from(elements) {
             Ok(elements) => Ok(vec![T::zero(); elements as usize]),
