@@ -17,8 +17,8 @@ use crate::{
     files::{self, FileError},
     report::{plot::PlotError, progress::note},
     training::{
-        checkpoint::CheckpointError, config::ConfigError, learner::LearnerError, settings::InvalidSetting,
-        trainer::TrainingError,
+        checkpoint::CheckpointError, config::ConfigError, learner::LearnerError, memory::NotEnough,
+        settings::InvalidSetting, trainer::TrainingError,
     },
 };
 
@@ -84,6 +84,9 @@ pub enum ExperimentError {
     /// `config.toml` cannot be used.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// The machine is too small for the run.
+    #[error(transparent)]
+    Memory(#[from] NotEnough),
     /// The backend failed.
     #[error(transparent)]
     Learner(#[from] LearnerError),

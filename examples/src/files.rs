@@ -43,6 +43,11 @@ pub fn lock_directory(path: &Path) -> Result<Option<File>, FileError> {
     }
 }
 
+/// Whether anything is at `path`, a broken link included: something that may not be taken for nothing.
+pub fn present(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok()
+}
+
 /// Creates the directory `path` with its parents, if it is not there.
 ///
 /// # Errors

@@ -7,6 +7,7 @@ pub mod checkpoint;
 pub mod config;
 pub mod cpu;
 pub mod learner;
+pub mod memory;
 pub mod metrics;
 pub mod nonfinite;
 pub mod settings;

@@ -212,7 +212,7 @@ fn hostile_headers_are_refused_in_one_line_and_nothing_is_allocated_for_them() {
     );
 
     for length in [0, 1, 7, 8, 9] {
-        fs::write(&path, &vec![0xff; length]).unwrap();
+        fs::write(&path, vec![0xff; length]).unwrap();
         assert_eq!(refused(&path).0, "layout");
     }
     // A header that claims to be longer than any file.

@@ -113,8 +113,13 @@ pub enum ScheduleArg {
 #[command(next_help_heading = "Machine")]
 pub struct MachineArgs {
     /// Threads that compute; results do not depend on it [default: the number of cores]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = parse_threads)]
     pub threads: Option<NonZeroUsize>,
+}
+
+fn parse_threads(text: &str) -> Result<NonZeroUsize, &'static str> {
+    let threads = text.parse().ok().filter(|threads: &NonZeroUsize| threads.get() <= 1024);
+    threads.ok_or("expected a number from 1 up to 1024")
 }
 
 impl MachineArgs {

@@ -14,6 +14,7 @@ use crate::{
     json,
     training::{
         cpu::CpuLearner,
+        memory,
         settings::{
             DataSettings, InvalidSetting, Method, NormExponent, ScheduleSettings, ScheduleShape, Settings,
             SgdSettings,
@@ -101,6 +102,10 @@ impl BenchArgs {
 /// [`ExperimentError`], when there is no result.
 pub fn run(args: &BenchArgs, as_json: bool, interrupt: &Interrupt) -> Result<(), ExperimentError> {
     let bench = args.bench()?;
+    let of = |settings: &_| memory::of_learner(settings, bench.shape, CLASSES);
+    let sgd = Settings { method: Method::Sgd, ..bench.settings.clone() };
+    let images = (bench.settings.batch as u128).saturating_mul(bench.shape.len() as u128 * 4);
+    memory::check(&bench.settings, (of(&bench.settings) + of(&sgd)).saturating_add(images))?;
     let learner = |settings: &_| CpuLearner::new(settings, bench.shape, CLASSES, bench.threads);
     let result = bench.run(interrupt, learner)?;
     print(if as_json { json::line(&result) } else { text(&result, bench.shape) })?;
@@ -121,12 +126,19 @@ fn text(result: &BenchResult, shape: ImageShape) -> String {
     )
 }
 
+/// Values of the largest image that is timed.
+const MOST_PIXELS: usize = 1 << 24;
+
+const fn values(height: usize, width: usize, channels: usize) -> usize {
+    height.saturating_mul(width).saturating_mul(channels)
+}
+
 fn parse_shape(text: &str) -> Result<ImageShape, &'static str> {
     let extents: Option<Vec<usize>> = text.split('x').map(|extent| extent.parse().ok()).collect();
     match extents.as_deref() {
-        Some(&[height, width, channels]) if height * width * channels > 0 => {
+        Some(&[height, width, channels]) if (1..=MOST_PIXELS).contains(&values(height, width, channels)) => {
             Ok(ImageShape::new(height, width, channels))
         }
-        _ => Err("expected height x width x channels, as in 28x28x1"),
+        _ => Err("expected height x width x channels, as in 28x28x1, and at most 16777216 values in all"),
     }
 }

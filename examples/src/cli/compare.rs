@@ -16,7 +16,12 @@ use crate::{
     interrupt::Interrupt,
     json,
     report::table,
-    training::{cpu::CpuLearner, settings::InvalidSetting},
+    training::{
+        cpu::CpuLearner,
+        memory,
+        settings::{InvalidSetting, MOST_EPOCHS},
+        trainer::check_batch,
+    },
 };
 
 /// SGD against SAM: test error over several seeds, with clean and with noisy training labels.
@@ -65,6 +70,8 @@ pub struct CompareArgs {
     out: Option<PathBuf>,
 }
 
+const MOST_SEEDS: usize = 10_000;
+
 const EXAMPLES: &str = "\
 Examples:
   sam compare
@@ -90,9 +97,13 @@ impl CompareArgs {
             }
         }
         let base = self.training.settings(&self.data, self.training.sam(), 0.0);
-        if self.seeds == 0 {
-            let (expected, found) = ("a number from 1 up", "0".to_owned());
+        if !(1..=MOST_SEEDS).contains(&self.seeds) {
+            let (expected, found) = ("a number from 1 up to 10000", self.seeds.to_string());
             return Err(InvalidSetting { setting: "seeds", expected, found });
+        }
+        if let Some(epochs) = self.sgd_epochs.filter(|&epochs| epochs > MOST_EPOCHS) {
+            let (expected, found) = ("a number up to 1000000", epochs.to_string());
+            return Err(InvalidSetting { setting: "sgd-epochs", expected, found });
         }
         Ok(Comparison {
             noises,
@@ -113,6 +124,9 @@ pub fn run(args: &CompareArgs, as_json: bool, interrupt: &Interrupt) -> Result<(
     let comparison = args.comparison()?;
     let base = &comparison.base;
     let dataset = super::load(base.data.name, base.data.limit, &args.machine.machine(&args.data))?;
+    check_batch(base, &dataset)?;
+    let learner_bytes = memory::of_learner(base, dataset.shape, dataset.classes);
+    memory::check(base, learner_bytes * comparison.threads.min(comparison.runs()) as u128)?;
     let default = || PathBuf::from(format!("runs/compare-{}-{}", base.data.name, base.model));
     let directory = ComparisonDirectory(args.out.clone().unwrap_or_else(default));
     let learner = |settings: &_| CpuLearner::new(settings, dataset.shape, dataset.classes, 1);

@@ -13,10 +13,14 @@ use crate::{
         ExperimentError,
         train::{RunDirectory, train},
     },
+    files,
     interrupt::Interrupt,
     json,
     report::progress::note,
-    training::{config::Config, cpu::CpuLearner, nonfinite::OnNonFinite, settings::Method},
+    training::{
+        config::Config, cpu::CpuLearner, memory, nonfinite::OnNonFinite, settings::Method,
+        trainer::check_batch,
+    },
 };
 
 /// One training run, in a directory that it can be resumed from.
@@ -111,8 +115,12 @@ pub fn run(args: &TrainArgs, as_json: bool, interrupt: &Interrupt) -> Result<(),
         None => {
             let settings = &config.run;
             let dataset = super::load(settings.data.name, settings.data.limit, &config.machine)?;
+            check_batch(settings, &dataset)?;
+            let (shape, classes) = (dataset.shape, dataset.classes);
+            let learner_bytes = memory::of_learner(settings, shape, classes);
+            memory::check(settings, learner_bytes + memory::of_checkpoint(settings, shape, classes))?;
             let threads = config.machine.threads;
-            let learner = CpuLearner::new(settings, dataset.shape, dataset.classes, threads)?;
+            let learner = CpuLearner::new(settings, shape, classes, threads)?;
             train(&directory, &config, &dataset, learner, interrupt)?
         }
     };
@@ -150,7 +158,7 @@ fn started(args: &TrainArgs) -> Result<(RunDirectory, Config), ExperimentError> 
 /// The directory and settings of a run that was begun before, on the machine that the arguments describe.
 fn resumed(args: &TrainArgs, path: &Path) -> Result<(RunDirectory, Config), ExperimentError> {
     let directory = RunDirectory::new(path);
-    if !directory.config().exists() {
+    if !files::present(&directory.config()) {
         return Err(ExperimentError::NoRun { path: path.to_owned() });
     }
     let mut config = Config::load(&directory.config())?;

@@ -14,6 +14,7 @@ use super::{
     cifar::{self, CifarImages, CifarKind},
     digits, idx,
 };
+use crate::files;
 
 /// The environment variable that names a directory of data sets.
 const ENVIRONMENT: &str = "SAM_DATA";
@@ -193,7 +194,7 @@ impl DataSource {
 
 /// `directory/name.gz` or `directory/name`, whichever is there.
 fn existing(directory: &Path, name: &str) -> Option<PathBuf> {
-    [directory.join(format!("{name}.gz")), directory.join(name)].into_iter().find(|path| path.exists())
+    [directory.join(format!("{name}.gz")), directory.join(name)].into_iter().find(|path| files::present(path))
 }
 
 impl FromStr for DataSource {

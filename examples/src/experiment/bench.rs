@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use ndarray::Array4;
 use rand::RngExt;
-use sam_core::model::ImageShape;
+use sam_core::{Outcome, model::ImageShape};
 use serde::Serialize;
 
 use super::ExperimentError;
@@ -14,7 +14,9 @@ use crate::{
     report::{progress::Progress, statistics::median},
     training::{
         learner::{Batch, Learner, LearnerError},
+        nonfinite::NonFinite,
         settings::{Method, Settings},
+        trainer::TrainingError,
     },
 };
 
@@ -87,8 +89,8 @@ impl Bench {
                 let done = "no result was kept".to_owned();
                 return Err(ExperimentError::Interrupted { done, advice: "the same command".to_owned() });
             }
-            let (sgd_time, _) = timed_step(&mut sgd, batch, rate)?;
-            let (sam_time, in_gradients) = timed_step(&mut sam, batch, rate)?;
+            let (sgd_time, _) = timed_step(&mut sgd, batch, rate, step + 1)?;
+            let (sam_time, in_gradients) = timed_step(&mut sam, batch, rate, step + 1)?;
             if step >= WARM_UP_STEPS {
                 sgd_ms.push(1e3 * sgd_time);
                 sam_ms.push(1e3 * sam_time);
@@ -127,9 +129,22 @@ impl Bench {
 }
 
 /// Seconds of a step, and of those in gradients.
-fn timed_step(learner: &mut impl Learner, batch: Batch<'_>, rate: f32) -> Result<(f64, f64), LearnerError> {
+///
+/// # Errors
+/// [`ExperimentError`], when the backend fails or the step comes to nothing: its time would be another's.
+fn timed_step(
+    learner: &mut impl Learner,
+    batch: Batch<'_>,
+    rate: f32,
+    step: usize,
+) -> Result<(f64, f64), ExperimentError> {
     let started = Instant::now();
     let report = learner.step(batch, rate)?;
+    if let Outcome::NonFinite(pass) = report.outcome {
+        let (loss, origin) = (Some(report.loss), learner.origin(pass));
+        let found = NonFinite { epoch: 1, step, pass: Some(pass), loss, lr: rate, origin };
+        return Err(TrainingError::NonFinite(Box::new(found)).into());
+    }
     Ok((started.elapsed().as_secs_f64(), report.in_gradients.as_secs_f64()))
 }
 
@@ -137,7 +152,7 @@ fn timed_step(learner: &mut impl Learner, batch: Batch<'_>, rate: f32) -> Result
 mod tests {
     use std::{cell::RefCell, thread, time::Duration};
 
-    use sam_core::{Norm, Outcome};
+    use sam_core::Norm;
 
     use super::*;
     use crate::{

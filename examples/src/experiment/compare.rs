@@ -26,7 +26,7 @@ use crate::{
     training::{
         learner::{Learner, LearnerError},
         settings::{Method, Settings},
-        trainer::{Trainer, TrainingError},
+        trainer::Trainer,
     },
 };
 
@@ -108,6 +108,11 @@ impl Comparison {
         arms
     }
 
+    /// How many runs there are in all.
+    pub fn runs(&self) -> usize {
+        self.noises.len() * self.seeds * self.arms().len()
+    }
+
     /// The settings of one run; `seed` counts from 0.
     fn settings(&self, arm: &Arm, noise: f64, seed: usize) -> Settings {
         let mut settings = self.base.clone();
@@ -132,7 +137,6 @@ impl Comparison {
         interrupt: &Interrupt,
         learner: impl Fn(&Settings) -> Result<L, LearnerError> + Sync,
     ) -> Result<Vec<Summary>, ExperimentError> {
-        self.check(dataset)?;
         // A network that does not fit the images is found out before anything is written.
         drop(learner(&self.base)?);
         files::create_directory(&directory.0)?;
@@ -192,11 +196,6 @@ impl Comparison {
         Ok(summaries)
     }
 
-    fn check(&self, dataset: &Dataset) -> Result<(), TrainingError> {
-        let (batch, images) = (self.base.batch, dataset.train.len());
-        if batch > images { Err(TrainingError::Batch { batch, images }) } else { Ok(()) }
-    }
-
     /// The settings of every run. Runs of one seed are neighbours, so that what else the machine does falls on all
     /// arms alike.
     fn all_settings(&self) -> impl Iterator<Item = Settings> {
@@ -250,7 +249,7 @@ impl Runner<'_> {
         let settings = &self.job.settings;
         let checkpoint = self.directory.unfinished(&self.job.key);
         let mut trainer = Trainer::new(settings, dataset, self.fingerprint, learner)?;
-        if checkpoint.exists() {
+        if files::present(&checkpoint) {
             trainer.restore(&checkpoint)?;
         }
         let gradients = settings.gradients_per_step() as u64;

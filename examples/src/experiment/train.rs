@@ -66,7 +66,7 @@ impl RunDirectory {
         let mut number = 1_u64;
         loop {
             let directory = Self::new(format!("{stem}-{number}"));
-            if !directory.path().exists() {
+            if !files::present(directory.path()) {
                 return directory;
             }
             number += 1;
@@ -113,7 +113,11 @@ impl RunDirectory {
     /// # Errors
     /// [`ExperimentError::Occupied`], when the directory holds a run.
     pub fn check_free(&self) -> Result<(), ExperimentError> {
-        if self.config().exists() { Err(ExperimentError::Occupied { path: self.0.clone() }) } else { Ok(()) }
+        if files::present(&self.config()) {
+            Err(ExperimentError::Occupied { path: self.0.clone() })
+        } else {
+            Ok(())
+        }
     }
 
     /// The outcome of a finished run; `None` if it is not finished.
@@ -122,7 +126,7 @@ impl RunDirectory {
     /// [`ExperimentError`], when the result is there and cannot be read.
     pub fn finished(&self) -> Result<Option<TrainResult>, ExperimentError> {
         let path = self.result();
-        if !path.exists() {
+        if !files::present(&path) {
             return Ok(None);
         }
         let text = fs::read_to_string(&path).map_err(FileError::of(&path, "read"))?;
@@ -162,10 +166,10 @@ pub fn train<L: Learner>(
     let mut trainer = Trainer::new(settings, dataset, &dataset.fingerprint(), learner)?;
     files::create_directory(directory.path())?;
     let _lock = claim(directory.path())?;
-    if !directory.config().exists() {
+    if !files::present(&directory.config()) {
         config.save(&directory.config())?;
     }
-    if directory.checkpoint().exists() {
+    if files::present(&directory.checkpoint()) {
         trainer.restore(&directory.checkpoint())?;
     } else if config.on_nonfinite == OnNonFinite::Rollback {
         trainer.save(&directory.checkpoint())?;

@@ -118,6 +118,9 @@ impl Settings {
     }
 }
 
+/// The longest run: steps are counted in 64 bits.
+pub const MOST_EPOCHS: usize = 1_000_000;
+
 /// A setting outside of its range.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[error("--{setting}: expected {expected}, found {found}")]
@@ -144,8 +147,14 @@ impl Settings {
         };
         let at_least = |least: f64, value: f64| value >= least && (value as f32).is_finite();
         let below_one = |value: f64| (0.0..1.0).contains(&value);
-        let counts = [("epochs", self.epochs), ("batch", self.batch), ("limit", data.limit.unwrap_or(1))];
+        let counts = [("batch", self.batch), ("limit", data.limit.unwrap_or(1))];
         let counts = counts.map(|(name, value)| (name, value > 0, "a number from 1 up", value.to_string()));
+        let epochs = [("epochs", self.epochs, 1), ("warmup-epochs", self.schedule.warmup_epochs, 0)];
+        let epochs = epochs.map(|(name, value, least)| {
+            let expected =
+                if least == 1 { "a number from 1 up to 1000000" } else { "a number up to 1000000" };
+            (name, (least..=MOST_EPOCHS).contains(&value), expected, value.to_string())
+        });
         let numbers = [
             ("rho", at_least(0.0, rho), from_zero, rho),
             ("lr", at_least(0.0, sgd.lr), from_zero, sgd.lr),
@@ -167,7 +176,7 @@ impl Settings {
         let numbers =
             numbers.map(|(name, valid, expected, value)| (name, valid, expected, value.to_string()));
         let seed = ("seed", i64::try_from(self.seed).is_ok(), "a number below 2^63", self.seed.to_string());
-        match counts.into_iter().chain(numbers).chain([seed]).find(|(_, valid, ..)| !valid) {
+        match counts.into_iter().chain(epochs).chain(numbers).chain([seed]).find(|(_, valid, ..)| !valid) {
             None => Ok(()),
             Some((setting, _, expected, found)) => Err(InvalidSetting { setting, expected, found }),
         }

@@ -93,6 +93,15 @@ pub enum TrainingError {
     Checkpoint(#[from] CheckpointError),
 }
 
+/// Makes sure that there is one whole batch of training images.
+///
+/// # Errors
+/// [`TrainingError::Batch`] if not.
+pub fn check_batch(settings: &Settings, dataset: &Dataset) -> Result<(), TrainingError> {
+    let (batch, images) = (settings.batch, dataset.train.len());
+    if batch > images { Err(TrainingError::Batch { batch, images }) } else { Ok(()) }
+}
+
 impl<'a, L: Learner> Trainer<'a, L> {
     /// A run at its start. `fingerprint` is the data set's.
     ///
@@ -104,10 +113,8 @@ impl<'a, L: Learner> Trainer<'a, L> {
         fingerprint: &str,
         learner: L,
     ) -> Result<Self, TrainingError> {
+        check_batch(settings, dataset)?;
         let (batch, images) = (settings.batch, dataset.train.len());
-        if batch > images {
-            return Err(TrainingError::Batch { batch, images });
-        }
         let steps_per_epoch = images / batch;
         let position = RunPosition {
             settings: settings.digest(),
