@@ -29,6 +29,18 @@ pub struct Ptr<T>(CUdeviceptr, PhantomData<*const T>);
 #[repr(transparent)]
 pub struct PtrMut<T>(CUdeviceptr, PhantomData<*mut T>);
 
+impl<T> PtrMut<T> {
+    /// The same memory as values of another type.
+    pub(crate) const fn cast<U>(self) -> PtrMut<U> {
+        PtrMut(self.0, PhantomData)
+    }
+
+    /// The same address, to read from.
+    pub(crate) const fn reading(self) -> Ptr<T> {
+        Ptr(self.0, PhantomData)
+    }
+}
+
 macro_rules! pointer {
     ($name:ident) => {
         impl<T> $name<T> {
@@ -37,6 +49,16 @@ macro_rules! pointer {
 
             pub(crate) const fn new(address: CUdeviceptr) -> Self {
                 Self(address, PhantomData)
+            }
+
+            pub(crate) const fn address(self) -> CUdeviceptr {
+                self.0
+            }
+
+            /// The address of the value `count` further on.
+            #[must_use]
+            pub(crate) const fn add(self, count: usize) -> Self {
+                Self(self.0 + (count * size_of::<T>()) as CUdeviceptr, PhantomData)
             }
         }
 

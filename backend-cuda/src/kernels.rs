@@ -4,6 +4,8 @@ use crate::{
     CudaError, Kernel, Ptr, PtrMut,
     descent::{AdamProgress, AdamRates, SgdRates},
     device::Card,
+    layer::{Channel, ConvShape, Correction, Divisor, Moments, PoolShape, Sums},
+    loss::LossRecord,
     memory::Words,
     module::LoadedModule,
     space::{DeviceRule, NormRecord, Partial},
@@ -79,6 +81,78 @@ kernels! {
         adam(
             PtrMut<f32>, Ptr<f32>, PtrMut<f32>, PtrMut<f32>, u32, Ptr<AdamRates>, Ptr<AdamProgress>, Ptr<u32>,
         );
+    }
+    "conv_forward" {
+        // x, filters, bias, shape, y
+        conv_forward_wide(Ptr<f32>, Ptr<f32>, Ptr<f32>, ConvShape, PtrMut<f32>);
+        conv_forward_narrow(Ptr<f32>, Ptr<f32>, Ptr<f32>, ConvShape, PtrMut<f32>);
+    }
+    "conv_input_gradient" {
+        // dy, filters, shape, accumulate, dx
+        conv_input_gradient_wide(Ptr<f32>, Ptr<f32>, ConvShape, i32, PtrMut<f32>);
+        conv_input_gradient_narrow(Ptr<f32>, Ptr<f32>, ConvShape, i32, PtrMut<f32>);
+    }
+    "conv_weight_gradient" {
+        // x, dy, shape, pixels of a slice, a gradient for each slice
+        conv_weight_gradient_wide(Ptr<f32>, Ptr<f32>, ConvShape, u32, PtrMut<f32>);
+        conv_weight_gradient_narrow(Ptr<f32>, Ptr<f32>, ConvShape, u32, PtrMut<f32>);
+        // partials, n, slices, sum
+        sum_slices(Ptr<f32>, u32, u32, PtrMut<f32>);
+    }
+    "bias_gradient" {
+        // dy, rows, channels, partials
+        bias_gradient_sums(Ptr<f32>, u32, u32, PtrMut<f64>);
+        // partials, chunks, channels, db
+        bias_gradient_finish(Ptr<f64>, u32, u32, PtrMut<f32>);
+    }
+    "batch_norm_forward" {
+        // x, rows, channels, partials
+        batch_norm_measure(Ptr<f32>, u32, u32, PtrMut<Moments>);
+        // partials, chunks, channels, parameters, update, running statistics, normals
+        batch_norm_finish(Ptr<Moments>, u32, u32, Ptr<f32>, i32, PtrMut<f32>, PtrMut<Channel>);
+        // running statistics, channels, parameters, normals
+        batch_norm_running(Ptr<f32>, u32, Ptr<f32>, PtrMut<Channel>);
+        // x, n, channels, normals, relu, y
+        batch_norm_normalise(Ptr<f32>, u32, Divisor, Ptr<Channel>, i32, PtrMut<f32>);
+    }
+    "batch_norm_backward" {
+        // x, dy, rows, channels, normals, relu, partials
+        batch_norm_sums(Ptr<f32>, Ptr<f32>, u32, u32, Ptr<Channel>, i32, PtrMut<Sums>);
+        // partials, chunks, channels, rows, normals, gradients, corrections
+        batch_norm_gradients(
+            Ptr<Sums>, u32, u32, u32, Ptr<Channel>, PtrMut<f32>, PtrMut<Correction>,
+        );
+        // x, dy, n, channels, normals, corrections, relu, accumulate, dx
+        batch_norm_input_gradient(
+            Ptr<f32>, Ptr<f32>, u32, Divisor, Ptr<Channel>, Ptr<Correction>, i32, i32, PtrMut<f32>,
+        );
+    }
+    "relu" {
+        // x, n, y
+        relu_forward(Ptr<f32>, u32, PtrMut<f32>);
+        // y, dy, n, accumulate, dx
+        relu_backward(Ptr<f32>, Ptr<f32>, u32, i32, PtrMut<f32>);
+    }
+    "add" {
+        add(Ptr<f32>, Ptr<f32>, u32, PtrMut<f32>);
+    }
+    "max_pool" {
+        // x, outputs, shape, chosen, y
+        max_pool_forward(Ptr<f32>, u32, PoolShape, PtrMut<u32>, PtrMut<f32>);
+        // dy, chosen, inputs, shape, accumulate, dx
+        max_pool_backward(Ptr<f32>, Ptr<u32>, u32, PoolShape, i32, PtrMut<f32>);
+    }
+    "avg_pool" {
+        // x, outputs, shape, share, y
+        avg_pool_forward(Ptr<f32>, u32, PoolShape, f32, PtrMut<f32>);
+        // dy, inputs, shape, share, accumulate, dx
+        avg_pool_backward(Ptr<f32>, u32, PoolShape, f32, i32, PtrMut<f32>);
+    }
+    "cross_entropy" {
+        // logits, labels, classes, smoothing, gradient, records
+        cross_entropy(Ptr<f32>, Ptr<u32>, u32, f64, PtrMut<f32>, PtrMut<LossRecord>);
+        // records, samples, mean
+        cross_entropy_mean(Ptr<LossRecord>, u32, PtrMut<LossRecord>);
     }
 }
 

@@ -2,6 +2,7 @@
 // Elsewhere there is nothing here: NVIDIA's driver and `cust` are for this platform.
 #![cfg(all(target_os = "linux", target_arch = "x86_64"))]
 
+mod arena;
 mod descent;
 mod device;
 mod driver;
@@ -9,17 +10,25 @@ mod error;
 mod gradient;
 mod kernel;
 mod kernels;
+mod layer;
+mod loss;
 mod memory;
 mod module;
+mod network;
+mod plan;
 mod signature;
 mod space;
 mod stream;
 
+pub use arena::Segment;
 pub use descent::{CudaAdam, CudaSgd};
 pub use device::Device;
 pub use error::CudaError;
 pub use gradient::Gradient;
 pub use kernel::{Argument, Arguments, Grid, Kernel, Ptr, PtrMut};
+pub use loss::{DeviceLoss, Evaluation};
 pub use memory::{DeviceVec, Slice, SliceMut};
 pub use module::Module;
+pub use network::{CudaNetwork, NetworkError};
+pub use plan::Description;
 pub use space::{CudaSpace, DeviceNorm};

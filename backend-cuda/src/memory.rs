@@ -140,15 +140,7 @@ impl<T: DeviceCopy + Pod> DeviceVec<T> {
     pub fn copy_from(&mut self, from: &Self) -> Result<(), CudaError> {
         CudaError::check_length("source of a copy", self.len, from.len)?;
         self.check_device("source of a copy", &from.device)?;
-        if self.len == 0 {
-            return Ok(());
-        }
-        self.device.bind()?;
-        let bytes = self.len * size_of::<T>();
-        // SAFETY: both have so many bytes and are different, one being borrowed mutably.
-        let code =
-            unsafe { sys::cuMemcpyDtoDAsync_v2(self.address(), from.address(), bytes, self.device.stream()) };
-        self.device.check("copying on the device", code)
+        self.device.copy(self.len, from.shared_ptr().reading(), self.shared_ptr())
     }
 
     /// Overwrites the whole buffer, at most 32 bytes, with a value that travels with the launch. Does not wait.
@@ -166,6 +158,20 @@ impl<T: DeviceCopy + Pod> DeviceVec<T> {
         unsafe {
             self.device.launch(&self.device.kernels().store, Grid::new([1, 1, 1], 1), (words, count, to))
         }
+    }
+}
+
+impl Device {
+    /// Copies `count` values that both sides must have. Does not wait.
+    pub(crate) fn copy<T>(&self, count: usize, from: Ptr<T>, to: PtrMut<T>) -> Result<(), CudaError> {
+        if count == 0 {
+            return Ok(());
+        }
+        self.bind()?;
+        let bytes = count * size_of::<T>();
+        // SAFETY: the callers' buffers are so long; the driver refuses addresses that are nobody's.
+        let code = unsafe { sys::cuMemcpyDtoDAsync_v2(to.address(), from.address(), bytes, self.stream()) };
+        self.check("copying on the device", code)
     }
 }
 

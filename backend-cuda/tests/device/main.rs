@@ -5,5 +5,9 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod descent;
+mod layers;
+mod network;
 mod space;
+mod steps;
 mod support;
+mod twins;

@@ -1,0 +1,32 @@
+// Largest value of each window; the first of equals gets the gradient, and a NaN wins, so that it shows in the loss.
+#include "pool.cuh"
+
+// `chosen` is which pixel of its window each output came from.
+extern "C" __global__ void __launch_bounds__(256, 4) max_pool_forward(
+    const float* x, unsigned int outputs, const Pool pool, unsigned int* chosen, float* y) {
+    const unsigned int i = blockIdx.x * blockDim.x + threadIdx.x;
+    if (i >= outputs) return;
+    float best = 0.0f;
+    unsigned int which = 0;
+    each_value(pool, i, [&](unsigned int from, unsigned int k) {
+        const float value = x[from];
+        if (k == 0 || !(value <= best)) {
+            best = value;
+            which = k;
+        }
+    });
+    y[i] = best;
+    chosen[i] = which;
+}
+
+// Writes dx, or adds to it.
+extern "C" __global__ void __launch_bounds__(256, 4) max_pool_backward(
+    const float* dy, const unsigned int* chosen, unsigned int inputs, const Pool pool, int accumulate, float* dx) {
+    const unsigned int i = blockIdx.x * blockDim.x + threadIdx.x;
+    if (i >= inputs) return;
+    float sum = accumulate ? dx[i] : 0.0f;
+    each_window(pool, i, [&](unsigned int output, unsigned int r, unsigned int s) {
+        if (chosen[output] == r * pool.window_width + s) sum += dy[output];
+    });
+    dx[i] = sum;
+}

@@ -1,0 +1,80 @@
+//! The layers: each launches the kernels of its forward pass and of its backward pass. Nothing is computed here.
+//!
+//! Layers work on addresses: the [plan](crate::plan) decides which tensors share memory, and sees to it that a layer's
+//! buffers are as large as the largest batch needs.
+
+mod add;
+mod batch_norm;
+mod conv;
+mod divisor;
+mod pool;
+mod relu;
+mod sums;
+
+pub(crate) use add::add;
+pub(crate) use batch_norm::{BatchNorm, Channel, Correction, Moments, Sums};
+pub(crate) use conv::{Conv, ConvShape};
+pub(crate) use divisor::Divisor;
+pub(crate) use pool::{AvgPool, MaxPool, PoolShape};
+pub(crate) use relu::Relu;
+
+use crate::{CudaError, Device, Ptr, PtrMut};
+
+/// What a pass is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// Gradient at the parameters: batch statistics, which the running ones follow.
+    Clean,
+    /// Gradient at perturbed parameters: batch statistics, the running ones stay.
+    Perturbed,
+    /// Running statistics, nothing changes.
+    Evaluate,
+}
+
+/// Operands of a forward pass: `samples` samples each of input and output.
+pub(crate) struct Forward<'a> {
+    pub device: &'a Device,
+    pub mode: Mode,
+    pub samples: usize,
+    /// The layer's own.
+    pub params: Ptr<f32>,
+    pub statistics: PtrMut<f32>,
+    pub input: Ptr<f32>,
+    pub output: PtrMut<f32>,
+    /// Memory for what one kernel leaves to the next, [`Layer::scratch_bytes`] of it.
+    pub scratch: PtrMut<f64>,
+}
+
+/// Operands of a backward pass.
+pub(crate) struct Backward<'a> {
+    pub device: &'a Device,
+    pub samples: usize,
+    pub params: Ptr<f32>,
+    /// Overwritten with the gradient of `params`.
+    pub grads: PtrMut<f32>,
+    pub input: Ptr<f32>,
+    pub output: Ptr<f32>,
+    pub d_output: Ptr<f32>,
+    /// The input's gradient, unless nobody needs it.
+    pub d_input: Option<InputGradient>,
+    pub scratch: PtrMut<f64>,
+}
+
+/// Where an input's gradient goes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct InputGradient {
+    pub values: PtrMut<f32>,
+    /// Whether another layer has put its share there already.
+    pub accumulate: bool,
+}
+
+/// A layer with one input.
+pub(crate) trait Layer: Send {
+    fn forward(&mut self, pass: Forward<'_>) -> Result<(), CudaError>;
+    fn backward(&mut self, pass: Backward<'_>) -> Result<(), CudaError>;
+
+    /// Bytes of scratch memory that either pass needs for a batch of `samples`.
+    fn scratch_bytes(&self, _samples: usize) -> usize {
+        0
+    }
+}

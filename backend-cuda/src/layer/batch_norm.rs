@@ -1,0 +1,117 @@
+#![allow(unsafe_code, reason = "launches of kernels")]
+
+use bytemuck::{Pod, Zeroable};
+use cust::memory::DeviceCopy;
+use sam_core::model::Shape;
+
+use super::{
+    Backward, Divisor, Forward, Layer, Mode,
+    sums::{chunks, finish, sweep},
+};
+use crate::{CudaError, Device, DeviceVec, Grid};
+
+/// A channel's numbers between the passes: the host's side of `kernels/batch_norm.cuh`.
+#[derive(Clone, Copy, Debug, Zeroable, Pod, DeviceCopy)]
+#[repr(C)]
+pub(crate) struct Channel([f32; 4]);
+
+/// Count, mean and spread of a channel's values in a chunk.
+#[derive(Clone, Copy, Debug, Zeroable, Pod, DeviceCopy)]
+#[repr(C)]
+pub(crate) struct Moments([f64; 3]);
+
+/// Sums of the gradient and of its product with the value.
+#[derive(Clone, Copy, Debug, Zeroable, Pod, DeviceCopy)]
+#[repr(C)]
+pub(crate) struct Sums([f64; 2]);
+
+/// What the input's gradient subtracts from the output's.
+#[derive(Clone, Copy, Debug, Zeroable, Pod, DeviceCopy)]
+#[repr(C)]
+pub(crate) struct Correction([f32; 2]);
+
+/// Batch normalisation, with the ReLU that usually follows done in the same sweep.
+pub(crate) struct BatchNorm {
+    pixels: usize,
+    channels: usize,
+    relu: bool,
+    normals: DeviceVec<Channel>,
+    corrections: DeviceVec<Correction>,
+}
+
+impl BatchNorm {
+    pub fn new(device: &Device, shape: Shape, relu: bool) -> Result<Self, CudaError> {
+        let channels = shape.channels;
+        Ok(Self {
+            pixels: shape.pixels(),
+            channels,
+            relu,
+            normals: DeviceVec::zeros(device, channels)?,
+            corrections: DeviceVec::zeros(device, channels)?,
+        })
+    }
+}
+
+impl Layer for BatchNorm {
+    fn forward(&mut self, pass: Forward<'_>) -> Result<(), CudaError> {
+        let kernels = pass.device.kernels();
+        let (rows, channels) = (pass.samples * self.pixels, self.channels);
+        let (c, normals) = (channels as u32, self.normals.view_mut().ptr());
+        if pass.mode == Mode::Evaluate {
+            let arguments = (pass.statistics.reading(), c, pass.params, normals);
+            // SAFETY: statistics and parameters have two values a channel, the normals one.
+            unsafe { pass.device.launch(&kernels.batch_norm_running, Grid::over(c), arguments)? };
+        } else {
+            let partials = pass.scratch.cast::<Moments>();
+            let measure = (pass.input, rows as u32, c, partials);
+            // SAFETY: the input has rows times channels values, the scratch memory a place for each chunk and channel.
+            unsafe { pass.device.launch(&kernels.batch_norm_measure, sweep(rows, channels), measure)? };
+            let update = i32::from(pass.mode == Mode::Clean);
+            let arguments =
+                (partials.reading(), chunks(rows) as u32, c, pass.params, update, pass.statistics, normals);
+            // SAFETY: as above.
+            unsafe { pass.device.launch(&kernels.batch_norm_finish, finish(channels), arguments)? };
+        }
+        let n = (rows * channels) as u32;
+        let arguments =
+            (pass.input, n, Divisor::new(channels), normals.reading(), i32::from(self.relu), pass.output);
+        // SAFETY: input and output have n values and are different buffers.
+        unsafe { pass.device.launch(&kernels.batch_norm_normalise, Grid::over(n), arguments) }
+    }
+
+    fn backward(&mut self, pass: Backward<'_>) -> Result<(), CudaError> {
+        let kernels = pass.device.kernels();
+        let (rows, channels) = (pass.samples * self.pixels, self.channels);
+        let (c, relu) = (channels as u32, i32::from(self.relu));
+        let (normals, partials) = (self.normals.view().ptr(), pass.scratch.cast::<Sums>());
+        let sums = (pass.input, pass.d_output, rows as u32, c, normals, relu, partials);
+        // SAFETY: input and gradient have rows times channels values, the scratch memory a place for each chunk and
+        // channel.
+        unsafe { pass.device.launch(&kernels.batch_norm_sums, sweep(rows, channels), sums)? };
+        let corrections = self.corrections.view_mut().ptr();
+        let gradients =
+            (partials.reading(), chunks(rows) as u32, c, rows as u32, normals, pass.grads, corrections);
+        // SAFETY: as above; the layer's gradients are two values a channel.
+        unsafe { pass.device.launch(&kernels.batch_norm_gradients, finish(channels), gradients)? };
+
+        let Some(to) = pass.d_input else { return Ok(()) };
+        let n = (rows * channels) as u32;
+        let arguments = (
+            pass.input,
+            pass.d_output,
+            n,
+            Divisor::new(channels),
+            normals,
+            corrections.reading(),
+            relu,
+            i32::from(to.accumulate),
+            to.values,
+        );
+        // SAFETY: all have n values; entries depend on the entry of the same place, so that d_input may take d_output's.
+        unsafe { pass.device.launch(&kernels.batch_norm_input_gradient, Grid::over(n), arguments) }
+    }
+
+    fn scratch_bytes(&self, samples: usize) -> usize {
+        chunks(samples * self.pixels) * self.channels * size_of::<Moments>().max(size_of::<Sums>())
+    }
+}

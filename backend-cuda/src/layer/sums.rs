@@ -1,0 +1,25 @@
+//! How the kernels that sum over pixels are launched: the host's side of `kernels/columns.cuh`.
+
+use crate::Grid;
+
+/// Channels of a block.
+const CHANNELS: usize = 32;
+/// Threads of a block.
+const THREADS: u32 = 256;
+/// Rows of a block.
+const CHUNK: usize = 512;
+
+/// Blocks that one channel's rows are cut into.
+pub(super) const fn chunks(rows: usize) -> usize {
+    rows.div_ceil(CHUNK)
+}
+
+/// One block for each chunk and each group of channels.
+pub(super) const fn sweep(rows: usize, channels: usize) -> Grid {
+    Grid::new([chunks(rows) as u32, channels.div_ceil(CHANNELS) as u32, 1], THREADS)
+}
+
+/// One block for each group of channels.
+pub(super) const fn finish(channels: usize) -> Grid {
+    Grid::new([1, channels.div_ceil(CHANNELS) as u32, 1], THREADS)
+}

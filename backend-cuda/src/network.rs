@@ -1,0 +1,264 @@
+//! Networks on the device behind `sam-core`'s gradient oracle.
+
+mod build;
+mod error;
+mod run;
+
+pub use error::NetworkError;
+
+use sam_core::{
+    GradientOracle, Pass,
+    model::{Architecture, ImageShape, Shape, Tensor},
+};
+
+use crate::{
+    CudaError, Device, DeviceVec, Gradient,
+    arena::{self, Segment},
+    layer::Mode,
+    loss::{CrossEntropy, DeviceLoss, Evaluation},
+    plan::{Backward, Description, Plan},
+};
+use build::Task;
+
+/// A network that computes the loss of a batch and its gradient on the device.
+///
+/// Built from the same description as the CPU backend's, with the same initial parameters for the same seed and the same
+/// layout of parameters and statistics: a checkpoint of one is a checkpoint of the other. Parameters and gradients are
+/// the caller's, each one flat vector; [`CudaNetwork::segments`] says which tensor is where.
+///
+/// A gradient launches kernels and waits for nothing. Sums run in an order that depends on shapes alone, without
+/// atomic operations: the same bits at every run.
+///
+/// Everything is allocated when it is built, for batches up to a given size; see [`CudaNetwork::buffer_bytes`].
+pub struct CudaNetwork {
+    device: Device,
+    tasks: Vec<Task>,
+    backward: Vec<Backward>,
+    d_logits: usize,
+    segments: Vec<Segment>,
+    statistic_segments: Vec<Segment>,
+    /// Of each tensor the buffer of its values.
+    tensors: Vec<usize>,
+    values: Vec<DeviceVec<f32>>,
+    gradients: Vec<DeviceVec<f32>>,
+    statistics: DeviceVec<f32>,
+    scratch: DeviceVec<f64>,
+    loss: CrossEntropy,
+    clean: DeviceLoss,
+    perturbed: DeviceLoss,
+    image: Shape,
+    smoothing: f64,
+    samples: usize,
+    batch: usize,
+}
+
+impl CudaNetwork {
+    /// Builds `architecture` for images of shape `image`, `classes` classes and batches of up to `batch` samples.
+    ///
+    /// # Errors
+    /// When the image is too small for the network, a number is out of range, or memory runs out.
+    pub fn new(
+        device: &Device,
+        architecture: &Architecture,
+        image: ImageShape,
+        classes: usize,
+        batch: usize,
+    ) -> Result<Self, NetworkError> {
+        Self::build(device, image, classes, batch, |graph| architecture.describe(image, classes, graph))
+    }
+
+    /// Builds a network of one's own from its operations; `describe` returns the logits, a vector of `classes` values that
+    /// is the last tensor made.
+    ///
+    /// # Errors
+    /// As [`CudaNetwork::new`], and when the logits are something else.
+    pub fn build(
+        device: &Device,
+        image: ImageShape,
+        classes: usize,
+        batch: usize,
+        describe: impl FnOnce(&mut Description) -> Result<Tensor, NetworkError>,
+    ) -> Result<Self, NetworkError> {
+        let mut description = Description::new(image);
+        let logits = describe(&mut description)?;
+        let last = description.tensors() - 1;
+        if logits.0 != last || last == 0 || description.shape(last) != Shape::vector(classes) {
+            return Err(NetworkError::Logits { classes, found: description.shape(last) });
+        }
+        if !(2..=1 << 16).contains(&classes) {
+            return Err(NetworkError::Classes(classes));
+        }
+        if batch == 0 {
+            return Err(NetworkError::Samples { most: None, found: 0 });
+        }
+        let plan = Plan::new(&description);
+        let tasks = build::tasks(device, &description, &plan, batch)?;
+        let scratch = tasks.iter().map(|task| task.scratch_bytes(batch)).max().unwrap_or(0);
+        let statistics = arena::initial(&plan.statistic_segments, 0);
+        Ok(Self {
+            tasks,
+            values: build::buffers(device, &plan.value_lens, batch)?,
+            gradients: build::buffers(device, &plan.gradient_lens, batch)?,
+            statistics: DeviceVec::from_slice(device, &statistics)?,
+            scratch: DeviceVec::zeros(device, scratch.div_ceil(size_of::<f64>()).max(1))?,
+            loss: CrossEntropy::new(device, classes, batch)?,
+            clean: DeviceLoss::new(device)?,
+            perturbed: DeviceLoss::new(device)?,
+            device: device.clone(),
+            backward: plan.backward,
+            d_logits: plan.d_logits,
+            segments: plan.segments,
+            statistic_segments: plan.statistic_segments,
+            tensors: plan.values,
+            image,
+            smoothing: 0.0,
+            samples: 0,
+            batch,
+        })
+    }
+
+    /// Number of parameters: the length of the vectors.
+    #[must_use]
+    pub fn parameter_count(&self) -> usize {
+        arena::total(&self.segments)
+    }
+
+    /// The parameter tensors, in the order of the vectors.
+    #[must_use]
+    pub fn segments(&self) -> &[Segment] {
+        &self.segments
+    }
+
+    /// Parameters to start from, on the host: those of the CPU backend for the same seed.
+    #[must_use]
+    pub fn initial_parameters(&self, seed: u64) -> Vec<f32> {
+        arena::initial(&self.segments, seed)
+    }
+
+    /// Running means and (unbiased) variances of batch normalisation; waits for the device.
+    ///
+    /// # Errors
+    /// A device that fails.
+    pub fn statistics(&self) -> Result<Vec<f32>, CudaError> {
+        self.statistics.read()
+    }
+
+    /// What is where in [`CudaNetwork::statistics`].
+    #[must_use]
+    pub fn statistic_segments(&self) -> &[Segment] {
+        &self.statistic_segments
+    }
+
+    /// Replaces the running statistics, as when a checkpoint is loaded.
+    ///
+    /// # Errors
+    /// When the length is not that of [`CudaNetwork::statistics`].
+    pub fn set_statistics(&mut self, statistics: &[f32]) -> Result<(), CudaError> {
+        CudaError::check_length("running statistics", self.statistics.len(), statistics.len())?;
+        self.statistics.write(statistics)
+    }
+
+    /// Share of each target spread over all classes, in [0, 1); 0 at first. For training only.
+    pub fn set_label_smoothing(&mut self, smoothing: f32) {
+        self.smoothing = f64::from(smoothing);
+    }
+
+    /// Bytes of activations and their gradients: most of what the network holds.
+    #[must_use]
+    pub fn buffer_bytes(&self) -> usize {
+        self.values.iter().chain(&self.gradients).map(|buffer| buffer.len() * size_of::<f32>()).sum()
+    }
+
+    /// The batch whose loss the next gradients are of: images as `samples x height x width x channels` values, and a
+    /// class for each. Copies both to the device and waits for that.
+    ///
+    /// # Errors
+    /// When the images are of another size than the network's, more than its batch, or don't go with the labels.
+    pub fn set_batch(&mut self, images: &[f32], labels: &[u16]) -> Result<(), NetworkError> {
+        self.samples = 0;
+        self.check(images, labels)?;
+        if labels.len() > self.batch {
+            return Err(NetworkError::Samples { most: Some(self.batch), found: labels.len() });
+        }
+        self.load(images, labels)?;
+        self.samples = labels.len();
+        Ok(())
+    }
+
+    /// Mean loss and correct predictions on any number of images, with running statistics. Forgets the batch. Waits for the
+    /// device.
+    ///
+    /// # Errors
+    /// When the images or the parameters don't fit the network, or there are none.
+    pub fn evaluate(
+        &mut self,
+        params: &DeviceVec<f32>,
+        images: &[f32],
+        labels: &[u16],
+    ) -> Result<Evaluation, NetworkError> {
+        self.check_parameters(params)?;
+        self.samples = 0;
+        self.check(images, labels)?;
+        let mut total = Evaluation::default();
+        let parts = images.chunks(self.batch * self.image.len()).zip(labels.chunks(self.batch));
+        for (images, labels) in parts {
+            self.load(images, labels)?;
+            let part = self.forward_evaluate(params, labels.len())?.evaluation()?;
+            total.loss += part.loss * part.count as f64;
+            total.correct += part.correct;
+            total.count += part.count;
+        }
+        total.loss /= total.count as f64;
+        Ok(total)
+    }
+
+    fn check(&self, images: &[f32], labels: &[u16]) -> Result<(), NetworkError> {
+        if labels.is_empty() {
+            return Err(NetworkError::Samples { most: None, found: 0 });
+        }
+        CudaError::check_length("images", labels.len() * self.image.len(), images.len())?;
+        let classes = self.loss.classes;
+        match labels.iter().position(|&label| usize::from(label) >= classes) {
+            None => Ok(()),
+            Some(sample) => Err(NetworkError::Label { classes, found: labels[sample], sample }),
+        }
+    }
+
+    fn check_parameters(&self, params: &DeviceVec<f32>) -> Result<(), CudaError> {
+        CudaError::check_length("parameters", self.parameter_count(), params.len())?;
+        params.check_device("buffer of parameters", &self.device)
+    }
+
+    fn load(&mut self, images: &[f32], labels: &[u16]) -> Result<(), CudaError> {
+        let labels: Vec<u32> = labels.iter().map(|&label| u32::from(label)).collect();
+        self.loss.labels.write(&labels)?;
+        let image = self.tensors[0];
+        self.values[image].write(images)
+    }
+}
+
+impl GradientOracle<DeviceVec<f32>, Gradient> for CudaNetwork {
+    /// Mean loss of the batch, on the device.
+    type Loss = DeviceLoss;
+    type Error = NetworkError;
+
+    fn gradient(
+        &mut self,
+        params: &DeviceVec<f32>,
+        grads: &mut Gradient,
+        pass: Pass,
+    ) -> Result<DeviceLoss, NetworkError> {
+        self.check_parameters(params)?;
+        CudaError::check_length("gradient", self.parameter_count(), grads.len())?;
+        grads.values().check_device("gradient", &self.device)?;
+        if self.samples == 0 {
+            return Err(NetworkError::NoBatch);
+        }
+        let (mode, loss) = match pass {
+            Pass::Clean => (Mode::Clean, self.clean.clone()),
+            Pass::Perturbed => (Mode::Perturbed, self.perturbed.clone()),
+        };
+        self.forward_backward(params, grads, mode, &loss)?;
+        Ok(loss)
+    }
+}

@@ -1,0 +1,94 @@
+use super::{
+    CudaNetwork,
+    build::{Kind, Task},
+};
+use crate::{
+    CudaError, DeviceLoss, DeviceVec, Gradient, PtrMut,
+    layer::{Backward, Forward, InputGradient, Mode, add},
+    plan,
+};
+
+impl CudaNetwork {
+    pub(super) fn forward_evaluate(
+        &mut self,
+        params: &DeviceVec<f32>,
+        samples: usize,
+    ) -> Result<DeviceLoss, CudaError> {
+        self.forward(params, samples, Mode::Evaluate)?;
+        self.loss.launch(samples, self.logits(), 0.0, PtrMut::NULL, &self.clean)?;
+        Ok(self.clean.clone())
+    }
+
+    pub(super) fn forward_backward(
+        &mut self,
+        params: &DeviceVec<f32>,
+        grads: &mut Gradient,
+        mode: Mode,
+        loss: &DeviceLoss,
+    ) -> Result<(), CudaError> {
+        let samples = self.samples;
+        self.forward(params, samples, mode)?;
+        let d_logits = self.gradients[self.d_logits].shared_ptr();
+        self.loss.launch(samples, self.logits(), self.smoothing, d_logits, loss)?;
+        let Self { device, tasks, backward, values, gradients, scratch, .. } = self;
+        let gradient = |buffer: usize| gradients[buffer].shared_ptr();
+        for action in &*backward {
+            match *action {
+                plan::Backward::Copy { len, from, to } => {
+                    device.copy(samples * len, gradient(from).reading(), gradient(to))?;
+                }
+                plan::Backward::Add { len, from, to } => {
+                    let to = gradient(to);
+                    add(device, samples * len, to.reading(), gradient(from).reading(), to)?;
+                }
+                plan::Backward::Layer { step, d_output, d_input } => {
+                    let Task { kind, input, output, params: own, .. } = &mut tasks[step];
+                    let Kind::Layer(layer) = kind else { continue };
+                    layer.backward(Backward {
+                        device,
+                        samples,
+                        params: params.view().range(own.clone()).ptr(),
+                        grads: grads.values_mut().view_mut().range(own.clone()).ptr(),
+                        input: values[*input].shared_ptr().reading(),
+                        output: values[*output].shared_ptr().reading(),
+                        d_output: gradient(d_output).reading(),
+                        d_input: d_input
+                            .map(|(to, accumulate)| InputGradient { values: gradient(to), accumulate }),
+                        scratch: scratch.shared_ptr(),
+                    })?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn forward(&mut self, params: &DeviceVec<f32>, samples: usize, mode: Mode) -> Result<(), CudaError> {
+        let Self { device, tasks, values, statistics, scratch, .. } = self;
+        let value = |buffer: usize| values[buffer].shared_ptr();
+        for Task { kind, input, output, params: own, statistics: own_statistics } in tasks {
+            match kind {
+                Kind::Layer(layer) => layer.forward(Forward {
+                    device,
+                    mode,
+                    samples,
+                    params: params.view().range(own.clone()).ptr(),
+                    statistics: statistics.view_mut().range(own_statistics.clone()).ptr(),
+                    input: value(*input).reading(),
+                    output: value(*output),
+                    scratch: scratch.shared_ptr(),
+                })?,
+                Kind::Add { second, len } => {
+                    let (a, b) = (value(*input).reading(), value(*second).reading());
+                    add(device, samples * *len, a, b, value(*output))?;
+                }
+                Kind::Skip => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn logits(&self) -> crate::Ptr<f32> {
+        let last = self.tensors[self.tensors.len() - 1];
+        self.values[last].shared_ptr().reading()
+    }
+}

@@ -1,0 +1,123 @@
+use sam_core::model::Op;
+
+use super::{Backward, Description, values::Values};
+
+/// The backward pass in order, with buffers that are used again as soon as a gradient has been read for the last time.
+///
+/// Found by going through the pass once: a buffer may hold the gradient of several tensors that have the same one (the terms
+/// of a sum, a tensor and its flattened form); what is to be added to goes into a buffer of its own first.
+pub(super) struct Gradients {
+    pub actions: Vec<Backward>,
+    pub d_logits: usize,
+    /// Values a sample of each buffer.
+    pub lens: Vec<usize>,
+    /// Of each tensor the buffer of its gradient, once it has one.
+    holder: Vec<Option<usize>>,
+    /// Of each buffer how many tensors it is held for.
+    holds: Vec<usize>,
+}
+
+impl Gradients {
+    pub fn new(description: &Description, values: &Values) -> Self {
+        let needed = needed(description);
+        let mut own = Self {
+            actions: Vec::new(),
+            d_logits: 0,
+            lens: Vec::new(),
+            holder: vec![None; description.tensors()],
+            holds: Vec::new(),
+        };
+        let logits = description.tensors() - 1;
+        own.d_logits = own.take(description.shape(logits).len());
+        own.holder[logits] = Some(own.d_logits);
+        for (i, node) in description.nodes().iter().enumerate().rev() {
+            let Some(d_output) = own.holder[i + 1].take() else { continue };
+            let len = description.shape(i + 1).len();
+            let passes_on =
+                matches!(node.op, Op::Add | Op::Flatten) || (node.op == Op::Relu && values.skip[i]);
+            if passes_on {
+                for &input in node.inputs.iter().filter(|&&input| needed[input]) {
+                    own.pass_on(input, d_output, len);
+                }
+            } else {
+                let input = node.inputs[0];
+                let in_place = matches!(node.op, Op::Relu | Op::BatchNorm);
+                let d_input = needed[input]
+                    .then(|| own.target(input, d_output, description.shape(input).len(), in_place));
+                // Where nobody needs the input's gradient there may still be parameters.
+                own.actions.push(Backward::Layer { step: i, d_output, d_input });
+            }
+            own.release(d_output);
+        }
+        own
+    }
+
+    /// A buffer for `len` values a sample, held once: the smallest free one that is large enough, or a new one.
+    fn take(&mut self, len: usize) -> usize {
+        let free = (0..self.lens.len()).filter(|&buffer| self.holds[buffer] == 0 && self.lens[buffer] >= len);
+        let buffer = free.min_by_key(|&buffer| self.lens[buffer]).unwrap_or_else(|| {
+            self.lens.push(len);
+            self.holds.push(0);
+            self.lens.len() - 1
+        });
+        self.holds[buffer] = 1;
+        buffer
+    }
+
+    fn release(&mut self, buffer: usize) {
+        self.holds[buffer] -= 1;
+    }
+
+    /// The tensor's buffer, held for it alone from now on.
+    fn own(&mut self, tensor: usize, buffer: usize, len: usize) -> usize {
+        if self.holds[buffer] == 1 {
+            return buffer;
+        }
+        let to = self.take(len);
+        self.actions.push(Backward::Copy { len, from: buffer, to });
+        self.release(buffer);
+        self.holder[tensor] = Some(to);
+        to
+    }
+
+    /// The input's gradient is the output's, or that is its share.
+    fn pass_on(&mut self, input: usize, d_output: usize, len: usize) {
+        match self.holder[input] {
+            None => {
+                self.holder[input] = Some(d_output);
+                self.holds[d_output] += 1;
+            }
+            Some(buffer) => {
+                let to = self.own(input, buffer, len);
+                self.actions.push(Backward::Add { len, from: d_output, to });
+            }
+        }
+    }
+
+    /// Where a layer puts its input's gradient, and whether it adds.
+    fn target(&mut self, input: usize, d_output: usize, len: usize, in_place: bool) -> (usize, bool) {
+        match self.holder[input] {
+            Some(buffer) => (self.own(input, buffer, len), true),
+            None if in_place && self.holds[d_output] == 1 => {
+                self.holder[input] = Some(d_output);
+                self.holds[d_output] += 1;
+                (d_output, false)
+            }
+            None => {
+                let to = self.take(len);
+                self.holder[input] = Some(to);
+                (to, false)
+            }
+        }
+    }
+}
+
+/// Tensors whose gradient leads to some parameter's.
+fn needed(description: &Description) -> Vec<bool> {
+    let mut needed = vec![false; description.tensors()];
+    for (i, node) in description.nodes().iter().enumerate() {
+        let has_parameters = node.op.parameters(description.shape(node.inputs[0])).next().is_some();
+        needed[i + 1] = has_parameters || node.inputs.iter().any(|&input| needed[input]);
+    }
+    needed
+}

@@ -1,0 +1,141 @@
+//! Whole networks against the CPU backend: what they start from, what they compute, what they refuse.
+
+use sam_backend_cuda::{CudaError, CudaNetwork, Device, DeviceVec, Gradient, NetworkError};
+use sam_core::{
+    GradientOracle, Pass,
+    model::{Architecture, Shape},
+};
+
+use crate::{
+    support::device,
+    twins::{Twins, Whole, refusal},
+};
+
+fn architecture(name: &str) -> Architecture {
+    name.parse().unwrap()
+}
+
+fn twins(turn: &crate::support::Turn, name: &str, image: Shape, samples: usize) -> Twins {
+    Twins::new(turn, image, 10, samples, &Whole(architecture(name), image, 10))
+}
+
+#[test]
+fn architectures() {
+    let Some(turn) = device("architectures") else { return };
+    for (name, image) in [
+        ("mlp-9-7", Shape::new(4, 4, 1)),
+        ("lenet", Shape::new(5, 4, 1)),
+        ("resnet-8", Shape::new(5, 6, 1)),
+        ("wrn-10-1", Shape::new(5, 4, 2)),
+    ] {
+        let mut twins = twins(&turn, name, image, 3);
+        for pass in [Pass::Clean, Pass::Perturbed] {
+            let (error, tensor) = twins.worst(&turn, pass);
+            assert!(error < 2e-4, "{name}, {pass} pass: the gradient of {tensor} is off by {error:e}");
+        }
+    }
+}
+
+/// A checkpoint of one backend is one of the other: same tensors, same places, same start.
+#[test]
+fn layout_and_start_are_the_hosts() {
+    let Some(turn) = device("layout_and_start_are_the_hosts") else { return };
+    for name in ["mlp-9-7", "lenet", "resnet-8", "wrn-10-2"] {
+        let twins = twins(&turn, name, Shape::new(8, 8, 3), 2);
+        let device = twins.device.segments().iter().chain(twins.device.statistic_segments());
+        let host = twins.host.segments().iter().chain(twins.host.statistic_segments());
+        let device: Vec<_> = device.map(|s| (s.name.clone(), s.shape.clone(), s.range.clone())).collect();
+        let host: Vec<_> = host.map(|s| (s.name.clone(), s.shape.clone(), s.range.clone())).collect();
+        assert_eq!(device, host, "{name}");
+        let host: Vec<f32> = twins.host.initial_parameters(11).iter().map(|w| *w as f32).collect();
+        assert_eq!(twins.device.initial_parameters(11), host, "{name}");
+    }
+}
+
+/// They follow the clean pass only, as the host's do, and evaluation goes by them.
+#[test]
+fn running_statistics_and_evaluation_are_the_hosts() {
+    let Some(turn) = device("running_statistics_and_evaluation_are_the_hosts") else { return };
+    let mut twins = twins(&turn, "resnet-8", Shape::new(6, 5, 1), 4);
+    let w = twins.parameters();
+    let start = twins.device.statistics().unwrap();
+    twins.gradients(&turn, &w, Pass::Perturbed);
+    assert_eq!(twins.device.statistics().unwrap(), start, "the perturbed pass changed them");
+    for _ in 0..3 {
+        twins.gradients(&turn, &w, Pass::Clean);
+    }
+    let found = twins.device.statistics().unwrap();
+    assert_ne!(found, start);
+    for (found, expected) in found.iter().zip(twins.host.statistics()) {
+        assert!((f64::from(*found) - expected).abs() <= 1e-5 * expected.abs().max(0.1));
+    }
+
+    // More images than the network takes at a time, the last part smaller.
+    let images: Vec<f32> = crate::twins::noise(9).take(10 * twins.image.len()).collect();
+    let labels: Vec<u16> = (0..10).collect();
+    let params = DeviceVec::from_slice(&turn.device, &w).unwrap();
+    let found = twins.device.evaluate(&params, &images, &labels).unwrap();
+    let wide: Vec<f64> = w.iter().map(|w| f64::from(*w)).collect();
+    let values = images.iter().map(|x| f64::from(*x)).collect();
+    let images = ndarray::Array4::from_shape_vec((10, 6, 5, 1), values).unwrap();
+    let expected = twins.host.evaluate(&wide, images.view(), &labels).unwrap();
+    assert!((found.loss - expected.loss).abs() < 1e-5 * expected.loss, "{found:?} {expected:?}");
+    assert_eq!((found.correct, found.count), (expected.correct, expected.count));
+}
+
+/// A smaller batch than the network was built for.
+#[test]
+fn a_part_of_a_batch_counts_alone() {
+    let Some(turn) = device("a_part_of_a_batch_counts_alone") else { return };
+    let mut twins = twins(&turn, "lenet", Shape::new(6, 6, 1), 7);
+    twins.set_batch(3);
+    let (error, tensor) = twins.worst(&turn, Pass::Clean);
+    assert!(error < 2e-5, "the gradient of {tensor} is off by {error:e}");
+}
+
+/// No order of anything depends on chance.
+#[test]
+fn gradients_have_the_same_bits_every_time() {
+    let Some(turn) = device("gradients_have_the_same_bits_every_time") else { return };
+    let mut twins = twins(&turn, "resnet-8", Shape::new(6, 6, 1), 4);
+    let w = twins.parameters();
+    let params = DeviceVec::from_slice(&turn.device, &w).unwrap();
+    let mut grads = Gradient::zeros(&turn.device, w.len()).unwrap();
+    let mut bits = || {
+        twins.device.gradient(&params, &mut grads, Pass::Perturbed).unwrap();
+        grads.values().read().unwrap().iter().map(|g| g.to_bits()).collect::<Vec<_>>()
+    };
+    let first = bits();
+    assert_eq!(first, bits());
+}
+
+#[test]
+fn what_does_not_fit_is_refused() {
+    let Some(turn) = device("what_does_not_fit_is_refused") else { return };
+    let new = |device: &Device, name: &str, image, classes, batch| {
+        refusal(CudaNetwork::new(device, &architecture(name), image, classes, batch))
+    };
+    let device = &turn.device;
+    let small = new(device, "lenet", Shape::new(2, 2, 1), 10, 1);
+    assert!(small.contains("pool2") && small.contains("at least as large as the window"), "{small}");
+    assert!(new(device, "mlp-3", Shape::new(2, 2, 1), 1, 1).contains("2 to 65536 classes"));
+    assert!(new(device, "mlp-3", Shape::new(2, 2, 1), 2, 0).contains("at least one sample"));
+
+    let image = Shape::new(2, 2, 1);
+    let mut network = CudaNetwork::new(device, &architecture("mlp-3"), image, 2, 2).unwrap();
+    let params = DeviceVec::from_slice(device, &network.initial_parameters(0)).unwrap();
+    let mut grads = Gradient::zeros(device, params.len()).unwrap();
+    let error = network.gradient(&params, &mut grads, Pass::Clean).unwrap_err();
+    assert!(matches!(error, NetworkError::NoBatch), "{error}");
+    let error = network.set_batch(&[0.0; 8], &[0, 2]).unwrap_err();
+    assert!(matches!(error, NetworkError::Label { classes: 2, found: 2, sample: 1 }), "{error}");
+    let error = network.set_batch(&[0.0; 12], &[0, 1, 0]).unwrap_err();
+    assert!(matches!(error, NetworkError::Samples { most: Some(2), found: 3 }), "{error}");
+    let error = network.set_batch(&[0.0; 7], &[0, 1]).unwrap_err();
+    let expected = CudaError::Length { what: "images", expected: 8, found: 7 };
+    assert!(matches!(&error, NetworkError::Device(found) if *found == expected), "{error}");
+    network.set_batch(&[0.0; 8], &[0, 1]).unwrap();
+    let mut short = Gradient::zeros(device, 1).unwrap();
+    let error = network.gradient(&params, &mut short, Pass::Clean).unwrap_err();
+    assert!(error.to_string().contains("expected 23 entries, found 1"), "{error}");
+}

@@ -1,0 +1,88 @@
+//! Whole steps on the device: against the CPU backend, and without waiting.
+
+use ndarray::Array4;
+use sam_backend_cuda::{CudaNetwork, CudaSgd, CudaSpace, DeviceVec, Gradient};
+use sam_backend_ndarray as cpu;
+use sam_core::{Rule, Sam, Sgd, SliceSpace, WeightDecay, model::Shape};
+
+use crate::{support::device, twins::noise};
+
+const STEPS: usize = 20;
+/// At 0.05 the loss does not fall steadily, and from the seventh step on the runs part: a kink turns rounding into 1e-3.
+const RATE: f32 = 0.02;
+
+/// The loss curves of a small LeNet over 20 SAM steps agree to 1e-4 relative.
+#[test]
+fn twenty_steps_are_the_hosts() {
+    let Some(turn) = device("twenty_steps_are_the_hosts") else { return };
+    let (image, classes, samples) = (Shape::new(8, 8, 1), 10, 8);
+    let device = &turn.device;
+    let model = "lenet".parse().unwrap();
+    let mut network = CudaNetwork::new(device, &model, image, classes, samples).unwrap();
+    let mut host = cpu::Network::<f32>::new(&model, image, classes, samples, 1).unwrap();
+    let start = network.initial_parameters(5);
+    assert_eq!(start, host.initial_parameters(5));
+    let n = start.len();
+    let decay = WeightDecay::Coupled(5e-4);
+
+    let mut w = DeviceVec::from_slice(device, &start).unwrap();
+    let mut g = Gradient::zeros(device, n).unwrap();
+    let base = CudaSgd::new(device, RATE).unwrap().with_momentum(0.9, n).unwrap();
+    let base = base.with_nesterov().with_decay(decay);
+    let mut sam = Sam { space: CudaSpace::new(device, n).unwrap(), rule: Rule::l2(0.05), base };
+
+    let (mut host_w, mut host_g) = (start, vec![0.0; n]);
+    let base = Sgd::new(RATE).with_momentum(0.9, vec![0.0; n]).with_nesterov().with_decay(decay);
+    let mut host_sam = Sam { space: SliceSpace::new(vec![0.0; n]), rule: Rule::l2(0.05), base };
+
+    let mut curve = Vec::new();
+    for step in 0..STEPS {
+        let images: Vec<f32> = noise(step as u64 % 3).take(samples * image.len()).collect();
+        let labels: Vec<u16> = (0..samples).map(|i| ((i * 3 + step % 3) % classes) as u16).collect();
+        network.set_batch(&images, &labels).unwrap();
+        let images = Array4::from_shape_vec((samples, 8, 8, 1), images).unwrap();
+        host.set_batch(images.view(), &labels).unwrap();
+        let found = sam.step(&mut w, &mut g, &mut network).unwrap();
+        let expected = host_sam.step(&mut host_w[..], &mut host_g[..], &mut host).unwrap();
+        for (found, expected) in [
+            (found.clean.value().unwrap(), expected.clean),
+            (found.perturbed.unwrap().value().unwrap(), expected.perturbed.unwrap()),
+            (found.norm.value().unwrap(), expected.norm.value()),
+        ] {
+            assert!((found - expected).abs() <= 1e-4 * expected, "step {step}: {found}, expected {expected}");
+        }
+        curve.push(expected.clean);
+    }
+    assert!(curve[STEPS - 1] < 0.5 * curve[0], "the test needs a loss that falls: {curve:?}");
+}
+
+/// From the first gradient to the new weights nothing waits for the device.
+#[test]
+fn a_step_does_not_synchronise() {
+    let Some(turn) = device("a_step_does_not_synchronise") else { return };
+    let device = &turn.device;
+    let Some(before) = device.synchronisations() else {
+        println!("a_step_does_not_synchronise: skipped: this driver does not count synchronising calls");
+        return;
+    };
+    let image = Shape::new(6, 6, 1);
+    let mut network = CudaNetwork::new(device, &"wrn-10-1".parse().unwrap(), image, 10, 4).unwrap();
+    let start = network.initial_parameters(0);
+    let n = start.len();
+    let mut w = DeviceVec::from_slice(device, &start).unwrap();
+    let mut g = Gradient::zeros(device, n).unwrap();
+    let base = CudaSgd::new(device, 0.1).unwrap().with_momentum(0.9, n).unwrap();
+    let mut sam = Sam { space: CudaSpace::new(device, n).unwrap(), rule: Rule::l2(0.05), base };
+    let images: Vec<f32> = noise(1).take(4 * image.len()).collect();
+    network.set_batch(&images, &[0, 1, 2, 3]).unwrap();
+    let ready = device.synchronisations().unwrap();
+    assert!(ready > before, "the counter counts: copies of the set-up wait");
+    for lr in [0.1, 0.05, 0.05] {
+        sam.base.lr = lr;
+        let step = sam.step(&mut w, &mut g, &mut network).unwrap();
+        assert_eq!(device.synchronisations().unwrap(), ready, "the step waited for the device");
+        drop(step);
+    }
+    assert_ne!(w.read().unwrap(), start);
+    assert!(device.synchronisations().unwrap() > ready, "the counter counts: reading waits");
+}
