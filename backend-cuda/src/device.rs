@@ -11,7 +11,7 @@ use cust::{
     sys::{self, CUresult},
 };
 
-use crate::{Arguments, CudaError, Grid, Kernel, driver, kernels::Kernels, stream::Stream};
+use crate::{Arguments, CudaError, Grid, Kernel, driver, graph, kernels::Kernels, stream::Stream};
 
 /// A GPU, opened. Clones are handles to the same.
 ///
@@ -48,7 +48,11 @@ impl fmt::Display for Card {
 
 impl Card {
     pub fn error(&self, doing: impl Into<String>, code: CUresult) -> CudaError {
-        CudaError::Driver { doing: doing.into(), code: error_code(code), card: self.to_string() }
+        let mut explained = error_code(code);
+        if let Some(report) = driver::report() {
+            explained = format!("{explained}; {report}");
+        }
+        CudaError::Driver { doing: doing.into(), code: explained, card: self.to_string() }
     }
 }
 
@@ -172,7 +176,7 @@ impl Device {
         if code != CUresult::CUDA_SUCCESS {
             return Err(self.card().error(doing(), code));
         }
-        if self.0.blocking {
+        if self.0.blocking && graph::recording().is_none() {
             // SAFETY: the stream is alive.
             let code = unsafe { sys::cuStreamSynchronize(self.stream()) };
             if code != CUresult::CUDA_SUCCESS {
@@ -190,8 +194,9 @@ impl Device {
         &self.0.kernels
     }
 
+    /// Where this thread's work goes.
     pub(crate) fn stream(&self) -> sys::CUstream {
-        self.0.stream.as_raw()
+        graph::recording().unwrap_or_else(|| self.0.stream.as_raw())
     }
 
     /// Makes the device's context this thread's.

@@ -13,7 +13,7 @@
 #![allow(clippy::too_many_arguments, reason = "the driver's own signatures")]
 
 use core::{
-    ffi::{c_char, c_int, c_uint, c_void},
+    ffi::{CStr, c_char, c_int, c_uint, c_ulonglong, c_void},
     mem::transmute,
 };
 use std::{env, sync::OnceLock};
@@ -51,6 +51,17 @@ pub(crate) fn missing() -> Option<&'static str> {
 pub(crate) unsafe fn function<T: Copy>(name: &str) -> Option<T> {
     // SAFETY: the caller vouches for the type.
     library().ok().and_then(|library| unsafe { library.get::<T>(name) }.ok().map(|symbol| *symbol))
+}
+
+/// What an interpreter of kernels has to say about the last fault.
+pub(crate) fn report() -> Option<String> {
+    // SAFETY: the type under which the interpreter exports the function.
+    let report: unsafe extern "C" fn() -> *const c_char = unsafe { function("ptx_interpreter_report") }?;
+    // SAFETY: it returns null, or a text that stays valid.
+    unsafe {
+        let text = report();
+        (!text.is_null()).then(|| CStr::from_ptr(text).to_string_lossy().into_owned())
+    }
 }
 
 /// The code as one of the enumeration's, which ends with CUDA 11.4: newer ones would not be values of the type at all.
@@ -153,13 +164,7 @@ driver! {
 
     fn cuStreamBeginCapture_v2(stream: CUstream, mode: CUstreamCaptureMode);
     fn cuStreamEndCapture(stream: CUstream, graph: *mut CUgraph);
-    fn cuGraphInstantiate_v2(
-        executable: *mut CUgraphExec,
-        graph: CUgraph,
-        failed: *mut CUgraphNode,
-        log: *mut c_char,
-        log_bytes: usize,
-    );
+    fn cuGraphInstantiateWithFlags(executable: *mut CUgraphExec, graph: CUgraph, flags: c_ulonglong);
     fn cuGraphGetNodes(graph: CUgraph, nodes: *mut CUgraphNode, count: *mut usize);
     fn cuGraphLaunch(executable: CUgraphExec, stream: CUstream);
     fn cuGraphExecDestroy(executable: CUgraphExec);

@@ -1,7 +1,9 @@
 //! Whole steps on the device: against the CPU backend, and without waiting.
 
 use ndarray::Array4;
-use sam_backend_cuda::{CudaNetwork, CudaSgd, CudaSpace, DeviceVec, Gradient};
+use sam_backend_cuda::{
+    CudaAdam, CudaError, CudaNetwork, CudaSgd, CudaSpace, DeviceVec, Gradient, NetworkError, StepGraph,
+};
 use sam_backend_ndarray as cpu;
 use sam_core::{Rule, Sam, Sgd, SliceSpace, WeightDecay, model::Shape};
 
@@ -85,4 +87,55 @@ fn a_step_does_not_synchronise() {
     }
     assert_ne!(w.read().unwrap(), start);
     assert!(device.synchronisations().unwrap() > ready, "the counter counts: reading waits");
+}
+
+/// A replayed step has the bits of a launched one, follows changes of rate and radius, and waits for nothing.
+#[test]
+fn a_recorded_step_is_the_step() {
+    let Some(turn) = device("a_recorded_step_is_the_step") else { return };
+    let device = &turn.device;
+    let image = Shape::new(5, 5, 1);
+    let network = || CudaNetwork::new(device, &"resnet-8".parse().unwrap(), image, 10, 4).unwrap();
+    let (mut launched, recorded) = (network(), network());
+    let start = launched.initial_parameters(1);
+    let n = start.len();
+    let optimizer = || {
+        let base = CudaAdam::adamw(device, 0.01, 1e-3, n).unwrap();
+        Sam { space: CudaSpace::new(device, n).unwrap(), rule: Rule::l2(0.05), base }
+    };
+    let params = || DeviceVec::from_slice(device, &start).unwrap();
+    let (mut sam, mut w, mut g) = (optimizer(), params(), Gradient::zeros(device, n).unwrap());
+    let mut graph = StepGraph::new(optimizer(), recorded, params()).unwrap();
+    assert_eq!(graph.launches().unwrap(), None);
+    for (step, (lr, rho)) in [(0.01, 0.05), (0.02, 0.05), (0.02, 0.1)].into_iter().enumerate() {
+        let images: Vec<f32> = noise(step as u64).take(4 * image.len()).collect();
+        let labels = [step as u16, 1, 2, 3];
+        launched.set_batch(&images, &labels).unwrap();
+        (sam.base.lr, sam.rule.rho) = (lr, rho);
+        let expected = sam.step(&mut w, &mut g, &mut launched).unwrap();
+
+        graph.set_batch(&images, &labels).unwrap();
+        graph.set_rate(lr);
+        graph.set_radius(rho);
+        let before = device.synchronisations();
+        let found = graph.step().unwrap();
+        assert_eq!(device.synchronisations(), before, "the step waited for the device");
+        for (found, expected) in [
+            (found.clean.value().unwrap(), expected.clean.value().unwrap()),
+            (found.perturbed.unwrap().value().unwrap(), expected.perturbed.unwrap().value().unwrap()),
+            (found.norm.value().unwrap(), expected.norm.value().unwrap()),
+        ] {
+            assert_eq!(found.to_bits(), expected.to_bits(), "step {step}");
+        }
+        let bits = |w: &DeviceVec<f32>| w.read().unwrap().iter().map(|w| w.to_bits()).collect::<Vec<_>>();
+        assert_eq!(bits(graph.params()), bits(&w), "step {step}");
+    }
+    assert_eq!(graph.network().statistics().unwrap(), launched.statistics().unwrap());
+    let launches = graph.launches().unwrap().expect("this driver records");
+    assert!(launches > 50, "{launches} launches");
+    let error = graph.set_batch(&[0.0; 75], &[0, 1, 2]).unwrap_err();
+    let expected = CudaError::Length { what: "labels of a batch that is replayed", expected: 4, found: 3 };
+    assert!(matches!(&error, NetworkError::Device(found) if *found == expected), "{error}");
+    let (sam, ..) = graph.into_parts();
+    assert_eq!(sam.base.steps().unwrap(), 3);
 }

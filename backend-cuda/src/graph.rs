@@ -1,0 +1,121 @@
+//! CUDA graphs: work that is recorded once and then launched as a whole, at the cost of one launch.
+
+#![allow(unsafe_code, reason = "calls of the driver")]
+
+use core::{cell::Cell, ptr::null_mut};
+
+use cust::sys::{
+    self, CUgraph, CUgraphExec, CUresult, CUstream,
+    CUstreamCaptureMode_enum::CU_STREAM_CAPTURE_MODE_THREAD_LOCAL,
+};
+
+use crate::{CudaError, Device, stream::Stream};
+
+thread_local! {
+    /// The stream that this thread's work goes to while it is recorded, in place of the device's own.
+    static RECORDING: Cell<Option<CUstream>> = const { Cell::new(None) };
+}
+
+/// The stream that records what this thread asks for, if one does.
+pub(crate) fn recording() -> Option<CUstream> {
+    RECORDING.get()
+}
+
+/// Recorded work.
+#[derive(Debug)]
+pub(crate) struct Graph {
+    graph: CUgraph,
+    executable: CUgraphExec,
+    device: Device,
+}
+
+// SAFETY: handles that the driver takes from any thread, though not from two at a time: launching needs `&mut`.
+unsafe impl Send for Graph {}
+
+impl Graph {
+    /// Records the work that `work` asks of the device on this thread, none of which is done yet. Other threads' work
+    /// goes its usual way. `Ok(None)` if the driver cannot record; nothing was asked for then.
+    ///
+    /// `work` may not wait, allocate or free.
+    pub fn record<R, E: From<CudaError>>(
+        device: &Device,
+        work: impl FnOnce() -> Result<R, E>,
+    ) -> Result<Option<(Self, R)>, E> {
+        device.bind()?;
+        let stream =
+            Stream::new().map_err(|code| device.card().error("creating a stream to record", code))?;
+        // SAFETY: the stream is alive.
+        let code =
+            unsafe { sys::cuStreamBeginCapture_v2(stream.as_raw(), CU_STREAM_CAPTURE_MODE_THREAD_LOCAL) };
+        if code == CUresult::CUDA_ERROR_NOT_SUPPORTED {
+            return Ok(None);
+        }
+        device.check("beginning to record", code)?;
+        let result = {
+            let _end = Redirected::to(stream.as_raw());
+            work()
+        };
+        let mut graph = null_mut();
+        // SAFETY: the stream is alive and records. The recording ends whether or not the work went well.
+        let code = unsafe { sys::cuStreamEndCapture(stream.as_raw(), &mut graph) };
+        let mut own = Self { graph, executable: null_mut(), device: device.clone() };
+        let result = result?;
+        device.check("ending a recording", code)?;
+        // SAFETY: the graph is whole.
+        let code = unsafe { sys::cuGraphInstantiateWithFlags(&mut own.executable, own.graph, 0) };
+        device.check("making a recording executable", code)?;
+        Ok(Some((own, result)))
+    }
+
+    /// Launches and copies that were recorded.
+    pub fn len(&self) -> Result<usize, CudaError> {
+        self.device.bind()?;
+        let mut count = 0;
+        // SAFETY: the graph is alive; without a list the driver only counts.
+        let code = unsafe { sys::cuGraphGetNodes(self.graph, null_mut(), &mut count) };
+        self.device.check("counting a recording", code)?;
+        Ok(count)
+    }
+
+    /// Has the recorded work done after all work before.
+    ///
+    /// # Safety
+    /// Everything that it reads and writes must be alive, and as it was when recorded.
+    pub unsafe fn launch(&mut self) -> Result<(), CudaError> {
+        self.device.bind()?;
+        // SAFETY: the graph is alive; the rest is the caller's.
+        let code = unsafe { sys::cuGraphLaunch(self.executable, self.device.stream()) };
+        self.device.check("launching a recording", code)
+    }
+}
+
+impl Drop for Graph {
+    fn drop(&mut self) {
+        // A failure has nobody to go to.
+        let _ = self.device.synchronize();
+        // SAFETY: nobody else has the handles, and the work is done.
+        unsafe {
+            if !self.executable.is_null() {
+                let _ = sys::cuGraphExecDestroy(self.executable);
+            }
+            if !self.graph.is_null() {
+                let _ = sys::cuGraphDestroy(self.graph);
+            }
+        }
+    }
+}
+
+/// This thread's work goes to a stream that records, until this is dropped.
+struct Redirected(Option<CUstream>);
+
+impl Redirected {
+    fn to(stream: CUstream) -> Self {
+        Self(RECORDING.replace(Some(stream)))
+    }
+}
+
+impl Drop for Redirected {
+    fn drop(&mut self) {
+        RECORDING.set(self.0);
+    }
+}
