@@ -12,7 +12,7 @@ pub enum NetworkError {
         /// Name of the operation.
         layer: String,
         /// What it takes and what it was given.
-        source: ShapeError,
+        source: Box<ShapeError>,
     },
     /// The network doesn't end in its logits.
     Logits {
@@ -76,7 +76,7 @@ impl fmt::Display for NetworkError {
 impl std::error::Error for NetworkError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::Shape { source, .. } => Some(source),
+            Self::Shape { source, .. } => Some(&**source),
             _ => None,
         }
     }

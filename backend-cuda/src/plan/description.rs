@@ -51,7 +51,7 @@ impl Graph for Description {
     type Error = NetworkError;
 
     fn push(&mut self, name: Name, op: Op, inputs: &[Tensor]) -> Result<Tensor, NetworkError> {
-        let error = |source| NetworkError::Shape { layer: name.to_string(), source };
+        let error = |source| NetworkError::Shape { layer: name.to_string(), source: Box::new(source) };
         let refuse = |input, expected| error(ShapeError { op, input, expected });
         let arity = if op == Op::Add { 2 } else { 1 };
         let shapes: Vec<Shape> =
