@@ -6,7 +6,7 @@ mod compare;
 mod output;
 mod train;
 
-use std::process::ExitCode;
+use std::{ffi::OsString, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 
@@ -76,6 +76,21 @@ pub fn run() -> ExitCode {
             exit_code(&error).into()
         }
     }
+}
+
+/// Makes sure that the arguments, the program's name first, mean something; does nothing.
+///
+/// # Errors
+/// What is wrong with them, in the words that the command would use.
+pub fn check<T: Into<OsString> + Clone>(arguments: impl IntoIterator<Item = T>) -> Result<(), String> {
+    let cli = Cli::try_parse_from(arguments).map_err(|error| error.to_string())?;
+    match cli.command {
+        None => Ok(()),
+        Some(Command::Compare(args)) => args.check(),
+        Some(Command::Train(args)) => args.check(),
+        Some(Command::Bench(args)) => args.check(),
+    }
+    .map_err(|error| error.to_string())
 }
 
 fn exit_code(error: &ExperimentError) -> u8 {

@@ -28,6 +28,9 @@ fn idx_labels(labels: &[u8]) -> Vec<u8> {
 const IMAGES: &str = "train-images-idx3-ubyte";
 const LABELS: &str = "train-labels-idx1-ubyte";
 
+/// What is done to a good directory to make it bad.
+type Change = Box<dyn Fn(&Path)>;
+
 /// A directory with a finished run, data sets good and bad, and everything else that can be in the way.
 struct Place(TempDir);
 
@@ -41,8 +44,8 @@ impl Place {
         symlink("nowhere", path("broken")).unwrap();
         let made = place.run("train --model mlp-4 --epochs 1 --limit 64 --out done");
         assert!(made.status.success());
-        for (data, change) in place.data_sets() {
-            let directory = path(&data);
+        for (data, change) in Self::data_sets() {
+            let directory = path(data);
             fs::create_dir(&directory).unwrap();
             for split in ["train", "t10k"] {
                 fs::write(directory.join(format!("{split}-images-idx3-ubyte")), idx_images(2)).unwrap();
@@ -50,8 +53,8 @@ impl Place {
             }
             change(&directory);
         }
-        for (run, change) in place.runs() {
-            let directory = path(&run);
+        for (run, change) in Self::runs() {
+            let directory = path(run);
             fs::create_dir(&directory).unwrap();
             for file in ["config.toml", "checkpoint.safetensors", "metrics.jsonl"] {
                 fs::copy(path("done").join(file), directory.join(file)).unwrap();
@@ -62,11 +65,11 @@ impl Place {
     }
 
     /// Data sets by name, and what is wrong with them.
-    fn data_sets(&self) -> Vec<(String, Box<dyn Fn(&Path)>)> {
-        let write = |file: &'static str, content: Vec<u8>| -> Box<dyn Fn(&Path)> {
+    fn data_sets() -> Vec<(&'static str, Change)> {
+        let write = |file: &'static str, content: Vec<u8>| -> Change {
             Box::new(move |directory| fs::write(directory.join(file), &content).unwrap())
         };
-        let instead = |file: &'static str, make: fn(&Path)| -> Box<dyn Fn(&Path)> {
+        let instead = |file: &'static str, make: fn(&Path)| -> Change {
             Box::new(move |directory| {
                 fs::remove_file(directory.join(file)).unwrap();
                 make(&directory.join(file));
@@ -74,7 +77,7 @@ impl Place {
         };
         let cut = idx_images(2)[..50].to_vec();
         let sets = [
-            ("d-good", Box::new(|_: &Path| ()) as Box<dyn Fn(&Path)>),
+            ("d-good", Box::new(|_: &Path| ()) as Change),
             ("d-empty", write(IMAGES, vec![])),
             ("d-cut", write(IMAGES, cut)),
             ("d-long", write(IMAGES, [idx_images(2), vec![0]].concat())),
@@ -91,22 +94,22 @@ impl Place {
             ("d-cifar", write("data_batch_1.bin", vec![0; 3073])),
             ("d-cifar-100", write("train.bin", vec![0; 3074])),
         ];
-        sets.into_iter().map(|(name, change)| (name.to_owned(), change)).collect()
+        sets.into()
     }
 
     /// Unfinished runs by name, and what is wrong with them.
-    fn runs(&self) -> Vec<(String, Box<dyn Fn(&Path)>)> {
-        let write = |file: &'static str, content: &'static [u8]| -> Box<dyn Fn(&Path)> {
+    fn runs() -> Vec<(&'static str, Change)> {
+        let write = |file: &'static str, content: &'static [u8]| -> Change {
             Box::new(move |directory| fs::write(directory.join(file), content).unwrap())
         };
-        let replace = |from: &'static str, to: &'static str| -> Box<dyn Fn(&Path)> {
+        let replace = |from: &'static str, to: &'static str| -> Change {
             Box::new(move |directory| {
                 let text = fs::read_to_string(directory.join("config.toml")).unwrap();
                 assert!(text.contains(from), "no {from} in {text}");
                 fs::write(directory.join("config.toml"), text.replace(from, to)).unwrap();
             })
         };
-        let instead = |file: &'static str, make: fn(&Path)| -> Box<dyn Fn(&Path)> {
+        let instead = |file: &'static str, make: fn(&Path)| -> Change {
             Box::new(move |directory| {
                 fs::remove_file(directory.join(file)).unwrap();
                 make(&directory.join(file));
@@ -134,7 +137,7 @@ impl Place {
             ("r-empty", write("result.json", b"")),
             ("r-other", write("result.json", b"{\"kind\":\"train\"}")),
         ];
-        runs.into_iter().map(|(name, change)| (name.to_owned(), change)).collect()
+        runs.into()
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -172,7 +175,7 @@ impl Place {
 fn unreadable(path: &Path, content: &[u8]) {
     use std::os::unix::fs::PermissionsExt;
     fs::write(path, content).unwrap();
-    fs::set_permissions(path, fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(0o0)).unwrap();
 }
 
 /// Arguments, exit code, and what the line must say.

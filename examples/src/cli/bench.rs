@@ -63,6 +63,11 @@ Examples:
   sam bench --model wrn-16-4 --image 32x32x3 --json";
 
 impl BenchArgs {
+    /// Makes sure that every number is in its range.
+    pub fn check(&self) -> Result<(), InvalidSetting> {
+        self.bench().map(drop)
+    }
+
     fn bench(&self) -> Result<Bench, InvalidSetting> {
         let settings = Settings {
             seed: 0,

@@ -88,6 +88,11 @@ impl CompareArgs {
         Self::from_arg_matches(&command.get_matches_from(["compare"])).expect("every argument has a default")
     }
 
+    /// Makes sure that every number is in its range.
+    pub fn check(&self) -> Result<(), InvalidSetting> {
+        self.comparison().map(drop)
+    }
+
     fn comparison(&self) -> Result<Comparison, InvalidSetting> {
         let mut noises = Vec::new();
         for &noise in &self.label_noise {

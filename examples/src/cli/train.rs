@@ -18,7 +18,11 @@ use crate::{
     json,
     report::progress::note,
     training::{
-        config::Config, cpu::CpuLearner, memory, nonfinite::OnNonFinite, settings::Method,
+        config::Config,
+        cpu::CpuLearner,
+        memory,
+        nonfinite::OnNonFinite,
+        settings::{InvalidSetting, Method, Settings},
         trainer::check_batch,
     },
 };
@@ -133,13 +137,24 @@ pub fn run(args: &TrainArgs, as_json: bool, interrupt: &Interrupt) -> Result<(),
     Ok(())
 }
 
+impl TrainArgs {
+    /// Makes sure that every number is in its range.
+    pub fn check(&self) -> Result<(), InvalidSetting> {
+        self.settings().check()
+    }
+
+    fn settings(&self) -> Settings {
+        let method = match self.optimizer {
+            Optimizer::Sgd => Method::Sgd,
+            Optimizer::Sam => self.training.sam(),
+        };
+        self.training.settings(&self.data, method, self.label_noise)
+    }
+}
+
 /// The directory and settings of a new run; nothing is written yet.
 fn started(args: &TrainArgs) -> Result<(RunDirectory, Config), ExperimentError> {
-    let method = match args.optimizer {
-        Optimizer::Sgd => Method::Sgd,
-        Optimizer::Sam => args.training.sam(),
-    };
-    let settings = args.training.settings(&args.data, method, args.label_noise);
+    let settings = args.settings();
     settings.check()?;
     let directory = match &args.out {
         Some(path) => RunDirectory::new(path),
@@ -147,7 +162,7 @@ fn started(args: &TrainArgs) -> Result<(RunDirectory, Config), ExperimentError> 
             "runs/train-{}-{}-{}",
             settings.data.name,
             settings.model,
-            method.name()
+            settings.method.name()
         )),
     };
     directory.check_free()?;

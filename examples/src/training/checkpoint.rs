@@ -107,6 +107,14 @@ impl Checkpoint {
     /// # Errors
     /// [`CheckpointError::File`], when it cannot be written; the old file is then as it was.
     pub fn save(&self, path: &Path) -> Result<(), CheckpointError> {
+        Ok(files::replace(path, &self.encode(path)?)?)
+    }
+
+    /// The content of the file; `path` says in errors which.
+    ///
+    /// # Errors
+    /// [`CheckpointError::Layout`], when a tensor's values are not as many as its shape says.
+    pub fn encode(&self, path: &Path) -> Result<Vec<u8>, CheckpointError> {
         let layout = |source| CheckpointError::Layout { path: path.to_owned(), source };
         let run = json::line(&self.position);
         let bytes: Vec<Vec<u8>> = self.state.tensors.iter().map(little_endian).collect();
@@ -125,8 +133,7 @@ impl Checkpoint {
             // safetensors sorts tensors by name: the learner's order is kept here.
             ("order".to_owned(), json::line(&names)),
         ]);
-        let content = safetensors::serialize(views, Some(metadata)).map_err(layout)?;
-        Ok(files::replace(path, &content)?)
+        safetensors::serialize(views, Some(metadata)).map_err(layout)
     }
 
     /// Reads the checkpoint at `path`.
@@ -134,7 +141,14 @@ impl Checkpoint {
     /// # Errors
     /// [`CheckpointError`], when the file cannot be read, is damaged, or is no checkpoint.
     pub fn load(path: &Path) -> Result<Self, CheckpointError> {
-        let content = fs::read(path).map_err(FileError::of(path, "read"))?;
+        Self::decode(path, &fs::read(path).map_err(FileError::of(path, "read"))?)
+    }
+
+    /// Reads a checkpoint from its file's `content`; `path` says in errors which.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::load`].
+    pub fn decode(path: &Path, content: &[u8]) -> Result<Self, CheckpointError> {
         let broken = |field, expected: &str, found: String| CheckpointError::Broken {
             path: path.to_owned(),
             field,
@@ -148,8 +162,8 @@ impl Checkpoint {
                 format!("{} bytes of something else ({error})", content.len()),
             )
         };
-        let (_, header) = SafeTensors::read_metadata(&content).map_err(file)?;
-        let tensors = SafeTensors::deserialize(&content).map_err(file)?;
+        let (_, header) = SafeTensors::read_metadata(content).map_err(file)?;
+        let tensors = SafeTensors::deserialize(content).map_err(file)?;
         let metadata = header.metadata().clone().unwrap_or_default();
         let entry = |key: &'static str| {
             metadata.get(key).ok_or_else(|| broken(key, "an entry in the metadata", "none".into()))

@@ -67,9 +67,16 @@ impl Config {
     /// # Errors
     /// [`ConfigError`], when it cannot be written.
     pub fn save(&self, path: &Path) -> Result<(), ConfigError> {
-        let text = toml::to_string(self)
-            .map_err(|error| ConfigError::Syntax { path: path.to_owned(), message: error.to_string() })?;
-        Ok(files::replace(path, text.as_bytes())?)
+        Ok(files::replace(path, self.encode(path)?.as_bytes())?)
+    }
+
+    /// The text of the file; `path` says in errors which.
+    ///
+    /// # Errors
+    /// [`ConfigError::Syntax`], when a value has no text, e.g. a directory that is not UTF-8.
+    pub fn encode(&self, path: &Path) -> Result<String, ConfigError> {
+        toml::to_string(self)
+            .map_err(|error| ConfigError::Syntax { path: path.to_owned(), message: error.to_string() })
     }
 
     /// Reads the configuration at `path`.
@@ -77,8 +84,15 @@ impl Config {
     /// # Errors
     /// [`ConfigError`], when it cannot be read or has no meaning.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
-        let text = fs::read_to_string(path).map_err(FileError::of(path, "read"))?;
-        let config: Self = toml::from_str(&text).map_err(|error| {
+        Self::decode(path, &fs::read_to_string(path).map_err(FileError::of(path, "read"))?)
+    }
+
+    /// Reads a configuration from its file's text; `path` says in errors which.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn decode(path: &Path, text: &str) -> Result<Self, ConfigError> {
+        let config: Self = toml::from_str(text).map_err(|error| {
             let line = error.span().map_or(1, |span| text[..span.start].lines().count().max(1));
             let message = format!("line {line}: {}", error.message());
             ConfigError::Syntax { path: path.to_owned(), message }
