@@ -16,7 +16,7 @@ use core::{
     ffi::{CStr, c_char, c_int, c_uint, c_ulonglong, c_void},
     mem::transmute,
 };
-use std::{env, sync::OnceLock};
+use std::{env, error::Error, sync::OnceLock};
 
 use cust::sys::{
     CUcontext, CUdevice, CUdevice_attribute, CUdeviceptr, CUfunction, CUgraph, CUgraphExec, CUgraphNode,
@@ -34,7 +34,10 @@ fn library() -> Result<&'static Library, &'static str> {
         let name = env::var_os(VARIABLE).unwrap_or_else(|| "libcuda.so.1".into());
         // SAFETY: the system's driver, and whatever the user names in its place, may be loaded: their
         // initialisers expect nothing of the program.
-        unsafe { Library::new(&name) }.map_err(|error| format!("{} was not loaded: {error}", name.display()))
+        unsafe { Library::new(&name) }.map_err(|error| {
+            let cause = error.source().map_or(error.to_string(), ToString::to_string);
+            format!("{} was not loaded: {cause}", name.display())
+        })
     });
     library.as_ref().map_err(String::as_str)
 }
