@@ -83,7 +83,7 @@ impl Device {
                         let address = addresses.get(name).ok_or_else(|| {
                             ParseError::new(
                                 variable.line,
-                                format!("`{name}` has no address in device memory"),
+                                format!("`{name}` is no variable in device memory; pointers to functions are not supported"),
                             )
                         })?;
                         address.wrapping_add_signed(*offset)

@@ -71,13 +71,13 @@ fn starts_word(c: char) -> bool {
     c.is_ascii_alphabetic() || matches!(c, '_' | '$' | '%' | '.')
 }
 
-/// Bytes of the word that `text` starts with. `::` joins the scopes of newer modifiers (`.shared::cta`), a
-/// single colon ends a label.
+/// Bytes of the word that `text` starts with. `::` joins the scopes of newer modifiers (`ld.shared::cta`), a single
+/// colon ends a label. A directive ends where the next one starts (`.reg.b32`).
 fn word_length(text: &str) -> usize {
     let bytes = text.as_bytes();
     let mut length = 1;
     while let Some(&b) = bytes.get(length) {
-        if b.is_ascii_alphanumeric() || matches!(b, b'_' | b'$' | b'.') {
+        if b.is_ascii_alphanumeric() || matches!(b, b'_' | b'$') || (b == b'.' && bytes[0] != b'.') {
             length += 1;
         } else if bytes[length..].starts_with(b"::") {
             length += 2;
@@ -96,13 +96,11 @@ fn number(text: &str) -> Result<(Token<'_>, usize), String> {
     let token = match word.get(..2) {
         Some("0f" | "0F") if length == 10 => Token::Single(hexadecimal(&word[2..])? as u32),
         Some("0d" | "0D") if length == 18 => Token::Double(hexadecimal(&word[2..])?),
-        _ if word.contains('.') || (word.contains(['e', 'E']) && !word.starts_with("0x")) => {
-            return decimal(text);
-        }
+        Some("0x" | "0X") => Token::Integer(hexadecimal(word[2..].trim_end_matches('U'))?),
+        _ if word.contains(['.', 'e', 'E']) => return decimal(text),
         _ => {
             let digits = word.trim_end_matches('U');
             let value = match digits.get(..2) {
-                Some("0x" | "0X") => u64::from_str_radix(&digits[2..], 16),
                 Some("0b" | "0B") => u64::from_str_radix(&digits[2..], 2),
                 _ if digits.len() > 1 && digits.starts_with('0') => u64::from_str_radix(&digits[1..], 8),
                 _ => digits.parse(),

@@ -33,7 +33,9 @@ pub fn parse(source: &str) -> Result<Module, ParseError> {
                 if matches!(cursor.peek_word(), Some(".entry" | ".func")) => {}
             ".entry" => module.functions.extend(function(&mut cursor, true)?),
             ".func" => module.functions.extend(function(&mut cursor, false)?),
-            ".file" | ".section" | ".pragma" | "@@DWARF" => cursor.skip_line(line),
+            ".file" | ".pragma" => cursor.skip_line(line),
+            // What debuggers read.
+            ".section" => cursor.skip_past('}')?,
             ".alias" => cursor.skip_past(';')?,
             first => module.variables.extend(declaration::variables(&mut cursor, first, line)?),
         }

@@ -35,6 +35,7 @@ pub(super) fn function(name: &str, ty: Type, modifiers: &mut Modifiers<'_>) -> O
             Type::S64 => Ternary(columns!(|a: u64, b: u8, c: u8| bfe(a, 64, b, c, true))),
             _ => return None,
         },
+        ("dp4a", 4) => return dp4a(ty, modifiers),
         ("prmt", 4) => return prmt(modifiers),
         ("bmsk", 4) => match (modifiers.take("clamp"), modifiers.take("wrap")) {
             (true, false) => Binary(columns!(|a: u32, b: u32| mask(b.min(32)).checked_shl(a).unwrap_or(0))),
@@ -150,4 +151,21 @@ fn permute(a: u32, b: u32, choice: impl Fn(u32) -> u32) -> u32 {
         let byte = if choice & 8 == 0 { byte } else { ((byte as i8) >> 7) as u8 };
         out | u32::from(byte) << (8 * i)
     })
+}
+
+/// The dot product of four bytes with four bytes, added to `c`.
+fn dp4a(of_b: Type, modifiers: &mut Modifiers<'_>) -> Option<Function> {
+    let of_a = modifiers.take_type()?;
+    Some(Ternary(match (of_a.signed(), of_b.signed()) {
+        (false, false) => columns!(|a: u32, b: u32, c: u32| dot(a, b, c, false, false)),
+        (false, true) => columns!(|a: u32, b: u32, c: u32| dot(a, b, c, false, true)),
+        (true, false) => columns!(|a: u32, b: u32, c: u32| dot(a, b, c, true, false)),
+        (true, true) => columns!(|a: u32, b: u32, c: u32| dot(a, b, c, true, true)),
+    }))
+}
+
+fn dot(a: u32, b: u32, c: u32, signed_a: bool, signed_b: bool) -> u32 {
+    let wide = |byte: u8, signed: bool| if signed { i32::from(byte as i8) } else { i32::from(byte) };
+    let products = a.to_le_bytes().into_iter().zip(b.to_le_bytes());
+    products.fold(c, |sum, (a, b)| sum.wrapping_add((wide(a, signed_a) * wide(b, signed_b)) as u32))
 }

@@ -69,7 +69,7 @@ impl Conversion {
             return None;
         }
         Some(match (self.to.size(), self.from) {
-            (4 | 8, _) if self.to.float() || self.from.float() => match (self.to, self.from, self.rounding) {
+            _ if self.to.float() || self.from.float() => match (self.to, self.from, self.rounding) {
                 (Type::F64, Type::F32, _) if !self.integral => columns!(|a: f32| f64::from(a)),
                 (Type::F32, Type::F64, Rounding::Nearest) if !self.integral => {
                     columns!(|a: f64| super::float::canonical(a as f32))
@@ -107,12 +107,14 @@ impl Conversion {
         };
         let Some(format) = format(self.to) else { return self.integer(number) };
         let number = match number {
-            Number::Finite(negative, ..) if self.integral => match exact::to_integer(number, self.rounding) {
-                // Large numbers are integral already.
-                Some(i128::MAX | i128::MIN) | None => number,
-                Some(0) => Number::Finite(negative, 0, 0),
-                Some(value) => exact::integer(value),
-            },
+            // What has no negative exponent is integral already.
+            Number::Finite(negative, ..0, _) if self.integral => {
+                match exact::to_integer(number, self.rounding) {
+                    None => number,
+                    Some(0) => Number::Finite(negative, 0, 0),
+                    Some(value) => exact::integer(value),
+                }
+            }
             _ => number,
         };
         let rounding = if self.integral { Rounding::Nearest } else { self.rounding };

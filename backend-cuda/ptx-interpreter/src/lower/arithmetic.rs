@@ -142,8 +142,11 @@ impl Lowering<'_> {
             .ok_or_else(|| r.error("has no comparison of such a type"))?;
         let yes = match to {
             Type::F32 => u64::from(1f32.to_bits()),
+            Type::F16 => 0x3c00,
+            Type::Bf16 => 0x3f80,
             Type::U32 | Type::S32 | Type::B32 => u64::from(u32::MAX),
-            _ => return Err(r.error("has a result that is neither f32 nor 32 bits wide")),
+            Type::U16 | Type::S16 | Type::B16 => u64::from(u16::MAX),
+            _ => return Err(r.error("has a result that is no float and no integer of 16 or 32 bits")),
         };
         let [d, a, b] = r.exactly()?;
         Ok(Op::Set {

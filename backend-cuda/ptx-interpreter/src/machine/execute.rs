@@ -54,17 +54,28 @@ impl Block<'_> {
                 }
                 return Ok(());
             };
-            self.fragment(warp, fragment, &mut budget)?;
+            let meeting = warp.next_ready();
+            self.fragment(warp, fragment, meeting, &mut budget)?;
             if budget == 0 {
-                return Ok(());
+                // It may spin on what others, further on, have to write.
+                let mut budget = TURN;
+                return match warp.rotate() {
+                    Some(fragment) => self.fragment(warp, fragment, u32::MAX, &mut budget),
+                    None => Ok(()),
+                };
             }
         }
     }
 
-    /// Runs a fragment until it waits, exits, reaches another one or has used up the budget.
-    fn fragment(&mut self, warp: &mut Warp, fragment: Fragment, budget: &mut u32) -> Outcome {
+    /// Runs a fragment until it waits, exits, reaches `meeting` (where another one is) or has used up the budget.
+    fn fragment(
+        &mut self,
+        warp: &mut Warp,
+        fragment: Fragment,
+        mut meeting: u32,
+        budget: &mut u32,
+    ) -> Outcome {
         let Fragment { mut pc, lanes: mut active, .. } = fragment;
-        let mut meeting = warp.next_ready();
         let kernel = self.kernel;
         let mut remaining = *budget;
         let park = |warp: &mut Warp, pc, lanes, state| warp.fragments.push(Fragment { pc, lanes, state });
@@ -72,7 +83,7 @@ impl Block<'_> {
             if pc >= meeting || remaining == 0 {
                 *budget = remaining;
                 park(warp, pc, active, State::Ready);
-                return Ok(());
+                return self.within_limit();
             }
             remaining -= 1;
             self.instructions += u64::from(active.count_ones());

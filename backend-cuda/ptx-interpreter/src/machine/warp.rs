@@ -41,6 +41,8 @@ pub(super) struct Warp {
     pub(super) exited: Lanes,
     /// Warp barriers passed.
     pub(super) barriers: u64,
+    /// Turns that ended with a fragment still busy: then another one comes first, in rotation.
+    pub(super) rotation: usize,
     /// Where it is, for reports.
     pub(super) pc: u32,
 }
@@ -61,6 +63,7 @@ impl Warp {
             present: u32::MAX >> (32 - lanes),
             exited: 0,
             barriers: 0,
+            rotation: 0,
             pc: 0,
         }
     }
@@ -92,6 +95,15 @@ impl Warp {
             !taken
         });
         Some(Fragment { pc, lanes, state: State::Ready })
+    }
+
+    /// Takes out a ready fragment whose turn it is whatever is behind it.
+    pub(super) fn rotate(&mut self) -> Option<Fragment> {
+        let ready: Vec<usize> =
+            (0..self.fragments.len()).filter(|&i| self.fragments[i].state == State::Ready).collect();
+        self.rotation += 1;
+        let index = *ready.get(self.rotation % ready.len().max(1))?;
+        Some(self.fragments.remove(index))
     }
 
     /// Where the next ready fragment is: who runs there must stop to be joined.

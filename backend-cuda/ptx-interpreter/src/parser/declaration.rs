@@ -38,7 +38,7 @@ pub(super) fn variables(
         cursor.word()?.clone_into(&mut next.name);
         next.size = next.element.size();
         dimensions(cursor, &mut next)?;
-        next.initial = initial(cursor)?;
+        next.initial = initial(cursor, next.element)?;
         out.push(next);
     }
     cursor.expect(';')?;
@@ -95,7 +95,7 @@ fn variable(cursor: &mut Cursor<'_>, first: &str, line: u32) -> Result<Variable,
     let align = align.unwrap_or(size);
     let mut out = Variable { space, external, name, element, size, align, initial: Vec::new(), line };
     dimensions(cursor, &mut out)?;
-    out.initial = initial(cursor)?;
+    out.initial = initial(cursor, element)?;
     Ok(out)
 }
 
@@ -123,7 +123,7 @@ fn alignment(cursor: &mut Cursor<'_>) -> Result<usize, ParseError> {
 }
 
 /// `= {1, 2}`, `= 5` or nothing.
-fn initial(cursor: &mut Cursor<'_>) -> Result<Vec<Initial>, ParseError> {
+fn initial(cursor: &mut Cursor<'_>, ty: Type) -> Result<Vec<Initial>, ParseError> {
     let mut out = Vec::new();
     if !cursor.accept('=') {
         return Ok(out);
@@ -135,7 +135,7 @@ fn initial(cursor: &mut Cursor<'_>) -> Result<Vec<Initial>, ParseError> {
             continue;
         }
         if !cursor.peek('}') {
-            out.push(element(cursor)?);
+            out.push(element(cursor, ty)?);
         }
         while open > 0 && cursor.accept('}') {
             open -= 1;
@@ -147,12 +147,12 @@ fn initial(cursor: &mut Cursor<'_>) -> Result<Vec<Initial>, ParseError> {
     }
 }
 
-fn element(cursor: &mut Cursor<'_>) -> Result<Initial, ParseError> {
+fn element(cursor: &mut Cursor<'_>, ty: Type) -> Result<Initial, ParseError> {
     let bits = match cursor.token() {
         Some(Token::Word("generic")) => {
             cursor.advance();
             cursor.expect('(')?;
-            let inner = element(cursor)?;
+            let inner = element(cursor, ty)?;
             cursor.expect(')')?;
             return Ok(inner);
         }
@@ -162,6 +162,7 @@ fn element(cursor: &mut Cursor<'_>) -> Result<Initial, ParseError> {
             return Ok(Initial::Address(name.to_owned(), offset));
         }
         Some(Token::Single(bits)) => u64::from(bits),
+        Some(Token::Double(bits)) if ty == Type::F32 => u64::from((f64::from_bits(bits) as f32).to_bits()),
         Some(Token::Double(bits)) => bits,
         _ => return Ok(Initial::Bits(cursor.signed()? as u64)),
     };
