@@ -18,6 +18,11 @@ pub enum NetworkError {
         /// Shape of the last tensor.
         found: Shape,
     },
+    /// A layer whose output no other reads: its parameters would have no gradient.
+    Unread {
+        /// Name of the operation.
+        layer: String,
+    },
     /// Fewer than two classes, or more than labels can name.
     Classes(usize),
     /// A batch of no samples.
@@ -37,6 +42,9 @@ impl fmt::Display for NetworkError {
                     f,
                     "expected the logits, a vector of {classes} values, as the last tensor made, found {found}"
                 )
+            }
+            Self::Unread { layer } => {
+                write!(f, "layer {layer}: expected another to read its output, found none; leave it out")
             }
             Self::Classes(found) => write!(f, "expected 2 to 65536 classes, found {found}"),
             Self::EmptyBatch => f.write_str("expected a batch of at least one sample, found 0"),

@@ -120,6 +120,9 @@ impl<T: Scalar> Network<T> {
         if logits.0 != last || last == 0 || description.shape(last) != Shape::vector(classes) {
             return Err(NetworkError::Logits { classes, found: description.shape(last) });
         }
+        if let Some(unread) = (1..last).find(|&tensor| description.consumers(tensor).is_empty()) {
+            return Err(NetworkError::Unread { layer: description.nodes()[unread - 1].name.to_string() });
+        }
         if !(2..=1 << 16).contains(&classes) {
             return Err(NetworkError::Classes(classes));
         }

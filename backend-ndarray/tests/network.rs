@@ -308,6 +308,34 @@ fn a_size_is_known_before_anything_is_allocated() {
     assert!(Network::<f32>::size(&"lenet".parse().unwrap(), ImageShape::new(1, 1, 1), 10, 7).is_err());
 }
 
+/// A filter of 3x3 with stride 2 meets an image of one pixel with some of its taps only.
+#[test]
+fn images_shrink_to_one_pixel() {
+    for model in ["resnet-8", "wrn-10-1"] {
+        let image = ImageShape::new(2, 2, 1);
+        for batch in [1, 2, 9] {
+            let mut network = network(model, image, batch, 1);
+            let w = parameters(&network, 0);
+            let mut g = vec![f32::NAN; w.len()];
+            network.set_batch(images(batch, image, 2).view(), &labels(batch, 10)).unwrap();
+            assert!(network.gradient(&w, &mut g, Pass::Clean).unwrap().is_finite());
+            assert!(g.iter().all(|g| g.is_finite()), "{model}, batch {batch}");
+        }
+    }
+}
+
+#[test]
+fn a_layer_that_nobody_reads_is_refused() {
+    let conv = Op::Conv { channels: 3, kernel: 3, stride: 1, padding: 0, bias: false };
+    let refused = Network::<f32>::build(ImageShape::new(5, 5, 1), 4, 2, 1, |g| {
+        let x = g.push(Name::new("stem"), conv, &[Tensor::INPUT])?;
+        g.push(Name::new("dead"), conv, &[x])?;
+        let x = g.push(Name::new("pool"), Op::GlobalAvgPool, &[x])?;
+        g.push(Name::new("head"), Op::Classify { classes: 4 }, &[x])
+    });
+    assert!(matches!(refused, Err(NetworkError::Unread { layer }) if layer == "dead"));
+}
+
 #[test]
 fn what_does_not_fit_is_refused() {
     let image = Shape::new(8, 8, 1);

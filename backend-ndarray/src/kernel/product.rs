@@ -72,7 +72,7 @@ pub fn product<T: Scalar>(
     let largest = |rows: &[u32]| rows.iter().copied().max().map_or(0, |row| row as usize);
     assert_eq!(rows.len(), out_rows.len(), "a product needs as many target rows as rows");
     assert!(columns <= COLUMNS, "a panel has {COLUMNS} columns");
-    assert!(largest(rows) + runs.a_reach() <= a.len(), "a product's rows lead out of A");
+    assert!(largest(rows) + runs.a_reach() <= a.len() || rows.is_empty(), "a product's rows lead out of A");
     assert!(runs.b_reach(COLUMNS) <= b.len(), "a product's runs lead out of B");
     if let Start::Bias(bias) = start {
         assert!(bias.len() >= column + columns, "a product's bias is too short");
