@@ -251,6 +251,14 @@ fn a_checkpoint_with_a_right_checksum_and_wrong_content_is_refused() {
 }
 
 #[test]
+fn a_state_with_two_tensors_of_one_name_cannot_be_written() {
+    let mut checkpoint = checkpoint(vec![1.0]);
+    checkpoint.state.tensors.extend(checkpoint.state.tensors.clone());
+    let error = checkpoint.encode(Path::new("c")).unwrap_err();
+    assert_eq!(error.to_string(), "c: cannot be written: two tensors are named \"weights/a.weight\"");
+}
+
+#[test]
 fn a_place_that_the_run_cannot_be_at_is_refused() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("c.safetensors");

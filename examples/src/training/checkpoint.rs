@@ -92,12 +92,12 @@ pub enum CheckpointError {
         found: String,
     },
     /// The tensors cannot be laid out in a file.
-    #[error("{}: cannot be written: {source}", .path.display())]
+    #[error("{}: cannot be written: {cause}", .path.display())]
     Layout {
         /// The file.
         path: PathBuf,
         /// Why.
-        source: safetensors::SafeTensorError,
+        cause: String,
     },
 }
 
@@ -113,16 +113,21 @@ impl Checkpoint {
     /// The content of the file; `path` says in errors which.
     ///
     /// # Errors
-    /// [`CheckpointError::Layout`], when a tensor's values are not as many as its shape says.
+    /// [`CheckpointError::Layout`], when a tensor's values are not as many as its shape says, or two have one name.
     pub fn encode(&self, path: &Path) -> Result<Vec<u8>, CheckpointError> {
-        let layout = |source| CheckpointError::Layout { path: path.to_owned(), source };
+        let layout = |cause| CheckpointError::Layout { path: path.to_owned(), cause };
         let run = json::line(&self.position);
         let bytes: Vec<Vec<u8>> = self.state.tensors.iter().map(little_endian).collect();
         let mut hash = Sha256::new_with_prefix(&run);
         let mut views = Vec::new();
         for (tensor, bytes) in self.state.tensors.iter().zip(&bytes) {
             add_tensor(&mut hash, &tensor.name, &tensor.shape, bytes);
-            let view = TensorView::new(Dtype::F32, tensor.shape.clone(), bytes).map_err(layout)?;
+            let view = TensorView::new(Dtype::F32, tensor.shape.clone(), bytes)
+                .map_err(|e| layout(e.to_string()))?;
+            // The writer of the format would panic.
+            if views.iter().any(|(name, _)| *name == tensor.name) {
+                return Err(layout(format!("two tensors are named {:?}", tensor.name)));
+            }
             views.push((tensor.name.as_str(), view));
         }
         let names: Vec<_> = views.iter().map(|(name, _)| name).collect();
@@ -133,7 +138,7 @@ impl Checkpoint {
             // safetensors sorts tensors by name: the learner's order is kept here.
             ("order".to_owned(), json::line(&names)),
         ]);
-        safetensors::serialize(views, Some(metadata)).map_err(layout)
+        safetensors::serialize(views, Some(metadata)).map_err(|e| layout(e.to_string()))
     }
 
     /// Reads the checkpoint at `path`.
