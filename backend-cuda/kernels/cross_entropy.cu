@@ -49,15 +49,15 @@ extern "C" __global__ void __launch_bounds__(THREADS) cross_entropy(
     sum = fold<THREADS>(sum, sums, add);
     const double log_sum = double(best.logit) + log(sum);
 
-    if (threadIdx.x == 0) {
-        const double loss = log_sum - (1.0 - smoothing) * double(own[label]) - smoothing * (total / double(classes));
-        results[blockIdx.x] = {loss, best.index == label, 1};
-    }
+    const double loss = log_sum - (1.0 - smoothing) * double(own[label]) - smoothing * (total / double(classes));
+    if (threadIdx.x == 0) results[blockIdx.x] = {loss, best.index == label, 1};
     if (d_logits == nullptr) return;
     const double share = 1.0 / double(gridDim.x);
     for (unsigned int c = threadIdx.x; c < classes; c += THREADS) {
         const double target = smoothing / double(classes) + (c == label ? 1.0 - smoothing : 0.0);
-        d_logits[blockIdx.x * classes + c] = float((exp(double(own[c]) - log_sum) - target) * share);
+        // A softmax can saturate where its loss is infinite, and hide it: such a loss has no gradient.
+        const double d = isfinite(loss) ? (exp(double(own[c]) - log_sum) - target) * share : nan("");
+        d_logits[blockIdx.x * classes + c] = float(d);
     }
 }
 

@@ -19,8 +19,8 @@ use core::{
 use std::{env, error::Error, sync::OnceLock};
 
 use cust::sys::{
-    CUcontext, CUdevice, CUdevice_attribute, CUdeviceptr, CUfunction, CUgraph, CUgraphExec, CUgraphNode,
-    CUjit_option, CUmodule, CUresult, CUstream, CUstreamCaptureMode,
+    CUcontext, CUdevice, CUdevice_attribute, CUdeviceptr, CUevent, CUfunction, CUgraph, CUgraphExec,
+    CUgraphNode, CUjit_option, CUmodule, CUresult, CUstream, CUstreamCaptureMode,
 };
 use libloading::Library;
 
@@ -150,6 +150,11 @@ driver! {
     fn cuStreamCreateWithPriority(stream: *mut CUstream, flags: c_uint, priority: c_int);
     fn cuStreamSynchronize(stream: CUstream);
     fn cuStreamDestroy_v2(stream: CUstream);
+
+    fn cuEventCreate(event: *mut CUevent, flags: c_uint);
+    fn cuEventRecord(event: CUevent, stream: CUstream);
+    fn cuEventElapsedTime(milliseconds: *mut f32, from: CUevent, to: CUevent);
+    fn cuEventDestroy_v2(event: CUevent);
 
     fn cuLaunchKernel(
         function: CUfunction,

@@ -42,6 +42,7 @@ pub struct CudaNetwork {
     values: Vec<DeviceVec<f32>>,
     gradients: Vec<DeviceVec<f32>>,
     statistics: DeviceVec<f32>,
+    remembered: DeviceVec<f32>,
     scratch: DeviceVec<f64>,
     loss: CrossEntropy,
     clean: DeviceLoss,
@@ -99,6 +100,7 @@ impl CudaNetwork {
             tasks,
             values: build::buffers(device, &plan.value_lens, batch)?,
             gradients: build::buffers(device, &plan.gradient_lens, batch)?,
+            remembered: DeviceVec::from_slice(device, &statistics)?,
             statistics: DeviceVec::from_slice(device, &statistics)?,
             scratch: DeviceVec::zeros(device, scratch.div_ceil(size_of::<f64>()).max(1))?,
             loss: CrossEntropy::new(device, classes, batch)?,
@@ -156,6 +158,23 @@ impl CudaNetwork {
     pub fn set_statistics(&mut self, statistics: &[f32]) -> Result<(), CudaError> {
         CudaError::check_length("running statistics", self.statistics.len(), statistics.len())?;
         self.statistics.write(statistics)
+    }
+
+    /// Keeps the running statistics as they are now, for [`CudaNetwork::recall_statistics`]: the clean pass of a step changes
+    /// them although the step may come to nothing. A copy on the device, one launch.
+    ///
+    /// # Errors
+    /// A device that fails.
+    pub fn remember_statistics(&mut self) -> Result<(), CudaError> {
+        self.remembered.copy_from(&self.statistics)
+    }
+
+    /// Makes the running statistics what they were when remembered, or at first.
+    ///
+    /// # Errors
+    /// A device that fails.
+    pub fn recall_statistics(&mut self) -> Result<(), CudaError> {
+        self.statistics.copy_from(&self.remembered)
     }
 
     /// Share of each target spread over all classes, in [0, 1); 0 at first. For training only.

@@ -83,6 +83,41 @@ fn running_statistics_and_evaluation_are_the_hosts() {
     assert_eq!((found.correct, found.count), (expected.correct, expected.count));
 }
 
+/// A step that comes to nothing leaves no trace in them either, if asked.
+#[test]
+fn running_statistics_can_be_recalled() {
+    let Some(turn) = device("running_statistics_can_be_recalled") else { return };
+    let mut twins = twins(&turn, "resnet-8", Shape::new(5, 5, 1), 2);
+    let w = twins.parameters();
+    twins.gradients(&turn, &w, Pass::Clean);
+    let before = twins.device.statistics().unwrap();
+    twins.device.remember_statistics().unwrap();
+    twins.gradients(&turn, &w, Pass::Clean);
+    assert_ne!(twins.device.statistics().unwrap(), before);
+    twins.device.recall_statistics().unwrap();
+    assert_eq!(twins.device.statistics().unwrap(), before);
+}
+
+/// A saturated softmax has a finite gradient where the loss is infinite: the device may not step along it.
+#[test]
+fn a_loss_that_is_not_finite_has_no_gradient() {
+    let Some(turn) = device("a_loss_that_is_not_finite_has_no_gradient") else { return };
+    let image = Shape::vector(2);
+    let mut network = CudaNetwork::build(&turn.device, image, 3, 1, |g| {
+        use sam_core::model::{Graph, Name, Op, Tensor};
+        g.push(Name::new("head"), Op::Dense { outputs: 3 }, &[Tensor::INPUT])
+    })
+    .unwrap();
+    // Logits of -infinity for the label, 0 and 1 for the others.
+    network.set_batch(&[1.0, 0.0], &[0]).unwrap();
+    let w = [0.0, 0.0, 1.0, 0.0, 0.0, 0.0, f32::NEG_INFINITY, 0.0, 0.0];
+    let params = DeviceVec::from_slice(&turn.device, &w).unwrap();
+    let mut grads = Gradient::zeros(&turn.device, w.len()).unwrap();
+    let loss = network.gradient(&params, &mut grads, Pass::Clean).unwrap();
+    assert!(!loss.value().unwrap().is_finite());
+    assert!(grads.values().read().unwrap()[6..].iter().all(|g| g.is_nan()));
+}
+
 /// A smaller batch than the network was built for.
 #[test]
 fn a_part_of_a_batch_counts_alone() {
