@@ -1,13 +1,20 @@
 //! Train, compare and measure with Sharpness-Aware Minimization: what the `sam` command is made of.
 
+#[cfg(feature = "command")]
 pub mod cli;
 pub mod data;
+#[cfg(feature = "command")]
 pub mod experiment;
+#[cfg(feature = "command")]
 pub mod files;
+#[cfg(feature = "command")]
 pub mod interrupt;
+#[cfg(feature = "command")]
 pub mod json;
 pub mod random;
+#[cfg(feature = "command")]
 pub mod report;
+#[cfg(feature = "command")]
 pub mod training;
 
 /// Lower-case hexadecimal digits of `bytes`.
