@@ -1,0 +1,33 @@
+//! What must hold for any bytes at all, one module for each target: `check(bytes)` panics if it does not.
+//!
+//! [`target!`] makes a program of a check: under `cargo fuzz` one that libFuzzer drives, else one that runs a corpus and
+//! mutations of it by itself ([`driver`]).
+
+pub mod arguments;
+pub mod checkpoint;
+pub mod cifar;
+pub mod config;
+pub mod driver;
+pub mod eps_hat;
+pub mod gzip;
+pub mod idx;
+pub mod network;
+pub mod step;
+
+#[path = "../../sam-core/tests/support/method.rs"]
+#[allow(dead_code, missing_docs)]
+mod method;
+
+/// The program of a target.
+#[macro_export]
+macro_rules! target {
+    ($check:path) => {
+        #[cfg(fuzzing)]
+        libfuzzer_sys::fuzz_target!(|data: &[u8]| $check(data));
+
+        #[cfg(not(fuzzing))]
+        fn main() -> std::process::ExitCode {
+            $crate::driver::main($check)
+        }
+    };
+}
