@@ -7,6 +7,7 @@ extern crate std;
 
 mod algebra;
 pub mod ascent;
+pub mod average;
 pub mod combination;
 pub mod descent;
 mod error;
@@ -36,6 +37,7 @@ pub use algebra::GradientAlgebra;
 pub use ascent::friendly::Friendly;
 pub use ascent::stochastic::Stochastic;
 pub use ascent::{AlongGradient, AscentRule};
+pub use average::Average;
 pub use combination::gsam::Gsam;
 pub use combination::wsam::{DecoupledWsam, Wsam};
 pub use combination::{Combination, PerturbedOnly};

@@ -3,7 +3,7 @@
 use core::hint::black_box as seen;
 
 use sam_core::{
-    Adam, Clipped, Descent, LearningRate, Lion, Momentum, Real, RmsProp, Sgd, State, WeightDecay, Words,
+    Adam, Average, Clipped, Descent, LearningRate, Lion, Momentum, Real, RmsProp, Sgd, State, WeightDecay, Words,
     WordsMut,
 };
 
@@ -21,6 +21,8 @@ pub fn exercise<T: Real>() {
     steps(RmsProp::new(one, zero, zero));
     steps(Lion::new(one, one, zero));
     steps(Clipped { base: Lion::new(one, one, zero), max_norm: seen(one) });
+    average(Average::uniform(zero));
+    average(Average::exponential(one, zero));
     let n = seen(5);
     seen((Sgd::<T, [T; 5]>::words(n), Adam::<T, [T; 5]>::words(n)));
     seen((RmsProp::<T, [T; 5]>::words(n), Lion::<T, [T; 5]>::words(n)));
@@ -33,6 +35,12 @@ fn steps<T: Real, D: Descent<[T]> + LearningRate<T> + Momentum<[T]> + State<T>>(
     seen((base.learning_rate(), base.momentum().len()));
     state(&mut base);
     seen(w);
+}
+
+fn average<T: Real>(mut average: Average<T, [T; 5]>) {
+    seen(average.add(&seen([T::ONE; 5])).is_ok());
+    state(&mut average);
+    seen((average.mean().len(), average.count()));
 }
 
 pub fn state<T: Real>(of: &mut impl State<T>) {

@@ -1,0 +1,84 @@
+//! Averages of weights against their definitions in f64.
+
+use proptest::{collection::vec, prelude::*};
+use sam_core::{Average, LengthMismatch, State, Words, WordsMut, average::Weighting};
+
+const N: usize = 3;
+
+/// What each of `count` steps counts, from the definition: 1 for each, or less by `decay` a step.
+fn weights(weighting: Weighting<f64>, count: usize) -> Vec<f64> {
+    let Weighting::Exponential { decay } = weighting else {
+        return vec![1.0 / count as f64; count];
+    };
+    let mut weights: Vec<f64> = Vec::new();
+    for n in 1..=count {
+        let share = (1.0 - decay).max(1.0 / n as f64);
+        weights.iter_mut().for_each(|weight| *weight *= 1.0 - share);
+        weights.push(share);
+    }
+    weights
+}
+
+fn weighting() -> impl Strategy<Value = Weighting<f64>> {
+    prop_oneof![Just(Weighting::Uniform), (0.0..1.0f64).prop_map(|decay| Weighting::Exponential { decay })]
+}
+
+fn average(weighting: Weighting<f64>, steps: &[[f64; N]]) -> Average<f64, [f64; N]> {
+    let mut average = Average::uniform([f64::NAN; N]);
+    average.weighting = weighting;
+    steps.iter().for_each(|w| average.add(w).unwrap());
+    average
+}
+
+proptest! {
+    #[test]
+    fn is_the_weighted_mean(weighting in weighting(), steps in vec(prop::array::uniform3(-10.0..10.0f64), 1..60)) {
+        let average = average(weighting, &steps);
+        let weights = weights(weighting, steps.len());
+        prop_assert!((weights.iter().sum::<f64>() - 1.0).abs() < 1e-12);
+        for (i, found) in average.mean().iter().enumerate() {
+            let expected: f64 = weights.iter().zip(&steps).map(|(weight, w)| weight * w[i]).sum();
+            prop_assert!((found - expected).abs() < 1e-12 * 10.0, "{found} instead of {expected}");
+        }
+        prop_assert_eq!(average.count(), steps.len() as u64);
+    }
+
+    #[test]
+    fn of_constant_weights_is_those_weights(weighting in weighting(), w in prop::array::uniform3(-1e30..1e30f64), n in 1..50usize) {
+        let average = average(weighting, &vec![w; n]);
+        prop_assert_eq!(average.mean(), w);
+    }
+
+    #[test]
+    fn goes_on_from_saved_state(weighting in weighting(), steps in vec(prop::array::uniform3(-10.0..10.0f64), 2..20), at in 1..19usize) {
+        let (before, after) = steps.split_at(at.min(steps.len() - 1));
+        let first = average(weighting, before);
+        let (mut mean, mut count) = (Vec::new(), 0);
+        first.save(&mut |_, piece| {
+            match piece {
+                Words::Reals(reals) => mean = reals.to_vec(),
+                Words::Counts(counts) => count = counts[0],
+            }
+            Ok::<_, ()>(())
+        }).unwrap();
+        let mut second = average(weighting, &[]);
+        second.load(&mut |_, piece| {
+            match piece {
+                WordsMut::Reals(reals) => reals.copy_from_slice(&mean),
+                WordsMut::Counts(counts) => counts[0] = count,
+            }
+            Ok::<_, ()>(())
+        }).unwrap();
+        after.iter().for_each(|w| second.add(w).unwrap());
+        let whole = average(weighting, &steps);
+        prop_assert_eq!(second.mean(), whole.mean());
+    }
+}
+
+#[test]
+fn another_length_is_refused_and_changes_nothing() {
+    let mut average = average(Weighting::Uniform, &[[1.0, 2.0, 3.0]]);
+    let error = average.add(&[1.0; 2]).unwrap_err();
+    assert_eq!(error, LengthMismatch { buffer: "average's buffer", expected: 2, found: 3 });
+    assert_eq!((average.mean(), average.count()), (&[1.0, 2.0, 3.0][..], 1));
+}
