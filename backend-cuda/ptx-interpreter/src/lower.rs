@@ -17,8 +17,8 @@ use scope::{Binding, Scope};
 
 /// Instructions that one kernel may have with all its functions in place.
 const MAX_CODE: usize = 1 << 20;
-/// Bytes of shared or local memory that a kernel may declare.
-const MAX_MEMORY: usize = 1 << 24;
+/// Bytes of shared memory, and of local memory for a thread, that a kernel may declare: the most that a device has.
+const MAX_MEMORY: usize = 512 << 10;
 /// Functions inside functions; deeper is taken for recursion, which has no place to be put.
 const MAX_CALLS: usize = 32;
 

@@ -85,6 +85,11 @@ pub fn run(
     checks: Checks,
 ) -> Result<u64, Fault> {
     let threads = threads(launch.block);
+    if threads > MAX_THREADS {
+        let detail = format!("blocks of {threads} threads, the most is {MAX_THREADS}");
+        let (kind, kernel, line) = (FaultKind::Undefined, kernel.name.clone(), 0);
+        return Err(Fault { kind, kernel, line, block: [0; 3], thread: [0; 3], detail });
+    }
     let shared = Region::new(kernel.shared.next_multiple_of(16) + launch.dynamic_shared);
     let mut block =
         Block { kernel, launch, checks, heap, shared, clock: *clock, arrivals: [0; 16], instructions: 0 };

@@ -65,18 +65,30 @@ impl Region {
         Ok(offset as usize)
     }
 
-    /// Up to eight bytes of a checked range, as a little-endian number.
+    /// One, two, four or eight bytes of a checked range, as a little-endian number.
     #[inline]
     pub fn load(&self, at: usize, bytes: usize) -> u64 {
-        let mut out = [0; 8];
-        out[..bytes].copy_from_slice(&self.bytes[at..at + bytes]);
-        u64::from_le_bytes(out)
+        // Fixed sizes are single moves; a copy of any length is a call.
+        fn fixed<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
+            std::array::from_fn(|i| bytes[at..at + N][i])
+        }
+        match bytes {
+            4 => u32::from_le_bytes(fixed(&self.bytes, at)).into(),
+            8 => u64::from_le_bytes(fixed(&self.bytes, at)),
+            2 => u16::from_le_bytes(fixed(&self.bytes, at)).into(),
+            _ => self.bytes[at].into(),
+        }
     }
 
-    /// Writes the low bytes of `value` to a checked range.
+    /// Writes the one, two, four or eight low bytes of `value` to a checked range.
     #[inline]
     pub fn store(&mut self, at: usize, bytes: usize, value: u64) {
-        self.bytes[at..at + bytes].copy_from_slice(&value.to_le_bytes()[..bytes]);
+        match bytes {
+            4 => self.bytes[at..at + 4].copy_from_slice(&(value as u32).to_le_bytes()),
+            8 => self.bytes[at..at + 8].copy_from_slice(&value.to_le_bytes()),
+            2 => self.bytes[at..at + 2].copy_from_slice(&(value as u16).to_le_bytes()),
+            _ => self.bytes[at] = value as u8,
+        }
     }
 
     /// Whether an aligned range of up to 16 bytes was written.
@@ -111,8 +123,19 @@ impl Region {
     pub fn write(&mut self, offset: u64, bytes: usize) -> Option<&mut [u8]> {
         let start = usize::try_from(offset).ok()?;
         let end = start.checked_add(bytes).filter(|&end| end <= self.bytes.len())?;
-        self.set_defined(start, end, |_| true);
+        self.define_range(start, end);
         self.bytes.get_mut(start..end)
+    }
+
+    /// Marks bytes `start..end` as written, whole words of bits at a time.
+    fn define_range(&mut self, start: usize, end: usize) {
+        let (first, last) = (start.next_multiple_of(64).min(end), end / 64 * 64);
+        if first >= last {
+            return self.set_defined(start, end, |_| true);
+        }
+        self.set_defined(start, first, |_| true);
+        self.defined[first / 64..last / 64].fill(u64::MAX);
+        self.set_defined(last, end, |_| true);
     }
 
     /// Marks bytes `start..end` as written where `written(i)` says so for the i-th of them.

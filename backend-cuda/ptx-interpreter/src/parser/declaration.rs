@@ -152,9 +152,10 @@ fn element(cursor: &mut Cursor<'_>, ty: Type) -> Result<Initial, ParseError> {
         Some(Token::Word("generic")) => {
             cursor.advance();
             cursor.expect('(')?;
-            let inner = element(cursor, ty)?;
+            let name = cursor.word()?.to_owned();
+            let offset = if cursor.peek('+') || cursor.peek('-') { cursor.signed()? } else { 0 };
             cursor.expect(')')?;
-            return Ok(inner);
+            return Ok(Initial::Address(name, offset));
         }
         Some(Token::Word(name)) => {
             cursor.advance();

@@ -45,6 +45,8 @@ fn errors_say_where_and_what() {
     assert!(load(".target sm_x").unwrap_err().contains("sm_NN"));
     assert!(load(".version 8.0 .address_size 32").unwrap_err().contains("only 64"));
     assert!(load(&"{".repeat(10_000)).is_err());
+    let generic = format!("{HEAD}.global .u64 x = {}", "generic(".repeat(100_000));
+    assert!(load(&generic).is_err());
     let nested = format!("{HEAD}.entry k() {}", "{".repeat(10_000));
     assert!(load(&nested).unwrap_err().contains("nested"));
 }
