@@ -5,7 +5,6 @@ pub mod cli;
 pub mod data;
 #[cfg(feature = "command")]
 pub mod experiment;
-#[cfg(feature = "command")]
 pub mod files;
 #[cfg(feature = "command")]
 pub mod interrupt;
