@@ -55,7 +55,7 @@ impl Case {
 
     fn check<R: Real>(&self, tolerance: f64) {
         let Ok(norm) = Norm::from_p(self.p) else {
-            assert!(!(self.p >= 1.0), "p = {} was refused", self.p);
+            assert!(self.p.is_nan() || self.p < 1.0, "p = {} was refused", self.p);
             return;
         };
         assert!(self.p >= 1.0, "p = {} was accepted", self.p);
@@ -91,7 +91,7 @@ impl Case {
             return;
         }
         let (norm, eps) = reference(self.p, eta, rho, &before, &wide_g);
-        let tolerance = tolerance * self.p.min(64.0).max(8.0);
+        let tolerance = tolerance * self.p.clamp(8.0, 64.0);
         let close = |found: f64, expected: f64, scale: f64| {
             // What is below the smallest normal number has fewer digits.
             (found - expected).abs() <= tolerance * scale + R::narrow(1e-37).widen()
