@@ -1,7 +1,12 @@
 //! Kernels in the form that is executed: operands are numbers of columns, labels are positions.
 
+mod collective;
+mod transfer;
+
+pub use collective::{Barrier, Reduction, Shuffle, ShuffleMode, Vote};
+pub use transfer::{Atomic, Transfer};
+
 use crate::alu::{Binary, Compare, Conversion, Ternary, Unary};
-use crate::ast::Space;
 use crate::column::Lanes;
 
 /// Number of a column in a warp's registers.
@@ -238,50 +243,6 @@ pub enum Op {
     Trap,
 }
 
-/// A load or a store of one to four values.
-#[derive(Debug, Clone)]
-pub struct Transfer {
-    /// Where.
-    pub space: Space,
-    /// Bytes of one value.
-    pub bytes: u8,
-    /// Number of values.
-    pub count: u8,
-    /// Whether loaded values are sign-extended.
-    pub signed: bool,
-    /// Bits of the registers that receive them.
-    pub width: u8,
-    /// Volatile, relaxed, acquire or release: ordered by itself, so that it is no race.
-    pub strong: bool,
-    /// Column of the address.
-    pub base: Register,
-    /// Added to the address.
-    pub offset: i64,
-    /// Columns of the values.
-    pub values: [Register; 4],
-}
-
-/// An atomic read-modify-write.
-#[derive(Debug, Clone)]
-pub struct Atomic {
-    /// Where.
-    pub space: Space,
-    /// Bytes of the value.
-    pub bytes: u8,
-    /// New value from the old one, `b` and `c`.
-    pub f: Ternary,
-    /// Receives the old value.
-    pub d: Option<Register>,
-    /// Column of the address.
-    pub base: Register,
-    /// Added to the address.
-    pub offset: i64,
-    /// Sources.
-    pub b: Register,
-    /// Second source of compare-and-swap.
-    pub c: Register,
-}
-
 /// Addition or subtraction in a chain of carries, perhaps of a product.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Carry {
@@ -326,65 +287,4 @@ impl Logic {
             Self::Xor => a ^ b,
         }
     }
-}
-
-/// A barrier of the block.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Barrier {
-    /// Which of the sixteen.
-    pub id: Register,
-    /// Threads that take part; all without it.
-    pub threads: Option<Register>,
-    /// Only announces arrival.
-    pub arrive: bool,
-    /// Reduces a predicate over the threads.
-    pub reduce: Option<(Reduction, Condition)>,
-}
-
-/// Result of a barrier's reduction.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(missing_docs, reason = "named as in PTX")]
-pub enum Reduction {
-    And(Predicate),
-    Or(Predicate),
-    Popc(Register),
-}
-
-/// Exchange between the lanes of a warp.
-#[derive(Debug, Clone)]
-pub struct Shuffle {
-    /// Which lane a lane reads.
-    pub mode: ShuffleMode,
-    /// Result.
-    pub d: Register,
-    /// Set where the source lane was in range.
-    pub p: Option<Predicate>,
-    /// Value that the lane offers.
-    pub a: Register,
-    /// Lane or distance.
-    pub b: Register,
-    /// Segment mask and clamp.
-    pub c: Register,
-    /// Lanes that take part.
-    pub members: Register,
-}
-
-/// See the PTX manual's `shfl.sync`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(missing_docs, reason = "named as in PTX")]
-pub enum ShuffleMode {
-    Up,
-    Down,
-    Bfly,
-    Idx,
-}
-
-/// Votes of a warp.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(missing_docs, reason = "named as in PTX")]
-pub enum Vote {
-    All,
-    Any,
-    Uni,
-    Ballot,
 }
