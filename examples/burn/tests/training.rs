@@ -1,0 +1,25 @@
+//! The program itself.
+
+use std::process::Command;
+
+#[test]
+fn both_methods_learn_the_digits() {
+    let output = Command::new(env!("CARGO_BIN_EXE_sam-on-burn")).args(["digits", "5"]).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let rows: Vec<Vec<&str>> = text.lines().skip(2).map(|line| line.split_whitespace().collect()).collect();
+    // 1200 images are 38 batches of 32.
+    let counts: Vec<_> = rows.iter().map(|row| (row[0], row[1], row[2])).collect();
+    assert_eq!(counts, [("SGD", "5", "190"), ("SGD", "10", "380"), ("SAM", "5", "380")], "{text}");
+    for row in rows {
+        let error: f64 = row[4].parse().unwrap();
+        assert!(error < 60.0, "guessing is wrong nine times out of ten:\n{text}");
+    }
+}
+
+#[test]
+fn an_unknown_data_set_is_refused() {
+    let output = Command::new(env!("CARGO_BIN_EXE_sam-on-burn")).arg("letters").output().unwrap();
+    assert!(!output.status.success());
+    assert!(String::from_utf8_lossy(&output.stderr).contains("expected digits"));
+}
