@@ -8,6 +8,11 @@ use burn::tensor::{Bool, Tensor};
 #[derive(Clone, Debug)]
 pub(crate) struct Index(Vec<(ParamId, usize)>);
 
+/// What to do with a parameter's gradient, whatever its rank.
+pub(crate) trait Visit {
+    fn at<const D: usize>(&mut self, id: ParamId);
+}
+
 impl Index {
     pub fn of<M: Module>(module: &M) -> Self {
         let mut collect = Self(Vec::new());
@@ -15,18 +20,25 @@ impl Index {
         collect
     }
 
+    /// Visits every parameter, in the module's order.
+    pub fn each<V: Visit>(&self, mut visit: V) -> V {
+        for &(id, rank) in &self.0 {
+            match rank {
+                1 => visit.at::<1>(id),
+                2 => visit.at::<2>(id),
+                3 => visit.at::<3>(id),
+                4 => visit.at::<4>(id),
+                5 => visit.at::<5>(id),
+                6 => visit.at::<6>(id),
+                _ => unreachable!("BurnSpace::new refuses a rank of {rank}"),
+            }
+        }
+        visit
+    }
+
     /// Whether all gradients are finite, on their device; `None` where there is none.
     pub fn finite(&self, grads: &GradientsParams) -> Option<Tensor<1, Bool>> {
-        let each = self.0.iter().filter_map(|&(id, rank)| match rank {
-            1 => finite::<1>(grads, id),
-            2 => finite::<2>(grads, id),
-            3 => finite::<3>(grads, id),
-            4 => finite::<4>(grads, id),
-            5 => finite::<5>(grads, id),
-            6 => finite::<6>(grads, id),
-            _ => unreachable!("BurnSpace::new refuses a rank of {rank}"),
-        });
-        each.reduce(Tensor::bool_and)
+        self.each(Finite { grads, all: None }).all
     }
 
     /// The largest rank.
@@ -41,6 +53,19 @@ impl ModuleVisitor for Index {
     }
 }
 
-fn finite<const D: usize>(grads: &GradientsParams, id: ParamId) -> Option<Tensor<1, Bool>> {
-    Some(grads.get::<D>(id)?.is_finite().all())
+struct Finite<'a> {
+    grads: &'a GradientsParams,
+    all: Option<Tensor<1, Bool>>,
+}
+
+impl Visit for Finite<'_> {
+    fn at<const D: usize>(&mut self, id: ParamId) {
+        if let Some(g) = self.grads.get::<D>(id) {
+            let finite = g.is_finite().all();
+            self.all = Some(match self.all.take() {
+                None => finite,
+                Some(before) => before.bool_and(finite),
+            });
+        }
+    }
 }

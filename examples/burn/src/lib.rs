@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod algebra;
 mod descent;
 mod gradients;
 pub mod network;

@@ -76,6 +76,10 @@ impl<M: Module> BurnSpace<M> {
         }
         Ok(Self { index, perturbed: None, clean: None, module: PhantomData })
     }
+
+    pub(crate) fn index(&self) -> &Index {
+        &self.index
+    }
 }
 
 impl<M: Module> ParamSpace for BurnSpace<M> {
