@@ -1,4 +1,4 @@
-//! Networks on the CPU behind `sam-core`'s gradient oracle, on [`ndarray`] arrays.
+#![doc = include_str!("../README.md")]
 
 mod arena;
 mod error;
