@@ -125,14 +125,17 @@ where
     O::Error: fmt::Display,
 {
     let (mut w, mut g) = (vec![0.0; parameters], vec![0.0; parameters]);
-    let mut first = [0];
-    while from.read(&mut first)? == 1 {
-        let pass = if first == [0] { Pass::Clean } else { Pass::Perturbed };
+    while let Some(first) = first_byte(&mut from)? {
+        let pass = match first {
+            0 => Pass::Clean,
+            1 => Pass::Perturbed,
+            found => {
+                return refuse(&mut to, format!("expected a request beginning with 0 or 1, found {found}"));
+            }
+        };
         let found = u64::from_le_bytes(read_array(&mut from)?);
         if found != parameters as u64 {
-            let message = format!("expected {parameters} parameters, found {found}");
-            write_message(&mut to, &message)?;
-            return Err(io::Error::new(io::ErrorKind::InvalidData, message));
+            return refuse(&mut to, format!("expected {parameters} parameters, found {found}"));
         }
         read_numbers(&mut from, &mut w)?;
         match oracle.gradient(&w, &mut g, pass) {
@@ -146,6 +149,22 @@ where
         }
     }
     Ok(())
+}
+
+/// The next byte, or `None` where the input has ended.
+fn first_byte(from: &mut impl Read) -> io::Result<Option<u8>> {
+    let mut first = [0];
+    match from.read_exact(&mut first) {
+        Ok(()) => Ok(Some(first[0])),
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Tells the other side, and gives up: what comes next belongs to nobody knows what.
+fn refuse(to: &mut impl Write, message: String) -> io::Result<()> {
+    write_message(to, &message)?;
+    Err(io::Error::new(io::ErrorKind::InvalidData, message))
 }
 
 fn write_message(to: &mut impl Write, message: &str) -> io::Result<()> {

@@ -103,12 +103,14 @@ fn a_short_answer_is_no_answer() {
 }
 
 #[test]
-fn the_server_refuses_another_number_of_parameters() {
+fn the_server_refuses_what_is_no_request() {
+    let unused = || FnOracle(|_: &[f64], _: &mut [f64], _| Ok::<_, String>(0.0));
     let request = [&[0u8][..], &u64::MAX.to_le_bytes()].concat();
     let mut answer = Vec::new();
-    let oracle = FnOracle(|_: &[f64], _: &mut [f64], _| Ok::<_, String>(0.0));
-    let error = serve(2, oracle, &request[..], &mut answer).unwrap_err();
+    let error = serve(2, unused(), &request[..], &mut answer).unwrap_err();
     assert!(error.to_string().contains("expected 2 parameters"), "{error}");
+    let error = serve(2, unused(), &[9u8][..], &mut Vec::new()).unwrap_err();
+    assert!(error.to_string().contains("beginning with 0 or 1, found 9"), "{error}");
     let error = RemoteOracle::new(&answer[..], io::sink())
         .gradient(&[0.0; 2], &mut [0.0; 2], Pass::Clean)
         .unwrap_err();
