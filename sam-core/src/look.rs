@@ -24,6 +24,25 @@ use crate::{
 ///
 /// Norms are those of the whole gradient, as in the paper. Cost: 1 + 1/k gradients a step, two words a
 /// weight. `k = 1` is [`Sam`](crate::Sam), bit for bit.
+///
+/// ```
+/// use sam_core::{Adam, Look, LookSam, Rule, SliceSpace};
+///
+/// let mut sam = LookSam {
+///     space: SliceSpace::new([0.0; 2]),
+///     rule: Rule::l2(0.05),
+///     look: Look::new(5, 0.7, [0.0; 2], [0.0; 2]),
+///     base: Adam::adamw(0.1, 0.01, [0.0; 2], [0.0; 2]),
+/// };
+/// let (mut w, mut g, mut gradients) = ([3.0f64, -2.0], [0.0; 2], 0);
+/// for _ in 0..10 {
+///     sam.step_with(&mut w[..], &mut g[..], |w, g, _| {
+///         gradients += 1;
+///         Ok::<_, ()>(g.copy_from_slice(w))
+///     }).unwrap();
+/// }
+/// assert_eq!(gradients, 12);
+/// ```
 #[derive(Clone, Debug)]
 pub struct LookSam<S: GradientAlgebra, D, B> {
     /// The storage of the parameters.

@@ -46,6 +46,23 @@ pub trait RepeatedAscent: ParamSpace {
 ///
 /// Cost: `steps + 1` gradients a step, one word a weight. Of the report, `norm` is the clean gradient's,
 /// `perturbed` the loss at the last point.
+///
+/// ```
+/// use sam_core::{MultiStepSam, Rule, Sgd, SliceSpace};
+///
+/// let mut sam = MultiStepSam {
+///     space: SliceSpace::new([0.0; 2]),
+///     rule: Rule::l2(0.5),
+///     steps: 3,
+///     rate: 0.2,
+///     base: Sgd::new(0.1),
+///     eps: [0.0; 2],
+/// };
+/// let (mut w, mut g) = ([3.0f64, -4.0], [0.0; 2]);
+/// sam.step_with(&mut w[..], &mut g[..], |w, g, _| Ok::<_, ()>(g.copy_from_slice(w))).unwrap();
+/// // Three steps of 0.2 would end outside: the last gradient is taken on the ball, 0.5 further out than w.
+/// assert!((g[0] - 3.3).abs() < 1e-15);
+/// ```
 #[derive(Clone, Debug)]
 pub struct MultiStepSam<S: RepeatedAscent, D, B> {
     /// The storage of the parameters.

@@ -87,6 +87,23 @@ impl core::error::Error for InvalidExponent {}
 
 /// The ball that the perturbation lives in: `||T^-1 eps||_p <= rho`, where `T` is the identity (SAM) or the
 /// diagonal `|w| + eta` (ASAM, Kwon et al., ICML 2021).
+///
+/// ```
+/// use sam_core::{Norm, Rule, kernel::{Ascent, dual_norm}};
+///
+/// let (w, g) = ([1.0, -2.0], [3.0f64, 4.0]);
+/// let eps = |rule: Rule<f64>| {
+///     let ascent = Ascent::new(&rule, &dual_norm(&rule, &w, &g));
+///     [ascent.eps(0, w[0], g[0]), ascent.eps(1, w[1], g[1])]
+/// };
+/// let [a, b] = eps(Rule::l2(0.5));
+/// assert!((a - 0.3).abs() < 1e-15 && (b - 0.4).abs() < 1e-15); // rho g / ||g||
+/// assert_eq!(eps(Rule::linf(0.5)), [0.5, 0.5]); // rho sign(g)
+/// assert_eq!(eps(Rule::l1(0.5)), [0.0, 0.5]); // all of rho where |g| is largest
+/// let [a, b] = eps(Rule::new(0.5, Norm::from_p(3.0)?));
+/// assert!((a.powi(3) + b.powi(3) - 0.125).abs() < 1e-15); // always ||eps||_p = rho
+/// # Ok::<(), sam_core::InvalidExponent>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Rule<R> {
     /// Radius, in the units of the weights (SAM) or relative to them (ASAM). 0 is the base optimizer, bit

@@ -11,6 +11,21 @@ use crate::{
 /// Sharpness-Aware Minimization (algorithm 1 of the paper) around a base optimizer.
 ///
 /// Cost of a step: two gradients, and what the storage and the base optimizer say of themselves.
+///
+/// ```
+/// use sam_core::{Norm, Outcome, Rule, Sam, Sgd, SliceSpace};
+///
+/// let (mut w, mut g) = ([3.0f64, -4.0], [0.0; 2]);
+/// let mut sam = Sam { space: SliceSpace::new([0.0; 2]), rule: Rule::l2(0.5), base: Sgd::new(0.1) };
+/// // Half the square: the gradient is w, its length 5, and the second one is taken 0.5 further out.
+/// let step = sam.step_with(&mut w[..], &mut g[..], |w, g, _pass| {
+///     g.copy_from_slice(w);
+///     Ok::<_, ()>(0.5 * (w[0] * w[0] + w[1] * w[1]))
+/// })?;
+/// assert_eq!((step.clean, step.norm.value(), step.outcome), (12.5, 5.0, Outcome::Descended));
+/// assert!((w[0] - (3.0 - 0.1 * 3.3)).abs() < 1e-15);
+/// # Ok::<(), sam_core::StepError<sam_core::LengthMismatch, (), sam_core::LengthMismatch>>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Sam<S: ParamSpace, D> {
     /// The storage of the parameters.

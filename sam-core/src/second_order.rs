@@ -53,6 +53,28 @@ pub trait DifferentiableAscent: GradientAlgebra {
 ///
 /// Cost: 2 gradients and 1 Hessian-vector product a step (2 more gradients with
 /// [`FiniteDifference`](difference::FiniteDifference)), two words a weight.
+///
+/// ```
+/// use sam_core::second_order::difference::FiniteDifference;
+/// use sam_core::{FnOracle, Rule, SecondOrderSam, Sgd, SliceSpace};
+///
+/// let gradient = FnOracle(|w: &[f64], g: &mut [f64], _| {
+///     g.copy_from_slice(&[w[0], 10.0 * w[1]]);
+///     Ok::<_, ()>(0.5 * (w[0] * w[0] + 10.0 * w[1] * w[1]))
+/// });
+/// let mut oracle = FiniteDifference::double(gradient, [[0.0; 2]; 2]);
+/// let mut sam = SecondOrderSam {
+///     space: SliceSpace::new([0.0; 2]),
+///     rule: Rule::l2(0.05),
+///     base: Sgd::new(0.05),
+///     buffers: [[0.0; 2]; 2],
+/// };
+/// let (mut w, mut g) = ([3.0f64, -2.0], [0.0; 2]);
+/// for _ in 0..200 {
+///     sam.step(&mut w[..], &mut g[..], &mut oracle).unwrap();
+/// }
+/// assert!(w[0].abs() < 0.1 && w[1].abs() < 0.1);
+/// ```
 #[derive(Clone, Debug)]
 pub struct SecondOrderSam<S: DifferentiableAscent, D, B> {
     /// The storage of the parameters.

@@ -49,6 +49,20 @@ pub enum Scope {
 /// With one segment, or with any number of segments alike and [`Scope::Global`], it is the slice space, bit
 /// for bit. Memory: one word a weight, and the table. Traffic: with [`Scope::Segment`] one more read than
 /// with [`Scope::Global`]. The reported norm is the global one in both cases.
+///
+/// ```
+/// use sam_core::{Rule, Sam, Scope, Segment, SegmentedSpace, Sgd};
+///
+/// // Two weights, perturbed, and their bias, not.
+/// let segments = [Segment::new(2), Segment::fixed(1)];
+/// let space = SegmentedSpace::new(Scope::Global, segments, [0.0; 3]);
+/// let mut sam = Sam { space, rule: Rule::l2(0.5), base: Sgd::new(0.1) };
+/// let mut w = [3.0f64, -4.0, 7.0];
+/// let up = sam.ascend(&mut w[..], &[3.0, -4.0, 1.0])?;
+/// assert_eq!(up.params()[2], 7.0);
+/// assert!((up.params()[0] - 3.3).abs() < 1e-15);
+/// # Ok::<(), sam_core::LengthMismatch>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct SegmentedSpace<T, B, L> {
     /// Whose norm.

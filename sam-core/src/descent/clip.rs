@@ -8,6 +8,16 @@ use crate::{Descent, Real, Rule, kernel, state::state_of_fields};
 /// Clipping belongs here and not before the ascent, where the norm cancels out. No constant is added to the
 /// norm, so a clipped gradient has norm `max_norm`. Traffic: 1 read, and where it clips 1 read and 1 write
 /// more, a weight.
+///
+/// ```
+/// use sam_core::{Clipped, Descent, Sgd};
+///
+/// let mut base = Clipped { base: Sgd::new(1.0), max_norm: 1.0 };
+/// let mut w = [0.0f64; 2];
+/// base.descend(&mut w, &mut [3.0, -4.0])?;
+/// assert!((w[0] + 0.6).abs() < 1e-15 && (w[1] - 0.8).abs() < 1e-15);
+/// # Ok::<(), sam_core::LengthMismatch>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Clipped<T, D> {
     /// The base optimizer.

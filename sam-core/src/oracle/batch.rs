@@ -111,6 +111,30 @@ impl<T: Real, B: Batch<T>, M: AsMut<[T]>> Batch<T> for MicroBatches<B, M> {
 ///
 /// Cost: 2 gradients for each, one word a weight. The loss is the one at the perturbed parameters. A clean
 /// gradient that is not finite is passed on as it is, for whoever checks the sum.
+///
+/// ```
+/// use std::ops::Range;
+/// use sam_core::{Batch, MicroBatches, Pass, Plain, Rule, SamGradient, Sgd, SliceSpace};
+///
+/// struct Mean([f64; 4]);
+/// impl Batch<f64> for Mean {
+///     type Error = ();
+///     fn samples(&self) -> usize { 4 }
+///     fn gradient_of(&mut self, part: Range<usize>, w: &[f64], g: &mut [f64], _: Pass) -> Result<f64, ()> {
+///         let part = &self.0[part];
+///         g[0] = part.iter().map(|x| w[0] - x).sum::<f64>() / part.len() as f64;
+///         Ok(0.0)
+///     }
+/// }
+///
+/// // Groups of two: one climbs to -0.5, the other to 0.5, where the whole batch would stay in the middle.
+/// let sam = SamGradient { inner: Mean([1.0, 3.0, -1.0, -3.0]), rule: Rule::l2(0.5), perturbed: [0.0] };
+/// let mut groups = MicroBatches { inner: sam, size: 2, sum: [0.0] };
+/// let mut plain = Plain { space: SliceSpace::new([0.0]), base: Sgd::new(0.1) };
+/// let (mut w, mut g) = ([0.0], [0.0]);
+/// plain.step(&mut w[..], &mut g[..], &mut groups).unwrap();
+/// assert_eq!(g, [0.0]); // (-2.5 + 2.5) / 2
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct SamGradient<T, B, M> {
     /// The mini-batch.

@@ -3,6 +3,15 @@
 use crate::{GradientOracle, Pass};
 
 /// Counts the gradient evaluations that pass through it; failed ones count too.
+///
+/// ```
+/// use sam_core::{CountingOracle, FnOracle, Rule, Sam, Sgd, SliceSpace};
+///
+/// let mut oracle = CountingOracle::new(FnOracle(|w: &[f64], g: &mut [f64], _| Ok::<_, ()>(g.copy_from_slice(w))));
+/// let mut sam = Sam { space: SliceSpace::new([0.0]), rule: Rule::l2(0.05), base: Sgd::new(0.1) };
+/// sam.step(&mut [1.0], &mut [0.0], &mut oracle).unwrap();
+/// assert_eq!((oracle.clean, oracle.perturbed, oracle.total()), (1, 1, 2));
+/// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct CountingOracle<O> {
     /// The oracle that does the work.

@@ -8,6 +8,16 @@ use crate::{GradientOracle, Pass, Real};
 ///
 /// Outside the ascent, as eq. 1 is written, the penalty is the base optimizer's
 /// [`WeightDecay::Coupled`](crate::WeightDecay::Coupled) with `decay = 2 * lambda`.
+///
+/// ```
+/// use sam_core::{FnOracle, GradientOracle, Pass, Penalty};
+///
+/// let nothing = FnOracle(|_: &[f64], g: &mut [f64], _| { g.fill(0.0); Ok::<_, ()>(0.0) });
+/// let mut oracle = Penalty { inner: nothing, lambda: 0.5 };
+/// let mut g = [0.0; 2];
+/// assert_eq!(oracle.gradient(&[3.0, -4.0], &mut g, Pass::Clean), Ok(12.5));
+/// assert_eq!(g, [3.0, -4.0]);
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Penalty<T, O> {
     /// The oracle without penalty.

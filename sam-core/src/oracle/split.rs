@@ -6,6 +6,23 @@ use crate::{GradientOracle, Pass};
 /// mini-batch, or on the previous one.
 ///
 /// With a quarter of the batch in the clean pass a step costs 1.25 gradients.
+///
+/// ```
+/// use sam_core::{FnOracle, Pass, Rule, Sam, Sgd, SliceSpace, SplitOracle};
+///
+/// let samples = [1.0f64, 2.0, 3.0, 6.0];
+/// let mean = |part: &'static [f64]| {
+///     FnOracle(move |w: &[f64], g: &mut [f64], _: Pass| {
+///         g[0] = part.iter().map(|x| w[0] - x).sum::<f64>() / part.len() as f64;
+///         Ok::<_, ()>(())
+///     })
+/// };
+/// let mut oracle = SplitOracle { clean: mean(&[1.0]), perturbed: mean(&[1.0, 2.0, 3.0, 6.0]) };
+/// let (mut w, mut g) = ([0.0], [0.0]);
+/// let mut sam = Sam { space: SliceSpace::new([0.0]), rule: Rule::l2(0.5), base: Sgd::new(0.1) };
+/// sam.step(&mut w[..], &mut g[..], &mut oracle).unwrap();
+/// assert_eq!((g[0], w[0]), (-3.5, 0.35000000000000003)); // at -0.5, of all four samples
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct SplitOracle<C, P> {
     /// Asked in the clean pass.

@@ -17,6 +17,19 @@ use crate::{Descent, FnOracle, GradientOracle, Momentum, ParamSpace, Pass, Rule,
 /// Cost: 1 gradient a step, no buffer of its own. Before the first step `v = 0`: the step is the base
 /// optimizer's. `w` holds the unperturbed parameters between steps. A momentum that is not finite ends the
 /// step with [`Outcome::NonFinite`](crate::Outcome::NonFinite).
+///
+/// ```
+/// use sam_core::{MomentumSam, Rule, Sgd, SliceSpace};
+///
+/// let base = Sgd::new(0.1).with_momentum(0.9, [0.0; 2]);
+/// let mut sam = MomentumSam { space: SliceSpace::new([0.0; 2]), rule: Rule::l2(0.5), base };
+/// let (mut w, mut g) = ([3.0f64, -4.0], [0.0; 2]);
+/// for _ in 0..2 {
+///     sam.step_with(&mut w[..], &mut g[..], |w, g, _| Ok::<_, ()>(g.copy_from_slice(w))).unwrap();
+/// }
+/// // The first step went to 4.5; the momentum points away from there, so the gradient was taken at 4.
+/// assert!((g[0] - 2.4).abs() < 1e-15);
+/// ```
 #[derive(Clone, Debug)]
 pub struct MomentumSam<S: ParamSpace, D> {
     /// The storage of the parameters.

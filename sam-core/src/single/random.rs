@@ -10,6 +10,20 @@ use crate::{Descent, FnOracle, GradientOracle, ParamSpace, Pass, Real, Rule, Ste
 ///
 /// Cost: 1 gradient a step, no buffer. The numbers are a function of seed, step and the weight's index: a
 /// resumed run draws the same ones.
+///
+/// ```
+/// use sam_core::{Gaussian, RandomSam, Rule, Sgd, SliceSpace};
+///
+/// let mut sam = RandomSam {
+///     space: SliceSpace::new([0.0; 2]),
+///     rule: Rule::l2(0.5),
+///     noise: Gaussian::new(1),
+///     base: Sgd::new(0.1),
+/// };
+/// let (mut w, mut g) = ([3.0f64, -4.0], [0.0; 2]);
+/// sam.step_with(&mut w[..], &mut g[..], |w, g, _| Ok::<_, ()>(g.copy_from_slice(w))).unwrap();
+/// assert!(((g[0] - 3.0).hypot(g[1] + 4.0) - 0.5).abs() < 1e-15); // half a unit away, in whichever direction
+/// ```
 #[derive(Clone, Debug)]
 pub struct RandomSam<S: ParamSpace, D> {
     /// The storage of the parameters.
