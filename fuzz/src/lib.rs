@@ -12,6 +12,8 @@ pub mod eps_hat;
 pub mod gzip;
 pub mod idx;
 pub mod network;
+pub mod ptx_execute;
+pub mod ptx_parse;
 pub mod step;
 
 #[path = "../../sam-core/tests/support/method.rs"]
