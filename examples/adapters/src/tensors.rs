@@ -4,6 +4,8 @@
 //! is copied into one, and the bits are those of a [`SliceSpace`](sam_core::SliceSpace) over the arrays laid end to
 //! end.
 
+mod algebra;
+
 use std::fmt;
 use std::ops::ControlFlow;
 
@@ -77,20 +79,23 @@ impl<P: Tensors> TensorSpace<P> {
     }
 
     fn check_shapes(&self, w: &P, g: &P) -> Result<(), TensorError> {
-        for other in [g, &self.perturbed] {
-            let (expected, found) = (w.tensors().count(), other.tensors().count());
-            if expected != found {
-                return Err(TensorError::Count { expected, found });
-            }
-            for (tensor, (w, other)) in w.tensors().zip(other.tensors()).enumerate() {
-                let (expected, found) = (w.len(), other.len());
-                if expected != found {
-                    return Err(TensorError::Length { tensor, expected, found });
-                }
-            }
-        }
-        Ok(())
+        same_shape(w, g)?;
+        same_shape(w, &self.perturbed)
     }
+}
+
+fn same_shape<P: Tensors>(w: &P, other: &P) -> Result<(), TensorError> {
+    let (expected, found) = (w.tensors().count(), other.tensors().count());
+    if expected != found {
+        return Err(TensorError::Count { expected, found });
+    }
+    for (tensor, (w, other)) in w.tensors().zip(other.tensors()).enumerate() {
+        let (expected, found) = (w.len(), other.len());
+        if expected != found {
+            return Err(TensorError::Length { tensor, expected, found });
+        }
+    }
+    Ok(())
 }
 
 impl<P: Tensors> ParamSpace for TensorSpace<P> {

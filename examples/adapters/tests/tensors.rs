@@ -4,7 +4,10 @@ use proptest::prelude::*;
 use sam_adapters::tensors::{EachTensor, TensorError, TensorSpace, Tensors};
 use sam_core::kernel::DualNorm;
 use sam_core::testkit::{Storage, adam, check_descent, check_space, sgd};
-use sam_core::{Adam, Norm, Outcome, Rule, Sam, Sgd, SliceSpace, WeightDecay};
+use sam_core::{
+    Adam, Friendly, GradientAlgebra, Gsam, Look, LookSam, Norm, Outcome, Rule, Sam, Sgd, SliceSpace, Variant,
+    WeightDecay,
+};
 
 #[derive(Clone, Debug)]
 struct Arrays(Vec<Vec<f64>>);
@@ -106,6 +109,64 @@ proptest! {
         let bits = |values: &[f64]| values.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
         prop_assert_eq!(bits(&w), bits(&v.0.concat()));
     }
+}
+
+/// Steps the same method over one slice and over arrays.
+macro_rules! compare {
+    ($start:ident, $buffer:ident => $method:expr) => {{
+        let zeros = vec![0.0; $start.len()];
+        let (mut w, mut g) = ($start.clone(), zeros.clone());
+        let $buffer = || zeros.clone();
+        let mut method = $method(SliceSpace::new(zeros.clone()), Sgd::new(0.1));
+        for _ in 0..5 {
+            let step = method.step_with(&mut w[..], &mut g[..], |w, g, _| Ok::<_, ()>(gradient(w, g)));
+            assert_eq!(step.unwrap().outcome, Outcome::Descended);
+        }
+        let (mut v, mut h) = (Arrays::of(&$start), Arrays::of(&zeros));
+        let $buffer = || Arrays::of(&zeros);
+        let mut method =
+            $method(TensorSpace::new(Arrays::of(&zeros)), EachTensor::new(&v, |_| Sgd::new(0.1)));
+        for _ in 0..5 {
+            let step = method.step_with(&mut v, &mut h, |v, h, _| {
+                v.tensors().zip(h.tensors_mut()).for_each(|(v, h)| gradient(v, h));
+                Ok::<_, ()>(())
+            });
+            assert_eq!(step.unwrap().outcome, Outcome::Descended);
+        }
+        for (found, expected) in v.0.concat().into_iter().zip(w) {
+            prop_assert!((found - expected).abs() < 1e-9, "{found} instead of {expected}");
+        }
+    }};
+}
+
+proptest! {
+    /// Of one weight all gradients are parallel, and what is orthogonal to one is rounding.
+    #[test]
+    fn methods_that_combine_gradients_work_on_arrays(start in prop::collection::vec(0.1..2.0f64, 5..100)) {
+        let rule = Rule::l2(0.3);
+        compare!(start, buffer => |space, base| Variant {
+            space,
+            rule,
+            ascent: Friendly::new(1.0, 0.9, buffer(), buffer()),
+            combination: Gsam::new(0.3, buffer()),
+            base,
+        });
+        compare!(start, buffer => |space, base| LookSam {
+            space, rule, look: Look::new(3, 0.7, buffer(), buffer()), base,
+        });
+    }
+}
+
+#[test]
+fn quotients_keep_their_range() {
+    let mut space = TensorSpace::new(Arrays::of(&[0.0; 3]));
+    let close = |found: f64, expected: f64| assert!((found / expected - 1.0).abs() < 1e-14, "{found:e}");
+    let (large, small) = (Arrays::of(&[1e200, 2e200, 0.0]), Arrays::of(&[3e-200, 0.0, 1e-200]));
+    close(space.projection(&large, &Arrays::of(&[3e200, 0.0, 1e200])).unwrap(), 0.3);
+    close(space.ratio(&small, &small).unwrap(), 1.0);
+    let zero = Arrays::of(&[0.0; 3]);
+    assert_eq!((space.projection(&large, &zero).unwrap(), space.ratio(&large, &zero).unwrap()), (0.0, 0.0));
+    assert!(space.projection(&Arrays::of(&[f64::NAN, 0.0, 1.0]), &large).unwrap().is_nan());
 }
 
 #[test]
