@@ -1,11 +1,17 @@
 //! Training runs: settings, the loop, checkpoints.
 //!
 //! The loop ([`trainer::Trainer`]) knows data and time; a [`learner::Learner`] knows a network and an optimizer. There
-//! is one learner for each backend, here [`cpu::CpuLearner`].
+//! is one learner for each backend, [`cpu::CpuLearner`] and `cuda::CudaLearner`; [`backend`] chooses.
 
+pub mod backend;
 pub mod checkpoint;
 pub mod config;
 pub mod cpu;
+#[cfg(all(feature = "cuda", target_os = "linux", target_arch = "x86_64"))]
+pub mod cuda;
+#[cfg(not(all(feature = "cuda", target_os = "linux", target_arch = "x86_64")))]
+#[path = "training/no_cuda.rs"]
+pub mod cuda;
 pub mod learner;
 pub mod memory;
 pub mod metrics;

@@ -8,6 +8,7 @@ use sam_core::{Norm, model::ImageShape};
 use sam_examples::{
     data::{Augment, DataSource, Dataset},
     training::{
+        backend::BackendName,
         checkpoint::{Checkpoint, CheckpointError},
         config::{Config, ConfigError, Machine},
         cpu::CpuLearner,
@@ -352,7 +353,7 @@ fn a_configuration_survives_the_file_and_a_wrong_one_is_refused() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("config.toml");
     for method in [Method::Sgd, SAM, Method::Sam { rho: 0.3, norm: NormExponent(Norm::LInf) }] {
-        let machine = Machine { threads: 2, data_dir: Some("/some/where".into()) };
+        let machine = Machine { backend: BackendName::Cpu, threads: 2, data_dir: Some("/some/where".into()) };
         let config = Config { on_nonfinite: OnNonFinite::Skip, machine, run: settings("wrn-16-4", method) };
         config.save(&path).unwrap();
         assert_eq!(Config::load(&path).unwrap(), config);

@@ -8,6 +8,7 @@ use sam_core::model::Architecture;
 use crate::{
     data::{Augment, DataSource},
     training::{
+        backend::BackendName,
         config::Machine,
         settings::{
             DataSettings, Method, NormExponent, ScheduleSettings, ScheduleShape, Settings, SgdSettings,
@@ -112,6 +113,10 @@ pub enum ScheduleArg {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Machine")]
 pub struct MachineArgs {
+    /// cpu, or cuda: the first NVIDIA GPU [default: cpu, or what the resumed run last ran on]
+    #[arg(long, value_name = "NAME")]
+    pub backend: Option<BackendName>,
+
     /// Threads that compute; results do not depend on it [default: the number of cores]
     #[arg(long, value_name = "N", value_parser = parse_threads)]
     pub threads: Option<NonZeroUsize>,
@@ -131,7 +136,11 @@ impl MachineArgs {
 
     /// The machine, with the data's place.
     pub fn machine(&self, data: &DataArgs) -> Machine {
-        Machine { threads: self.threads(), data_dir: data.data_dir.clone() }
+        Machine {
+            backend: self.backend.unwrap_or_default(),
+            threads: self.threads(),
+            data_dir: data.data_dir.clone(),
+        }
     }
 }
 

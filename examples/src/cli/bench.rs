@@ -13,7 +13,7 @@ use crate::{
     interrupt::Interrupt,
     json,
     training::{
-        cpu::CpuLearner,
+        backend::Backend,
         memory,
         settings::{
             DataSettings, InvalidSetting, Method, NormExponent, ScheduleSettings, ScheduleShape, Settings,
@@ -107,11 +107,13 @@ impl BenchArgs {
 /// [`ExperimentError`], when there is no result.
 pub fn run(args: &BenchArgs, as_json: bool, interrupt: &Interrupt) -> Result<(), ExperimentError> {
     let bench = args.bench()?;
-    let of = |settings: &_| memory::of_learner(settings, bench.shape, CLASSES);
+    let backend = args.machine.backend.unwrap_or_default();
+    let of = |settings: &_| backend.on_host(memory::of_learner(settings, bench.shape, CLASSES));
     let sgd = Settings { method: Method::Sgd, ..bench.settings.clone() };
     let images = (bench.settings.batch as u128).saturating_mul(bench.shape.len() as u128 * 4);
     memory::check(&bench.settings, (of(&bench.settings) + of(&sgd)).saturating_add(images))?;
-    let learner = |settings: &_| CpuLearner::new(settings, bench.shape, CLASSES, bench.threads);
+    let backend = Backend::open(backend, bench.threads)?;
+    let learner = |settings: &_| backend.learner(settings, bench.shape, CLASSES);
     let result = bench.run(interrupt, learner)?;
     print(if as_json { json::line(&result) } else { text(&result, bench.shape) })?;
     Ok(())

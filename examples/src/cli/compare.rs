@@ -17,7 +17,7 @@ use crate::{
     json,
     report::table,
     training::{
-        cpu::CpuLearner,
+        backend::Backend,
         memory,
         settings::{InvalidSetting, MOST_EPOCHS},
         trainer::check_batch,
@@ -130,11 +130,13 @@ pub fn run(args: &CompareArgs, as_json: bool, interrupt: &Interrupt) -> Result<(
     let base = &comparison.base;
     let dataset = super::load(base.data.name, base.data.limit, &args.machine.machine(&args.data))?;
     check_batch(base, &dataset)?;
-    let learner_bytes = memory::of_learner(base, dataset.shape, dataset.classes);
+    let backend = args.machine.backend.unwrap_or_default();
+    let learner_bytes = backend.on_host(memory::of_learner(base, dataset.shape, dataset.classes));
     memory::check(base, learner_bytes * comparison.threads.min(comparison.runs()) as u128)?;
     let default = || PathBuf::from(format!("runs/compare-{}-{}", base.data.name, base.model));
     let directory = ComparisonDirectory(args.out.clone().unwrap_or_else(default));
-    let learner = |settings: &_| CpuLearner::new(settings, dataset.shape, dataset.classes, 1);
+    let backend = Backend::open(backend, 1)?;
+    let learner = |settings: &_| backend.learner(settings, dataset.shape, dataset.classes);
     let summaries = comparison.run(&directory, &dataset, interrupt, learner)?;
     if as_json {
         for summary in &summaries {

@@ -18,8 +18,8 @@ use crate::{
     json,
     report::progress::note,
     training::{
+        backend::Backend,
         config::Config,
-        cpu::CpuLearner,
         memory,
         nonfinite::OnNonFinite,
         settings::{InvalidSetting, Method, Settings},
@@ -59,7 +59,8 @@ pub struct TrainArgs {
     #[arg(long, value_name = "ACTION", help_heading = "Run")]
     on_nonfinite: Option<OnNonFinite>,
 
-    /// Go on with the run in DIR, with its settings; only --threads, --data-dir, --on-nonfinite and --json may be given.
+    /// Go on with the run in DIR, with its settings; only --backend, --threads, --data-dir, --on-nonfinite and
+    /// --json may be given.
     #[arg(long, value_name = "DIR", help_heading = "Run", conflicts_with_all = SETTLED)]
     resume: Option<PathBuf>,
 }
@@ -121,10 +122,10 @@ pub fn run(args: &TrainArgs, as_json: bool, interrupt: &Interrupt) -> Result<(),
             let dataset = super::load(settings.data.name, settings.data.limit, &config.machine)?;
             check_batch(settings, &dataset)?;
             let (shape, classes) = (dataset.shape, dataset.classes);
-            let learner_bytes = memory::of_learner(settings, shape, classes);
+            let learner_bytes = config.machine.backend.on_host(memory::of_learner(settings, shape, classes));
             memory::check(settings, learner_bytes + memory::of_checkpoint(settings, shape, classes))?;
-            let threads = config.machine.threads;
-            let learner = CpuLearner::new(settings, shape, classes, threads)?;
+            let backend = Backend::open(config.machine.backend, config.machine.threads)?;
+            let learner = backend.learner(settings, shape, classes)?;
             train(&directory, &config, &dataset, learner, interrupt)?
         }
     };
@@ -179,6 +180,9 @@ fn resumed(args: &TrainArgs, path: &Path) -> Result<(RunDirectory, Config), Expe
     let mut config = Config::load(&directory.config())?;
     if let Some(threads) = args.machine.threads {
         config.machine.threads = threads.get();
+    }
+    if let Some(backend) = args.machine.backend {
+        config.machine.backend = backend;
     }
     if let Some(action) = args.on_nonfinite {
         config.on_nonfinite = action;

@@ -8,6 +8,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::{
+    backend::BackendName,
     nonfinite::OnNonFinite,
     settings::{InvalidSetting, Settings},
 };
@@ -30,11 +31,18 @@ pub struct Config {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Machine {
+    /// What computes: the same run on another backend has other roundings, but goes on from its checkpoints.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub backend: BackendName,
     /// Threads that compute.
     pub threads: usize,
     /// Where the data set lies, if not in its usual places.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub data_dir: Option<PathBuf>,
+}
+
+fn is_default(backend: &BackendName) -> bool {
+    *backend == BackendName::default()
 }
 
 /// Why a configuration cannot be used.

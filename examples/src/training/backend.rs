@@ -1,0 +1,131 @@
+//! Where networks are computed, chosen when a command starts.
+
+use std::{fmt, str::FromStr};
+
+use sam_core::{Pass, model::ImageShape};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    cpu::CpuLearner,
+    cuda::{self, CudaLearner},
+    learner::{Batch, Evaluation, Learner, LearnerError, StepReport},
+    nonfinite::Origin,
+    settings::Settings,
+    state::State,
+};
+
+/// A backend by its name.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum BackendName {
+    /// `sam-backend-ndarray`.
+    #[default]
+    Cpu,
+    /// `sam-backend-cuda`.
+    Cuda,
+}
+
+impl BackendName {
+    /// How much of a learner's memory is the host's.
+    pub fn on_host(self, learner_bytes: u128) -> u128 {
+        match self {
+            Self::Cpu => learner_bytes,
+            Self::Cuda => 0,
+        }
+    }
+}
+
+impl FromStr for BackendName {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, &'static str> {
+        match text {
+            "cpu" => Ok(Self::Cpu),
+            "cuda" => Ok(Self::Cuda),
+            _ => Err("expected cpu or cuda"),
+        }
+    }
+}
+
+impl fmt::Display for BackendName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Cpu => "cpu",
+            Self::Cuda => "cuda",
+        })
+    }
+}
+
+/// A backend that is ready to build networks.
+#[derive(Debug, Clone)]
+pub enum Backend {
+    /// The processor, with so many threads for a network.
+    Cpu {
+        /// The number of threads.
+        threads: usize,
+    },
+    /// A GPU.
+    Cuda(cuda::Device),
+}
+
+impl Backend {
+    /// Opens the backend `name`; `threads` are the processor's for each network.
+    ///
+    /// # Errors
+    /// [`LearnerError::Backend`] without a GPU, or in a build without the backend.
+    pub fn open(name: BackendName, threads: usize) -> Result<Self, LearnerError> {
+        match name {
+            BackendName::Cpu => Ok(Self::Cpu { threads }),
+            BackendName::Cuda => cuda::open().map(Self::Cuda),
+        }
+    }
+
+    /// A freshly initialised learner.
+    ///
+    /// # Errors
+    /// [`LearnerError::Backend`], when the network cannot be built.
+    pub fn learner(
+        &self,
+        settings: &Settings,
+        shape: ImageShape,
+        classes: usize,
+    ) -> Result<AnyLearner, LearnerError> {
+        match self {
+            Self::Cpu { threads } => {
+                CpuLearner::new(settings, shape, classes, *threads).map(|own| AnyLearner(Box::new(own)))
+            }
+            Self::Cuda(device) => {
+                CudaLearner::new(device, settings, shape, classes).map(|own| AnyLearner(Box::new(own)))
+            }
+        }
+    }
+}
+
+/// A learner of whichever backend.
+pub struct AnyLearner(Box<dyn Learner>);
+
+impl Learner for AnyLearner {
+    fn step(&mut self, batch: Batch<'_>, rate: f32) -> Result<StepReport, LearnerError> {
+        self.0.step(batch, rate)
+    }
+
+    fn evaluate(&mut self, batch: Batch<'_>) -> Result<Evaluation, LearnerError> {
+        self.0.evaluate(batch)
+    }
+
+    fn export(&mut self) -> Result<State, LearnerError> {
+        self.0.export()
+    }
+
+    fn import(&mut self, state: &State) -> Result<(), LearnerError> {
+        self.0.import(state)
+    }
+
+    fn parameter_count(&self) -> usize {
+        self.0.parameter_count()
+    }
+
+    fn origin(&self, pass: Pass) -> Option<Origin> {
+        self.0.origin(pass)
+    }
+}

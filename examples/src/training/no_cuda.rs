@@ -1,0 +1,33 @@
+//! In place of the CUDA backend where the program is built without.
+
+use sam_core::model::ImageShape;
+
+use super::{cpu::CpuLearner, learner::LearnerError, settings::Settings};
+
+/// There is none.
+#[derive(Debug, Clone)]
+pub enum Device {}
+
+/// This program was built without the CUDA backend.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "--backend cuda: expected a build with the feature cuda on Linux x86-64, found one without; use --backend cpu"
+)]
+struct NoCuda;
+
+/// # Errors
+/// Always.
+pub fn open() -> Result<Device, LearnerError> {
+    Err(LearnerError::backend(NoCuda))
+}
+
+/// Stands for the learner that cannot be.
+pub struct CudaLearner;
+
+impl CudaLearner {
+    /// # Errors
+    /// Never called: nobody has a device.
+    pub fn new(device: &Device, _: &Settings, _: ImageShape, _: usize) -> Result<CpuLearner, LearnerError> {
+        match *device {}
+    }
+}
