@@ -48,7 +48,7 @@ impl<M: Module> GradientAlgebra for BurnSpace<M> {
 }
 
 fn number(on_device: Tensor<1>) -> Result<f64, SpaceError> {
-    on_device.try_into_scalar::<f32>().map(f64::from).map_err(SpaceError::Device)
+    on_device.try_into_scalar().map_err(SpaceError::Device)
 }
 
 /// A gradient and its largest absolute value.

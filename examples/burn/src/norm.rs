@@ -27,7 +27,7 @@ impl DeviceNorm {
     /// The norm as a number: infinite if an entry of the gradient is infinite or NaN. Waits for the device.
     #[must_use]
     pub fn value(&self) -> f64 {
-        let number = |tensor: &Tensor<1>| f64::from(tensor.clone().into_scalar::<f32>());
+        let number = |tensor: &Tensor<1>| tensor.clone().into_scalar::<f64>();
         if !self.finite.clone().into_scalar::<bool>() {
             f64::INFINITY
         } else if !self.live.clone().into_scalar::<bool>() {

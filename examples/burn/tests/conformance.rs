@@ -4,7 +4,7 @@ use burn::module::{Module, ModuleVisitor, Param, ParamId};
 use burn::optim::{
     AdamWConfig, GradientsParams, SgdConfig, decay::WeightDecayConfig, momentum::MomentumConfig,
 };
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{DType, Device, Tensor, TensorData};
 use sam_core::testkit::{Storage, adam, check_descent, check_space, sgd};
 use sam_on_burn::{Base, BurnSpace, DeviceNorm};
 
@@ -16,33 +16,36 @@ struct Three {
     third: Option<Param<Tensor<1>>>,
 }
 
-/// Parameters have an identity, which gradients and optimizers refer to.
-struct Burn {
+/// Parameters have an identity, which gradients and optimizers refer to. Of `f64` or of `f32`.
+struct Burn<const DOUBLE: bool> {
     ids: [ParamId; 3],
     device: Device,
 }
 
-impl Burn {
+impl<const DOUBLE: bool> Burn<DOUBLE> {
     fn new() -> Self {
         Self { ids: std::array::from_fn(|_| ParamId::new()), device: Device::default().autodiff() }
     }
 
-    fn split(values: &[f64]) -> [Vec<f32>; 3] {
-        let values: Vec<f32> = values.iter().map(|x| *x as f32).collect();
-        let (first, rest) = values.split_at(1);
-        let (second, third) = rest.split_at(rest.len() / 3 * 2);
-        [first.to_vec(), second.to_vec(), third.to_vec()]
+    fn vector(values: &[f64], device: &Device) -> Option<Tensor<1>> {
+        Self::tensor(values, [values.len()], device)
+    }
+
+    fn matrix(values: &[f64], device: &Device) -> Option<Tensor<2>> {
+        Self::tensor(values, [values.len() / 2, 2], device)
+    }
+
+    fn tensor<const D: usize>(values: &[f64], shape: [usize; D], device: &Device) -> Option<Tensor<D>> {
+        let dtype = if DOUBLE { DType::F64 } else { DType::F32 };
+        let data = TensorData::new(values.to_vec(), shape).convert_dtype(dtype);
+        (!values.is_empty()).then(|| Tensor::from_data(data, (device, dtype)))
     }
 }
 
-fn vector(values: Vec<f32>, device: &Device) -> Option<Tensor<1>> {
-    let n = values.len();
-    (n > 0).then(|| Tensor::from_data(TensorData::new(values, [n]), device))
-}
-
-fn matrix(values: Vec<f32>, device: &Device) -> Option<Tensor<2>> {
-    let n = values.len();
-    (n > 0).then(|| Tensor::from_data(TensorData::new(values, [n / 2, 2]), device))
+fn split(values: &[f64]) -> [&[f64]; 3] {
+    let (first, rest) = values.split_at(1);
+    let (second, third) = rest.split_at(rest.len() / 3 * 2);
+    [first, second, third]
 }
 
 struct Read(Vec<f64>);
@@ -53,36 +56,36 @@ impl ModuleVisitor for Read {
     }
 }
 
-impl Storage for Burn {
+impl<const DOUBLE: bool> Storage for Burn<DOUBLE> {
     type Scalar = f64;
     type Space = BurnSpace<Three>;
     type Params = Three;
     type Grads = GradientsParams;
-    const TOLERANCE: f64 = 2e-6;
+    const TOLERANCE: f64 = if DOUBLE { 1e-13 } else { 2e-6 };
 
     fn space(&mut self, len: usize) -> BurnSpace<Three> {
         BurnSpace::new(&self.params(&vec![0.0; len])).unwrap()
     }
 
     fn params(&mut self, values: &[f64]) -> Three {
-        let [first, second, third] = Self::split(values);
+        let [first, second, third] = split(values);
         let [a, b, c] = self.ids;
         let device = &self.device;
         Three {
-            first: vector(first, device).map(|t| Param::initialized(a, t.require_grad())),
-            second: matrix(second, device).map(|t| Param::initialized(b, t.require_grad())),
-            third: vector(third, device).map(|t| Param::initialized(c, t.require_grad())),
+            first: Self::vector(first, device).map(|t| Param::initialized(a, t.require_grad())),
+            second: Self::matrix(second, device).map(|t| Param::initialized(b, t.require_grad())),
+            third: Self::vector(third, device).map(|t| Param::initialized(c, t.require_grad())),
         }
     }
 
     fn grads(&mut self, values: &[f64]) -> GradientsParams {
-        let [first, second, third] = Self::split(values);
+        let [first, second, third] = split(values);
         let [a, b, c] = self.ids;
         let device = &Device::default();
         let mut grads = GradientsParams::new();
-        vector(first, device).into_iter().for_each(|t| grads.register(a, t));
-        matrix(second, device).into_iter().for_each(|t| grads.register(b, t));
-        vector(third, device).into_iter().for_each(|t| grads.register(c, t));
+        Self::vector(first, device).into_iter().for_each(|t| grads.register(a, t));
+        Self::matrix(second, device).into_iter().for_each(|t| grads.register(b, t));
+        Self::vector(third, device).into_iter().for_each(|t| grads.register(c, t));
         grads
     }
 
@@ -98,8 +101,13 @@ impl Storage for Burn {
 }
 
 #[test]
-fn modules_are_a_storage() {
-    check_space(&mut Burn::new());
+fn modules_of_single_precision_are_a_storage() {
+    check_space(&mut Burn::<false>::new());
+}
+
+#[test]
+fn modules_of_double_precision_are_a_storage() {
+    check_space(&mut Burn::<true>::new());
 }
 
 #[test]
@@ -107,7 +115,7 @@ fn burns_optimizers_are_base_optimizers() {
     let momentum = MomentumConfig::new().with_momentum(0.9).with_dampening(0.0);
     let decay = WeightDecayConfig::new(0.01);
     let config = SgdConfig::new().with_momentum(Some(momentum)).with_weight_decay(Some(decay));
-    check_descent(&mut Burn::new(), |_, _, rate| Base { optimizer: config.init(), rate }, sgd);
+    check_descent(&mut Burn::<false>::new(), |_, _, rate| Base { optimizer: config.init(), rate }, sgd);
     let config = AdamWConfig::new().with_weight_decay(0.01).with_epsilon(1e-8);
-    check_descent(&mut Burn::new(), |_, _, rate| Base { optimizer: config.init(), rate }, adam);
+    check_descent(&mut Burn::<false>::new(), |_, _, rate| Base { optimizer: config.init(), rate }, adam);
 }
