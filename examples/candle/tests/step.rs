@@ -146,3 +146,35 @@ fn running_statistics_follow_the_clean_pass() {
     assert_eq!(run(&[Pass::Clean, Pass::Perturbed], true), clean);
     assert_ne!(run(&[Pass::Clean, Pass::Perturbed], false), clean);
 }
+
+/// Master weights of `f32`, a model of `f16`, a loss scale: it cancels out of the perturbation, the oracle divides it
+/// out of the gradients, and an overflow changes nothing.
+#[test]
+fn half_precision_around_full_precision_weights() {
+    let start = [1f32, -2.0, 0.5];
+    let run = |scale: f64| {
+        let mut w = vec![Var::new(&start, &Device::Cpu).unwrap()];
+        let base = Base(SGD::new(w.clone(), 0.01).unwrap());
+        let mut sam = Sam { space: CandleSpace::<f32>::new(&w).unwrap(), rule: Rule::l2(0.1), base };
+        let step = sam
+            .step_with(&mut w[..], &mut GradStore::default(), |w, g, _| {
+                let half = w[0].to_dtype(DType::F16)?;
+                *g = (half.powf(4.0)?.sum_all()? * (0.25 * scale))?.backward()?;
+                let gradient = g.get(&w[0]).expect("the loss depends on it").affine(1.0 / scale, 0.0)?;
+                assert_eq!(gradient.dtype(), DType::F32);
+                g.insert(&w[0], gradient);
+                Ok::<_, candle_core::Error>(())
+            })
+            .unwrap();
+        (step.outcome, w[0].to_vec1::<f32>().unwrap())
+    };
+    let (outcome, found) = run(64.0);
+    assert_eq!(outcome, Outcome::Descended);
+    let norm = start.iter().map(|x| x.powi(6)).sum::<f32>().sqrt();
+    for (found, x) in found.into_iter().zip(start) {
+        let expected = x - 0.01 * (x + 0.1 * x.powi(3) / norm).powi(3);
+        assert!((found - expected).abs() < 1e-3 * expected.abs(), "{found} instead of {expected}");
+    }
+    // 65504 is the largest number of f16.
+    assert_eq!(run(65536.0), (Outcome::NonFinite(Pass::Clean), start.to_vec()));
+}
