@@ -178,3 +178,16 @@ fn half_precision_around_full_precision_weights() {
     // 65504 is the largest number of f16.
     assert_eq!(run(65536.0), (Outcome::NonFinite(Pass::Clean), start.to_vec()));
 }
+
+#[test]
+fn a_variable_outside_of_the_space_is_trained_but_not_perturbed() {
+    let all = variables();
+    let base = Base(SGD::new(all.clone(), 0.01).unwrap());
+    let mut sam = Sam { space: CandleSpace::new(&all[..1]).unwrap(), rule: Rule::l2(0.1), base };
+    let mut w = all[..1].to_vec();
+    let step = sam.step_with(&mut w[..], &mut GradStore::default(), |_, g, _| quartic(&all, g)).unwrap();
+    assert!((step.norm.value() - 65f64.sqrt()).abs() < 1e-14);
+    let found: Vec<f64> = values(&all).into_iter().map(f64::from_bits).collect();
+    assert!((found[0] - (1.0 - 0.01 * (1.0 + 0.1 / 65f64.sqrt()).powi(3))).abs() < 1e-14);
+    assert!((found[2] - (0.5 - 0.01 * 0.125)).abs() < 1e-15);
+}
