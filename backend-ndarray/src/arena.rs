@@ -6,6 +6,18 @@ use rand_distr::{Distribution, StandardNormal};
 use sam_core::model::Init;
 
 /// A named tensor of a flat arena.
+///
+/// ```
+/// use sam_backend_ndarray::Network;
+/// use sam_core::model::ImageShape;
+///
+/// let network = Network::<f32>::new(&"mlp-16".parse()?, ImageShape::new(8, 8, 1), 10, 32, 1)?;
+/// let weights = network.initial_parameters(0);
+/// let segment = network.segments().iter().find(|segment| segment.name == "head.bias").ok_or("no such tensor")?;
+/// assert_eq!((segment.shape.as_slice(), segment.range.len()), ([10].as_slice(), 10));
+/// assert!(segment.view(&weights)?.iter().all(|bias| *bias == 0.0));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Segment {
     /// Unique in its arena, as `stage2.0.conv1.weight`.

@@ -105,6 +105,21 @@ impl<T: Scalar> Network<T> {
     /// Builds a network of one's own from its operations; `describe` returns the logits, a vector of `classes`
     /// values that is the last tensor made.
     ///
+    /// ```
+    /// use sam_backend_ndarray::Network;
+    /// use sam_core::model::{Graph, ImageShape, Name, Op, Tensor};
+    ///
+    /// let network = Network::<f32>::build(ImageShape::new(8, 8, 1), 10, 32, 1, |graph| {
+    ///     let conv = Op::Conv { channels: 4, kernel: 3, stride: 1, padding: 1, bias: true };
+    ///     let x = graph.push(Name::new("conv"), conv, &[Tensor::INPUT])?;
+    ///     let x = graph.push(Name::new("relu"), Op::Relu, &[x])?;
+    ///     let x = graph.push(Name::new("pool"), Op::GlobalAvgPool, &[x])?;
+    ///     graph.push(Name::new("head"), Op::Classify { classes: 10 }, &[x])
+    /// })?;
+    /// assert_eq!(network.parameter_count(), (3 * 3 * 4 + 4) + (4 * 10 + 10));
+    /// # Ok::<(), sam_backend_ndarray::NetworkError>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`Network::new`], and when the logits are something else.
     pub fn build(
