@@ -1,4 +1,15 @@
 //! Train, compare and measure with Sharpness-Aware Minimization: what the `sam` command is made of.
+//!
+//! ```text
+//! files --data--> Dataset --> batches --> training: Trainer <---> Learner: a backend's network,
+//!                 bytes       n x h x w x c, f32    |              sam-core's method, base optimizer
+//!                                                   |
+//!                       checkpoint, metrics.jsonl <-'-> experiment: one run, many runs, timed steps
+//!                       files: old or new, never half             |
+//!                                                                 '--> report: tables, pictures
+//! ```
+//!
+//! Without the feature `command` there are [`data`] and what it needs, for other programs that want the images.
 
 #[cfg(feature = "command")]
 pub mod cli;
