@@ -26,7 +26,7 @@ fn weighting() -> impl Strategy<Value = Weighting<f64>> {
 fn average(weighting: Weighting<f64>, steps: &[[f64; N]]) -> Average<f64, [f64; N]> {
     let mut average = Average::uniform([f64::NAN; N]);
     average.weighting = weighting;
-    steps.iter().for_each(|w| average.add(w).unwrap());
+    steps.iter().for_each(|w| average.add(w).expect("an average as long as the weights"));
     average
 }
 
