@@ -2,7 +2,7 @@
 //!
 //! ```sh
 //! cargo run --release                            # digits, 20 epochs
-//! cargo run --release -- fashion-mnist 5         # data set, epochs
+//! cargo run --release -- fashion-mnist 5 10000   # data set, epochs, training images
 //! ```
 
 use std::error::Error;
@@ -34,11 +34,15 @@ fn main() -> ExitCode {
 fn run() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
     let source: DataSource = arguments.next().as_deref().unwrap_or("digits").parse()?;
-    let epochs = match arguments.next() {
-        Some(number) => number.parse().map_err(|_| format!("expected a number of epochs, found {number}"))?,
-        None => 20,
+    let mut number = |what| match arguments.next() {
+        Some(text) => {
+            text.parse().map(Some).map_err(|_| format!("expected a number of {what}, found {text}"))
+        }
+        None => Ok(None),
     };
-    let data = source.load(None, None)?;
+    let epochs = number("epochs")?.unwrap_or(20);
+    let images = number("training images")?;
+    let data = source.load(None, images.map(|images: u64| images as usize))?;
     let start = VarMap::new();
     network(&data, &start)?;
     initialize(&start)?;

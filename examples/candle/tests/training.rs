@@ -18,8 +18,15 @@ fn both_methods_learn_the_digits() {
 }
 
 #[test]
-fn an_unknown_data_set_is_refused() {
-    let output = Command::new(env!("CARGO_BIN_EXE_sam-on-candle")).arg("letters").output().unwrap();
-    assert!(!output.status.success());
-    assert!(String::from_utf8_lossy(&output.stderr).contains("expected digits"));
+fn what_makes_no_sense_is_refused() {
+    for (arguments, expected) in [
+        (["letters", "1", "1"], "expected digits"),
+        (["digits", "many", "1"], "expected a number of epochs, found many"),
+        (["digits", "1", "all"], "expected a number of training images, found all"),
+    ] {
+        let output = Command::new(env!("CARGO_BIN_EXE_sam-on-candle")).args(arguments).output().unwrap();
+        assert!(!output.status.success());
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert!(text.contains(expected), "{text}");
+    }
 }
