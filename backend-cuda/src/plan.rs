@@ -2,6 +2,8 @@
 
 mod backward;
 mod description;
+#[cfg(test)]
+mod tests;
 mod values;
 
 pub use description::Description;

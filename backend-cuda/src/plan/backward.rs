@@ -52,14 +52,19 @@ impl Gradients {
         own
     }
 
-    /// A buffer for `len` values a sample, held once: the smallest free one that is large enough, or a new one.
+    /// A buffer for `len` values a sample, held once: the smallest free one that is large enough, else the largest one, made
+    /// larger, else a new one.
     fn take(&mut self, len: usize) -> usize {
-        let free = (0..self.lens.len()).filter(|&buffer| self.holds[buffer] == 0 && self.lens[buffer] >= len);
-        let buffer = free.min_by_key(|&buffer| self.lens[buffer]).unwrap_or_else(|| {
-            self.lens.push(len);
-            self.holds.push(0);
-            self.lens.len() - 1
-        });
+        let free = || (0..self.lens.len()).filter(|&buffer| self.holds[buffer] == 0);
+        let fitting =
+            free().filter(|&buffer| self.lens[buffer] >= len).min_by_key(|&buffer| self.lens[buffer]);
+        let buffer =
+            fitting.or_else(|| free().max_by_key(|&buffer| self.lens[buffer])).unwrap_or_else(|| {
+                self.lens.push(0);
+                self.holds.push(0);
+                self.lens.len() - 1
+            });
+        self.lens[buffer] = self.lens[buffer].max(len);
         self.holds[buffer] = 1;
         buffer
     }

@@ -9,8 +9,10 @@ use crate::{
 };
 
 const CLASSES: usize = 3;
-/// Sums of some thousand terms in f32.
-const TOLERANCE: f64 = 2e-5;
+/// Sums of some thousand terms in f32, some of which cancel; a wrong index is off by a hundred times as much at least.
+const TOLERANCE: f64 = 1e-4;
+/// Behind a normalisation, which takes the mean away.
+const NORMALISED: f64 = 2e-4;
 
 /// Operations one after the other, then a dense layer on the flattened result.
 struct Chain(Vec<Op>);
@@ -93,7 +95,7 @@ fn batch_norm_with_and_without_relu() {
                 ops.push(Op::Relu);
             }
             ops.extend([conv(3, 3, 2, 1, false), Op::BatchNorm, Op::AvgPool { size: 2, stride: 1 }]);
-            assert_twins_agree(&turn, Shape::new(4, 3, 2), CLASSES, samples, &Chain(ops), 5e-5);
+            assert_twins_agree(&turn, Shape::new(4, 3, 2), CLASSES, samples, &Chain(ops), NORMALISED);
         }
     }
 }
@@ -208,6 +210,6 @@ fn residual_connections() {
     ];
     for (name, block) in blocks {
         println!("{name}");
-        assert_twins_agree(&turn, Shape::new(4, 5, 2), CLASSES, 3, &block, 5e-5);
+        assert_twins_agree(&turn, Shape::new(4, 5, 2), CLASSES, 3, &block, NORMALISED);
     }
 }

@@ -125,7 +125,7 @@ fn a_part_of_a_batch_counts_alone() {
     let mut twins = twins(&turn, "lenet", Shape::new(6, 6, 1), 7);
     twins.set_batch(3);
     let (error, tensor) = twins.worst(&turn, Pass::Clean);
-    assert!(error < 2e-5, "the gradient of {tensor} is off by {error:e}");
+    assert!(error < 1e-4, "the gradient of {tensor} is off by {error:e}");
 }
 
 /// No order of anything depends on chance.
