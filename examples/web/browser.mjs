@@ -97,6 +97,18 @@ try {
   assert(after > before, `expected the start to move right of ${before}, found it at ${after}`);
   await key('ArrowLeft');
 
+  // The pointer drags a valley, 60 pixels to the left and 40 down, and its place follows.
+  await run(`document.getElementById('map').scrollIntoView()`);
+  const place = () => run(`(() => { const box = document.getElementById('handle-1').getBoundingClientRect();
+    return [box.x + box.width / 2, box.y + box.height / 2]; })()`);
+  const [x, y] = await place();
+  for (const [type, dx, dy] of [['mousePressed', 0, 0], ['mouseMoved', -30, 20], ['mouseMoved', -60, 40], ['mouseReleased', -60, 40]]) {
+    await page('Input.dispatchMouseEvent', { type, x: x + dx, y: y + dy, button: 'left', buttons: type === 'mouseReleased' ? 0 : 1, clickCount: 1 });
+  }
+  const [u, v] = await place();
+  assert(Math.abs(u - x + 60) < 2 && Math.abs(v - y - 40) < 2, `expected the valley at ${[x - 60, y + 40]}, found it at ${[u, v]}`);
+  await set('walk-controls', 'preset', 0);
+
   // The digits: started with the keyboard, they end in the weights that the host ended in.
   const settings = { noise: 0.4, adaptive: 0, rho: 0.2, p: 2, lr: 0.1, epochs: 10, seed: 1 };
   for (const [name, value] of Object.entries(settings)) await set('race-controls', name, value);
