@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     cpu::CpuLearner,
-    cuda::{self, CudaLearner},
+    cuda,
     learner::{Batch, Evaluation, Learner, LearnerError, StepReport},
     nonfinite::Origin,
     settings::Settings,
@@ -94,9 +94,7 @@ impl Backend {
             Self::Cpu { threads } => {
                 CpuLearner::new(settings, shape, classes, *threads).map(|own| AnyLearner(Box::new(own)))
             }
-            Self::Cuda(device) => {
-                CudaLearner::new(device, settings, shape, classes).map(|own| AnyLearner(Box::new(own)))
-            }
+            Self::Cuda(device) => cuda::learner(device, settings, shape, classes).map(AnyLearner),
         }
     }
 }

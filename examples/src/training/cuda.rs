@@ -26,6 +26,19 @@ pub fn open() -> Result<Device, LearnerError> {
     Device::new(0).map_err(LearnerError::backend)
 }
 
+/// A freshly initialised [`CudaLearner`].
+///
+/// # Errors
+/// As [`CudaLearner::new`].
+pub fn learner(
+    device: &Device,
+    settings: &Settings,
+    shape: ImageShape,
+    classes: usize,
+) -> Result<Box<dyn Learner>, LearnerError> {
+    Ok(Box::new(CudaLearner::new(device, settings, shape, classes)?))
+}
+
 /// A network on a GPU with its weights, their gradient and the optimizer's buffers, each one flat vector there.
 ///
 /// A step waits for the device once, at its end, for what its report says.

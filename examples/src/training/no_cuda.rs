@@ -2,7 +2,10 @@
 
 use sam_core::model::ImageShape;
 
-use super::{cpu::CpuLearner, learner::LearnerError, settings::Settings};
+use super::{
+    learner::{Learner, LearnerError},
+    settings::Settings,
+};
 
 /// There is none.
 #[derive(Debug, Clone)]
@@ -21,13 +24,13 @@ pub fn open() -> Result<Device, LearnerError> {
     Err(LearnerError::backend(NoCuda))
 }
 
-/// Stands for the learner that cannot be.
-pub struct CudaLearner;
-
-impl CudaLearner {
-    /// # Errors
-    /// Never called: nobody has a device.
-    pub fn new(device: &Device, _: &Settings, _: ImageShape, _: usize) -> Result<CpuLearner, LearnerError> {
-        match *device {}
-    }
+/// # Errors
+/// Never called: nobody has a device.
+pub fn learner(
+    device: &Device,
+    _: &Settings,
+    _: ImageShape,
+    _: usize,
+) -> Result<Box<dyn Learner>, LearnerError> {
+    match *device {}
 }
