@@ -1,9 +1,15 @@
 //! The command line: arguments to settings, results to stdout, errors to exit codes.
 
+mod ablate;
+mod analyse;
 mod args;
 mod bench;
 mod compare;
+mod experiment;
+mod grid;
+mod noise;
 mod output;
+mod report;
 mod train;
 
 use std::{ffi::OsString, process::ExitCode};
@@ -42,6 +48,8 @@ Examples:
   sam train --data fashion-mnist --model lenet --optimizer sam --out runs/lenet
   sam train --resume runs/lenet                         go on after Ctrl-C or a crash, to the same weights
   sam bench --model wrn-16-1 --batch 128                the price of a SAM step
+  sam noise                                             label noise: SGD, mixup, SAM, ASAM, bootstrapped too
+  sam ablate variants                                   SAM's relatives side by side
 
 Exit codes: 0 done, 1 failed, 2 bad usage, 130 interrupted (what was done is kept).";
 
@@ -50,6 +58,15 @@ enum Command {
     Compare(compare::CompareArgs),
     Train(train::TrainArgs),
     Bench(bench::BenchArgs),
+    Grid(grid::GridArgs),
+    Noise(noise::NoiseArgs),
+    Ablate(ablate::AblateArgs),
+    Spectrum(analyse::SpectrumArgs),
+    Landscape(analyse::LandscapeArgs),
+    PredictGap(analyse::PredictGapArgs),
+    Bound(analyse::BoundArgs),
+    Finetune(analyse::FinetuneArgs),
+    Report(report::ReportArgs),
 }
 
 /// Runs the command that the process was called with.
@@ -67,6 +84,15 @@ pub fn run() -> ExitCode {
         Command::Compare(args) => compare::run(args, cli.json, &interrupt),
         Command::Train(args) => train::run(args, cli.json, &interrupt),
         Command::Bench(args) => bench::run(args, cli.json, &interrupt),
+        Command::Grid(args) => grid::run(args, cli.json, &interrupt),
+        Command::Noise(args) => noise::run(args, cli.json, &interrupt),
+        Command::Ablate(args) => ablate::run(args, cli.json, &interrupt),
+        Command::Spectrum(args) => analyse::spectrum(args, cli.json, &interrupt),
+        Command::Landscape(args) => analyse::landscape(args, cli.json, &interrupt),
+        Command::PredictGap(args) => analyse::predict_gap(args, cli.json, &interrupt),
+        Command::Bound(args) => analyse::bound(args, cli.json, &interrupt),
+        Command::Finetune(args) => analyse::finetune(args, cli.json, &interrupt),
+        Command::Report(args) => report::run(args, cli.json),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -89,6 +115,15 @@ pub fn check<T: Into<OsString> + Clone>(arguments: impl IntoIterator<Item = T>) 
         Some(Command::Compare(args)) => args.check(),
         Some(Command::Train(args)) => args.check(),
         Some(Command::Bench(args)) => args.check(),
+        Some(Command::Grid(args)) => args.check(),
+        Some(Command::Noise(args)) => args.check(),
+        Some(Command::Ablate(args)) => args.check(),
+        Some(Command::Spectrum(args)) => args.check(),
+        Some(Command::Landscape(args)) => args.check(),
+        Some(Command::PredictGap(args)) => args.check(),
+        Some(Command::Bound(args)) => args.check(),
+        Some(Command::Finetune(args)) => args.check(),
+        Some(Command::Report(_)) => Ok(()),
     }
     .map_err(|error| error.to_string())
 }

@@ -1,9 +1,22 @@
 //! What the command does with training runs: one of them, many compared, steps timed.
 
+pub mod ablate;
+pub mod arms;
 pub mod bench;
+pub mod bound;
 pub mod compare;
+pub mod findings;
+pub mod finetune;
+pub mod grid;
+pub mod lab;
+pub mod landscape;
+pub mod noise;
+pub mod plan;
+pub mod predict_gap;
+pub mod probe;
 mod queue;
 pub mod run_store;
+pub mod spectrum;
 pub mod summary;
 pub mod train;
 
@@ -100,6 +113,14 @@ pub enum ExperimentError {
         run: String,
         /// Why.
         source: TrainingError,
+    },
+    /// There is nothing to report on.
+    #[error("{}: expected the result of an experiment as JSON, found {found}; name the directory of a finished experiment", .path.display())]
+    NoResult {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        found: String,
     },
     /// A picture cannot be drawn.
     #[error(transparent)]

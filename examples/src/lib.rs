@@ -12,6 +12,8 @@
 //! Without the feature `command` there are [`data`] and what it needs, for other programs that want the images.
 
 #[cfg(feature = "command")]
+pub mod analysis;
+#[cfg(feature = "command")]
 pub mod cli;
 pub mod data;
 #[cfg(feature = "command")]

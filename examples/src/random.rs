@@ -18,6 +18,14 @@ pub enum Purpose {
     LabelNoise = 3,
     /// The batch that steps are timed on.
     BenchBatch = 4,
+    /// The pairs and the shares of mixed images.
+    Mixup = 5,
+    /// Directions in weight space that an analysis probes.
+    Direction = 6,
+    /// Which training images are held out.
+    Split = 7,
+    /// Samples drawn anew for a bootstrap.
+    Resample = 8,
 }
 
 /// The stream for `purpose` of the run `seed`; `epoch` and `sample` are 0 where the purpose has none.

@@ -2,9 +2,13 @@
 
 pub mod compare_plot;
 pub mod curves;
+pub mod figure;
+pub mod html;
+pub mod markdown;
 pub mod plot;
 pub mod progress;
 pub mod statistics;
+pub mod surface_plot;
 pub mod table;
 
 /// `1 seed`, `2 seeds`.

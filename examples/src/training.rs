@@ -14,6 +14,7 @@ pub mod cuda;
 pub mod cuda;
 pub mod learner;
 pub mod memory;
+pub mod method;
 pub mod metrics;
 pub mod nonfinite;
 pub mod settings;

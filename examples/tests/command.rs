@@ -140,7 +140,7 @@ fn compare_prints_the_promised_json_and_repeats_no_run() {
         }
         assert!(line["difference"]["mean"].is_f64() && line["difference"]["ci95"].is_f64());
     }
-    assert_eq!(place.files("c"), ["compare.svg", "results.json", "runs.jsonl"]);
+    assert_eq!(place.files("c"), ["compare.svg", "result.json", "runs.jsonl", "table.md"]);
 
     // The line agrees with what the file of runs says, by another computation.
     let runs: Vec<Value> = fs::read_to_string(place.path("c/runs.jsonl"))
@@ -319,7 +319,7 @@ fn an_interrupted_comparison_goes_on_where_it_stopped() {
         [&line["sgd"]["error_mean"], &line["sam"]["error_mean"], &line["difference"]].map(Clone::clone).into()
     };
     assert_eq!(errors(&resumed), errors(&whole));
-    assert_eq!(place.files("stopped"), ["compare.svg", "results.json", "runs.jsonl"]);
+    assert_eq!(place.files("stopped"), ["compare.svg", "result.json", "runs.jsonl", "table.md"]);
 }
 
 #[test]

@@ -1,37 +1,23 @@
 //! SGD against SAM: the same network on the same data, several seeds, clean and noisy labels.
 
-use std::{
-    fs,
-    path::PathBuf,
-    time::{Duration, Instant},
-};
-
-use serde::Serialize;
+use std::path::PathBuf;
 
 use super::{
-    ExperimentError, claim, queue,
-    run_store::{RunRecord, RunStore, run_key},
+    ExperimentError,
+    findings::Findings,
+    lab::{ExperimentDirectory, Job, Lab, Material},
+    run_store::RunRecord,
     summary::{Arm, Summary},
 };
 use crate::{
     data::Dataset,
-    files,
     interrupt::Interrupt,
-    json,
-    report::{
-        compare_plot, counted,
-        progress::{Progress, note},
-        statistics::median,
-    },
+    report::{compare_plot, table},
     training::{
         learner::{Learner, LearnerError},
         settings::{Method, Settings},
-        trainer::Trainer,
     },
 };
-
-/// A run under way is saved at the end of an epoch when the last time is longer ago than this.
-const SAVED_EVERY: Duration = Duration::from_secs(60);
 
 /// What is compared.
 #[derive(Debug, Clone)]
@@ -55,45 +41,15 @@ pub struct Comparison {
 pub struct ComparisonDirectory(pub PathBuf);
 
 impl ComparisonDirectory {
-    /// Finished runs.
-    pub fn runs(&self) -> PathBuf {
-        self.0.join("runs.jsonl")
-    }
-
     /// Everything that came out.
     pub fn results(&self) -> PathBuf {
-        self.0.join("results.json")
+        self.0.join("result.json")
     }
 
     /// The picture.
     pub fn picture(&self) -> PathBuf {
         self.0.join("compare.svg")
     }
-
-    fn unfinished_runs(&self) -> PathBuf {
-        self.0.join("unfinished")
-    }
-
-    /// Where the run of that key stands, if it was interrupted.
-    fn unfinished(&self, key: &str) -> PathBuf {
-        self.unfinished_runs().join(format!("{}.safetensors", &key[..16]))
-    }
-}
-
-/// The content of `results.json`.
-#[derive(Serialize)]
-struct Results<'a> {
-    kind: &'static str,
-    version: &'static str,
-    threads: usize,
-    /// Those of the SAM run of the first seed.
-    settings: &'a Settings,
-    label_noises: &'a [Summary],
-}
-
-struct Job {
-    key: String,
-    settings: Settings,
 }
 
 impl Comparison {
@@ -139,60 +95,29 @@ impl Comparison {
     ) -> Result<Vec<Summary>, ExperimentError> {
         // A network that does not fit the images is found out before anything is written.
         drop(learner(&self.base)?);
-        files::create_directory(&directory.0)?;
-        let _lock = claim(&directory.0)?;
-        files::create_directory(&directory.unfinished_runs())?;
-        let mut store = RunStore::open(&directory.runs())?;
-        let fingerprint = dataset.fingerprint();
-        let key = |settings: &Settings| run_key(settings, &fingerprint, self.evaluate_every);
-
-        let all: Vec<Job> = self.all_settings().map(|s| Job { key: key(&s), settings: s }).collect();
-        let count = all.len();
-        let jobs: Vec<Job> = all.into_iter().filter(|job| store.get(&job.key).is_none()).collect();
-        let mut finished = count - jobs.len();
-        if finished > 0 {
-            let runs = directory.runs();
-            let runs = runs.display();
-            note(format_args!(
-                "{finished} of {count} runs are taken from {runs}; another --out repeats them"
-            ));
-        }
-        let gradients: usize = jobs.iter().map(|job| job.gradients(dataset)).sum();
-        let progress = Progress::new("comparing", gradients as u64, 0);
-        let make = |job: &Job| {
-            let runner = Runner { job, directory, fingerprint: &fingerprint, progress: &progress, interrupt };
-            runner.run(dataset, self.evaluate_every, learner(&job.settings)?).map_err(|error| match error {
-                ExperimentError::Training(source) => {
-                    ExperimentError::Run { run: run_name(&job.settings), source }
-                }
-                other => other,
-            })
-        };
-        let keep = |job: &Job, record: RunRecord| {
-            finished += 1;
-            progress.line(run_line(finished, count, &record));
-            store.add(record)?;
-            // What is left of an earlier interruption; an absent file is the usual case.
-            let _ = fs::remove_file(directory.unfinished(&job.key));
-            Ok(())
-        };
-        let outcome = queue::run(&jobs, self.threads, interrupt, make, keep);
-        drop(progress);
-        outcome.map_err(|error| match error {
-            ExperimentError::Interrupted { .. } => ExperimentError::Interrupted {
-                done: format!("{finished} of {count} runs are kept, those under way as checkpoints"),
-                advice: "the same command".to_owned(),
-            },
-            other => other,
-        })?;
-        let summaries = self.summaries(|settings| store.get(&key(settings)).cloned());
-        files::replace(
-            &directory.results(),
-            format!("{}\n", json::line(&self.results(&summaries))).as_bytes(),
+        let learner = |settings: &Settings, _: &Dataset| learner(settings);
+        let material = Material::new(dataset.clone());
+        let jobs: Vec<Job<'_>> = self.all_settings().map(|settings| Job::new(settings, &material)).collect();
+        let mut lab = Lab::open(
+            ExperimentDirectory(directory.0.clone()),
+            self.threads,
+            self.evaluate_every,
+            interrupt,
+            &learner,
         )?;
+        let records = lab.runs("comparing", &jobs)?;
+        let find = |settings: &Settings| records.iter().find(|record| record.settings == *settings).cloned();
+        let summaries = self.summaries(find);
         compare_plot::draw(&directory.picture(), &summaries)?;
-        // Stays where it holds runs of other settings.
-        let _ = fs::remove_dir(directory.unfinished_runs());
+        let mut findings = Findings {
+            tables: vec![table::of_comparison(&summaries)],
+            sentences: summaries.iter().map(Summary::sentence).collect(),
+            pictures: vec![directory.picture()],
+            ..Findings::default()
+        };
+        summaries.iter().for_each(|summary| findings.line(summary));
+        let paper = ("compare", "Tables 1 and 5, section 3.1");
+        findings.write(&lab.directory, paper, (&self.base, self.seeds, self.threads))?;
         Ok(summaries)
     }
 
@@ -215,88 +140,4 @@ impl Comparison {
         };
         self.noises.iter().map(|&noise| summary(noise)).collect()
     }
-
-    fn results<'a>(&'a self, label_noises: &'a [Summary]) -> Results<'a> {
-        let version = env!("CARGO_PKG_VERSION");
-        Results { kind: "compare", version, threads: self.threads, settings: &self.base, label_noises }
-    }
-}
-
-impl Job {
-    /// Gradients to compute.
-    fn gradients(&self, dataset: &Dataset) -> usize {
-        let Settings { epochs, batch, .. } = self.settings;
-        dataset.train.len() / batch * epochs * self.settings.gradients_per_step()
-    }
-}
-
-/// One run of a comparison.
-struct Runner<'a> {
-    job: &'a Job,
-    directory: &'a ComparisonDirectory,
-    fingerprint: &'a str,
-    progress: &'a Progress,
-    interrupt: &'a Interrupt,
-}
-
-impl Runner<'_> {
-    fn run<L: Learner>(
-        &self,
-        dataset: &Dataset,
-        evaluate_every: usize,
-        learner: L,
-    ) -> Result<RunRecord, ExperimentError> {
-        let settings = &self.job.settings;
-        let checkpoint = self.directory.unfinished(&self.job.key);
-        let mut trainer = Trainer::new(settings, dataset, self.fingerprint, learner)?;
-        if files::present(&checkpoint) {
-            trainer.restore(&checkpoint)?;
-        }
-        let gradients = settings.gradients_per_step() as u64;
-        self.progress.advance(trainer.steps_done() as u64 * gradients);
-        let mut saved = Instant::now();
-        let mut step_ms = Vec::new();
-        while !trainer.finished() {
-            if self.interrupt.requested() {
-                trainer.save(&checkpoint)?;
-                return Err(ExperimentError::Interrupted { done: String::new(), advice: String::new() });
-            }
-            step_ms.push(1e3 * trainer.step()?.step.as_secs_f64());
-            self.progress.advance(gradients);
-            if trainer.at_epoch_end() {
-                let epoch = trainer.epoch() + 1;
-                trainer.end_epoch(epoch % evaluate_every == 0 || epoch == settings.epochs)?;
-                if saved.elapsed() > SAVED_EVERY {
-                    trainer.save(&checkpoint)?;
-                    saved = Instant::now();
-                }
-            }
-        }
-        let history = trainer.history();
-        let curve: Vec<_> = history.iter().filter_map(|m| Some((m.epoch, m.test_error?))).collect();
-        Ok(RunRecord {
-            key: self.job.key.clone(),
-            settings: settings.clone(),
-            test_error: curve.last().map_or(f64::NAN, |&(_, error)| error),
-            train_loss: history.last().map_or(f64::NAN, |metrics| metrics.train_loss),
-            wrong_labels: trainer.wrong_labels() as f64 / dataset.train.len() as f64,
-            ms_per_step: median(&mut step_ms).unwrap_or(f64::NAN),
-            weights_sha256: trainer.state()?.weights_sha256(),
-            curve,
-        })
-    }
-}
-
-/// A run for people.
-fn run_name(settings: &Settings) -> String {
-    let Settings { seed, epochs, method, data, .. } = settings;
-    let (method, epochs) = (method.name().to_uppercase(), counted(*epochs, "epoch"));
-    format!("{method}, {epochs}, label noise {}, seed {seed}", data.label_noise)
-}
-
-/// A finished run for people.
-fn run_line(number: usize, of: usize, run: &RunRecord) -> String {
-    let RunRecord { settings, test_error, ms_per_step, .. } = run;
-    let name = run_name(settings);
-    format!("run {number}/{of}: {name}: test error {test_error:.2} %, {ms_per_step:.3} ms a step")
 }

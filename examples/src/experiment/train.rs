@@ -243,10 +243,8 @@ fn epoch_line(metrics: &EpochMetrics, epochs: usize) -> String {
 }
 
 fn title(settings: &Settings) -> String {
-    let method = match settings.method {
-        Method::Sgd => "SGD".to_owned(),
-        Method::Sam { rho, .. } => format!("SAM, \u{3c1} = {rho}"),
-    };
+    let method = settings.method.title();
+    let method = settings.method.rho().map_or(method.clone(), |rho| format!("{method}, \u{3c1} = {rho}"));
     format!("{} on {}, {method}", settings.model, settings.data.name)
 }
 
@@ -255,9 +253,10 @@ fn result<L: Learner>(
     settings: &Settings,
     dataset: &Dataset,
 ) -> Result<TrainResult, ExperimentError> {
-    let (rho, norm) = match settings.method {
-        Method::Sgd => (None, None),
-        Method::Sam { rho, norm } => (Some(rho), Some(norm)),
+    let rho = settings.method.rho();
+    let norm = match settings.method {
+        Method::Sam { norm, .. } => Some(norm),
+        _ => None,
     };
     let weights_sha256 = trainer.state()?.weights_sha256();
     let epochs = trainer.history();

@@ -33,7 +33,7 @@ pub fn draw(path: &Path, title: &str, epochs: &[EpochMetrics]) -> Result<(), Plo
 
 type Series<'a> = (&'static str, &'a Vec<(f64, f64)>, RGBColor);
 
-fn y_axis(label: &'static str, series: &[Series<'_>]) -> Axis {
+fn y_axis(label: &'static str, series: &[Series<'_>]) -> Axis<'static> {
     let values = series.iter().flat_map(|(_, points, _)| points.iter()).map(|point| point.1);
     let top = values.filter(|value| value.is_finite()).fold(0.0, f64::max);
     Axis { label, range: 0.0..if top > 0.0 { top * 1.08 } else { 1.0 }, ticks: 8 }

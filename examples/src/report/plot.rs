@@ -72,9 +72,9 @@ pub fn text(size: u32) -> TextStyle<'static> {
 
 /// What an axis shows.
 #[derive(Debug, Clone)]
-pub struct Axis {
+pub struct Axis<'a> {
     /// Quantity and unit.
-    pub label: &'static str,
+    pub label: &'a str,
     /// What is shown of it.
     pub range: Range<f64>,
     /// Labels at most.
@@ -85,7 +85,26 @@ pub struct Axis {
 ///
 /// # Errors
 /// [`PlotError::Draw`].
-pub fn chart<'a, 'b>(area: &'a Area<'b>, title: &str, x: Axis, y: Axis) -> Result<Chart<'a, 'b>, PlotError> {
+pub fn chart<'a, 'b>(
+    area: &'a Area<'b>,
+    title: &str,
+    x: Axis<'_>,
+    y: Axis<'_>,
+) -> Result<Chart<'a, 'b>, PlotError> {
+    chart_scaled(area, title, x, y, false)
+}
+
+/// The same; the vertical axis may show powers of ten, of which it has the exponents.
+///
+/// # Errors
+/// [`PlotError::Draw`].
+pub fn chart_scaled<'a, 'b>(
+    area: &'a Area<'b>,
+    title: &str,
+    x: Axis<'_>,
+    y: Axis<'_>,
+    logarithmic: bool,
+) -> Result<Chart<'a, 'b>, PlotError> {
     let mut chart = ChartBuilder::on(area)
         .caption(title, text(17))
         .margin(12)
@@ -104,7 +123,7 @@ pub fn chart<'a, 'b>(area: &'a Area<'b>, title: &str, x: Axis, y: Axis) -> Resul
         .x_labels(x.ticks)
         .y_labels(y.ticks)
         .x_label_formatter(&|value| number(*value))
-        .y_label_formatter(&|value| number(*value))
+        .y_label_formatter(&|value| if logarithmic { power_of_ten(*value) } else { number(*value) })
         .label_style(text(13))
         .axis_desc_style(text(14))
         .draw()
@@ -115,6 +134,12 @@ pub fn chart<'a, 'b>(area: &'a Area<'b>, title: &str, x: Axis, y: Axis) -> Resul
 /// A tick's number without needless digits.
 fn number(value: f64) -> String {
     format!("{}", (value * 1e6).round() / 1e6)
+}
+
+/// `10^exponent` with two digits.
+fn power_of_ten(exponent: f64) -> String {
+    let value = 10_f64.powf(exponent);
+    if (-3.0..4.0).contains(&exponent) { number((value * 1e4).round() / 1e4) } else { format!("{value:.0e}") }
 }
 
 /// Draws `(x, y)` as a line as far as it lies below `top`.

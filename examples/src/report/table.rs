@@ -1,17 +1,29 @@
-//! Results as text for a terminal.
+//! The table of a comparison, as text for a terminal and as a [`Table`].
 
 use crate::experiment::summary::{ArmSummary, Summary};
 
-use super::statistics::Estimate;
+use super::{counted, markdown::Table, statistics::Estimate};
 
 /// The table of a comparison: a block for each noise rate.
 pub fn comparison(summaries: &[Summary]) -> String {
-    let mut rows = vec![[
-        "training labels".to_owned(),
-        "method".to_owned(),
-        "test error (%)".to_owned(),
-        "ms per step".to_owned(),
-    ]];
+    align(&rows(summaries))
+}
+
+/// The same, to be written down.
+pub fn of_comparison(summaries: &[Summary]) -> Table {
+    let mut rows = rows(summaries).into_iter().map(Vec::from);
+    let columns = rows.next().unwrap_or_default();
+    let title = summaries.first().map_or(String::new(), |first| {
+        format!("SGD and SAM: {} on {}, {}", first.model, first.data, counted(first.seeds, "seed"))
+    });
+    Table { title, columns, rows: rows.filter(|row| row.iter().any(|cell| !cell.is_empty())).collect() }
+}
+
+const HEAD: [&str; 4] = ["training labels", "method", "test error (%)", "ms per step"];
+
+/// The head, then a block for each noise rate with an empty row between.
+fn rows(summaries: &[Summary]) -> Vec<[String; 4]> {
+    let mut rows = vec![HEAD.map(str::to_owned)];
     for summary in summaries {
         let mut labels = labels(summary);
         for arm in summary.sgd.iter().chain([&summary.sam]) {
@@ -33,7 +45,7 @@ pub fn comparison(summaries: &[Summary]) -> String {
         rows.push(Default::default());
     }
     rows.pop();
-    align(&rows)
+    rows
 }
 
 /// The first column of a block, line by line.

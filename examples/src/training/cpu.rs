@@ -1,31 +1,41 @@
-//! The CPU backend as a learner: a network of `sam-backend-ndarray` with `sam-core`'s SAM and SGD.
+//! The CPU backend as a learner: a network of `sam-backend-ndarray` with `sam-core`'s SAM family and SGD.
 
-use std::time::{Duration, Instant};
+mod mixup;
+mod optimizer;
+mod oracle;
+mod tensors;
 
 use sam_backend_ndarray::{Network, Segment};
-use sam_core::{
-    Descent, GradientOracle, Norm, Outcome, ParamSpace, Pass, Rule, Sam, Sgd, SliceSpace, Verdict,
-    WeightDecay, model::ImageShape,
-};
+use sam_core::{FiniteDifference, Outcome, Pass, Words, WordsMut, model::ImageShape};
 
 use super::{
     learner::{Batch, Evaluation, Learner, LearnerError, StepReport},
     nonfinite::Origin,
     settings::{Method, Settings},
-    state::{MOMENTUM, STATISTICS, State, Tensor, WEIGHTS},
+    state::{STATISTICS, State, WEIGHTS},
 };
+use mixup::Mixup;
+use optimizer::Optimizer;
+use oracle::{Partners, Twin, Watched};
+use tensors::{copy, copy_counters, counters, group, tensors};
+
+/// The counter of mixed batches.
+const MIXUP_STEPS: &str = "mixup.steps";
 
 /// A network on the CPU with its weights, their gradient and the optimizer's buffers, each one flat vector.
 pub struct CpuLearner {
     network: Network<f32>,
     weights: Vec<f32>,
     gradient: Vec<f32>,
-    optimizer: Sam<SliceSpace<f32, Vec<f32>>, Sgd<f32, Vec<f32>>>,
-    method: Method,
+    optimizer: Box<dyn Optimizer>,
+    mixup: Option<Mixup>,
+    /// For the term of second order.
+    twin: Option<Twin>,
     /// Running statistics as of before the step: the clean pass changes them although the step may come to nothing.
     statistics: Vec<f32>,
     /// Whether the losses of the latest step were.
     loss_is_finite: bool,
+    gradients: f64,
 }
 
 impl CpuLearner {
@@ -44,68 +54,75 @@ impl CpuLearner {
         let mut network = network.map_err(LearnerError::backend)?;
         network.set_label_smoothing(settings.label_smoothing as f32);
         let weights = network.initial_parameters(settings.seed);
-        let zeros = || vec![0.0; weights.len()];
-        let (rule, perturbed) = match settings.method {
-            Method::Sgd => (Rule::new(0.0, Norm::L2), Vec::new()),
-            Method::Sam { rho, norm } => (Rule::new(rho as f32, norm.0), zeros()),
+        let (count, method) = (weights.len(), settings.method);
+        let mixup = match method {
+            Method::Mixup { alpha } => Some(Mixup::new(alpha, settings.seed, count)),
+            _ => None,
         };
-        let sgd = &settings.sgd;
-        let decay = sgd.weight_decay as f32;
-        let decay = if sgd.decoupled { WeightDecay::Decoupled(decay) } else { WeightDecay::Coupled(decay) };
-        let base = Sgd::new(sgd.lr as f32).with_decay(decay).with_momentum(sgd.momentum as f32, zeros());
-        let base = if sgd.nesterov { base.with_nesterov() } else { base };
-        let gradient = zeros();
-        let optimizer = Sam { space: SliceSpace::new(perturbed), rule, base };
+        let twin = match method {
+            Method::SecondOrderSam { .. } => {
+                let twin = Network::new(&settings.model, shape, classes, settings.batch, threads);
+                let mut twin = twin.map_err(LearnerError::backend)?;
+                twin.set_label_smoothing(settings.label_smoothing);
+                Some(FiniteDifference::double(twin, [vec![0.0; count], vec![0.0; count]]))
+            }
+            _ => None,
+        };
         let statistics = network.statistics().to_vec();
         Ok(Self {
             network,
             weights,
-            gradient,
-            optimizer,
-            method: settings.method,
+            gradient: vec![0.0; count],
+            optimizer: optimizer::build(settings, count),
+            mixup,
+            twin,
             statistics,
             loss_is_finite: true,
+            gradients: 0.0,
         })
     }
 
-    /// One gradient, one step of the base optimizer.
-    fn plain_step(&mut self) -> Result<StepReport, LearnerError> {
-        let mut oracle = Watched::new(&mut self.network);
-        let loss =
-            oracle.gradient(&self.weights, &mut self.gradient, Pass::Clean).map_err(LearnerError::backend)?;
-        let in_gradients = oracle.spent;
-        self.loss_is_finite = oracle.loss_is_finite;
-        let verdict = self.optimizer.space.check(&self.gradient).map_err(LearnerError::backend)?;
-        if verdict == Verdict::NonFinite {
-            return Ok(StepReport { loss, outcome: Outcome::NonFinite(Pass::Clean), in_gradients });
-        }
-        let base = &mut self.optimizer.base;
-        base.descend(&mut self.weights, &mut self.gradient).map_err(LearnerError::backend)?;
-        Ok(StepReport { loss, outcome: Outcome::Descended, in_gradients })
+    /// The weights, tensor by tensor as the network lays them out.
+    pub fn weights(&self) -> &[f32] {
+        &self.weights
     }
 
-    /// Two gradients, one step of the base optimizer.
-    fn sharpness_aware_step(&mut self) -> Result<StepReport, LearnerError> {
-        let mut oracle = Watched::new(&mut self.network);
-        let step = self
-            .optimizer
-            .step(&mut self.weights, &mut self.gradient, &mut oracle)
-            .map_err(LearnerError::backend)?;
-        self.loss_is_finite = oracle.loss_is_finite;
-        Ok(StepReport { loss: step.clean, outcome: step.outcome, in_gradients: oracle.spent })
+    /// Gradients of a whole batch that the steps so far have computed; those of parts of one count as parts.
+    pub fn gradients(&self) -> f64 {
+        self.gradients
+    }
+
+    fn observed_step(&mut self, batch: Batch<'_>) -> Result<StepReport, LearnerError> {
+        let Self { network, weights, gradient, optimizer, mixup, twin, .. } = self;
+        let mut partners = None;
+        let mut images = batch.images;
+        if let Some(mixup) = mixup {
+            mixup.mix(batch);
+            let Mixup { images: mixed, labels, share, scratch, .. } = mixup;
+            images = mixed.view();
+            partners = Some(Partners { labels, share: *share, scratch });
+        }
+        let batch = Batch { images, ..batch };
+        let mut oracle =
+            Watched::new(network, batch, partners, twin.as_mut()).map_err(LearnerError::backend)?;
+        let outcome = optimizer.step(weights, gradient, &mut oracle).map_err(LearnerError::Backend)?;
+        let Watched { spent, loss_is_finite, clean_loss, gradients, .. } = oracle;
+        self.loss_is_finite = loss_is_finite;
+        self.gradients += gradients;
+        Ok(StepReport { loss: clean_loss, outcome, in_gradients: spent })
     }
 }
 
 impl Learner for CpuLearner {
     fn step(&mut self, batch: Batch<'_>, rate: f32) -> Result<StepReport, LearnerError> {
-        self.network.set_batch(batch.images, batch.labels).map_err(LearnerError::backend)?;
-        self.optimizer.base.lr = rate;
+        self.optimizer.base().lr = rate;
         self.statistics.copy_from_slice(self.network.statistics());
-        let report = match self.method {
-            Method::Sgd => self.plain_step(),
-            Method::Sam { .. } => self.sharpness_aware_step(),
-        };
-        if !matches!(report, Ok(StepReport { outcome: Outcome::Descended | Outcome::ZeroGradient, .. })) {
+        let report = self.observed_step(batch);
+        if matches!(report, Ok(StepReport { outcome: Outcome::Descended | Outcome::ZeroGradient, .. })) {
+            if let Some(mixup) = &mut self.mixup {
+                mixup.steps += 1;
+            }
+        } else {
             self.network.set_statistics(&self.statistics).map_err(LearnerError::backend)?;
         }
         report
@@ -118,18 +135,31 @@ impl Learner for CpuLearner {
     }
 
     fn export(&mut self) -> Result<State, LearnerError> {
-        let network = &self.network;
-        let weights = tensors(WEIGHTS, network.segments(), &self.weights);
-        let momentum = tensors(MOMENTUM, network.segments(), self.optimizer.base.momentum_buffer());
-        let statistics = tensors(STATISTICS, network.statistic_segments(), network.statistics());
-        Ok(State { tensors: weights.chain(momentum).chain(statistics).collect() })
+        let segments = self.network.segments();
+        let mut state = State { tensors: tensors(WEIGHTS, segments, &self.weights).collect() };
+        self.optimizer.save(&mut |piece, words| match words {
+            Words::Reals(values) => state.tensors.extend(tensors(&group(piece), segments, values)),
+            Words::Counts(counts) => state.tensors.push(counters(piece, counts)),
+        });
+        if let Some(mixup) = &self.mixup {
+            state.tensors.push(counters(MIXUP_STEPS, &[mixup.steps]));
+        }
+        let statistics = tensors(STATISTICS, self.network.statistic_segments(), self.network.statistics());
+        state.tensors.extend(statistics);
+        Ok(state)
     }
 
     fn import(&mut self, state: &State) -> Result<(), LearnerError> {
         state.check_against(&self.export()?)?;
         let network = &mut self.network;
         copy(state, WEIGHTS, network.segments(), &mut self.weights);
-        copy(state, MOMENTUM, network.segments(), self.optimizer.base.momentum_buffer_mut());
+        self.optimizer.load(&mut |piece, words| match words {
+            WordsMut::Reals(values) => copy(state, &group(piece), network.segments(), values),
+            WordsMut::Counts(counts) => copy_counters(state, piece, counts),
+        });
+        if let Some(mixup) = &mut self.mixup {
+            copy_counters(state, MIXUP_STEPS, std::slice::from_mut(&mut mixup.steps));
+        }
         let mut statistics = network.statistics().to_vec();
         copy(state, STATISTICS, network.statistic_segments(), &mut statistics);
         network.set_statistics(&statistics).map_err(LearnerError::backend)
@@ -142,7 +172,7 @@ impl Learner for CpuLearner {
     fn origin(&self, pass: Pass) -> Option<Origin> {
         let weights = match pass {
             Pass::Clean => &self.weights,
-            Pass::Perturbed => self.optimizer.space.perturbed(&self.weights),
+            Pass::Perturbed => self.optimizer.perturbed(&self.weights),
         };
         let segments = self.network.segments();
         let first = |quantity: &str, segment: Option<&Segment>| {
@@ -160,28 +190,6 @@ impl Learner for CpuLearner {
     }
 }
 
-fn tensors<'a>(
-    group: &str,
-    segments: &'a [Segment],
-    values: &'a [f32],
-) -> impl Iterator<Item = Tensor> + use<'a> {
-    let group = group.to_owned();
-    segments.iter().map(move |segment| Tensor {
-        name: format!("{group}{}", segment.name),
-        shape: segment.shape.clone(),
-        values: values[segment.range.clone()].to_vec(),
-    })
-}
-
-/// Copies the tensors of `group` to their places; [`State::check_against`] has made sure that they fit.
-fn copy(state: &State, group: &str, segments: &[Segment], values: &mut [f32]) {
-    for segment in segments {
-        if let Some(tensor) = state.get(&format!("{group}{}", segment.name)) {
-            values[segment.range.clone()].copy_from_slice(&tensor.values);
-        }
-    }
-}
-
 fn finite(arena: &[f32], segment: &Segment) -> bool {
     arena[segment.range.clone()].iter().all(|value| value.is_finite())
 }
@@ -189,34 +197,4 @@ fn finite(arena: &[f32], segment: &Segment) -> bool {
 /// The layer that a parameter tensor belongs to.
 fn layer(segment: &Segment) -> &str {
     segment.name.rsplit_once('.').map_or(segment.name.as_str(), |(layer, _)| layer)
-}
-
-/// Measures how long the oracle inside takes, and has no gradient of a loss that is not finite: a softmax can saturate
-/// where its loss overflows, and hide it.
-struct Watched<'a, O> {
-    oracle: &'a mut O,
-    spent: Duration,
-    loss_is_finite: bool,
-}
-
-impl<'a, O> Watched<'a, O> {
-    fn new(oracle: &'a mut O) -> Self {
-        Self { oracle, spent: Duration::ZERO, loss_is_finite: true }
-    }
-}
-
-impl<O: GradientOracle<[f32], Loss = f64>> GradientOracle<[f32]> for Watched<'_, O> {
-    type Loss = f64;
-    type Error = O::Error;
-
-    fn gradient(&mut self, params: &[f32], grads: &mut [f32], pass: Pass) -> Result<f64, O::Error> {
-        let started = Instant::now();
-        let loss = self.oracle.gradient(params, grads, pass)?;
-        self.spent += started.elapsed();
-        self.loss_is_finite &= loss.is_finite();
-        if !loss.is_finite() {
-            grads.fill(f32::NAN);
-        }
-        Ok(loss)
-    }
 }

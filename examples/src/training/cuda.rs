@@ -8,8 +8,7 @@ use sam_backend_cuda::{
     CudaError, CudaNetwork, CudaSgd, CudaSpace, DeviceLoss, DeviceVec, Event, Gradient, NetworkError, Segment,
 };
 use sam_core::{
-    Descent, GradientOracle, Norm, Outcome, ParamSpace, Pass, Rule, Sam, Verdict, WeightDecay,
-    model::ImageShape,
+    Descent, GradientOracle, Outcome, ParamSpace, Pass, Sam, Verdict, WeightDecay, model::ImageShape,
 };
 
 use super::{
@@ -17,6 +16,11 @@ use super::{
     settings::{Method, Settings},
     state::{MOMENTUM, STATISTICS, State, Tensor, WEIGHTS},
 };
+
+/// The method runs on the CPU only.
+#[derive(Debug, thiserror::Error)]
+#[error("--backend cuda: expected sgd, sam or asam, found {0}; use --backend cpu")]
+struct OtherMethod(&'static str);
 
 /// Opens the first GPU.
 ///
@@ -64,6 +68,10 @@ impl CudaLearner {
         shape: ImageShape,
         classes: usize,
     ) -> Result<Self, LearnerError> {
+        let method = settings.method;
+        if !matches!(method, Method::Sgd | Method::Sam { .. } | Method::Asam { .. }) {
+            return Err(LearnerError::backend(OtherMethod(method.name())));
+        }
         let network = CudaNetwork::new(device, &settings.model, shape, classes, settings.batch);
         let mut network = network.map_err(LearnerError::backend)?;
         network.set_label_smoothing(settings.label_smoothing as f32);
@@ -73,10 +81,7 @@ impl CudaLearner {
     fn around(device: &Device, settings: &Settings, network: CudaNetwork) -> Result<Self, CudaError> {
         let weights = DeviceVec::from_slice(device, &network.initial_parameters(settings.seed))?;
         let n = weights.len();
-        let rule = match settings.method {
-            Method::Sgd => Rule::new(0.0, Norm::L2),
-            Method::Sam { rho, norm } => Rule::new(rho as f32, norm.0),
-        };
+        let rule = settings.method.rule();
         let sgd = &settings.sgd;
         let decay = sgd.weight_decay as f32;
         let decay = if sgd.decoupled { WeightDecay::Decoupled(decay) } else { WeightDecay::Coupled(decay) };
@@ -125,7 +130,7 @@ impl CudaLearner {
     fn report(&self, loss: &DeviceLoss, outcome: Outcome) -> Result<StepReport, LearnerError> {
         let passes = match self.method {
             Method::Sgd => &self.marks[..1],
-            Method::Sam { .. } => &self.marks[..],
+            _ => &self.marks[..],
         };
         let spent = |[before, after]: &[Event; 2]| after.since(before);
         let in_gradients = passes.iter().map(spent).sum::<Result<Duration, _>>();
@@ -144,7 +149,7 @@ impl Learner for CudaLearner {
         self.optimizer.base.lr = rate;
         let done = match self.method {
             Method::Sgd => self.plain_step(),
-            Method::Sam { .. } => self.sharpness_aware_step(),
+            _ => self.sharpness_aware_step(),
         };
         if !matches!(done, Ok((_, Outcome::Descended | Outcome::ZeroGradient))) {
             self.network.recall_statistics().map_err(LearnerError::backend)?;

@@ -5,7 +5,7 @@ use std::fs;
 use sam_backend_ndarray::{Network, Size};
 use sam_core::model::ImageShape;
 
-use super::settings::{Method, Settings};
+use super::settings::Settings;
 
 const WORD: u128 = size_of::<f32>() as u128;
 
@@ -22,14 +22,11 @@ pub struct NotEnough {
     available: u128,
 }
 
-/// Bytes that a learner on the CPU takes at least: weights, gradient, momentum, with SAM the perturbed weights, and
+/// Bytes that a learner on the CPU takes at least: weights, gradient, momentum, the method's buffers, and
 /// activations with their gradients. The layers' working memory comes on top.
 pub fn of_learner(settings: &Settings, shape: ImageShape, classes: usize) -> u128 {
     let size = size(settings, shape, classes);
-    let vectors = match settings.method {
-        Method::Sgd => 3,
-        Method::Sam { .. } => 4,
-    };
+    let vectors = 3 + settings.method.buffers() as u128;
     size.parameters as u128 * vectors * WORD + size.buffer_bytes
 }
 

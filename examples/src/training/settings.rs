@@ -2,10 +2,11 @@
 
 use std::{fmt, str::FromStr};
 
-use sam_core::{Norm, model::Architecture, schedule::Schedule};
+use sam_core::{model::Architecture, schedule::Schedule};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use sha2::{Digest, Sha256};
 
+pub use super::method::{Method, NormExponent};
 use crate::data::{Augment, DataSource};
 
 /// The settings of one training run: equal settings on equal data give equal weights, bit for bit.
@@ -48,21 +49,6 @@ pub struct DataSettings {
     pub label_noise: f64,
     /// How training images are changed each time they are seen.
     pub augment: Augment,
-}
-
-/// Which gradient is followed.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "name", rename_all = "kebab-case", deny_unknown_fields)]
-pub enum Method {
-    /// The gradient at the weights.
-    Sgd,
-    /// The gradient at the sharpest point nearby.
-    Sam {
-        /// Radius of the neighbourhood.
-        rho: f64,
-        /// Exponent of the norm it is measured in.
-        norm: NormExponent,
-    },
 }
 
 /// How the gradient is followed: stochastic gradient descent with momentum and weight decay.
@@ -109,12 +95,9 @@ impl Settings {
         crate::hex(&Sha256::digest(crate::json::line(self)))
     }
 
-    /// Gradients computed in a step.
+    /// Gradients computed in a step, at most.
     pub fn gradients_per_step(&self) -> usize {
-        match self.method {
-            Method::Sgd => 1,
-            Method::Sam { .. } => 2,
-        }
+        self.method.gradients_per_step().ceil() as usize
     }
 }
 
@@ -141,10 +124,6 @@ impl Settings {
     pub fn check(&self) -> Result<(), InvalidSetting> {
         let Self { data, sgd, .. } = self;
         let from_zero = "a number from 0 up";
-        let rho = match self.method {
-            Method::Sgd => 0.0,
-            Method::Sam { rho, .. } => rho,
-        };
         let at_least = |least: f64, value: f64| value >= least && (value as f32).is_finite();
         let below_one = |value: f64| (0.0..1.0).contains(&value);
         let counts = [("batch", self.batch), ("limit", data.limit.unwrap_or(1))];
@@ -156,7 +135,6 @@ impl Settings {
             (name, (least..=MOST_EPOCHS).contains(&value), expected, value.to_string())
         });
         let numbers = [
-            ("rho", at_least(0.0, rho), from_zero, rho),
             ("lr", at_least(0.0, sgd.lr), from_zero, sgd.lr),
             ("weight-decay", at_least(0.0, sgd.weight_decay), from_zero, sgd.weight_decay),
             ("momentum", below_one(sgd.momentum), "a number from 0 up and below 1", sgd.momentum),
@@ -176,6 +154,9 @@ impl Settings {
         let numbers =
             numbers.map(|(name, valid, expected, value)| (name, valid, expected, value.to_string()));
         let seed = ("seed", i64::try_from(self.seed).is_ok(), "a number below 2^63", self.seed.to_string());
+        if let Some((setting, expected, found)) = self.method.invalid() {
+            return Err(InvalidSetting { setting, expected, found });
+        }
         match counts.into_iter().chain(epochs).chain(numbers).chain([seed]).find(|(_, valid, ..)| !valid) {
             None => Ok(()),
             Some((setting, _, expected, found)) => Err(InvalidSetting { setting, expected, found }),
@@ -198,49 +179,8 @@ impl ScheduleSettings {
     }
 }
 
-impl Method {
-    /// The name in commands and reports.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::Sgd => "sgd",
-            Self::Sam { .. } => "sam",
-        }
-    }
-}
-
-/// The exponent p of a norm, 1 to infinity. Written as text, because JSON has no infinity.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct NormExponent(pub Norm);
-
-impl FromStr for NormExponent {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let p: f64 = text.parse().map_err(|_| "expected a number from 1 up, or inf".to_owned())?;
-        Norm::from_p(p).map(Self).map_err(|error| error.to_string())
-    }
-}
-
-impl fmt::Display for NormExponent {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0.p())
-    }
-}
-
-impl Serialize for NormExponent {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        text::serialize(self, serializer)
-    }
-}
-
-impl<'de> Deserialize<'de> for NormExponent {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        text::deserialize(deserializer)
-    }
-}
-
 /// Values that are stored as the text that the command line takes for them.
-mod text {
+pub(super) mod text {
     use super::{Deserialize, Deserializer, FromStr, Serializer, de, fmt};
 
     pub fn serialize<S: Serializer>(value: &impl fmt::Display, serializer: S) -> Result<S::Ok, S::Error> {

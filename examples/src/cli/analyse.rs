@@ -1,0 +1,353 @@
+//! `sam spectrum`, `landscape`, `predict-gap`, `bound` and `finetune`.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use sam_core::model::Architecture;
+
+use super::experiment::{self, ExperimentArgs, in_range, positive, radii};
+use crate::{
+    experiment::{
+        ExperimentError,
+        bound::BoundExperiment,
+        finetune::{Finetune, Start},
+        landscape::Landscape,
+        predict_gap::PredictGap,
+        spectrum::Spectrum,
+        train::RunDirectory,
+    },
+    interrupt::Interrupt,
+    training::{
+        checkpoint::Checkpoint,
+        config::Config,
+        settings::{InvalidSetting, Settings},
+        state::State,
+    },
+};
+
+/// The Hessian's spectrum along training (figure 3, left): stochastic Lanczos quadrature, SGD against SAM.
+///
+/// Products with the Hessian are central differences of the gradient in double precision. Density curves are the
+/// quadratures of all seeds, each eigenvalue widened to a normal distribution of 1 % of the range shown.
+#[derive(Debug, Clone, Args)]
+#[command(
+    mut_arg("rho", |arg| arg.default_value("0.2")), mut_arg("seeds", |arg| arg.default_value("3")),
+    allow_negative_numbers = true, after_help = SPECTRUM
+)]
+pub struct SpectrumArgs {
+    #[command(flatten)]
+    experiment: ExperimentArgs,
+    /// Epochs looked at, evenly spaced.
+    #[arg(long, value_name = "N", default_value_t = 4, help_heading = "Experiment")]
+    looks: usize,
+    /// Steps of Lanczos' method.
+    #[arg(long, value_name = "N", default_value_t = 40, help_heading = "Experiment")]
+    steps: usize,
+    /// Random start vectors for each network.
+    #[arg(long, value_name = "N", default_value_t = 1, help_heading = "Experiment")]
+    probes: usize,
+    /// Training images that the Hessian is of, at most.
+    #[arg(long, value_name = "N", default_value_t = 600, help_heading = "Experiment")]
+    images: usize,
+}
+
+const SPECTRUM: &str = "\
+Examples:
+  sam spectrum
+  sam spectrum --steps 80 --probes 3 --images 1200
+  sam spectrum --data fashion-mnist --limit 10000 --model lenet --rho 0.1 --epochs 20";
+
+/// The loss around the solutions (figure 1): level lines and surfaces over a plane, SGD against SAM.
+///
+/// The plane's directions are random, and as long as the weights filter by filter (Li et al. 2018).
+#[derive(Debug, Clone, Args)]
+#[command(
+    mut_arg("rho", |arg| arg.default_value("0.2")), mut_arg("seeds", |arg| arg.default_value("1").hide(true)),
+    allow_negative_numbers = true, after_help = LANDSCAPE
+)]
+pub struct LandscapeArgs {
+    #[command(flatten)]
+    experiment: ExperimentArgs,
+    /// Points along each direction, an odd number.
+    #[arg(long, value_name = "N", default_value_t = 31, help_heading = "Experiment")]
+    points: usize,
+    /// How far out: 1 is as far as the weights are long.
+    #[arg(long, value_name = "R", default_value_t = 1.0, help_heading = "Experiment")]
+    reach: f64,
+    /// Training images, at most.
+    #[arg(long, value_name = "N", default_value_t = 1200, help_heading = "Experiment")]
+    images: usize,
+}
+
+const LANDSCAPE: &str = "\
+Examples:
+  sam landscape
+  sam landscape --reach 0.5 --points 51";
+
+/// How well m-sharpness predicts the gap between test and training error (figure 3, right).
+///
+/// Trains networks by SGD with all combinations of learning rate, batch and weight decay. Kendall's tau compares the
+/// orders; mutual information is that of Jiang et al. (2020): conditioned on every set of at most two
+/// hyper-parameters, the least counts.
+#[derive(Debug, Clone, Args)]
+#[command(
+    mut_arg("rho", |arg| arg.default_value("0.05")), mut_arg("seeds", |arg| arg.default_value("2")),
+    allow_negative_numbers = true, after_help = PREDICT_GAP
+)]
+pub struct PredictGapArgs {
+    #[command(flatten)]
+    experiment: ExperimentArgs,
+    /// Sizes of groups, with commas between.
+    #[arg(
+        long,
+        value_name = "M,..",
+        value_delimiter = ',',
+        default_value = "1,4,16,64,256",
+        help_heading = "Experiment"
+    )]
+    m: Vec<usize>,
+    /// Training images that sharpness is measured on, at most.
+    #[arg(long, value_name = "N", default_value_t = 256, help_heading = "Experiment")]
+    images: usize,
+    /// Learning rates, as multiples of --lr.
+    #[arg(
+        long,
+        value_name = "X,..",
+        value_delimiter = ',',
+        default_value = "0.2,1,2",
+        help_heading = "Experiment"
+    )]
+    rates: Vec<f64>,
+    /// Batches.
+    #[arg(
+        long,
+        value_name = "N,..",
+        value_delimiter = ',',
+        default_value = "16,64,256",
+        help_heading = "Experiment"
+    )]
+    batches: Vec<usize>,
+    /// Weight decays.
+    #[arg(
+        long,
+        value_name = "X,..",
+        value_delimiter = ',',
+        default_value = "0,0.0005,0.005",
+        help_heading = "Experiment"
+    )]
+    decays: Vec<f64>,
+    /// Probability with which each training label is replaced by a random one.
+    #[arg(long, value_name = "P", default_value_t = 0.0, help_heading = "Data")]
+    label_noise: f64,
+}
+
+const PREDICT_GAP: &str = "\
+Examples:
+  sam predict-gap
+  sam predict-gap --m 1,8,64 --seeds 5 --label-noise 0.2";
+
+/// The PAC-Bayes bound of theorem 2, term by term: of networks trained with SGD and with SAM, or of one given.
+///
+/// The loss is the share of images misclassified, which lies in [0, 1] as the theorem wants. Its maximum in the ball is
+/// what projected ascent of the cross-entropy finds: the true maximum may be larger.
+#[derive(Debug, Clone, Args)]
+#[command(
+    mut_arg("rho", |arg| arg.default_value("0.2")), mut_arg("seeds", |arg| arg.default_value("1").hide(true)),
+    allow_negative_numbers = true, after_help = BOUND
+)]
+pub struct BoundArgs {
+    #[command(flatten)]
+    experiment: ExperimentArgs,
+    /// Directory of a run of `sam train` whose network is judged; its settings take the place of the ones given here.
+    #[arg(long, value_name = "DIR", help_heading = "Experiment")]
+    run: Option<PathBuf>,
+    /// Probability that the bound does not hold.
+    #[arg(long, value_name = "P", default_value_t = 0.05, help_heading = "Experiment")]
+    delta: f64,
+    /// Radii that it is evaluated at, with commas between.
+    #[arg(
+        long,
+        value_name = "RHO,..",
+        value_delimiter = ',',
+        default_value = "0.05,0.5,5",
+        help_heading = "Experiment"
+    )]
+    rhos: Vec<f64>,
+    /// Ascent steps.
+    #[arg(long, value_name = "N", default_value_t = 20, help_heading = "Experiment")]
+    steps: usize,
+}
+
+const BOUND: &str = "\
+Examples:
+  sam bound
+  sam bound --run runs/train-digits-mlp-128-64-sam-1 --rhos 0.1,1,10";
+
+/// Fine-tuning (section 3.2): a new head on a trained network and a second task, SAM against SGD.
+///
+/// Without --init a network is trained on the first half of the data set's classes, and fine-tuned on the second half.
+/// Only networks without batch normalisation: its statistics would have to be frozen.
+#[derive(Debug, Clone, Args)]
+#[command(
+    mut_arg("rho", |arg| arg.default_value("0.05")), allow_negative_numbers = true, after_help = FINETUNE
+)]
+pub struct FinetuneArgs {
+    #[command(flatten)]
+    experiment: ExperimentArgs,
+    /// Directory of a run of `sam train`, or its checkpoint, to start from; --data is the second task.
+    #[arg(long, value_name = "PATH", help_heading = "Experiment")]
+    init: Option<PathBuf>,
+    /// Training images of the second task, at most, where there is no --init.
+    #[arg(long, value_name = "N", default_value_t = 100, help_heading = "Experiment")]
+    images: usize,
+    /// Epochs of fine-tuning.
+    #[arg(long, value_name = "N", default_value_t = 40, help_heading = "Experiment")]
+    tune_epochs: usize,
+    /// Highest learning rate of fine-tuning.
+    #[arg(long, value_name = "RATE", default_value_t = 0.016, help_heading = "Experiment")]
+    tune_lr: f64,
+}
+
+const FINETUNE: &str = "\
+Examples:
+  sam finetune
+  sam finetune --init runs/lenet --data mnist --model lenet --limit 500 --batch 32";
+
+impl SpectrumArgs {
+    /// Makes sure that every number is in its range.
+    pub fn check(&self) -> Result<(), InvalidSetting> {
+        self.experiment.check(0.0)?;
+        let &Self { looks, steps, probes, images, .. } = self;
+        let counts = [("looks", looks), ("steps", steps), ("probes", probes), ("images", images)];
+        counts.into_iter().try_for_each(|(name, value)| positive(name, value))
+    }
+}
+
+impl LandscapeArgs {
+    /// Makes sure that every number is in its range.
+    pub fn check(&self) -> Result<(), InvalidSetting> {
+        self.experiment.check(0.0)?;
+        let &Self { points, reach, images, .. } = self;
+        in_range("points", points >= 3 && points % 2 == 1, "an odd number from 3 up", points)?;
+        radii("reach", &[reach])?;
+        positive("images", images)
+    }
+}
+
+impl PredictGapArgs {
+    /// Makes sure that every number is in its range.
+    pub fn check(&self) -> Result<(), InvalidSetting> {
+        self.experiment.check(self.label_noise)?;
+        self.m.iter().try_for_each(|&m| positive("m", m))?;
+        self.batches.iter().try_for_each(|&batch| positive("batches", batch))?;
+        positive("images", self.images)?;
+        radii("rates", &self.rates)?;
+        self.decays.iter().try_for_each(|decay| {
+            in_range("decays", *decay >= 0.0 && decay.is_finite(), "numbers from 0 up", decay)
+        })
+    }
+}
+
+impl BoundArgs {
+    /// Makes sure that every number is in its range.
+    pub fn check(&self) -> Result<(), InvalidSetting> {
+        self.experiment.check(0.0)?;
+        radii("rhos", &self.rhos)?;
+        positive("steps", self.steps)?;
+        let valid = self.delta > 0.0 && self.delta < 1.0;
+        in_range("delta", valid, "a probability, above 0 and below 1", self.delta)
+    }
+}
+
+impl FinetuneArgs {
+    /// Makes sure that every number is in its range.
+    pub fn check(&self) -> Result<(), InvalidSetting> {
+        self.experiment.check(0.0)?;
+        positive("images", self.images)?;
+        positive("tune-epochs", self.tune_epochs)?;
+        let valid = self.tune_lr >= 0.0 && self.tune_lr.is_finite();
+        in_range("tune-lr", valid, "a number from 0 up", self.tune_lr)?;
+        let model = &self.experiment.training.model;
+        let batch_norm = matches!(model, Architecture::ResNet { .. } | Architecture::WideResNet { .. });
+        let expected = "mlp, mlp-H1-H2.. or lenet: batch normalisation cannot be frozen";
+        in_range("model", !batch_norm, expected, model)
+    }
+}
+
+/// Runs `sam spectrum`.
+///
+/// # Errors
+/// [`ExperimentError`], when there is no result.
+pub fn spectrum(args: &SpectrumArgs, as_json: bool, interrupt: &Interrupt) -> Result<(), ExperimentError> {
+    let &SpectrumArgs { looks, steps, probes, images, .. } = args;
+    args.check()?;
+    experiment::run(&Spectrum { looks, steps, probes, images }, &args.experiment, 0.0, as_json, interrupt)
+}
+
+/// Runs `sam landscape`.
+///
+/// # Errors
+/// [`ExperimentError`], when there is no result.
+pub fn landscape(args: &LandscapeArgs, as_json: bool, interrupt: &Interrupt) -> Result<(), ExperimentError> {
+    let &LandscapeArgs { points, reach, images, .. } = args;
+    args.check()?;
+    experiment::run(&Landscape { points, reach, images }, &args.experiment, 0.0, as_json, interrupt)
+}
+
+/// Runs `sam predict-gap`.
+///
+/// # Errors
+/// [`ExperimentError`], when there is no result.
+pub fn predict_gap(
+    args: &PredictGapArgs,
+    as_json: bool,
+    interrupt: &Interrupt,
+) -> Result<(), ExperimentError> {
+    args.check()?;
+    let gap = PredictGap {
+        ms: args.m.clone(),
+        images: args.images,
+        rates: args.rates.clone(),
+        batches: args.batches.clone(),
+        decays: args.decays.clone(),
+    };
+    experiment::run(&gap, &args.experiment, args.label_noise, as_json, interrupt)
+}
+
+/// Runs `sam bound`.
+///
+/// # Errors
+/// [`ExperimentError`], when there is no result.
+pub fn bound(args: &BoundArgs, as_json: bool, interrupt: &Interrupt) -> Result<(), ExperimentError> {
+    args.check()?;
+    let trained = args.run.as_deref().map(trained).transpose()?;
+    let (settings, state) = trained.map_or((None, None), |(settings, state)| (Some(settings), Some(state)));
+    let bound =
+        BoundExperiment { delta: args.delta, rhos: args.rhos.clone(), steps: args.steps, trained: state };
+    experiment::run_with(&bound, &args.experiment, settings, 0.0, as_json, interrupt)
+}
+
+/// Runs `sam finetune`.
+///
+/// # Errors
+/// [`ExperimentError`], when there is no result.
+pub fn finetune(args: &FinetuneArgs, as_json: bool, interrupt: &Interrupt) -> Result<(), ExperimentError> {
+    args.check()?;
+    let start = match &args.init {
+        None => Start::FirstClasses { images: args.images },
+        Some(path) if path.is_dir() => Start::Trained(Box::new(trained(path)?.1)),
+        Some(path) => Start::Trained(Box::new(Checkpoint::load(path)?.state)),
+    };
+    let finetune = Finetune { start, epochs: args.tune_epochs, lr: args.tune_lr };
+    experiment::run(&finetune, &args.experiment, 0.0, as_json, interrupt)
+}
+
+/// The settings and the state of the run in `path`.
+fn trained(path: &Path) -> Result<(Settings, State), ExperimentError> {
+    let directory = RunDirectory::new(path);
+    if !directory.config().exists() {
+        return Err(ExperimentError::NoRun { path: path.to_owned() });
+    }
+    let config = Config::load(&directory.config())?;
+    Ok((config.run, Checkpoint::load(&directory.checkpoint())?.state))
+}

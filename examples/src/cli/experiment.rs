@@ -1,0 +1,143 @@
+//! What the commands of all experiments share: arguments, where results go, how they are shown.
+
+use std::{num::NonZeroUsize, path::PathBuf};
+
+use clap::Args;
+
+use super::{
+    args::{DataArgs, MachineArgs, TrainingArgs},
+    output::print,
+};
+use crate::{
+    data::Dataset,
+    experiment::{
+        ExperimentError,
+        lab::{ExperimentDirectory, Lab, Material},
+        plan::{Experiment, Plan},
+    },
+    interrupt::Interrupt,
+    json,
+    training::{
+        backend::Backend,
+        memory,
+        settings::{InvalidSetting, Settings},
+        trainer::check_batch,
+    },
+};
+
+const MOST_SEEDS: usize = 10_000;
+
+/// What every experiment takes.
+#[derive(Debug, Clone, Args)]
+pub struct ExperimentArgs {
+    #[command(flatten)]
+    pub data: DataArgs,
+    #[command(flatten)]
+    pub training: TrainingArgs,
+    #[command(flatten)]
+    pub machine: MachineArgs,
+
+    /// Number of seeds, counted up from --seed.
+    #[arg(long, value_name = "N", default_value_t = 5, help_heading = "Experiment")]
+    pub seeds: usize,
+
+    /// Epochs between two looks at the test set [default: a 20th of --epochs]
+    #[arg(long, value_name = "N", help_heading = "Experiment")]
+    evaluate_every: Option<NonZeroUsize>,
+
+    /// Where runs, results and pictures go [default: runs/EXPERIMENT-DATA-MODEL]
+    #[arg(long, value_name = "DIR", help_heading = "Experiment")]
+    out: Option<PathBuf>,
+}
+
+impl ExperimentArgs {
+    /// Makes sure that every number is in its range.
+    pub fn check(&self, label_noise: f64) -> Result<(), InvalidSetting> {
+        self.training.settings(&self.data, self.training.sam(), label_noise).check()?;
+        in_range("seeds", (1..=MOST_SEEDS).contains(&self.seeds), "a number from 1 up to 10000", self.seeds)
+    }
+}
+
+/// Conducts `experiment`, on labels of which `label_noise` were replaced, and shows what it found. Finished runs are
+/// kept in DIR/runs.jsonl and not made again.
+///
+/// # Errors
+/// [`ExperimentError`], when there is no result.
+pub fn run<E: Experiment>(
+    experiment: &E,
+    args: &ExperimentArgs,
+    label_noise: f64,
+    as_json: bool,
+    interrupt: &Interrupt,
+) -> Result<(), ExperimentError> {
+    run_with(experiment, args, None, label_noise, as_json, interrupt)
+}
+
+/// The same; `settings`, if given, take the place of the arguments'.
+///
+/// # Errors
+/// [`ExperimentError`], when there is no result.
+pub fn run_with<E: Experiment>(
+    experiment: &E,
+    args: &ExperimentArgs,
+    settings: Option<Settings>,
+    label_noise: f64,
+    as_json: bool,
+    interrupt: &Interrupt,
+) -> Result<(), ExperimentError> {
+    let given = || args.training.settings(&args.data, args.training.sam(), label_noise);
+    let base = settings.unwrap_or_else(given);
+    base.check()?;
+    let dataset = super::load(base.data.name, base.data.limit, &args.machine.machine(&args.data))?;
+    let name = args.machine.backend.unwrap_or_default();
+    let threads = args.machine.threads();
+    // What does not fit is found out before anything is written.
+    check_batch(&base, &dataset)?;
+    let bytes = name.on_host(memory::of_learner(&base, dataset.shape, dataset.classes));
+    memory::check(&base, bytes * threads as u128)?;
+    let backend = Backend::open(name, 1)?;
+    let learner =
+        |settings: &Settings, dataset: &Dataset| backend.learner(settings, dataset.shape, dataset.classes);
+    drop(learner(&base, &dataset)?);
+    let plan = Plan { base, seeds: args.seeds, material: Material::new(dataset) };
+    let base = &plan.base;
+    let default = || PathBuf::from(format!("runs/{}-{}-{}", E::NAME, base.data.name, base.model));
+    let directory = ExperimentDirectory(args.out.clone().unwrap_or_else(default));
+    let every = args.evaluate_every.map_or(base.epochs.div_ceil(20), NonZeroUsize::get);
+    let mut lab = Lab::open(directory.clone(), threads, every, interrupt, &learner)?;
+    let findings = experiment.conduct(&mut lab, &plan)?;
+    findings.write(&directory, (E::NAME, E::PAPER), (base, plan.seeds, threads))?;
+    if as_json {
+        for line in &findings.lines {
+            print(json::line(line))?;
+        }
+        return Ok(());
+    }
+    print(format_args!("\n{}", findings.markdown()))?;
+    for picture in &findings.pictures {
+        print(format_args!("Picture: {}", picture.display()))?;
+    }
+    print(format_args!("Results: {}", directory.file("result.json").display()))?;
+    Ok(())
+}
+
+/// Makes sure that a number is from 1 up.
+pub fn positive(setting: &'static str, value: usize) -> Result<(), InvalidSetting> {
+    in_range(setting, value > 0, "a number from 1 up", value)
+}
+
+/// Makes sure that every radius is a number above 0.
+pub fn radii(setting: &'static str, values: &[f64]) -> Result<(), InvalidSetting> {
+    let wrong = values.iter().find(|value| !(**value > 0.0 && value.is_finite()));
+    wrong.map_or(Ok(()), |value| in_range(setting, false, "numbers above 0", value))
+}
+
+/// The error of a setting that is not `valid`.
+pub fn in_range(
+    setting: &'static str,
+    valid: bool,
+    expected: &'static str,
+    found: impl std::fmt::Display,
+) -> Result<(), InvalidSetting> {
+    if valid { Ok(()) } else { Err(InvalidSetting { setting, expected, found: found.to_string() }) }
+}

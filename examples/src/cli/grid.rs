@@ -1,0 +1,59 @@
+//! `sam grid`.
+
+use clap::Args;
+
+use super::experiment::{self, ExperimentArgs, radii};
+use crate::{
+    experiment::{ExperimentError, grid::Grid},
+    interrupt::Interrupt,
+    training::settings::InvalidSetting,
+};
+
+/// The radius by grid search (section 3.1, table 9): a tenth of the training images chooses, the test set judges.
+///
+/// Validation images are drawn at random by --seed and keep their true labels; --label-noise falls on the others only.
+/// The test errors are those of networks trained on all training images.
+#[derive(Debug, Clone, Args)]
+#[command(mut_arg("rho", |arg| arg.hide(true)), allow_negative_numbers = true, after_help = EXAMPLES)]
+pub struct GridArgs {
+    #[command(flatten)]
+    experiment: ExperimentArgs,
+
+    /// Radii to try, with commas between.
+    #[arg(
+        long,
+        value_name = "RHO,..",
+        value_delimiter = ',',
+        default_value = "0.01,0.02,0.05,0.1,0.2,0.5",
+        help_heading = "Experiment"
+    )]
+    rhos: Vec<f64>,
+
+    /// Probability with which each training label is replaced by a random one.
+    #[arg(long, value_name = "P", default_value_t = 0.0, help_heading = "Data")]
+    label_noise: f64,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  sam grid
+  sam grid --rhos 0.05,0.1,0.2 --label-noise 0.4 --json
+  sam grid --data fashion-mnist --limit 10000 --model lenet --epochs 20 --seeds 3";
+
+impl GridArgs {
+    /// Makes sure that every number is in its range.
+    pub fn check(&self) -> Result<(), InvalidSetting> {
+        self.experiment.check(self.label_noise)?;
+        radii("rhos", &self.rhos)
+    }
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// [`ExperimentError`], when there is no result.
+pub fn run(args: &GridArgs, as_json: bool, interrupt: &Interrupt) -> Result<(), ExperimentError> {
+    args.check()?;
+    let grid = Grid { rhos: args.rhos.clone() };
+    experiment::run(&grid, &args.experiment, args.label_noise, as_json, interrupt)
+}

@@ -1,0 +1,158 @@
+//! Figure 7 and table 12, appendix C.6: several steps in the inner maximisation.
+
+use sam_core::Rule;
+
+use super::error_table;
+use crate::{
+    analysis::sharpness::climb,
+    experiment::{
+        ExperimentError,
+        arms::{self, Arm},
+        findings::Findings,
+        lab::{Job, Lab},
+        plan::{Experiment, Plan},
+        probe,
+    },
+    report::{
+        figure::{self, Figure, Horizontal, Panel, Point, Series, Style},
+        markdown::{Table, significant},
+        statistics::Estimate,
+    },
+    training::{learner::Learner, settings::Method},
+};
+
+/// Epochs looked at.
+const LOOKS: usize = 10;
+/// Batches of training images that sharpness is the mean over.
+const BATCHES: usize = 4;
+
+/// SAM with several ascent steps.
+#[derive(Debug, Clone)]
+pub struct InnerSteps {
+    /// Numbers of steps.
+    pub steps: Vec<usize>,
+}
+
+/// Mean over batches of the rise of the loss within the radius, and of the highest loss.
+struct Rise {
+    own: f64,
+    highest: f64,
+    most: f64,
+}
+
+impl InnerSteps {
+    /// Looks at a run's weights after `epoch` epochs: with its own number of steps, and with the largest.
+    fn look<L: Learner>(
+        lab: &Lab<'_, L>,
+        job: &Job<'_>,
+        epoch: usize,
+        (own, most): (usize, usize),
+        rho: f64,
+    ) -> Result<Rise, ExperimentError> {
+        let batch = job.settings.batch;
+        let mut model = probe::training_model::<f64>(job, BATCHES * batch)?;
+        let weights = model.weights(&lab.state(job, epoch)?)?;
+        let batches = (model.len() / batch).max(1);
+        let mut rise = Rise { own: 0.0, highest: 0.0, most: 0.0 };
+        for i in 0..batches {
+            model.choose(i * batch..(i + 1) * batch);
+            let rule = Rule::l2(rho);
+            let found = climb(&mut model, &weights, &rule, own, rho)?;
+            let share = 1.0 / batches as f64;
+            rise.own += share * found.sharpness();
+            rise.highest += share * found.highest;
+            rise.most += share * climb(&mut model, &weights, &rule, most, rho)?.sharpness();
+        }
+        Ok(rise)
+    }
+}
+
+impl Experiment for InnerSteps {
+    const NAME: &'static str = "ablate-inner-steps";
+    const PAPER: &'static str = "Figure 7, table 12, appendix C.6";
+
+    fn conduct<L: Learner>(&self, lab: &mut Lab<'_, L>, plan: &Plan) -> Result<Findings, ExperimentError> {
+        let rho = plan.rho();
+        let most = self.steps.iter().copied().max().unwrap_or(1);
+        let epochs = probe::epochs(plan.base.epochs, LOOKS);
+        let method = |steps| Method::MultiStepSam { rho, steps };
+        let arms: Vec<Arm> =
+            self.steps.iter().map(|&steps| Arm::new(steps.to_string(), plan.with(method(steps)))).collect();
+        let jobs: Vec<Job<'_>> = (0..plan.seeds)
+            .flat_map(|seed| arms.iter().map(move |arm| (seed, arm)))
+            .map(|(seed, arm)| arm.job(seed, &plan.material).with_snapshots(epochs.clone()))
+            .collect();
+        lab.runs("training", &jobs)?;
+        let results = arms::compare(lab, &arms, plan.seeds, &plan.material)?;
+
+        let title = format!("Ascent steps: {}, rho {rho}", plan.subject());
+        let columns = [
+            "ascent steps",
+            "estimated sharpness (nats)",
+            &format!("sharpness by {most} steps (nats)"),
+            "max loss (nats)",
+        ];
+        let mut table = Table::new("At the end of training, mean over training batches", &columns);
+        let mut findings =
+            Findings { tables: vec![error_table(title.clone(), &results)], ..Findings::default() };
+        let (mut rises, mut tops) = (Vec::new(), Vec::new());
+        for (color, (&steps, result)) in self.steps.iter().zip(&results).enumerate() {
+            let mut looks: [Vec<Vec<f64>>; 3] = [Vec::new(), Vec::new(), Vec::new()];
+            for seed in 0..plan.seeds {
+                lab.check_interrupt()?;
+                let job = &jobs[seed * arms.len() + color];
+                let rise = |&epoch: &usize| Self::look(lab, job, epoch, (steps, most), rho);
+                let rise = epochs.iter().map(rise).collect::<Result<Vec<Rise>, _>>()?;
+                looks[0].push(rise.iter().map(|rise| rise.own).collect());
+                looks[1].push(rise.iter().map(|rise| rise.most).collect());
+                looks[2].push(rise.iter().map(|rise| rise.highest).collect());
+            }
+            let curves = looks.map(|values| probe::along(plan, &epochs, &values));
+            let last =
+                |i: usize| curves[i].last().map_or(Estimate { mean: f64::NAN, ci95: None }, |last| last.1);
+            let cell = |i: usize| {
+                let Estimate { mean, ci95 } = last(i);
+                let half = ci95.map_or(String::new(), |half| format!(" \u{b1} {}", significant(half)));
+                format!("{}{half}", significant(mean))
+            };
+            table.row(vec![steps.to_string(), cell(0), cell(1), cell(2)]);
+            let series = |i: usize| Series {
+                name: format!("{steps} steps"),
+                color,
+                style: Style::Line,
+                points: curves[i].iter().map(|&(epoch, y)| Point { x: epoch as f64, y }).collect(),
+            };
+            rises.push(series(0));
+            tops.push(series(2));
+            findings.line(&serde_json::json!({
+                "steps": steps, "result": result, "sharpness": last(0),
+                "sharpness_by_most_steps": last(1), "max_loss": last(2), "along_training": curves,
+            }));
+        }
+        findings.tables.push(table);
+        if let Some(one) = self.steps.iter().position(|&steps| steps == 1) {
+            let others = (0..results.len()).filter(|&i| i != one);
+            let named = |i: usize| arms::ArmResult {
+                name: format!("{} ascent steps", results[i].name),
+                ..results[i].clone()
+            };
+            findings.sentences = others.map(|i| named(i).against(&named(one))).collect();
+        }
+        let panel = |title: &str, y: &str, series| Panel {
+            title: title.into(),
+            x: Horizontal::Quantity("epoch".into()),
+            y: y.into(),
+            from_zero: true,
+            logarithmic: false,
+            series,
+        };
+        let panels = vec![
+            panel("Rise of the loss that the ascent finds", "max L(w + eps) - L(w) (nats)", rises),
+            panel("Highest loss that it finds", "max L(w + eps) (nats)", tops),
+        ];
+        let picture = lab.directory.file("inner-steps.svg");
+        figure::draw(&picture, &Figure { title, panels })?;
+        findings.pictures.push(picture);
+        Ok(findings)
+    }
+}

@@ -1,0 +1,103 @@
+//! Figure 3, middle; section 4.1: how many images share a perturbation.
+
+use crate::{
+    experiment::{
+        ExperimentError,
+        arms::{self, Arm},
+        findings::Findings,
+        lab::Lab,
+        plan::{Experiment, Plan},
+    },
+    report::{
+        figure::{self, Figure, Horizontal, Panel, Point, Series, Style},
+        markdown::{self, Table},
+    },
+    training::{learner::Learner, settings::Method},
+};
+
+/// Test error against the radius for each size of group.
+#[derive(Debug, Clone)]
+pub struct MAblation {
+    /// Images in a group; at most a batch.
+    pub ms: Vec<usize>,
+    /// Radii.
+    pub rhos: Vec<f64>,
+}
+
+impl Experiment for MAblation {
+    const NAME: &'static str = "ablate-m";
+    const PAPER: &'static str = "Figure 3 (middle), section 4.1";
+
+    fn conduct<L: Learner>(&self, lab: &mut Lab<'_, L>, plan: &Plan) -> Result<Findings, ExperimentError> {
+        let method = |m, rho| {
+            // One group is SAM; its runs are those of other experiments too.
+            if m >= plan.base.batch { Method::sam(rho) } else { Method::MSharpness { rho, m } }
+        };
+        let mut arms = vec![Arm::new("SGD", plan.with(Method::Sgd))];
+        for &m in &self.ms {
+            let arm = |&rho: &f64| Arm::new(format!("m = {m}, rho {rho}"), plan.with(method(m, rho)));
+            arms.extend(self.rhos.iter().map(arm));
+        }
+        let results = arms::compare(lab, &arms, plan.seeds, &plan.material)?;
+        let (sgd, rest) = results.split_at(1);
+        let rows: Vec<_> = self.ms.iter().zip(rest.chunks(self.rhos.len())).collect();
+
+        let title = format!("Images that share a perturbation: {}", plan.subject());
+        let mut columns = vec!["test error (%)".to_owned()];
+        columns.extend(self.rhos.iter().map(|rho| format!("rho {rho}")));
+        let mut table = Table { title: title.clone(), columns, rows: Vec::new() };
+        let mut findings = Findings::default();
+        for (m, results) in &rows {
+            let cells = results.iter().map(|result| markdown::estimate(&result.error));
+            table.row([format!("m = {m}")].into_iter().chain(cells).collect());
+            for (rho, result) in self.rhos.iter().zip(results.iter()) {
+                findings.line(&serde_json::json!({ "m": m, "rho": rho, "result": result }));
+            }
+        }
+        let reference = markdown::estimate(&sgd[0].error);
+        findings.sentences.push(format!("SGD: {reference} %. Each row of the table has one size of group."));
+        // The mean over radii at each seed, so that no radius is picked for its result.
+        let (smallest, largest) = (rows.iter().min_by_key(|row| row.0), rows.iter().max_by_key(|row| row.0));
+        if let (Some((small, a)), Some((large, b))) = (smallest, largest)
+            && small != large
+        {
+            let mean = |results: &[arms::ArmResult], name: String| {
+                let seeds = 0..plan.seeds;
+                let over = |seed: usize| {
+                    results.iter().map(|result| result.errors[seed]).sum::<f64>() / results.len() as f64
+                };
+                arms::ArmResult { name, errors: seeds.map(over).collect(), ..results[0].clone() }
+            };
+            let a = mean(a, format!("m = {small}, mean over all radii"));
+            findings.sentences.push(a.against(&mean(b, format!("m = {large}"))));
+        }
+        findings.tables.push(table);
+
+        let x = Horizontal::Categories("rho".into(), self.rhos.iter().map(f64::to_string).collect());
+        let mut series: Vec<Series> = rows
+            .iter()
+            .enumerate()
+            .map(|(color, (m, results))| Series {
+                name: format!("m = {m}"),
+                color,
+                style: Style::Line,
+                points: results.iter().enumerate().map(|(i, r)| Point { x: i as f64, y: r.error }).collect(),
+            })
+            .collect();
+        let ends = [0.0, self.rhos.len() as f64 - 1.0];
+        let points = ends.map(|x| Point::exact(x, sgd[0].error.mean)).to_vec();
+        series.push(Series { name: "SGD".into(), color: 7, style: Style::Dashed, points });
+        let panel = Panel {
+            title: "Mean and 95 % confidence interval".into(),
+            x,
+            y: "test error (%)".into(),
+            from_zero: false,
+            logarithmic: false,
+            series,
+        };
+        let picture = lab.directory.file("m.svg");
+        figure::draw(&picture, &Figure { title, panels: vec![panel] })?;
+        findings.pictures.push(picture);
+        Ok(findings)
+    }
+}

@@ -1,0 +1,56 @@
+//! Tables 10 and 11, appendix C.3: the radius 0.05 everywhere against a tuned one.
+
+use super::{error_figure, error_table};
+use crate::{
+    experiment::{
+        ExperimentError,
+        arms::{self, Arm},
+        findings::Findings,
+        grid,
+        lab::Lab,
+        plan::{Experiment, Plan},
+    },
+    report::figure,
+    training::{learner::Learner, settings::Method},
+};
+
+/// The radius that the paper recommends without tuning.
+const DEFAULT: f64 = 0.05;
+
+/// SGD, SAM at the default radius, and SAM at the radius that a validation set chooses.
+#[derive(Debug, Clone)]
+pub struct RhoDefault {
+    /// Radii to choose from.
+    pub rhos: Vec<f64>,
+}
+
+impl Experiment for RhoDefault {
+    const NAME: &'static str = "ablate-rho-default";
+    const PAPER: &'static str = "Tables 10 and 11, appendix C.3";
+
+    fn conduct<L: Learner>(&self, lab: &mut Lab<'_, L>, plan: &Plan) -> Result<Findings, ExperimentError> {
+        let (chosen, validation) = grid::choose(lab, plan, &self.rhos)?;
+        let arms = [
+            ("SGD".to_owned(), Method::Sgd),
+            (format!("SAM, rho {DEFAULT}"), Method::sam(DEFAULT)),
+            (format!("SAM, tuned rho {chosen}"), Method::sam(chosen)),
+        ];
+        let arms = arms.map(|(name, method)| Arm::new(name, plan.with(method)));
+        let results = arms::compare(lab, &arms, plan.seeds, &plan.material)?;
+        let title = format!("Default radius against the tuned one: {}", plan.subject());
+        let picture = lab.directory.file("rho-default.svg");
+        figure::draw(&picture, &error_figure(title.clone(), &results))?;
+        let mut findings = Findings {
+            tables: vec![error_table(title, &results), grid::table(&validation, None)],
+            pictures: vec![picture],
+            ..Findings::default()
+        };
+        findings.sentences = vec![
+            results[1].against(&results[0]),
+            results[2].against(&results[0]),
+            results[2].against(&results[1]),
+        ];
+        results.iter().for_each(|result| findings.line(result));
+        Ok(findings)
+    }
+}

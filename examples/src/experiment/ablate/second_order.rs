@@ -1,0 +1,112 @@
+//! Figures 4 and 5, appendix C.4: with and without the term of second order.
+
+use sam_core::Rule;
+
+use super::{error_figure, error_table};
+use crate::{
+    analysis::update::cosine_with_second_order,
+    experiment::{
+        ExperimentError,
+        arms::{self, Arm},
+        findings::Findings,
+        lab::{Job, Lab},
+        plan::{Experiment, Plan},
+        probe,
+    },
+    report::{
+        figure::{self, Figure, Horizontal, Panel, Point, Series, Style},
+        markdown::{Table, significant},
+        statistics::Estimate,
+    },
+    training::{learner::Learner, settings::Method},
+};
+
+/// Epochs looked at.
+const LOOKS: usize = 10;
+/// Batches of training images that cosines are the mean over.
+const BATCHES: usize = 4;
+
+/// SAM of first and of second order, and the cosine of their updates along both trajectories.
+#[derive(Debug, Clone)]
+pub struct SecondOrderAblation;
+
+/// The cosine at a run's weights after `epoch` epochs, mean over batches of training images.
+fn cosine<L: Learner>(
+    lab: &Lab<'_, L>,
+    job: &Job<'_>,
+    epoch: usize,
+    rho: f64,
+) -> Result<f64, ExperimentError> {
+    let batch = job.settings.batch;
+    let mut model = probe::training_model::<f64>(job, BATCHES * batch)?;
+    let weights = model.weights(&lab.state(job, epoch)?)?;
+    let batches = (model.len() / batch).max(1);
+    let mut sum = 0.0;
+    for i in 0..batches {
+        model.choose(i * batch..(i + 1) * batch);
+        sum += cosine_with_second_order(&mut model, &weights, &Rule::l2(rho))?;
+    }
+    Ok(sum / batches as f64)
+}
+
+impl Experiment for SecondOrderAblation {
+    const NAME: &'static str = "ablate-second-order";
+    const PAPER: &'static str = "Figures 4 and 5, appendix C.4";
+
+    fn conduct<L: Learner>(&self, lab: &mut Lab<'_, L>, plan: &Plan) -> Result<Findings, ExperimentError> {
+        let rho = plan.rho();
+        let epochs = probe::epochs(plan.base.epochs, LOOKS);
+        let arms = [Method::sam(rho), Method::SecondOrderSam { rho }, Method::Sgd]
+            .map(|method| Arm::new(method.title(), plan.with(method)));
+        let jobs: Vec<Job<'_>> = (0..plan.seeds)
+            .flat_map(|seed| arms[..2].iter().map(move |arm| (seed, arm)))
+            .map(|(seed, arm)| arm.job(seed, &plan.material).with_snapshots(epochs.clone()))
+            .collect();
+        lab.runs("training", &jobs)?;
+        let results = arms::compare(lab, &arms, plan.seeds, &plan.material)?;
+
+        let title = format!("The term of second order: {}, rho {rho}", plan.subject());
+        let mut findings =
+            Findings { tables: vec![error_table(title.clone(), &results)], ..Findings::default() };
+        let mut table = Table::new(
+            "Cosine of the first-order and the second-order gradient, mean over training batches",
+            &["trajectory of", "first look", "middle", "end"],
+        );
+        let mut series = Vec::new();
+        for (color, result) in results[..2].iter().enumerate() {
+            let mut cosines = Vec::new();
+            for seed in 0..plan.seeds {
+                lab.check_interrupt()?;
+                let job = &jobs[2 * seed + color];
+                let at = |&epoch: &usize| cosine(lab, job, epoch, rho);
+                cosines.push(epochs.iter().map(at).collect::<Result<Vec<f64>, _>>()?);
+            }
+            let curve = probe::along(plan, &epochs, &cosines);
+            let cell = |at: usize| {
+                curve.get(at).map_or(String::new(), |(epoch, Estimate { mean, .. })| {
+                    format!("{} (epoch {epoch})", significant(*mean))
+                })
+            };
+            table.row(vec![result.name.clone(), cell(0), cell(curve.len() / 2), cell(curve.len() - 1)]);
+            findings.line(&serde_json::json!({ "result": result, "cosine": curve }));
+            let points = curve.iter().map(|&(epoch, y)| Point { x: epoch as f64, y }).collect();
+            series.push(Series { name: result.name.clone(), color, style: Style::Line, points });
+        }
+        findings.line(&serde_json::json!({ "result": results[2] }));
+        findings.tables.push(table);
+        findings.sentences = vec![results[1].against(&results[0]), results[0].against(&results[2])];
+        let mut panels = error_figure(String::new(), &results).panels;
+        panels.push(Panel {
+            title: "Cosine of both updates along each trajectory".into(),
+            x: Horizontal::Quantity("epoch".into()),
+            y: "cosine".into(),
+            from_zero: false,
+            logarithmic: false,
+            series,
+        });
+        let picture = lab.directory.file("second-order.svg");
+        figure::draw(&picture, &Figure { title, panels })?;
+        findings.pictures.push(picture);
+        Ok(findings)
+    }
+}

@@ -1,0 +1,93 @@
+//! SAM's relatives side by side: error, time, gradients and buffers.
+
+use super::error_figure;
+use crate::{
+    experiment::{
+        ExperimentError,
+        arms::{self, Arm},
+        findings::Findings,
+        lab::Lab,
+        plan::{Experiment, Plan},
+    },
+    report::{
+        figure,
+        markdown::{self, Table, significant},
+    },
+    training::{learner::Learner, settings::Method},
+};
+
+/// All variants at the hyper-parameters of their papers.
+///
+/// Radii are SAM's, but for two methods whose radius means something else: ASAM's is relative to the weights, of about
+/// ten times the size, and Momentum SAM's paper uses larger ones because the momentum is a poorer direction.
+#[derive(Debug, Clone)]
+pub struct VariantAblation {
+    /// ASAM's radius. `None`: ten times SAM's.
+    pub rho_asam: Option<f64>,
+    /// Momentum SAM's radius. `None`: SAM's.
+    pub rho_momentum: Option<f64>,
+}
+
+impl VariantAblation {
+    fn methods(&self, rho: f64) -> [Method; 9] {
+        [
+            Method::Sgd,
+            Method::sam(rho),
+            Method::Asam { rho: self.rho_asam.unwrap_or(10.0 * rho), eta: 0.01 },
+            Method::Gsam { rho, alpha: 0.3 },
+            Method::LookSam { rho, k: 5, alpha: 0.7 },
+            Method::Wsam { rho, gamma: 0.9 },
+            Method::FriendlySam { rho, sigma: 1.0, lambda: 0.9 },
+            Method::MomentumSam { rho: self.rho_momentum.unwrap_or(rho) },
+            Method::Esam { rho, beta: 0.6 },
+        ]
+    }
+}
+
+impl Experiment for VariantAblation {
+    const NAME: &'static str = "ablate-variants";
+    const PAPER: &'static str = "SAM's relatives; not in the paper";
+
+    fn conduct<L: Learner>(&self, lab: &mut Lab<'_, L>, plan: &Plan) -> Result<Findings, ExperimentError> {
+        let methods = self.methods(plan.rho());
+        let arms = methods.map(|method| Arm::new(method.title(), plan.with(method)));
+        let results = arms::compare(lab, &arms, plan.seeds, &plan.material)?;
+        let title = format!("Variants: {}", plan.subject());
+        let picture = lab.directory.file("variants.svg");
+        figure::draw(&picture, &error_figure(title.clone(), &results))?;
+        let columns = [
+            "method",
+            "rho",
+            "test error (%)",
+            "minus SGD",
+            "minus SAM",
+            "ms a step",
+            "gradients a step",
+            "words a weight",
+        ];
+        let mut table = Table::new(title, &columns);
+        let mut findings = Findings { pictures: vec![picture], ..Findings::default() };
+        for (method, result) in methods.iter().zip(&results) {
+            let minus = |other: usize| match other == 0 && matches!(method, Method::Sgd) {
+                true => String::new(),
+                false => markdown::difference(&result.minus(&results[other])),
+            };
+            table.row(vec![
+                result.name.clone(),
+                method.rho().map_or(String::new(), significant),
+                markdown::estimate(&result.error),
+                minus(0),
+                if matches!(method, Method::Sam { .. }) { String::new() } else { minus(1) },
+                significant(result.ms_per_step),
+                significant(result.gradients_per_step),
+                method.buffers().to_string(),
+            ]);
+            findings.line(&serde_json::json!({
+                "method": method, "result": result, "words_per_weight": method.buffers(),
+            }));
+        }
+        findings.tables.push(table);
+        findings.sentences = results[1..].iter().map(|result| result.against(&results[0])).collect();
+        Ok(findings)
+    }
+}

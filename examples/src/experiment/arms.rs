@@ -1,0 +1,149 @@
+//! Training procedures side by side: each over the same seeds, summed up with intervals.
+
+use serde::Serialize;
+
+use super::{
+    ExperimentError,
+    lab::{Job, Lab, Material},
+    run_store::RunRecord,
+};
+use crate::{
+    report::{
+        figure::{Point, Series, Style},
+        statistics::Estimate,
+    },
+    training::{learner::Learner, settings::Settings},
+};
+
+/// A training procedure.
+#[derive(Debug, Clone)]
+pub struct Arm {
+    /// Its name for people.
+    pub name: String,
+    /// The run of the first seed.
+    pub settings: Settings,
+}
+
+/// What a procedure gave over all seeds.
+#[derive(Debug, Clone, Serialize)]
+pub struct ArmResult {
+    /// Its name.
+    pub name: String,
+    /// Test error after the last epoch in percent, seed by seed.
+    pub errors: Vec<f64>,
+    /// Their mean.
+    pub error: Estimate,
+    /// The lowest test error of any epoch looked at, which no honest procedure could have chosen.
+    pub best_error: Estimate,
+    /// Mean training loss in the last epoch.
+    pub train_loss: Estimate,
+    /// Share of training labels that were wrong.
+    pub wrong_labels: f64,
+    /// Gradients of a batch that a step computes.
+    pub gradients_per_step: f64,
+    /// Time of a step in ms: the median over the steps of a run, in the run that was disturbed least.
+    pub ms_per_step: f64,
+    /// Test error along training: epoch and mean.
+    pub curve: Vec<(usize, Estimate)>,
+}
+
+impl Arm {
+    /// A procedure of `settings`.
+    pub fn new(name: impl Into<String>, settings: Settings) -> Self {
+        Self { name: name.into(), settings }
+    }
+
+    /// The run of seed number `seed`, counted from 0.
+    pub fn job<'a>(&self, seed: usize, material: &'a Material) -> Job<'a> {
+        let mut settings = self.settings.clone();
+        settings.seed += seed as u64;
+        Job::new(settings, material)
+    }
+}
+
+/// Makes the runs of all `arms` and sums them up. Runs of one seed are neighbours, so that what else the machine does
+/// falls on all arms alike.
+///
+/// # Errors
+/// As [`Lab::runs`].
+pub fn compare<L: Learner>(
+    lab: &mut Lab<'_, L>,
+    arms: &[Arm],
+    seeds: usize,
+    material: &Material,
+) -> Result<Vec<ArmResult>, ExperimentError> {
+    let jobs: Vec<Job<'_>> =
+        (0..seeds).flat_map(|seed| arms.iter().map(move |arm| arm.job(seed, material))).collect();
+    let records = lab.runs("training", &jobs)?;
+    Ok(arms
+        .iter()
+        .enumerate()
+        .map(|(i, arm)| {
+            let own: Vec<&RunRecord> = records.iter().skip(i).step_by(arms.len()).collect();
+            ArmResult::new(&arm.name, &own)
+        })
+        .collect())
+}
+
+impl ArmResult {
+    /// Sums up the runs of a procedure, in the order of their seeds.
+    pub fn new(name: &str, runs: &[&RunRecord]) -> Self {
+        let of = |value: fn(&RunRecord) -> f64| runs.iter().map(|run| value(run)).collect::<Vec<f64>>();
+        let errors = of(|run| run.test_error);
+        let best = of(|run| run.curve.iter().map(|&(_, error)| error).fold(f64::INFINITY, f64::min));
+        let epochs = runs.first().map_or(&[][..], |run| &run.curve).iter().map(|&(epoch, _)| epoch);
+        let curve = epochs.enumerate().map(|(i, epoch)| {
+            let at = runs.iter().filter_map(|run| Some(run.curve.get(i)?.1)).collect::<Vec<_>>();
+            (epoch, Estimate::of(&at))
+        });
+        Self {
+            name: name.to_owned(),
+            error: Estimate::of(&errors),
+            best_error: Estimate::of(&best),
+            train_loss: Estimate::of(&of(|run| run.train_loss)),
+            wrong_labels: Estimate::of(&of(|run| run.wrong_labels)).mean,
+            gradients_per_step: runs.first().map_or(f64::NAN, |run| run.settings.method.gradients_per_step()),
+            ms_per_step: of(|run| run.ms_per_step).into_iter().fold(f64::NAN, f64::min),
+            curve: curve.collect(),
+            errors,
+        }
+    }
+
+    /// This procedure's error minus the other's, paired by seed.
+    pub fn minus(&self, other: &Self) -> Estimate {
+        Estimate::of_differences(&self.errors, &other.errors)
+    }
+
+    /// What [`ArmResult::minus`] says, in a sentence.
+    pub fn against(&self, other: &Self) -> String {
+        let difference = self.minus(other);
+        let direction = if difference.mean <= 0.0 { "below" } else { "above" };
+        let Estimate { mean, ci95 } = difference;
+        let (a, b) = (&self.name, &other.name);
+        let opening = format!("{a}: mean test error {:.2} points {direction} that of {b}", mean.abs());
+        match ci95 {
+            None => format!("{opening}; one seed says nothing about how far that is chance."),
+            Some(half) if difference.excludes_zero() => {
+                format!("{opening} (\u{b1} {half:.2}, paired): a difference beyond chance.")
+            }
+            Some(half) => format!("{opening} (\u{b1} {half:.2}, paired): no difference is shown."),
+        }
+    }
+
+    /// Test error along training as a series of a picture.
+    pub fn series(&self, color: usize) -> Series {
+        let points = self.curve.iter().map(|&(epoch, y)| Point { x: epoch as f64, y }).collect();
+        Series { name: self.name.clone(), color, style: Style::Line, points }
+    }
+}
+
+/// The seeds' errors and mean of each of `results` as dots over categories.
+pub fn dots(results: &[ArmResult]) -> Vec<Series> {
+    let column = |(i, result): (usize, &ArmResult)| {
+        let x = i as f64;
+        let single = |&error: &f64| Point::exact(x + 0.22, error);
+        let points = result.errors.iter().map(single).chain([Point { x, y: result.error }]).collect();
+        Series { name: String::new(), color: i, style: Style::Dots, points }
+    };
+    results.iter().enumerate().map(column).collect()
+}

@@ -1,0 +1,127 @@
+//! Theorem 2, appendix A.1: the PAC-Bayes bound of trained networks.
+
+use sam_core::Rule;
+
+use super::{
+    ExperimentError,
+    arms::Arm,
+    findings::Findings,
+    lab::{Job, Lab},
+    plan::{Experiment, Plan},
+    probe,
+};
+use crate::{
+    analysis::{
+        pac_bayes::{Bound, Setting},
+        sharpness::climb,
+    },
+    report::markdown::{Table, significant},
+    training::{
+        learner::{Learner, LearnerError},
+        settings::Method,
+        state::State,
+    },
+};
+
+/// The bound for networks trained with SGD and with SAM, or for one given.
+///
+/// The theorem is about a loss in [0, 1]: the share of images misclassified. Its maximum in the ball is replaced by what
+/// projected ascent of the cross-entropy finds, from below: the true bound is at least the value shown.
+#[derive(Debug, Clone)]
+pub struct BoundExperiment {
+    /// Probability that the bound does not hold.
+    pub delta: f64,
+    /// Radii at which it is evaluated.
+    pub rhos: Vec<f64>,
+    /// Ascent steps.
+    pub steps: usize,
+    /// A network trained elsewhere; its settings are the plan's.
+    pub trained: Option<State>,
+}
+
+impl BoundExperiment {
+    /// The bound at one radius, with the setting it is of.
+    fn evaluate(&self, job: &Job<'_>, state: &State, rho: f64) -> Result<(Setting, Bound), ExperimentError> {
+        let mut model = probe::training_model::<f64>(job, usize::MAX)?;
+        let weights = model.weights(state)?;
+        let found = climb(&mut model, &weights, &Rule::l2(rho), self.steps, rho / 2.0)?;
+        let clean = model.evaluate(&weights).map_err(LearnerError::backend)?;
+        let perturbed = model.evaluate(&found.at).map_err(LearnerError::backend)?;
+        let setting = Setting {
+            n: model.len(),
+            k: model.parameter_count(),
+            squared_norm: weights.iter().map(|w| w * w).sum(),
+            rho,
+            delta: self.delta,
+        };
+        let error = |e: sam_backend_ndarray::Evaluation| (e.count - e.correct) as f64 / e.count as f64;
+        Ok((setting, setting.bound(error(perturbed).max(error(clean)))))
+    }
+}
+
+impl Experiment for BoundExperiment {
+    const NAME: &'static str = "bound";
+    const PAPER: &'static str = "Theorem 2, appendix A.1";
+
+    fn conduct<L: Learner>(&self, lab: &mut Lab<'_, L>, plan: &Plan) -> Result<Findings, ExperimentError> {
+        let arms =
+            [Method::Sgd, Method::sam(plan.rho())].map(|method| Arm::new(method.title(), plan.with(method)));
+        let mut networks = Vec::new();
+        match &self.trained {
+            Some(state) => networks.push((plan.base.method.title(), plan.job(), state.clone())),
+            None => {
+                let last = vec![plan.base.epochs];
+                let jobs = arms.iter().map(|arm| arm.job(0, &plan.material).with_snapshots(last.clone()));
+                let jobs: Vec<Job<'_>> = jobs.collect();
+                lab.runs("training", &jobs)?;
+                for (arm, job) in arms.iter().zip(jobs) {
+                    let state = lab.state(&job, plan.base.epochs)?;
+                    networks.push((arm.name.clone(), job, state));
+                }
+            }
+        }
+        let title = format!("Bound on the test error, delta {}: {}", self.delta, plan.subject());
+        let columns = [
+            "network, rho",
+            "max error in the ball",
+            "weights",
+            "confidence",
+            "O(1)",
+            "square root",
+            "bound",
+            "images needed",
+        ];
+        let mut table = Table::new(title, &columns);
+        let mut findings = Findings::default();
+        let mut vacuous = 0;
+        for (name, job, state) in &networks {
+            for &rho in &self.rhos {
+                lab.check_interrupt()?;
+                let (setting, bound) = self.evaluate(job, state, rho)?;
+                vacuous += usize::from(bound.is_vacuous());
+                table.row(vec![
+                    format!("{name}, {rho}"),
+                    significant(bound.perturbed_loss),
+                    significant(bound.weights),
+                    significant(bound.confidence),
+                    significant(bound.union),
+                    significant(bound.complexity()),
+                    significant(bound.value()),
+                    setting.least_images().to_string(),
+                ]);
+                findings.line(&serde_json::json!({
+                    "network": name, "setting": setting, "terms": bound, "complexity": bound.complexity(),
+                    "bound": bound.value(), "vacuous": bound.is_vacuous(),
+                    "least_images": setting.least_images(),
+                }));
+            }
+        }
+        findings.tables.push(table);
+        let count = networks.len() * self.rhos.len();
+        findings.sentences.push(format!(
+            "{vacuous} of {count} bounds are vacuous: they say no more than that an error is at most 1. \"Images needed\" is \
+             how many it would take for the square root alone to be below 1, with these weights."
+        ));
+        Ok(findings)
+    }
+}

@@ -1,0 +1,202 @@
+//! Section 3.2: a trained network with a new head on a second task, with SGD and with SAM.
+
+use super::{
+    ExperimentError, ablate,
+    arms::{Arm, ArmResult},
+    findings::Findings,
+    lab::{Job, Lab, Material},
+    plan::{Experiment, Plan},
+};
+use crate::{
+    data::{Dataset, ImageSet},
+    report::{figure, markdown},
+    training::{
+        learner::{Learner, LearnerError},
+        settings::{Method, Settings},
+        state::{STATISTICS, State, StateMismatch, WEIGHTS},
+    },
+};
+
+/// Where fine-tuning starts.
+#[derive(Debug, Clone)]
+pub enum Start {
+    /// A network trained elsewhere; the plan's data set is the second task.
+    Trained(Box<State>),
+    /// A network trained with the plan's settings on the first half of the classes; the second half, or the first images
+    /// of it, is the second task.
+    FirstClasses {
+        /// Images of the second task, at most.
+        images: usize,
+    },
+}
+
+/// Fine-tuning with SGD and SAM from the same start, and training from scratch.
+#[derive(Debug, Clone)]
+pub struct Finetune {
+    /// Where it starts.
+    pub start: Start,
+    /// Epochs of it.
+    pub epochs: usize,
+    /// Its highest learning rate.
+    pub lr: f64,
+}
+
+/// The part of `dataset` whose classes lie in `classes`, counted from 0; at most `images` of the training images.
+fn with_classes(dataset: &Dataset, classes: std::ops::Range<usize>, images: usize) -> Dataset {
+    let size = dataset.shape.len();
+    let part = |set: &ImageSet, most: usize| {
+        let chosen = || (0..set.len()).filter(|&i| classes.contains(&usize::from(set.labels[i]))).take(most);
+        ImageSet {
+            pixels: chosen().flat_map(|i| &set.pixels[i * size..][..size]).copied().collect(),
+            labels: chosen().map(|i| set.labels[i] - classes.start as u16).collect(),
+        }
+    };
+    let (train, test) = (part(&dataset.train, images), part(&dataset.test, usize::MAX));
+    Dataset { classes: classes.len(), train, test, ..dataset.clone() }
+}
+
+/// The state that training starts from: `fresh`, with weights and statistics of `trained` in all layers but the last.
+///
+/// # Errors
+/// [`StateMismatch`], when another layer differs.
+fn transplant(fresh: &State, trained: &State) -> Result<State, StateMismatch> {
+    let mut state = fresh.clone();
+    let head =
+        fresh.tensors.iter().rfind(|tensor| tensor.name.starts_with(WEIGHTS)).map(|t| t.layer().to_owned());
+    for tensor in &mut state.tensors {
+        let kept = tensor.name.starts_with(WEIGHTS) || tensor.name.starts_with(STATISTICS);
+        if !kept || Some(tensor.layer()) == head.as_deref() {
+            continue;
+        }
+        let of = |shape: &[usize]| format!("shape {shape:?}");
+        let found = trained.get(&tensor.name);
+        match found.filter(|found| found.shape == tensor.shape) {
+            Some(found) => tensor.values.clone_from(&found.values),
+            None => {
+                return Err(StateMismatch {
+                    name: tensor.name.clone(),
+                    expected: of(&tensor.shape),
+                    found: found.map_or("none".to_owned(), |found| of(&found.shape)),
+                });
+            }
+        }
+    }
+    Ok(state)
+}
+
+impl Experiment for Finetune {
+    const NAME: &'static str = "finetune";
+    const PAPER: &'static str = "Section 3.2, table 3";
+
+    fn conduct<L: Learner>(&self, lab: &mut Lab<'_, L>, plan: &Plan) -> Result<Findings, ExperimentError> {
+        let dataset = &plan.material.dataset;
+        let (target, trained) = match &self.start {
+            Start::Trained(state) => (plan.material.clone(), (**state).clone()),
+            Start::FirstClasses { images } => {
+                let half = dataset.classes / 2;
+                let first = Material::new(with_classes(dataset, 0..half, usize::MAX));
+                let job = Job::new(plan.with(Method::Sgd), &first).with_snapshots(vec![plan.base.epochs]);
+                lab.runs("training on the first classes", std::slice::from_ref(&job))?;
+                let state = lab.state(&job, plan.base.epochs)?;
+                (Material::new(with_classes(dataset, half..dataset.classes, *images)), state)
+            }
+        };
+        let tuned = |method| {
+            let mut settings = Settings { epochs: self.epochs, ..plan.with(method) };
+            settings.sgd.lr = self.lr;
+            settings
+        };
+        let scratch = |method| Settings { epochs: self.epochs, ..plan.with(method) };
+        let sam = Method::sam(plan.rho());
+        let arms = [
+            ("fine-tuned, SGD", tuned(Method::Sgd), true),
+            ("fine-tuned, SAM", tuned(sam), true),
+            ("from scratch, SGD", scratch(Method::Sgd), false),
+            ("from scratch, SAM", scratch(sam), false),
+        ];
+        // Every seed has a new head of its own.
+        let mut starts = Vec::new();
+        for seed in 0..plan.seeds {
+            for (_, settings, _) in &arms {
+                let settings = Settings { seed: settings.seed + seed as u64, ..settings.clone() };
+                let fresh = lab.fresh_state(&settings, &target.dataset)?;
+                starts.push(transplant(&fresh, &trained).map_err(LearnerError::State)?);
+            }
+        }
+        let mut jobs = Vec::new();
+        for seed in 0..plan.seeds {
+            for (i, (name, settings, tuned)) in arms.iter().enumerate() {
+                let job = Arm::new(*name, settings.clone()).job(seed, &target);
+                jobs.push(Job { start: tuned.then(|| &starts[seed * arms.len() + i]), ..job });
+            }
+        }
+        let records = lab.runs("fine-tuning", &jobs)?;
+        let results: Vec<ArmResult> = arms
+            .iter()
+            .enumerate()
+            .map(|(i, (name, ..))| {
+                ArmResult::new(name, &records.iter().skip(i).step_by(arms.len()).collect::<Vec<_>>())
+            })
+            .collect();
+        let subject = format!(
+            "{}, {} images of {} classes",
+            plan.subject(),
+            target.dataset.train.len(),
+            target.dataset.classes
+        );
+        let title = format!("Fine-tuning: {subject}");
+        let mut table =
+            markdown::Table::new(title.clone(), &["method", "test error (%)", "minus fine-tuned, SGD"]);
+        for result in &results {
+            let minus = markdown::difference(&result.minus(&results[0]));
+            table.row(vec![result.name.clone(), markdown::estimate(&result.error), minus]);
+        }
+        let picture = lab.directory.file("finetune.svg");
+        figure::draw(&picture, &ablate::error_figure(title, &results))?;
+        let mut findings = Findings { tables: vec![table], pictures: vec![picture], ..Findings::default() };
+        findings.sentences = vec![
+            results[1].against(&results[0]),
+            results[0].against(&results[2]),
+            results[3].against(&results[2]),
+        ];
+        results.iter().for_each(|result| findings.line(result));
+        Ok(findings)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{data::DataSource, training::state::Tensor};
+
+    #[test]
+    fn classes_are_parted_and_counted_from_zero() {
+        let dataset = DataSource::Digits.load(None, None).unwrap();
+        let [a, b] = [0..5, 5..10].map(|classes| with_classes(&dataset, classes, usize::MAX));
+        assert_eq!(a.train.len() + b.train.len(), dataset.train.len());
+        assert!(b.train.labels.iter().chain(&b.test.labels).all(|&label| label < 5));
+        assert_eq!(with_classes(&dataset, 5..10, 7).train.len(), 7);
+    }
+
+    #[test]
+    fn all_but_the_head_is_taken_over() {
+        let tensor = |name: &str, size: usize, value: f32| Tensor {
+            name: name.into(),
+            shape: vec![size],
+            values: vec![value; size],
+        };
+        let network = |head, value| State {
+            tensors: vec![
+                tensor("weights/body.weight", 3, value),
+                tensor("weights/logits.weight", head, value),
+                tensor("weights/logits.bias", head, value),
+                tensor("momentum/body.weight", 3, value),
+            ],
+        };
+        let state = transplant(&network(5, 0.0), &network(10, 1.0)).unwrap();
+        let values: Vec<f32> = state.tensors.iter().map(|tensor| tensor.values[0]).collect();
+        assert_eq!(values, [1.0, 0.0, 0.0, 0.0]);
+        let other = State { tensors: vec![tensor("weights/body.weight", 4, 1.0)] };
+        assert_eq!(transplant(&network(5, 0.0), &other).unwrap_err().name, "weights/body.weight");
+    }
+}

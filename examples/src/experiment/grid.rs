@@ -1,0 +1,179 @@
+//! Section 3.1 and table 9: the radius chosen on a validation set of a tenth of the training images.
+
+use rand::seq::SliceRandom;
+
+use super::{
+    ExperimentError,
+    arms::{self, Arm, ArmResult},
+    findings::Findings,
+    lab::{Lab, Material},
+    plan::{Experiment, Plan},
+};
+use crate::{
+    data::{Dataset, ImageSet},
+    random::{Purpose, stream},
+    report::{
+        figure::{self, Figure, Horizontal, Panel, Point, Series, Style},
+        markdown::{self, Table},
+    },
+    training::{learner::Learner, settings::Method},
+};
+
+/// Images held out: one of so many.
+const HELD_OUT: usize = 10;
+
+/// A grid search over the radius.
+#[derive(Debug, Clone)]
+pub struct Grid {
+    /// The radii; 0, SGD, is always tried too.
+    pub rhos: Vec<f64>,
+}
+
+/// Splits the training images: nine tenths to train on, one tenth, chosen at random by `seed`, in the place of the test
+/// set. Both parts keep the order of the images. Labels are the true ones: noise is put on the training part only.
+pub fn hold_out(dataset: &Dataset, seed: u64) -> Dataset {
+    let mut order: Vec<usize> = (0..dataset.train.len()).collect();
+    order.shuffle(&mut stream(seed, Purpose::Split, 0, 0));
+    let (held_out, rest) = order.split_at_mut(dataset.train.len() / HELD_OUT);
+    held_out.sort_unstable();
+    rest.sort_unstable();
+    let size = dataset.shape.len();
+    let part = |chosen: &[usize]| ImageSet {
+        pixels: chosen.iter().flat_map(|&i| &dataset.train.pixels[i * size..][..size]).copied().collect(),
+        labels: chosen.iter().map(|&i| dataset.train.labels[i]).collect(),
+    };
+    Dataset { train: part(rest), test: part(held_out), ..dataset.clone() }
+}
+
+/// The radius with the lowest mean validation error (the smallest of several), and what all radii gave on the
+/// validation set: `(radius, result)`.
+///
+/// # Errors
+/// As [`Lab::runs`].
+pub fn choose<L: Learner>(
+    lab: &mut Lab<'_, L>,
+    plan: &Plan,
+    rhos: &[f64],
+) -> Result<(f64, Vec<(f64, ArmResult)>), ExperimentError> {
+    let material = Material::new(hold_out(&plan.material.dataset, plan.base.seed));
+    let results = sweep(lab, plan, rhos, &material)?;
+    // SGD is there to be compared with, not to be chosen.
+    let by_error =
+        |(_, a): &&(f64, ArmResult), (_, b): &&(f64, ArmResult)| a.error.mean.total_cmp(&b.error.mean);
+    let chosen = results.iter().filter(|(rho, _)| *rho != 0.0).min_by(by_error).map_or(0.0, |(rho, _)| *rho);
+    Ok((chosen, results))
+}
+
+fn sweep<L: Learner>(
+    lab: &mut Lab<'_, L>,
+    plan: &Plan,
+    rhos: &[f64],
+    material: &Material,
+) -> Result<Vec<(f64, ArmResult)>, ExperimentError> {
+    let mut all = vec![0.0];
+    all.extend(rhos.iter().copied().filter(|&rho| rho > 0.0));
+    all.sort_by(f64::total_cmp);
+    all.dedup();
+    let method = |rho| if rho == 0.0 { Method::Sgd } else { Method::sam(rho) };
+    let arms: Vec<Arm> = all.iter().map(|&rho| Arm::new(rho.to_string(), plan.with(method(rho)))).collect();
+    Ok(all.into_iter().zip(arms::compare(lab, &arms, plan.seeds, material)?).collect())
+}
+
+/// Validation error of each radius, and test error where it was taken.
+pub fn table(validation: &[(f64, ArmResult)], test: Option<&[(f64, ArmResult)]>) -> Table {
+    let mut columns = vec!["rho (0: SGD)", "validation error (%)"];
+    if test.is_some() {
+        columns.push("test error, trained on all (%)");
+    }
+    let mut table = Table::new("Radius by radius", &columns);
+    for (i, (rho, result)) in validation.iter().enumerate() {
+        let mut row = vec![rho.to_string(), markdown::estimate(&result.error)];
+        row.extend(test.and_then(|test| test.get(i)).map(|(_, result)| markdown::estimate(&result.error)));
+        table.row(row);
+    }
+    table
+}
+
+impl Experiment for Grid {
+    const NAME: &'static str = "grid";
+    const PAPER: &'static str = "Section 3.1, table 9";
+
+    fn conduct<L: Learner>(&self, lab: &mut Lab<'_, L>, plan: &Plan) -> Result<Findings, ExperimentError> {
+        let (chosen, validation) = choose(lab, plan, &self.rhos)?;
+        let test = sweep(lab, plan, &self.rhos, &plan.material)?;
+        let title = format!("Grid over the radius: {}", plan.subject());
+        let picture = lab.directory.file("grid.svg");
+        figure::draw(&picture, &picture_of(&title, &validation, &test))?;
+        let mut findings = Findings {
+            tables: vec![table(&validation, Some(&test))],
+            pictures: vec![picture],
+            ..Findings::default()
+        };
+        for ((rho, validation), (_, test)) in validation.iter().zip(&test) {
+            findings.line(&serde_json::json!({
+                "rho": rho, "chosen": *rho == chosen,
+                "validation_error": validation.error, "test_error": test.error,
+                "validation_errors": validation.errors, "test_errors": test.errors,
+            }));
+        }
+        let at = |rho: f64| test.iter().find(|(other, _)| *other == rho).map(|(_, result)| result);
+        findings.sentences.push(format!("Lowest mean validation error of the radii: rho = {chosen}."));
+        if let (Some(sam), Some(sgd)) = (at(chosen), at(0.0)) {
+            let named =
+                |result: &ArmResult, name: &str| ArmResult { name: name.to_owned(), ..result.clone() };
+            let (sam, sgd) = (named(sam, &format!("SAM at rho {chosen}")), named(sgd, "SGD"));
+            findings.sentences.push(sam.against(&sgd));
+        }
+        Ok(findings)
+    }
+}
+
+fn picture_of(title: &str, validation: &[(f64, ArmResult)], test: &[(f64, ArmResult)]) -> Figure {
+    let names =
+        validation.iter().map(|(rho, _)| if *rho == 0.0 { "SGD".to_owned() } else { rho.to_string() });
+    let series = |name: &str, color, results: &[(f64, ArmResult)]| Series {
+        name: name.to_owned(),
+        color,
+        style: Style::Line,
+        points: results
+            .iter()
+            .enumerate()
+            .map(|(i, (_, result))| Point { x: i as f64, y: result.error })
+            .collect(),
+    };
+    Figure {
+        title: title.to_owned(),
+        panels: vec![Panel {
+            title: "Mean and 95 % confidence interval".to_owned(),
+            x: Horizontal::Categories("rho".to_owned(), names.collect()),
+            y: "error (%)".to_owned(),
+            from_zero: true,
+            logarithmic: false,
+            series: vec![series("validation", 0, validation), series("test, trained on all images", 1, test)],
+        }],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::DataSource;
+
+    #[test]
+    fn holding_out_parts_the_training_images_and_leaves_none_out() {
+        let dataset = DataSource::Digits.load(None, None).unwrap();
+        let split = hold_out(&dataset, 3);
+        assert_eq!((split.train.len(), split.test.len()), (1080, 120));
+        let size = dataset.shape.len();
+        let images = |set: &ImageSet| -> Vec<(Vec<u8>, u16)> {
+            set.pixels.chunks(size).map(<[u8]>::to_vec).zip(set.labels.iter().copied()).collect()
+        };
+        let mut parts = images(&split.train);
+        parts.extend(images(&split.test));
+        let mut whole = images(&dataset.train);
+        parts.sort();
+        whole.sort();
+        assert_eq!(parts, whole);
+        assert_ne!(hold_out(&dataset, 4).test, split.test);
+    }
+}

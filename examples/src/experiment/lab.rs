@@ -1,0 +1,338 @@
+//! Many training runs in one directory: made on several threads, kept as they finish, never made twice.
+
+use std::{
+    fs::{self, File},
+    path::PathBuf,
+    time::{Duration, Instant},
+};
+
+use super::{
+    ExperimentError, claim,
+    plan::Plan,
+    queue,
+    run_store::{RunRecord, RunStore, run_key},
+};
+use crate::{
+    data::Dataset,
+    files,
+    interrupt::Interrupt,
+    report::{
+        counted,
+        progress::{Progress, note},
+        statistics::median,
+    },
+    training::{
+        checkpoint::Checkpoint,
+        learner::{Learner, LearnerError},
+        settings::Settings,
+        state::State,
+        trainer::{Trainer, check_batch},
+    },
+};
+
+/// A run under way is saved at the end of an epoch when the last time is longer ago than this.
+const SAVED_EVERY: Duration = Duration::from_secs(60);
+
+/// A data set and its fingerprint.
+#[derive(Debug, Clone)]
+pub struct Material {
+    /// The data set.
+    pub dataset: Dataset,
+    fingerprint: String,
+}
+
+impl Material {
+    /// Takes the fingerprint of `dataset`.
+    pub fn new(dataset: Dataset) -> Self {
+        let fingerprint = dataset.fingerprint();
+        Self { dataset, fingerprint }
+    }
+}
+
+/// A training run to be made.
+#[derive(Debug, Clone)]
+pub struct Job<'a> {
+    /// What is trained, and how.
+    pub settings: Settings,
+    /// What on.
+    pub material: &'a Material,
+    /// Epochs after which the run's state is kept; 0 is its start.
+    pub snapshots: Vec<usize>,
+    /// The state it starts from, if not freshly initialised.
+    pub start: Option<&'a State>,
+}
+
+impl<'a> Job<'a> {
+    /// A run of which only the record is kept.
+    pub fn new(settings: Settings, material: &'a Material) -> Self {
+        Self { settings, material, snapshots: Vec::new(), start: None }
+    }
+
+    /// The same run, whose state after `snapshots` epochs is kept too.
+    #[must_use]
+    pub fn with_snapshots(self, snapshots: Vec<usize>) -> Self {
+        Self { snapshots, ..self }
+    }
+
+    /// Gradients to compute.
+    fn gradients(&self) -> usize {
+        let Settings { epochs, batch, .. } = self.settings;
+        self.material.dataset.train.len() / batch * epochs * self.settings.gradients_per_step()
+    }
+
+    /// The job for people.
+    fn name(&self) -> String {
+        let Settings { seed, epochs, method, data, .. } = &self.settings;
+        let rho = method.rho().map_or(String::new(), |rho| format!(" (rho {rho})"));
+        let (method, epochs) = (method.title(), counted(*epochs, "epoch"));
+        format!("{method}{rho}, {epochs}, label noise {}, seed {seed}", data.label_noise)
+    }
+}
+
+/// The files of an experiment.
+#[derive(Debug, Clone)]
+pub struct ExperimentDirectory(pub PathBuf);
+
+impl ExperimentDirectory {
+    /// Finished runs.
+    pub fn runs(&self) -> PathBuf {
+        self.0.join("runs.jsonl")
+    }
+
+    /// The file of that name.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+
+    fn unfinished_runs(&self) -> PathBuf {
+        self.0.join("unfinished")
+    }
+
+    /// Where the run of that key stands, if it was interrupted.
+    fn unfinished(&self, key: &str) -> PathBuf {
+        self.unfinished_runs().join(format!("{}.safetensors", &key[..16]))
+    }
+
+    fn snapshots(&self) -> PathBuf {
+        self.0.join("states")
+    }
+
+    /// The state of the run of that key after `epoch` epochs, a checkpoint.
+    fn snapshot(&self, key: &str, epoch: usize) -> PathBuf {
+        self.snapshots().join(format!("{}-{epoch}.safetensors", &key[..16]))
+    }
+}
+
+/// Makes the learner of a run.
+pub type MakeLearner<'a, L> = dyn Fn(&Settings, &Dataset) -> Result<L, LearnerError> + Sync + 'a;
+
+/// An experiment's directory at work.
+pub struct Lab<'a, L> {
+    /// Its files.
+    pub directory: ExperimentDirectory,
+    /// Runs at a time, each on one thread.
+    pub threads: usize,
+    /// Epochs between two evaluations on the test set.
+    pub evaluate_every: usize,
+    interrupt: &'a Interrupt,
+    learner: &'a MakeLearner<'a, L>,
+    store: RunStore,
+    _lock: Option<File>,
+}
+
+impl<'a, L: Learner> Lab<'a, L> {
+    /// Opens `directory`, which is created if need be; no other process can work in it meanwhile.
+    ///
+    /// # Errors
+    /// [`ExperimentError`], when it cannot be created, is in use, or holds runs that cannot be read.
+    pub fn open(
+        directory: ExperimentDirectory,
+        threads: usize,
+        evaluate_every: usize,
+        interrupt: &'a Interrupt,
+        learner: &'a MakeLearner<'a, L>,
+    ) -> Result<Self, ExperimentError> {
+        files::create_directory(&directory.0)?;
+        let lock = claim(&directory.0)?;
+        let store = RunStore::open(&directory.runs())?;
+        Ok(Self { directory, threads, evaluate_every, interrupt, learner, store, _lock: lock })
+    }
+
+    /// The records of `jobs`, in their order; makes the runs that the directory does not have. When the user interrupts,
+    /// runs under way are kept as checkpoints.
+    ///
+    /// # Errors
+    /// [`ExperimentError::Interrupted`] after an interrupt, [`ExperimentError`] when a run or a file fails; all
+    /// finished runs are kept.
+    pub fn runs(&mut self, what: &str, jobs: &[Job<'_>]) -> Result<Vec<RunRecord>, ExperimentError> {
+        // Every wave of runs finds it, though the one before has removed it.
+        files::create_directory(&self.directory.unfinished_runs())?;
+        for job in jobs {
+            check_batch(&job.settings, &job.material.dataset)?;
+            if !job.snapshots.is_empty() {
+                files::create_directory(&self.directory.snapshots())?;
+            }
+        }
+        let keyed: Vec<(String, &Job<'_>)> = jobs.iter().map(|job| (self.key(job), job)).collect();
+        let mut missing: Vec<&(String, &Job<'_>)> = Vec::new();
+        for keyed in &keyed {
+            let (key, job) = keyed;
+            let kept = |&epoch: &usize| self.directory.snapshot(key, epoch).exists();
+            let have = self.store.get(key).is_some() && job.snapshots.iter().all(kept);
+            if !have && missing.iter().all(|(other, _)| other != key) {
+                missing.push(keyed);
+            }
+        }
+        let mut finished = jobs.len() - missing.len();
+        if finished > 0 {
+            let runs = self.directory.runs();
+            let (runs, count) = (runs.display(), jobs.len());
+            note(format_args!(
+                "{finished} of {count} runs are taken from {runs}; another --out repeats them"
+            ));
+        }
+        let gradients: usize = missing.iter().map(|(_, job)| job.gradients()).sum();
+        let progress = Progress::new(what, gradients as u64, 0);
+        let Self { directory, threads, evaluate_every, interrupt, learner, store, .. } = self;
+        let make = |(key, job): &&(String, &Job<'_>)| {
+            let run = Run { key, job, directory, progress: &progress, interrupt };
+            let learner = learner(&job.settings, &job.material.dataset)?;
+            run.make(*evaluate_every, learner).map_err(|error| match error {
+                ExperimentError::Training(source) => ExperimentError::Run { run: job.name(), source },
+                other => other,
+            })
+        };
+        let keep = |(key, job): &&(String, &Job<'_>), record: RunRecord| {
+            finished += 1;
+            let RunRecord { test_error, ms_per_step, .. } = record;
+            progress.line(format_args!(
+                "run {finished}/{}: {}: test error {test_error:.2} %, {ms_per_step:.3} ms a step",
+                jobs.len(),
+                job.name()
+            ));
+            store.add(record)?;
+            // What is left of an earlier interruption; an absent file is the usual case.
+            let _ = fs::remove_file(directory.unfinished(key));
+            Ok(())
+        };
+        let outcome = queue::run(&missing, *threads, interrupt, make, keep);
+        drop(progress);
+        outcome.map_err(|error| match error {
+            ExperimentError::Interrupted { .. } => ExperimentError::Interrupted {
+                done: format!("{finished} of {} runs are kept, those under way as checkpoints", jobs.len()),
+                advice: "the same command".to_owned(),
+            },
+            other => other,
+        })?;
+        // Stays where it holds runs of other settings.
+        let _ = fs::remove_dir(self.directory.unfinished_runs());
+        Ok(keyed.iter().filter_map(|(key, _)| self.store.get(key).cloned()).collect())
+    }
+
+    /// The state of a finished run after `epoch` epochs, which must be among its snapshots.
+    ///
+    /// # Errors
+    /// [`ExperimentError`], when it cannot be read.
+    pub fn state(&self, job: &Job<'_>, epoch: usize) -> Result<State, ExperimentError> {
+        Ok(Checkpoint::load(&self.directory.snapshot(&self.key(job), epoch))?.state)
+    }
+
+    /// The number of weights of the plan's network.
+    ///
+    /// # Errors
+    /// [`ExperimentError::Learner`], when it cannot be built.
+    pub fn parameter_count(&self, plan: &Plan) -> Result<usize, ExperimentError> {
+        Ok((self.learner)(&plan.base, &plan.material.dataset)?.parameter_count())
+    }
+
+    /// The state of a run of `settings` on `dataset` at its start.
+    ///
+    /// # Errors
+    /// [`ExperimentError::Learner`], when the network cannot be built.
+    pub fn fresh_state(&self, settings: &Settings, dataset: &Dataset) -> Result<State, ExperimentError> {
+        Ok((self.learner)(settings, dataset)?.export()?)
+    }
+
+    /// Stops an analysis between two of its parts when the user wants it to.
+    ///
+    /// # Errors
+    /// [`ExperimentError::Interrupted`].
+    pub fn check_interrupt(&self) -> Result<(), ExperimentError> {
+        if !self.interrupt.requested() {
+            return Ok(());
+        }
+        let done = "all finished runs are kept, the analysis of them is not".to_owned();
+        Err(ExperimentError::Interrupted { done, advice: "the same command".to_owned() })
+    }
+
+    fn key(&self, job: &Job<'_>) -> String {
+        let key = run_key(&job.settings, &job.material.fingerprint, self.evaluate_every);
+        match job.start {
+            None => key,
+            Some(start) => {
+                use sha2::{Digest, Sha256};
+                crate::hex(&Sha256::digest(format!("{key} from {}", start.weights_sha256())))
+            }
+        }
+    }
+}
+
+/// One run on one thread.
+struct Run<'a> {
+    key: &'a str,
+    job: &'a Job<'a>,
+    directory: &'a ExperimentDirectory,
+    progress: &'a Progress,
+    interrupt: &'a Interrupt,
+}
+
+impl Run<'_> {
+    fn make<L: Learner>(&self, evaluate_every: usize, mut learner: L) -> Result<RunRecord, ExperimentError> {
+        let Job { settings, material, snapshots, start } = self.job;
+        if let Some(start) = start {
+            learner.import(start)?;
+        }
+        let checkpoint = self.directory.unfinished(self.key);
+        let mut trainer = Trainer::new(settings, &material.dataset, &material.fingerprint, learner)?;
+        if files::present(&checkpoint) {
+            trainer.restore(&checkpoint)?;
+        } else if snapshots.contains(&0) {
+            trainer.save(&self.directory.snapshot(self.key, 0))?;
+        }
+        let gradients = settings.gradients_per_step() as u64;
+        self.progress.advance(trainer.steps_done() as u64 * gradients);
+        let mut saved = Instant::now();
+        let mut step_ms = Vec::new();
+        while !trainer.finished() {
+            if self.interrupt.requested() {
+                trainer.save(&checkpoint)?;
+                return Err(ExperimentError::Interrupted { done: String::new(), advice: String::new() });
+            }
+            step_ms.push(1e3 * trainer.step()?.step.as_secs_f64());
+            self.progress.advance(gradients);
+            if trainer.at_epoch_end() {
+                let epoch = trainer.epoch() + 1;
+                trainer.end_epoch(epoch % evaluate_every == 0 || epoch == settings.epochs)?;
+                if snapshots.contains(&epoch) {
+                    trainer.save(&self.directory.snapshot(self.key, epoch))?;
+                }
+                if saved.elapsed() > SAVED_EVERY {
+                    trainer.save(&checkpoint)?;
+                    saved = Instant::now();
+                }
+            }
+        }
+        let history = trainer.history();
+        let curve: Vec<_> = history.iter().filter_map(|m| Some((m.epoch, m.test_error?))).collect();
+        Ok(RunRecord {
+            key: self.key.to_owned(),
+            settings: settings.clone(),
+            test_error: curve.last().map_or(f64::NAN, |&(_, error)| error),
+            train_loss: history.last().map_or(f64::NAN, |metrics| metrics.train_loss),
+            wrong_labels: trainer.wrong_labels() as f64 / material.dataset.train.len() as f64,
+            ms_per_step: median(&mut step_ms).unwrap_or(f64::NAN),
+            weights_sha256: trainer.state()?.weights_sha256(),
+            curve,
+        })
+    }
+}

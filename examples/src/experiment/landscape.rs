@@ -1,0 +1,108 @@
+//! Figure 1, middle and right: the loss around SGD's and SAM's solutions.
+
+use super::{
+    ExperimentError,
+    arms::Arm,
+    findings::Findings,
+    lab::{Job, Lab},
+    plan::{Experiment, Plan},
+    probe,
+};
+use crate::{
+    analysis::surface::{filter_normalised, losses},
+    report::{
+        markdown::{Table, significant},
+        surface_plot::{self, Surface},
+    },
+    training::{
+        learner::{Learner, LearnerError},
+        settings::Method,
+    },
+};
+
+/// The training loss over a plane through the weights, in two random directions that are normalised filter by filter; the
+/// same random numbers for both networks.
+#[derive(Debug, Clone)]
+pub struct Landscape {
+    /// Points along each direction, odd and at least 3.
+    pub points: usize,
+    /// How far: 1 is as long as the weights, filter by filter.
+    pub reach: f64,
+    /// Training images, at most.
+    pub images: usize,
+}
+
+impl Experiment for Landscape {
+    const NAME: &'static str = "landscape";
+    const PAPER: &'static str = "Figure 1";
+
+    fn conduct<L: Learner>(&self, lab: &mut Lab<'_, L>, plan: &Plan) -> Result<Findings, ExperimentError> {
+        let arms =
+            [Method::Sgd, Method::sam(plan.rho())].map(|method| Arm::new(method.title(), plan.with(method)));
+        let last = plan.base.epochs;
+        let jobs = arms.iter().map(|arm| arm.job(0, &plan.material).with_snapshots(vec![last]));
+        let jobs: Vec<Job<'_>> = jobs.collect();
+        let records = lab.runs("training", &jobs)?;
+        let half = (self.points / 2) as f64;
+        let steps: Vec<f64> = (0..self.points).map(|i| self.reach * (i as f64 - half) / half).collect();
+        let mut surfaces = Vec::new();
+        let title = format!("Loss around the solutions: {}, rho {}", plan.subject(), plan.rho());
+        let columns = [
+            "solution",
+            "test error (%)",
+            "training loss",
+            "mean loss at a quarter of the reach",
+            "mean loss at half of it",
+            "mean loss on the border",
+        ];
+        let mut table = Table::new(title.clone(), &columns);
+        let mut findings = Findings::default();
+        for ((arm, job), record) in arms.iter().zip(&jobs).zip(&records) {
+            lab.check_interrupt()?;
+            let mut model = probe::training_model::<f32>(job, self.images)?;
+            let weights = model.weights(&lab.state(job, last)?)?;
+            let [x, y] =
+                [0, 1].map(|number| filter_normalised(&weights, model.segments(), plan.base.seed, number));
+            let values = losses(&mut model, &weights, [&x, &y], &steps).map_err(LearnerError::backend)?;
+            let surface = Surface { name: arm.name.clone(), steps: steps.clone(), losses: values };
+            let ring = |share: f64| mean_on_ring(&surface, (share * half).round() as usize);
+            table.row(vec![
+                arm.name.clone(),
+                format!("{:.2}", record.test_error),
+                significant(ring(0.0)),
+                significant(ring(0.25)),
+                significant(ring(0.5)),
+                significant(ring(1.0)),
+            ]);
+            findings.line(&serde_json::json!({
+                "method": arm.name, "test_error": record.test_error, "steps": surface.steps,
+                "losses": surface.losses, "center": ring(0.0), "quarter": ring(0.25), "half": ring(0.5),
+                "border": ring(1.0),
+            }));
+            surfaces.push((ring(0.25), ring(0.5), surface));
+        }
+        findings.tables.push(table);
+        let flatter = |sgd: f64, sam: f64| if sam < sgd { "lower" } else { "higher" };
+        findings.sentences.push(format!(
+            "One seed, one plane: a quarter of the way out the loss around SAM's solution is {} than around SGD's, half of \
+             the way out it is {}.",
+            flatter(surfaces[0].0, surfaces[1].0),
+            flatter(surfaces[0].1, surfaces[1].1)
+        ));
+        let surfaces: Vec<Surface> = surfaces.into_iter().map(|(_, _, surface)| surface).collect();
+        let picture = lab.directory.file("landscape.svg");
+        surface_plot::draw(&picture, &title, &surfaces)?;
+        findings.pictures.push(picture);
+        Ok(findings)
+    }
+}
+
+/// Mean loss over the square ring so many points away from the middle.
+fn mean_on_ring(surface: &Surface, radius: usize) -> f64 {
+    let size = surface.steps.len();
+    let middle = size / 2;
+    let distance = |i: usize| (i / size).abs_diff(middle).max((i % size).abs_diff(middle));
+    let ring = surface.losses.iter().enumerate().filter(|(i, _)| distance(*i) == radius);
+    let (sum, count) = ring.fold((0.0, 0.0), |(sum, count), (_, loss)| (sum + loss, count + 1.0));
+    sum / count
+}

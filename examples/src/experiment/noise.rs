@@ -1,0 +1,204 @@
+//! Table 4, section 3.3: symmetric label noise.
+
+use super::{
+    ExperimentError,
+    arms::{Arm, ArmResult},
+    findings::Findings,
+    lab::{Job, Lab, Material},
+    plan::{Experiment, Plan},
+    probe,
+    run_store::RunRecord,
+};
+use crate::{
+    report::{
+        figure::{self, Figure, Horizontal, Panel, Point, Series, Style},
+        markdown::{self, Table},
+        statistics::Estimate,
+    },
+    training::{
+        learner::{Learner, LearnerError},
+        settings::{Method, Settings},
+    },
+};
+
+/// Methods under label noise, each also bootstrapped: trained again from scratch on the labels that the first network
+/// predicts for the training images.
+///
+/// As in the paper, mixup is tried with several `alpha` and reported with the one of the lowest test error at each rate,
+/// in mixup's favour.
+#[derive(Debug, Clone)]
+pub struct Noise {
+    /// Probabilities with which a label is replaced by one drawn from all classes.
+    pub rates: Vec<f64>,
+    /// Mixup's `alpha`.
+    pub alphas: Vec<f64>,
+    /// ASAM's radius.
+    pub rho_asam: f64,
+}
+
+/// What one method gave at one rate.
+struct Cell {
+    result: ArmResult,
+    /// Mean share of the labels trained on that were wrong, in percent.
+    wrong: f64,
+}
+
+impl Noise {
+    fn arms(&self, plan: &Plan, rate: f64) -> Vec<Arm> {
+        let with = |method| {
+            let mut settings = plan.with(method);
+            settings.data.label_noise = rate;
+            settings
+        };
+        let mixup = |&alpha: &f64| Arm::new("mixup", with(Method::Mixup { alpha }));
+        let rest = [
+            Arm::new("SAM", with(Method::sam(plan.rho()))),
+            Arm::new("ASAM", with(Method::Asam { rho: self.rho_asam, eta: 0.01 })),
+        ];
+        [Arm::new("SGD", with(Method::Sgd))]
+            .into_iter()
+            .chain(self.alphas.iter().map(mixup))
+            .chain(rest)
+            .collect()
+    }
+
+    /// All methods at one rate, the bootstrapped ones last.
+    fn at_rate<L: Learner>(
+        &self,
+        lab: &mut Lab<'_, L>,
+        plan: &Plan,
+        rate: f64,
+    ) -> Result<Vec<Cell>, ExperimentError> {
+        let arms = self.arms(plan, rate);
+        let jobs = |arm: &Arm| -> Vec<Job<'_>> {
+            let job = |seed| arm.job(seed, &plan.material).with_snapshots(vec![arm.settings.epochs]);
+            (0..plan.seeds).map(job).collect()
+        };
+        let all: Vec<Job<'_>> = arms.iter().flat_map(&jobs).collect();
+        let records = lab.runs("training", &all)?;
+        let results: Vec<ArmResult> = arms
+            .iter()
+            .zip(records.chunks(plan.seeds))
+            .map(|(arm, runs)| ArmResult::new(&arm.name, &runs.iter().collect::<Vec<_>>()))
+            .collect();
+        let mixups = 1..=self.alphas.len();
+        let best = mixups.clone().min_by(|&a, &b| results[a].error.mean.total_cmp(&results[b].error.mean));
+        let chosen: Vec<usize> =
+            (0..arms.len()).filter(|i| !mixups.contains(i) || Some(*i) == best).collect();
+        let mut cells = Vec::new();
+        for &i in &chosen {
+            let mut result = results[i].clone();
+            if let Method::Mixup { alpha } = arms[i].settings.method {
+                result.name = format!("mixup, alpha {alpha}");
+            }
+            let wrong = 100.0 * result.wrong_labels;
+            cells.push(Cell { result, wrong });
+        }
+        for (place, &i) in chosen.iter().enumerate() {
+            let bootstrapped = bootstrap(lab, plan, &jobs(&arms[i]))?;
+            let runs: Vec<&RunRecord> = bootstrapped.iter().map(|(run, _)| run).collect();
+            let name = format!("bootstrap + {}", cells[place].result.name);
+            let wrong = Estimate::of(&bootstrapped.iter().map(|(_, wrong)| *wrong).collect::<Vec<_>>()).mean;
+            cells.push(Cell { result: ArmResult::new(&name, &runs), wrong });
+        }
+        Ok(cells)
+    }
+}
+
+/// Trains again from scratch, seed by seed, on what the networks of `first` predict for the training images. With each
+/// run the percentage of labels it trained on that were wrong.
+fn bootstrap<L: Learner>(
+    lab: &mut Lab<'_, L>,
+    plan: &Plan,
+    first: &[Job<'_>],
+) -> Result<Vec<(RunRecord, f64)>, ExperimentError> {
+    let truth = &plan.material.dataset.train.labels;
+    let mut materials = Vec::new();
+    for job in first {
+        lab.check_interrupt()?;
+        let mut model = probe::training_model::<f32>(job, truth.len())?;
+        let weights = model.weights(&lab.state(job, job.settings.epochs)?)?;
+        let mut dataset = plan.material.dataset.clone();
+        dataset.train.labels = model.predict(&weights, dataset.classes).map_err(LearnerError::backend)?;
+        let wrong = dataset.train.labels.iter().zip(truth).filter(|(found, truth)| found != truth).count();
+        materials.push((Material::new(dataset), 100.0 * wrong as f64 / truth.len() as f64));
+    }
+    let clean = |settings: &Settings| {
+        let mut settings = settings.clone();
+        settings.data.label_noise = 0.0;
+        settings
+    };
+    let jobs: Vec<Job<'_>> = first
+        .iter()
+        .zip(&materials)
+        .map(|(job, (material, _))| Job::new(clean(&job.settings), material))
+        .collect();
+    let records = lab.runs("training again", &jobs)?;
+    Ok(records.into_iter().zip(materials.into_iter().map(|(_, wrong)| wrong)).collect())
+}
+
+/// Accuracy from an error, as the paper's table has it.
+fn accuracy(error: Estimate) -> Estimate {
+    Estimate { mean: 100.0 - error.mean, ..error }
+}
+
+impl Experiment for Noise {
+    const NAME: &'static str = "noise";
+    const PAPER: &'static str = "Table 4, section 3.3";
+
+    fn conduct<L: Learner>(&self, lab: &mut Lab<'_, L>, plan: &Plan) -> Result<Findings, ExperimentError> {
+        let title = format!("Label noise: {}", plan.subject());
+        let mut findings = Findings::default();
+        let rates = self.rates.iter().map(|&rate| Ok((rate, self.at_rate(lab, plan, rate)?)));
+        let rates = rates.collect::<Result<Vec<(f64, Vec<Cell>)>, ExperimentError>>()?;
+        for (rate, cells) in &rates {
+            let columns =
+                ["method", "accuracy, last epoch (%)", "accuracy, best epoch (%)", "labels wrong (%)"];
+            let percent = (rate * 1e4).round() / 1e2;
+            let mut table = Table::new(format!("{percent} % of the training labels random"), &columns);
+            for Cell { result, wrong } in cells {
+                table.row(vec![
+                    result.name.clone(),
+                    markdown::estimate(&accuracy(result.error)),
+                    markdown::estimate(&accuracy(result.best_error)),
+                    format!("{wrong:.1}"),
+                ]);
+                findings.line(&serde_json::json!({ "rate": rate, "wrong_labels": wrong, "result": result }));
+            }
+            findings.tables.push(table);
+            let (sgd, sam) = (&cells[0].result, &cells[2].result);
+            findings.sentences.push(format!("{percent} % random labels. {}", sam.against(sgd)));
+        }
+        let picture = lab.directory.file("noise.svg");
+        figure::draw(&picture, &picture_of(title, &rates))?;
+        findings.pictures.push(picture);
+        Ok(findings)
+    }
+}
+
+fn picture_of(title: String, rates: &[(f64, Vec<Cell>)]) -> Figure {
+    let names: Vec<String> =
+        rates.iter().map(|(rate, _)| format!("{} %", (rate * 1e4).round() / 1e2)).collect();
+    let methods = ["SGD", "mixup", "SAM", "ASAM"];
+    let series = |first: usize| -> Vec<Series> {
+        let line = |(i, name): (usize, &&str)| {
+            let at = |(x, (_, cells)): (usize, &(f64, Vec<Cell>))| {
+                let y = accuracy(cells.get(first + i)?.result.error);
+                Some(Point { x: x as f64, y })
+            };
+            let points = rates.iter().enumerate().filter_map(at).collect();
+            Series { name: (*name).to_owned(), color: i, style: Style::Line, points }
+        };
+        methods.iter().enumerate().map(line).collect()
+    };
+    let panel = |title: &str, first| Panel {
+        title: title.to_owned(),
+        x: Horizontal::Categories("training labels replaced".to_owned(), names.clone()),
+        y: "test accuracy after the last epoch (%)".to_owned(),
+        from_zero: false,
+        logarithmic: false,
+        series: series(first),
+    };
+    let panels = vec![panel("Trained once", 0), panel("Bootstrapped", methods.len())];
+    Figure { title, panels }
+}

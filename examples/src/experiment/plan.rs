@@ -1,0 +1,58 @@
+//! What all experiments are given, and what they are asked.
+
+use super::{
+    ExperimentError,
+    findings::Findings,
+    lab::{Job, Lab, Material},
+};
+use crate::training::{
+    learner::Learner,
+    settings::{Method, Settings},
+};
+
+/// What an experiment varies.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// The SAM run of the first seed.
+    pub base: Settings,
+    /// How many seeds.
+    pub seeds: usize,
+    /// The data set.
+    pub material: Material,
+}
+
+impl Plan {
+    /// The base settings with another method.
+    pub fn with(&self, method: Method) -> Settings {
+        Settings { method, ..self.base.clone() }
+    }
+
+    /// The run that all others are variations of.
+    pub fn job(&self) -> Job<'_> {
+        Job::new(self.base.clone(), &self.material)
+    }
+
+    /// SAM's radius.
+    pub fn rho(&self) -> f64 {
+        self.base.method.rho().unwrap_or(0.0)
+    }
+
+    /// Network and data for people.
+    pub fn subject(&self) -> String {
+        format!("{} on {}", self.base.model, self.base.data.name)
+    }
+}
+
+/// One of the paper's tables or figures as something to be repeated.
+pub trait Experiment {
+    /// The name in commands and files.
+    const NAME: &'static str;
+    /// What of the paper it repeats.
+    const PAPER: &'static str;
+
+    /// Makes the runs that are missing, and sums up.
+    ///
+    /// # Errors
+    /// [`ExperimentError`]; whatever was finished is kept in the lab's directory.
+    fn conduct<L: Learner>(&self, lab: &mut Lab<'_, L>, plan: &Plan) -> Result<Findings, ExperimentError>;
+}

@@ -1,0 +1,46 @@
+//! Looks at runs along training: the epochs whose state is kept, and a model to look at it with.
+
+use super::{ExperimentError, lab::Job, plan::Plan};
+use crate::{analysis::model::Model, data::replace_at_random, report::statistics::Estimate};
+use sam_backend_ndarray::Scalar;
+
+/// About `count` epochs from the first to the last, the last one included; evenly spaced.
+pub fn epochs(last: usize, count: usize) -> Vec<usize> {
+    let count = count.clamp(1, last.max(1));
+    let mut epochs: Vec<usize> = (1..=count).map(|i| (i * last).div_ceil(count)).collect();
+    epochs.dedup();
+    epochs
+}
+
+/// The network of `job` with the training images it sees, and with their noisy labels; at most `images` of them.
+///
+/// # Errors
+/// [`ExperimentError::Learner`], when the network cannot be built.
+pub fn training_model<T: Scalar>(job: &Job<'_>, images: usize) -> Result<Model<T>, ExperimentError> {
+    let dataset = &job.material.dataset;
+    let noise = job.settings.data.label_noise;
+    let noisy = replace_at_random(&dataset.train.labels, dataset.classes, noise, job.settings.seed);
+    let mut labels = noisy.labels;
+    labels.truncate(images);
+    Ok(Model::new(&job.settings, dataset, &dataset.train, labels)?)
+}
+
+/// For each epoch looked at, the mean over seeds of what `values` has: seed, then epoch.
+pub fn along(plan: &Plan, epochs: &[usize], values: &[Vec<f64>]) -> Vec<(usize, Estimate)> {
+    let at =
+        |i: usize| (0..plan.seeds).filter_map(|seed| values.get(seed)?.get(i).copied()).collect::<Vec<_>>();
+    epochs.iter().enumerate().map(|(i, &epoch)| (epoch, Estimate::of(&at(i)))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn epochs_are_evenly_spaced_and_end_with_the_last() {
+        assert_eq!(epochs(40, 4), [10, 20, 30, 40]);
+        assert_eq!(epochs(3, 10), [1, 2, 3]);
+        assert_eq!(epochs(7, 2), [4, 7]);
+        assert_eq!(epochs(1, 1), [1]);
+    }
+}

@@ -1,0 +1,184 @@
+//! Figure 3, left; section 4.2: the spectrum of the Hessian along training.
+
+use rand::RngExt;
+
+use super::{
+    ExperimentError,
+    arms::Arm,
+    findings::Findings,
+    lab::{Job, Lab},
+    plan::{Experiment, Plan},
+    probe,
+};
+use crate::{
+    analysis::lanczos::{Hessian, Ritz, density, lanczos},
+    random::{Purpose, stream},
+    report::{
+        figure::{self, Figure, Horizontal, Panel, Point, Series, Style},
+        markdown::{Table, significant},
+        statistics::Estimate,
+    },
+    training::{learner::Learner, settings::Method},
+};
+
+/// Points of a density's curve.
+const POINTS: usize = 400;
+/// Deviation of the normal distributions that make a density smooth, as a share of the range shown.
+const WIDTH: f64 = 0.01;
+
+/// SGD's spectra against SAM's at several epochs.
+#[derive(Debug, Clone)]
+pub struct Spectrum {
+    /// Epochs looked at.
+    pub looks: usize,
+    /// Steps of Lanczos' method.
+    pub steps: usize,
+    /// Start vectors a network.
+    pub probes: usize,
+    /// Training images that the Hessian is of, at most.
+    pub images: usize,
+}
+
+/// What was found at one epoch of one method: for each seed its probes.
+struct Look {
+    epoch: usize,
+    seeds: Vec<Vec<Ritz>>,
+}
+
+impl Look {
+    /// The mean over seeds of a function of each seed's first probe.
+    fn estimate(&self, value: impl Fn(&Ritz) -> f64) -> Estimate {
+        Estimate::of(&self.seeds.iter().map(|probes| value(&probes[0])).collect::<Vec<_>>())
+    }
+}
+
+impl Spectrum {
+    fn look<L: Learner>(
+        &self,
+        lab: &Lab<'_, L>,
+        job: &Job<'_>,
+        epoch: usize,
+    ) -> Result<Vec<Ritz>, ExperimentError> {
+        let mut model = probe::training_model::<f64>(job, self.images)?;
+        let weights = model.weights(&lab.state(job, epoch)?)?;
+        let mut random = stream(job.settings.seed, Purpose::Direction, epoch as u64, 0);
+        let mut hessian = Hessian::new(&mut model, weights.clone());
+        let mut probe = || {
+            lab.check_interrupt()?;
+            // Entries of 1 and -1: their quadrature has the least variance.
+            let start = weights.iter().map(|_| if random.random::<bool>() { 1.0 } else { -1.0 }).collect();
+            Ok(lanczos(|x, out| hessian.product(x, out), start, self.steps)?)
+        };
+        (0..self.probes).map(|_| probe()).collect()
+    }
+}
+
+impl Experiment for Spectrum {
+    const NAME: &'static str = "spectrum";
+    const PAPER: &'static str = "Figure 3 (left), section 4.2";
+
+    fn conduct<L: Learner>(&self, lab: &mut Lab<'_, L>, plan: &Plan) -> Result<Findings, ExperimentError> {
+        let epochs = probe::epochs(plan.base.epochs, self.looks);
+        let arms =
+            [Method::Sgd, Method::sam(plan.rho())].map(|method| Arm::new(method.title(), plan.with(method)));
+        let jobs: Vec<Job<'_>> = (0..plan.seeds)
+            .flat_map(|seed| arms.iter().map(move |arm| (seed, arm)))
+            .map(|(seed, arm)| arm.job(seed, &plan.material).with_snapshots(epochs.clone()))
+            .collect();
+        lab.runs("training", &jobs)?;
+        let mut methods: Vec<Vec<Look>> = Vec::new();
+        for (i, _) in arms.iter().enumerate() {
+            let look = |&epoch: &usize| {
+                let seeds = (0..plan.seeds).map(|seed| self.look(lab, &jobs[2 * seed + i], epoch));
+                Ok(Look { epoch, seeds: seeds.collect::<Result<_, ExperimentError>>()? })
+            };
+            methods.push(epochs.iter().map(look).collect::<Result<_, ExperimentError>>()?);
+        }
+
+        let title = format!("Spectrum of the Hessian: {}, rho {}", plan.subject(), plan.rho());
+        let columns = ["method, epoch", "lambda max", "lambda max / lambda 5", "most negative"];
+        let mut table = Table::new(title.clone(), &columns);
+        let mut findings = Findings::default();
+        let ratio = |ritz: &Ritz| ritz.eigenvalue(1) / ritz.eigenvalue(5);
+        let least = |ritz: &Ritz| ritz.values.last().map_or(f64::NAN, |value| value.0);
+        for (arm, looks) in arms.iter().zip(&methods) {
+            for look in looks {
+                let [largest, ratio, least] =
+                    [look.estimate(|ritz| ritz.eigenvalue(1)), look.estimate(ratio), look.estimate(least)];
+                let cell = |e: Estimate| {
+                    let half = e.ci95.map_or(String::new(), |half| format!(" \u{b1} {}", significant(half)));
+                    format!("{}{half}", significant(e.mean))
+                };
+                table.row(vec![
+                    format!("{}, {}", arm.name, look.epoch),
+                    cell(largest),
+                    cell(ratio),
+                    cell(least),
+                ]);
+                findings.line(&serde_json::json!({
+                    "method": arm.name, "epoch": look.epoch, "lambda_max": largest, "lambda_max_over_5": ratio,
+                    "least": least,
+                    "eigenvalues": look.seeds.iter().map(|probes| &probes[0].values).collect::<Vec<_>>(),
+                }));
+            }
+        }
+        findings.tables.push(table);
+        let last = |looks: &[Look]| -> Vec<f64> {
+            looks.last().map_or(Vec::new(), |look| look.seeds.iter().map(|p| p[0].eigenvalue(1)).collect())
+        };
+        let difference = Estimate::of_differences(&last(&methods[1]), &last(&methods[0]));
+        let direction = if difference.mean < 0.0 { "smaller" } else { "larger" };
+        let sure = match difference.excludes_zero() {
+            true => "beyond chance (95 %, paired)",
+            false => "which may be chance",
+        };
+        findings.sentences.push(format!(
+            "At the end of training SAM's largest eigenvalue is {} {direction} than SGD's, {sure}.",
+            significant(difference.mean.abs())
+        ));
+        let picture = lab.directory.file("spectrum.svg");
+        figure::draw(&picture, &picture_of(title, &arms, &methods))?;
+        findings.pictures.push(picture);
+        Ok(findings)
+    }
+}
+
+fn picture_of(title: String, arms: &[Arm], methods: &[Vec<Look>]) -> Figure {
+    let all = || methods.iter().flatten().flat_map(|look| look.seeds.iter().flatten());
+    let ends = all().flat_map(|ritz| ritz.values.iter().map(|value| value.0));
+    let (low, high) = ends.fold((0.0_f64, 0.0_f64), |(low, high), value| (low.min(value), high.max(value)));
+    let width = WIDTH * (high - low);
+    let at = |i: usize| low - 3.0 * width + (high - low + 6.0 * width) * i as f64 / (POINTS - 1) as f64;
+    let panels = arms.iter().zip(methods).map(|(arm, looks)| {
+        let series = looks.iter().enumerate().map(|(color, look)| {
+            let probes: Vec<Ritz> = look.seeds.iter().flatten().cloned().collect();
+            // What is below is the tails of the widening.
+            let y = |x| density(&probes, x, width).max(1e-5);
+            let points = (0..POINTS).map(|i| Point::exact(at(i), y(at(i)))).collect();
+            Series { name: format!("epoch {}", look.epoch), color, style: Style::Line, points }
+        });
+        Panel {
+            title: arm.name.clone(),
+            x: Horizontal::Quantity("eigenvalue of the Hessian".into()),
+            y: "density".into(),
+            from_zero: false,
+            logarithmic: true,
+            series: series.collect(),
+        }
+    });
+    let mut panels: Vec<Panel> = panels.collect();
+    let largest = arms.iter().zip(methods).enumerate().map(|(color, (arm, looks))| {
+        let point = |look: &Look| Point { x: look.epoch as f64, y: look.estimate(|ritz| ritz.eigenvalue(1)) };
+        let points = looks.iter().map(point).collect();
+        Series { name: arm.name.clone(), color, style: Style::Line, points }
+    });
+    panels.push(Panel {
+        title: "Largest eigenvalue (band: 95 %)".into(),
+        x: Horizontal::Quantity("epoch".into()),
+        y: "lambda max".into(),
+        from_zero: true,
+        logarithmic: false,
+        series: largest.collect(),
+    });
+    Figure { title, panels }
+}

@@ -1,0 +1,94 @@
+//! Mixup (Zhang et al., ICLR 2018): images mixed in pairs, and their labels likewise.
+
+use ndarray::{Array4, Axis, Zip};
+use rand::seq::SliceRandom;
+use rand_distr::{Beta, Distribution};
+
+use crate::{
+    random::{Purpose, stream},
+    training::learner::Batch,
+};
+
+/// Mixes batches. The share of the first image of every pair is drawn from Beta(alpha, alpha), one for each batch, as
+/// in its authors' code; the second image is another one of the batch, chosen at random. Both depend on the seed and on
+/// the step alone.
+pub struct Mixup {
+    alpha: f64,
+    seed: u64,
+    /// Steps made.
+    pub steps: u64,
+    /// The mixed images.
+    pub images: Array4<f32>,
+    /// The classes of the second images.
+    pub labels: Vec<u16>,
+    /// The share of the first ones.
+    pub share: f64,
+    /// As long as a gradient.
+    pub scratch: Vec<f32>,
+}
+
+impl Mixup {
+    /// For a network of so many weights. `alpha` is above 0.
+    pub fn new(alpha: f64, seed: u64, weights: usize) -> Self {
+        Self {
+            alpha,
+            seed,
+            steps: 0,
+            images: Array4::zeros((0, 0, 0, 0)),
+            labels: Vec::new(),
+            share: 1.0,
+            scratch: vec![0.0; weights],
+        }
+    }
+
+    /// Mixes `batch` into [`Mixup::images`].
+    pub fn mix(&mut self, batch: Batch<'_>) {
+        let mut random = stream(self.seed, Purpose::Mixup, 0, self.steps);
+        // Only parameters that settings never have are refused.
+        self.share = Beta::new(self.alpha, self.alpha).map_or(1.0, |beta| beta.sample(&mut random));
+        let mut partners: Vec<usize> = (0..batch.labels.len()).collect();
+        partners.shuffle(&mut random);
+        let (first, second) = (self.share as f32, (1.0 - self.share) as f32);
+        if self.images.dim() != batch.images.dim() {
+            self.images = Array4::zeros(batch.images.dim());
+        }
+        for (i, &partner) in partners.iter().enumerate() {
+            let (a, b) = (batch.images.index_axis(Axis(0), i), batch.images.index_axis(Axis(0), partner));
+            Zip::from(self.images.index_axis_mut(Axis(0), i)).and(a).and(b).for_each(|mixed, a, b| {
+                *mixed = first * a + second * b;
+            });
+        }
+        self.labels.clear();
+        self.labels.extend(partners.iter().map(|&partner| batch.labels[partner]));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mixed_batch_is_on_the_line_between_its_images_and_the_shares_are_beta_distributed() {
+        let images = Array4::from_shape_fn((5, 2, 1, 1), |(i, row, ..)| (10 * i + row) as f32);
+        let labels = [0, 1, 2, 3, 4];
+        let mut mixup = Mixup::new(2.0, 7, 3);
+        let mut shares = Vec::new();
+        for step in 0..4_000 {
+            mixup.steps = step;
+            mixup.mix(Batch { images: images.view(), labels: &labels });
+            for (i, &partner) in mixup.labels.iter().enumerate() {
+                let expected = mixup.share * i as f64 + (1.0 - mixup.share) * f64::from(partner);
+                for row in 0..2 {
+                    let found = f64::from(mixup.images[(i, row, 0, 0)]);
+                    assert!((found - 10.0 * expected - row as f64).abs() < 1e-4, "{found} {expected}");
+                }
+            }
+            shares.push(mixup.share);
+        }
+        // Beta(2, 2): mean 1/2, variance 1/20.
+        let mean = shares.iter().sum::<f64>() / 4_000.0;
+        let variance = shares.iter().map(|share| (share - mean).powi(2)).sum::<f64>() / 4_000.0;
+        assert!((mean - 0.5).abs() < 0.015, "{mean}");
+        assert!((variance - 0.05).abs() < 0.004, "{variance}");
+    }
+}

@@ -1,0 +1,189 @@
+//! Every method of `sam-core` behind one face, as the learner sees it.
+
+use std::error::Error;
+
+use sam_core::{
+    AlongGradient, AscentRule, Combination, Friendly, Gaussian, Gsam, Look, LookSam, MicroBatches,
+    MomentumSam, MultiStepSam, Outcome, ParamSpace, PerturbedOnly, Plain, RandomSam, Sam, SamGradient,
+    SecondOrderSam, Sgd, SliceSpace, State, StepError, Stochastic, Variant, WeightDecay, Words, WordsMut,
+    Wsam,
+};
+
+use super::oracle::Watched;
+use crate::training::settings::{Method, Settings, SgdSettings};
+
+/// The base optimizer.
+pub type Base = Sgd<f32, Vec<f32>>;
+type Space = SliceSpace<f32, Vec<f32>>;
+
+/// What goes wrong in a step.
+pub type StepFailure = Box<dyn Error + Send + Sync>;
+/// Is shown a piece of state.
+pub type Sink<'a> = dyn FnMut(&'static str, Words<'_, f32>) + 'a;
+/// Fills a piece of state.
+pub type Source<'a> = dyn FnMut(&'static str, WordsMut<'_, f32>) + 'a;
+
+/// A training method with its state.
+pub trait Optimizer: Send {
+    /// One step on the weights `w`; `g` is scratch space for gradients.
+    fn step(
+        &mut self,
+        w: &mut [f32],
+        g: &mut [f32],
+        oracle: &mut Watched<'_>,
+    ) -> Result<Outcome, StepFailure>;
+    /// The base optimizer, whose learning rate the schedule sets.
+    fn base(&mut self) -> &mut Base;
+    /// Where the latest perturbed gradient was taken.
+    fn perturbed<'a>(&'a self, w: &'a [f32]) -> &'a [f32];
+    /// Shows every piece of state, always in the same order.
+    fn save(&self, sink: &mut Sink<'_>);
+    /// Has every piece filled, in that order.
+    fn load(&mut self, source: &mut Source<'_>);
+}
+
+/// The optimizer that `settings` describe, for `weights` weights.
+pub fn build(settings: &Settings, weights: usize) -> Box<dyn Optimizer> {
+    let zeros = || vec![0.0; weights];
+    let rule = settings.method.rule();
+    let (space, base) = (SliceSpace::new(zeros()), base(&settings.sgd, zeros()));
+    // The directions of a run are its own.
+    let seed = settings.seed;
+    match settings.method {
+        Method::Sgd | Method::Mixup { .. } => Box::new(Plain { space: SliceSpace::new(Vec::new()), base }),
+        Method::Sam { .. } | Method::Asam { .. } => Box::new(Sam { space, rule, base }),
+        Method::RandomSam { .. } => Box::new(RandomSam { space, rule, noise: Gaussian::new(seed), base }),
+        Method::MomentumSam { .. } => Box::new(MomentumSam { space, rule, base }),
+        Method::MultiStepSam { steps, .. } => {
+            Box::new(MultiStepSam { space, rule, steps, rate: rule.rho, base, eps: zeros() })
+        }
+        Method::SecondOrderSam { .. } => {
+            Box::new(SecondOrderSam { space, rule, base, buffers: [zeros(), zeros()] })
+        }
+        Method::MSharpness { m, .. } => {
+            let plain = Plain { space: SliceSpace::new(Vec::new()), base };
+            Box::new(Groups { plain, rule, m, perturbed: zeros(), sum: zeros() })
+        }
+        Method::LookSam { k, alpha, .. } => {
+            Box::new(LookSam { space, rule, look: Look::new(k, alpha as f32, zeros(), zeros()), base })
+        }
+        Method::Gsam { alpha, .. } => {
+            let combination = Gsam::new(alpha as f32, zeros());
+            Box::new(Variant { space, rule, ascent: AlongGradient, combination, base })
+        }
+        Method::Wsam { gamma, .. } => {
+            let combination = Wsam::new(gamma as f32, zeros());
+            Box::new(Variant { space, rule, ascent: AlongGradient, combination, base })
+        }
+        Method::FriendlySam { sigma, lambda, .. } => {
+            let ascent = Friendly::new(sigma as f32, lambda as f32, zeros(), zeros());
+            Box::new(Variant { space, rule, ascent, combination: PerturbedOnly, base })
+        }
+        Method::Esam { beta, .. } => {
+            let ascent = Stochastic::new(beta as f32, seed);
+            Box::new(Variant { space, rule, ascent, combination: PerturbedOnly, base })
+        }
+    }
+}
+
+fn base(settings: &SgdSettings, momentum: Vec<f32>) -> Base {
+    let decay = settings.weight_decay as f32;
+    let decay = if settings.decoupled { WeightDecay::Decoupled(decay) } else { WeightDecay::Coupled(decay) };
+    let base =
+        Sgd::new(settings.lr as f32).with_decay(decay).with_momentum(settings.momentum as f32, momentum);
+    if settings.nesterov { base.with_nesterov() } else { base }
+}
+
+/// m-sharpness: the base optimizer along the mean of the groups' SAM gradients.
+struct Groups {
+    plain: Plain<Space, Base>,
+    rule: sam_core::Rule<f32>,
+    m: usize,
+    perturbed: Vec<f32>,
+    sum: Vec<f32>,
+}
+
+/// Boxes the error of a step, whatever it is generic over.
+fn boxed<S, O, D>(error: StepError<S, O, D>) -> StepFailure
+where
+    StepError<S, O, D>: Error + Send + Sync + 'static,
+{
+    Box::new(error)
+}
+
+fn infallible<T>(result: Result<T, std::convert::Infallible>) -> T {
+    match result {
+        Ok(value) => value,
+        Err(never) => match never {},
+    }
+}
+
+macro_rules! optimizer {
+    ([$($bounds:tt)*] $type:ty) => {
+        impl<$($bounds)*> Optimizer for $type {
+            fn step(
+                &mut self,
+                w: &mut [f32],
+                g: &mut [f32],
+                oracle: &mut Watched<'_>,
+            ) -> Result<Outcome, StepFailure> {
+                Ok(<$type>::step(self, w, g, oracle).map_err(boxed)?.outcome)
+            }
+            fn base(&mut self) -> &mut Base {
+                &mut self.base
+            }
+            fn perturbed<'a>(&'a self, w: &'a [f32]) -> &'a [f32] {
+                self.space.perturbed(w)
+            }
+            fn save(&self, sink: &mut Sink<'_>) {
+                infallible(State::save(self, &mut |name, words| {
+                    sink(name, words);
+                    Ok(())
+                }));
+            }
+            fn load(&mut self, source: &mut Source<'_>) {
+                infallible(State::load(self, &mut |name, words| {
+                    source(name, words);
+                    Ok(())
+                }));
+            }
+        }
+    };
+}
+
+optimizer! { [] Plain<Space, Base> }
+optimizer! { [] Sam<Space, Base> }
+optimizer! { [] MultiStepSam<Space, Base, Vec<f32>> }
+optimizer! { [] SecondOrderSam<Space, Base, Vec<f32>> }
+optimizer! { [] LookSam<Space, Base, Vec<f32>> }
+optimizer! { [] MomentumSam<Space, Base> }
+optimizer! { [] RandomSam<Space, Base> }
+optimizer! {
+    [A: AscentRule<Space> + State<f32> + Send, C: Combination<Space, Base> + State<f32> + Send]
+    Variant<Space, A, C, Base>
+}
+
+impl Optimizer for Groups {
+    fn step(
+        &mut self,
+        w: &mut [f32],
+        g: &mut [f32],
+        oracle: &mut Watched<'_>,
+    ) -> Result<Outcome, StepFailure> {
+        let inner = SamGradient { inner: oracle, rule: self.rule, perturbed: &mut self.perturbed[..] };
+        let mut groups = MicroBatches { inner, size: self.m, sum: &mut self.sum[..] };
+        Ok(self.plain.step(w, g, &mut groups).map_err(boxed)?.outcome)
+    }
+    fn base(&mut self) -> &mut Base {
+        &mut self.plain.base
+    }
+    fn perturbed<'a>(&'a self, _: &'a [f32]) -> &'a [f32] {
+        &self.perturbed
+    }
+    fn save(&self, sink: &mut Sink<'_>) {
+        Optimizer::save(&self.plain, sink);
+    }
+    fn load(&mut self, source: &mut Source<'_>) {
+        Optimizer::load(&mut self.plain, source);
+    }
+}

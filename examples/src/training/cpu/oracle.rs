@@ -1,0 +1,157 @@
+//! A network with its batch as what `sam-core` asks gradients of, under observation.
+
+use std::{
+    ops::Range,
+    time::{Duration, Instant},
+};
+
+use ndarray::{Array4, Axis, Slice};
+use sam_backend_ndarray::{BatchError, Network};
+use sam_core::{BufferedError, FiniteDifference, GradientOracle, HessianVector, Pass};
+
+use crate::training::learner::Batch;
+
+/// The network in double precision, for products with the Hessian.
+pub type Twin = FiniteDifference<Network<f64>, f64, Vec<f64>>;
+
+/// The partner labels of mixed images: the loss is `share` of that against the batch's labels and the rest of that
+/// against these.
+pub struct Partners<'a> {
+    /// A class for each image.
+    pub labels: &'a [u16],
+    /// The first labels' share.
+    pub share: f64,
+    /// As long as a gradient.
+    pub scratch: &'a mut [f32],
+}
+
+/// Measures how long gradients take and what the loss is at the weights before the step, and has no gradient of a loss
+/// that is not finite: a softmax can saturate where its loss overflows, and hide it.
+pub struct Watched<'a> {
+    network: &'a mut Network<f32>,
+    batch: Batch<'a>,
+    /// The images that the network holds now.
+    loaded: Range<usize>,
+    partners: Option<Partners<'a>>,
+    twin: Option<&'a mut Twin>,
+    /// Time in gradients.
+    pub spent: Duration,
+    /// Whether every loss was.
+    pub loss_is_finite: bool,
+    /// Mean loss in the clean pass.
+    pub clean_loss: f64,
+    /// Gradients of the whole batch; those of parts count as parts.
+    pub gradients: f64,
+}
+
+impl<'a> Watched<'a> {
+    /// Loads the batch.
+    pub fn new(
+        network: &'a mut Network<f32>,
+        batch: Batch<'a>,
+        partners: Option<Partners<'a>>,
+        twin: Option<&'a mut Twin>,
+    ) -> Result<Self, BatchError> {
+        network.set_batch(batch.images, batch.labels)?;
+        let loaded = 0..batch.labels.len();
+        Ok(Self {
+            network,
+            batch,
+            loaded,
+            partners,
+            twin,
+            spent: Duration::ZERO,
+            loss_is_finite: true,
+            clean_loss: 0.0,
+            gradients: 0.0,
+        })
+    }
+
+    /// The gradient of the images in `part`.
+    fn observed(
+        &mut self,
+        part: Range<usize>,
+        params: &[f32],
+        grads: &mut [f32],
+        pass: Pass,
+    ) -> Result<f64, BatchError> {
+        let started = Instant::now();
+        if part != self.loaded {
+            let images = self.batch.images.slice_axis(Axis(0), Slice::from(part.clone()));
+            self.network.set_batch(images, &self.batch.labels[part.clone()])?;
+            self.loaded = part.clone();
+        }
+        let mut loss = self.network.gradient(params, grads, pass)?;
+        let mut computed = 1.0;
+        if let Some(Partners { labels, share, scratch }) = &mut self.partners {
+            self.network.set_batch(self.batch.images, labels)?;
+            // The statistics have followed these images already.
+            let other = self.network.gradient(params, scratch, Pass::Perturbed)?;
+            self.network.set_batch(self.batch.images, self.batch.labels)?;
+            let (first, second) = (*share as f32, (1.0 - *share) as f32);
+            grads.iter_mut().zip(scratch.iter()).for_each(|(g, other)| *g = first * *g + second * other);
+            loss = *share * loss + (1.0 - *share) * other;
+            computed = 2.0;
+        }
+        self.spent += started.elapsed();
+        self.loss_is_finite &= loss.is_finite();
+        let share = part.len() as f64 / self.batch.labels.len() as f64;
+        self.gradients += computed * share;
+        if pass == Pass::Clean {
+            self.clean_loss += share * loss;
+        }
+        if !loss.is_finite() {
+            grads.fill(f32::NAN);
+        }
+        Ok(loss)
+    }
+}
+
+impl GradientOracle<[f32]> for Watched<'_> {
+    type Loss = f64;
+    type Error = BatchError;
+
+    fn gradient(&mut self, params: &[f32], grads: &mut [f32], pass: Pass) -> Result<f64, BatchError> {
+        self.observed(0..self.batch.labels.len(), params, grads, pass)
+    }
+}
+
+impl sam_core::Batch<f32> for Watched<'_> {
+    type Error = BatchError;
+
+    fn samples(&self) -> usize {
+        self.batch.labels.len()
+    }
+
+    fn gradient_of(
+        &mut self,
+        samples: Range<usize>,
+        params: &[f32],
+        grads: &mut [f32],
+        pass: Pass,
+    ) -> Result<f32, BatchError> {
+        Ok(self.observed(samples, params, grads, pass)? as f32)
+    }
+}
+
+impl HessianVector<[f32]> for Watched<'_> {
+    /// By central differences of the gradient in double precision: in single precision they would be lost in rounding.
+    fn hessian_vector(&mut self, params: &[f32], vector: &[f32], out: &mut [f32]) -> Result<(), BatchError> {
+        let started = Instant::now();
+        let twin = self.twin.as_mut().ok_or(BatchError::NoBatch)?;
+        let images: Array4<f64> = self.batch.images.mapv(f64::from);
+        twin.inner.set_batch(images.view(), self.batch.labels)?;
+        let wide = |values: &[f32]| -> Vec<f64> { values.iter().copied().map(f64::from).collect() };
+        let mut product = vec![0.0; out.len()];
+        twin.hessian_vector(&wide(params), &wide(vector), &mut product).map_err(|error| match error {
+            BufferedError::Inner(error) => error,
+            BufferedError::Buffer(wrong) => {
+                BatchError::Length { what: wrong.buffer, expected: wrong.expected, found: wrong.found }
+            }
+        })?;
+        out.iter_mut().zip(product).for_each(|(out, product)| *out = product as f32);
+        self.spent += started.elapsed();
+        self.gradients += 2.0;
+        Ok(())
+    }
+}
