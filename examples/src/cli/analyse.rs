@@ -189,7 +189,7 @@ Examples:
 /// Only networks without batch normalisation: its statistics would have to be frozen.
 #[derive(Debug, Clone, Args)]
 #[command(
-    mut_arg("rho", |arg| arg.default_value("0.05")), allow_negative_numbers = true, after_help = FINETUNE
+    mut_arg("rho", |arg| arg.default_value("0.05")), mut_arg("batch", |arg| arg.default_value("16")), allow_negative_numbers = true, after_help = FINETUNE
 )]
 pub struct FinetuneArgs {
     #[command(flatten)]
