@@ -4,13 +4,12 @@ use nalgebra::{DMatrix, SymmetricEigen};
 use sam_core::{BufferedError, FiniteDifference, HessianVector};
 
 use super::model::Model;
-use crate::training::learner::LearnerError;
+use crate::training::{difference::differences, learner::LearnerError};
 
 /// The Hessian of a model's mean loss at fixed weights.
 ///
-/// Products are central differences of the exact gradient in double precision, over a distance of 6e-6 of the weights'
-/// length. Where the loss is smooth the error is of the order of 1e-9 of the Hessian's size; a ReLU that switches
-/// within the distance adds its kink.
+/// Products are central differences of the exact gradient in double precision: see
+/// [`differences`] for how exact they are.
 pub struct Hessian<'a> {
     differences: FiniteDifference<&'a mut Model<f64>, f64, Vec<f64>>,
     weights: Vec<f64>,
@@ -19,8 +18,7 @@ pub struct Hessian<'a> {
 impl<'a> Hessian<'a> {
     /// The Hessian at `weights` of the loss on the images that `model` has chosen.
     pub fn new(model: &'a mut Model<f64>, weights: Vec<f64>) -> Self {
-        let zeros = || vec![0.0; weights.len()];
-        Self { differences: FiniteDifference::double(model, [zeros(), zeros()]), weights }
+        Self { differences: differences(model, weights.len()), weights }
     }
 
     /// Overwrites `out` with the product with `vector`. Cost: two gradients.

@@ -149,7 +149,7 @@ fn in_space(area: &Area<'_>, surface: &Surface, scale: Scale) -> Result<(), Plot
         .build_cartesian_3d(first..last, scale.low..scale.high, first..last)
         .map_err(PlotError::draw)?;
     chart.with_projection(|mut projection| {
-        (projection.pitch, projection.yaw, projection.scale) = (0.55, 0.6, 0.82);
+        (projection.pitch, projection.yaw, projection.scale) = (0.5, 0.6, 0.72);
         projection.into_matrix()
     });
     chart

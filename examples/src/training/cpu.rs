@@ -6,9 +6,10 @@ mod oracle;
 mod tensors;
 
 use sam_backend_ndarray::{Network, Segment};
-use sam_core::{FiniteDifference, Outcome, Pass, Words, WordsMut, model::ImageShape};
+use sam_core::{Outcome, Pass, Words, WordsMut, model::ImageShape};
 
 use super::{
+    difference::differences,
     learner::{Batch, Evaluation, Learner, LearnerError, StepReport},
     nonfinite::Origin,
     settings::{Method, Settings},
@@ -64,7 +65,7 @@ impl CpuLearner {
                 let twin = Network::new(&settings.model, shape, classes, settings.batch, threads);
                 let mut twin = twin.map_err(LearnerError::backend)?;
                 twin.set_label_smoothing(settings.label_smoothing);
-                Some(FiniteDifference::double(twin, [vec![0.0; count], vec![0.0; count]]))
+                Some(differences(twin, count))
             }
             _ => None,
         };
