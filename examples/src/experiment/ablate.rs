@@ -35,9 +35,7 @@ fn error_table(title: String, results: &[ArmResult]) -> Table {
 /// Test error along training, and at its end.
 pub(super) fn error_figure(title: String, results: &[ArmResult]) -> Figure {
     let names = results.iter().map(|result| result.name.clone()).collect();
-    // A procedure that does not learn must not flatten all others.
-    let errors = || results.iter().map(|result| result.error.mean).filter(|&mean| mean > 0.0);
-    let logarithmic = errors().fold(0.0, f64::max) > 10.0 * errors().fold(f64::INFINITY, f64::min);
+    let logarithmic = arms::needs_logarithm(results);
     let panel = |title: &str, x, series| Panel {
         title: title.to_owned(),
         x,

@@ -137,6 +137,13 @@ impl ArmResult {
     }
 }
 
+/// Whether errors differ so much that a linear axis would show the largest alone: a procedure that does not learn must
+/// not flatten all others.
+pub fn needs_logarithm(results: &[ArmResult]) -> bool {
+    let errors = || results.iter().map(|result| result.error.mean).filter(|&mean| mean > 0.0);
+    errors().fold(0.0, f64::max) > 10.0 * errors().fold(f64::INFINITY, f64::min)
+}
+
 /// The seeds' errors and mean of each of `results` as dots over categories.
 pub fn dots(results: &[ArmResult]) -> Vec<Series> {
     let column = |(i, result): (usize, &ArmResult)| {

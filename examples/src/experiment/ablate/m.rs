@@ -56,20 +56,11 @@ impl Experiment for MAblation {
         }
         let reference = markdown::estimate(&sgd[0].error);
         findings.sentences.push(format!("SGD: {reference} %. Each row of the table has one size of group."));
-        // The mean over radii at each seed, so that no radius is picked for its result.
         let (smallest, largest) = (rows.iter().min_by_key(|row| row.0), rows.iter().max_by_key(|row| row.0));
         if let (Some((small, a)), Some((large, b))) = (smallest, largest)
             && small != large
         {
-            let mean = |results: &[arms::ArmResult], name: String| {
-                let seeds = 0..plan.seeds;
-                let over = |seed: usize| {
-                    results.iter().map(|result| result.errors[seed]).sum::<f64>() / results.len() as f64
-                };
-                arms::ArmResult { name, errors: seeds.map(over).collect(), ..results[0].clone() }
-            };
-            let a = mean(a, format!("m = {small}, mean over all radii"));
-            findings.sentences.push(a.against(&mean(b, format!("m = {large}"))));
+            findings.sentences.extend(a.iter().zip(b.iter()).map(|(a, b)| a.against(b)));
         }
         findings.tables.push(table);
 
@@ -92,7 +83,7 @@ impl Experiment for MAblation {
             x,
             y: "test error (%)".into(),
             from_zero: false,
-            logarithmic: false,
+            logarithmic: arms::needs_logarithm(&results),
             series,
         };
         let picture = lab.directory.file("m.svg");
