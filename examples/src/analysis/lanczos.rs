@@ -1,27 +1,27 @@
 //! Eigenvalues of a symmetric operator that is known by its products with vectors only (Lanczos 1950).
 
 use nalgebra::{DMatrix, SymmetricEigen};
-use sam_core::{BufferedError, FiniteDifference, HessianVector};
+use sam_core::{BufferedError, HessianVector};
 
 use super::model::Model;
-use crate::training::{difference::differences, learner::LearnerError};
+use crate::training::{difference::Differences, learner::LearnerError};
 
 /// The Hessian of a model's mean loss at fixed weights.
 ///
 /// Products are central differences of the exact gradient in double precision: see
-/// [`differences`] for how exact they are.
+/// [`Differences`] for how exact they are.
 pub struct Hessian<'a> {
-    differences: FiniteDifference<&'a mut Model<f64>, f64, Vec<f64>>,
+    differences: Differences<&'a mut Model<f64>>,
     weights: Vec<f64>,
 }
 
 impl<'a> Hessian<'a> {
     /// The Hessian at `weights` of the loss on the images that `model` has chosen.
     pub fn new(model: &'a mut Model<f64>, weights: Vec<f64>) -> Self {
-        Self { differences: differences(model, weights.len()), weights }
+        Self { differences: Differences::new(model, weights.len()), weights }
     }
 
-    /// Overwrites `out` with the product with `vector`. Cost: two gradients.
+    /// Overwrites `out` with the product with `vector`. Cost: four gradients as a rule.
     ///
     /// # Errors
     /// [`LearnerError`], the model's.

@@ -3,7 +3,7 @@
 use sam_core::{DifferentiableAscent, GradientOracle, HessianVector, ParamSpace, Pass, Rule, SliceSpace};
 
 use super::model::Model;
-use crate::training::{difference::differences, learner::LearnerError};
+use crate::training::{difference::Differences, learner::LearnerError};
 
 /// The cosine of the angle between eq. 3 and the full gradient of `L(w + eps-hat(w))` on the images that `model` has
 /// chosen. Products with the Hessian are central differences of the gradient, in double precision.
@@ -16,7 +16,7 @@ pub fn cosine_with_second_order(
     rule: &Rule<f64>,
 ) -> Result<f64, LearnerError> {
     let zeros = || vec![0.0; weights.len()];
-    let mut oracle = differences(model, weights.len());
+    let mut oracle = Differences::new(model, weights.len());
     let mut space = SliceSpace::new(zeros());
     let mut weights = weights.to_vec();
     let (mut clean, mut first, mut vector, mut product) = (zeros(), zeros(), zeros(), zeros());

@@ -116,8 +116,8 @@ struct RhoDefaultArgs {
 
 /// The term of second order (figures 4 and 5): errors, and the cosine of both updates along training.
 ///
-/// Products with the Hessian are central differences of the gradient in double precision. Of a network of ReLU units this is
-/// its second derivative almost everywhere, to about eight digits where no unit switches within the difference.
+/// Products with the Hessian are central differences of the gradient in double precision, over distances so short that no
+/// unit of the network switches within them as a rule.
 #[derive(Debug, Clone, Args)]
 #[command(mut_arg("rho", |arg| arg.default_value("0.2")), allow_negative_numbers = true)]
 struct SecondOrderArgs {

@@ -136,10 +136,9 @@ fn number(value: f64) -> String {
     format!("{}", (value * 1e6).round() / 1e6)
 }
 
-/// `10^exponent` with two digits.
+/// `10^exponent` with three digits.
 fn power_of_ten(exponent: f64) -> String {
-    let value = 10_f64.powf(exponent);
-    if (-3.0..4.0).contains(&exponent) { number((value * 1e4).round() / 1e4) } else { format!("{value:.0e}") }
+    super::markdown::significant(10_f64.powf(exponent))
 }
 
 /// Draws `(x, y)` as a line as far as it lies below `top`.

@@ -9,7 +9,7 @@ use sam_backend_ndarray::{Network, Segment};
 use sam_core::{Outcome, Pass, Words, WordsMut, model::ImageShape};
 
 use super::{
-    difference::differences,
+    difference::Differences,
     learner::{Batch, Evaluation, Learner, LearnerError, StepReport},
     nonfinite::Origin,
     settings::{Method, Settings},
@@ -65,7 +65,7 @@ impl CpuLearner {
                 let twin = Network::new(&settings.model, shape, classes, settings.batch, threads);
                 let mut twin = twin.map_err(LearnerError::backend)?;
                 twin.set_label_smoothing(settings.label_smoothing);
-                Some(differences(twin, count))
+                Some(Differences::new(twin, count))
             }
             _ => None,
         };

@@ -7,12 +7,12 @@ use std::{
 
 use ndarray::{Array4, Axis, Slice};
 use sam_backend_ndarray::{BatchError, Network};
-use sam_core::{BufferedError, FiniteDifference, GradientOracle, HessianVector, Pass};
+use sam_core::{BufferedError, GradientOracle, HessianVector, Pass};
 
-use crate::training::learner::Batch;
+use crate::training::{difference::Differences, learner::Batch};
 
 /// The network in double precision, for products with the Hessian.
-pub type Twin = FiniteDifference<Network<f64>, f64, Vec<f64>>;
+pub type Twin = Differences<Network<f64>>;
 
 /// The partner labels of mixed images: the loss is `share` of that against the batch's labels and the rest of that
 /// against these.
@@ -140,7 +140,7 @@ impl HessianVector<[f32]> for Watched<'_> {
         let started = Instant::now();
         let twin = self.twin.as_mut().ok_or(BatchError::NoBatch)?;
         let images: Array4<f64> = self.batch.images.mapv(f64::from);
-        twin.inner.set_batch(images.view(), self.batch.labels)?;
+        twin.oracle().set_batch(images.view(), self.batch.labels)?;
         let wide = |values: &[f32]| -> Vec<f64> { values.iter().copied().map(f64::from).collect() };
         let mut product = vec![0.0; out.len()];
         twin.hessian_vector(&wide(params), &wide(vector), &mut product).map_err(|error| match error {
@@ -151,7 +151,7 @@ impl HessianVector<[f32]> for Watched<'_> {
         })?;
         out.iter_mut().zip(product).for_each(|(out, product)| *out = product as f32);
         self.spent += started.elapsed();
-        self.gradients += 2.0;
+        self.gradients += 4.0;
         Ok(())
     }
 }
