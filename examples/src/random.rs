@@ -24,8 +24,6 @@ pub enum Purpose {
     Direction = 6,
     /// Which training images are held out.
     Split = 7,
-    /// Samples drawn anew for a bootstrap.
-    Resample = 8,
 }
 
 /// The stream for `purpose` of the run `seed`; `epoch` and `sample` are 0 where the purpose has none.

@@ -5,6 +5,7 @@
 use std::{fs, path::Path, process::Command};
 
 use sam_examples::{
+    analysis::model::Model,
     data::{Augment, DataSource, Dataset},
     experiment::{
         ExperimentError,
@@ -14,6 +15,7 @@ use sam_examples::{
     training::{
         cpu::CpuLearner,
         settings::{DataSettings, Method, ScheduleSettings, ScheduleShape, Settings, SgdSettings},
+        trainer::Trainer,
     },
 };
 use serde_json::Value;
@@ -150,4 +152,40 @@ fn a_later_wave_of_runs_is_interrupted_and_resumed_like_the_first() {
         let state = lab.state(&second[0], epoch).unwrap();
         assert_eq!(state.weights_sha256() == resumed[0].weights_sha256, epoch == 2, "{epoch}");
     }
+}
+
+/// The bootstrap of `sam noise` by hand: train on noisy labels, predict, train again on what was predicted.
+#[test]
+fn bootstrapping_is_training_again_on_the_predicted_labels() {
+    let place = tempfile::tempdir().unwrap();
+    let arguments = "noise --rates 0.4 --alpha 1 --model mlp-16 --epochs 2 --seeds 1 --limit 320 --batch 32 \
+                     --seed 1 --evaluate-every 1 --out n";
+    sam(place.path(), arguments);
+    let runs = fs::read_to_string(place.path().join("n/runs.jsonl")).unwrap();
+
+    let mut noisy = settings(Method::Sgd);
+    noisy.data.label_noise = 0.4;
+    let clean = settings(Method::Sgd);
+    let mut dataset = DataSource::Digits.load(None, Some(320)).unwrap();
+    let learner =
+        |settings: &Settings, dataset: &Dataset| CpuLearner::new(settings, dataset.shape, dataset.classes, 1);
+    let train = |settings: &Settings, dataset: &Dataset| {
+        let network = learner(settings, dataset).unwrap();
+        let mut trainer = Trainer::new(settings, dataset, "", network).unwrap();
+        while !trainer.finished() {
+            trainer.step().unwrap();
+            if trainer.at_epoch_end() {
+                trainer.end_epoch(false).unwrap();
+            }
+        }
+        trainer.state().unwrap()
+    };
+    let first = train(&noisy, &dataset);
+    assert!(runs.contains(&first.weights_sha256()), "the first training");
+    let labels = dataset.train.labels.clone();
+    let mut model = Model::<f32>::new(&noisy, &dataset, &dataset.train, labels.clone()).unwrap();
+    let weights = model.weights(&first).unwrap();
+    dataset.train.labels = model.predict(&weights, dataset.classes).unwrap();
+    assert_ne!(dataset.train.labels, labels);
+    assert!(runs.contains(&train(&clean, &dataset).weights_sha256()), "the second training");
 }
