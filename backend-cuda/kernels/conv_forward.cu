@@ -58,8 +58,8 @@ struct Filters {
 };
 
 template <class T>
-static __device__ void forward(const float* x, const float* w, const float* bias, const Conv& conv, float* y) {
-    __shared__ Shared<T> shared;
+static __device__ void forward(
+    Shared<T>& shared, const float* x, const float* w, const float* bias, const Conv& conv, float* y) {
     float sum[T::ROWS_A_THREAD][T::COLUMNS_A_THREAD];
     Patches<T> patches(x, conv);
     Filters<T> filters{w, conv};
@@ -72,10 +72,12 @@ static __device__ void forward(const float* x, const float* w, const float* bias
 // `bias` may be null. Blocks: rows of tiles, columns of tiles.
 extern "C" __global__ void __launch_bounds__(Wide::THREADS) conv_forward_wide(
     const float* x, const float* w, const float* bias, const Conv conv, float* y) {
-    forward<Wide>(x, w, bias, conv, y);
+    __shared__ Shared<Wide> shared;
+    forward<Wide>(shared, x, w, bias, conv, y);
 }
 
 extern "C" __global__ void __launch_bounds__(Narrow::THREADS) conv_forward_narrow(
     const float* x, const float* w, const float* bias, const Conv conv, float* y) {
-    forward<Narrow>(x, w, bias, conv, y);
+    __shared__ Shared<Narrow> shared;
+    forward<Narrow>(shared, x, w, bias, conv, y);
 }

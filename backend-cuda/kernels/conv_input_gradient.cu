@@ -62,8 +62,7 @@ struct Turned {
 
 template <class T>
 static __device__ void input_gradient(
-    const float* dy, const float* w, const Conv& conv, int accumulate, float* dx) {
-    __shared__ Shared<T> shared;
+    Shared<T>& shared, const float* dy, const float* w, const Conv& conv, int accumulate, float* dx) {
     float sum[T::ROWS_A_THREAD][T::COLUMNS_A_THREAD];
     Patches<T> patches(dy, conv);
     Turned<T> turned{w, conv};
@@ -77,10 +76,12 @@ static __device__ void input_gradient(
 // Writes dx, or adds to it. Blocks: rows of tiles, columns of tiles.
 extern "C" __global__ void __launch_bounds__(Wide::THREADS) conv_input_gradient_wide(
     const float* dy, const float* w, const Conv conv, int accumulate, float* dx) {
-    input_gradient<Wide>(dy, w, conv, accumulate, dx);
+    __shared__ Shared<Wide> shared;
+    input_gradient<Wide>(shared, dy, w, conv, accumulate, dx);
 }
 
 extern "C" __global__ void __launch_bounds__(Narrow::THREADS) conv_input_gradient_narrow(
     const float* dy, const float* w, const Conv conv, int accumulate, float* dx) {
-    input_gradient<Narrow>(dy, w, conv, accumulate, dx);
+    __shared__ Shared<Narrow> shared;
+    input_gradient<Narrow>(shared, dy, w, conv, accumulate, dx);
 }

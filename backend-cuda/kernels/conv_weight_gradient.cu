@@ -58,8 +58,7 @@ struct Gradient {
 
 template <class T>
 static __device__ void weight_gradient(
-    const float* x, const float* dy, const Conv& conv, unsigned int slice, float* dw) {
-    __shared__ Shared<T> shared;
+    Shared<T>& shared, const float* x, const float* dy, const Conv& conv, unsigned int slice, float* dw) {
     float sum[T::ROWS_A_THREAD][T::COLUMNS_A_THREAD];
     Patches<T> patches(x, conv);
     Gradient<T> gradient{dy, conv};
@@ -76,12 +75,14 @@ static __device__ void weight_gradient(
 // `dw` on. Blocks: rows of tiles, columns of tiles, slices.
 extern "C" __global__ void __launch_bounds__(Wide::THREADS) conv_weight_gradient_wide(
     const float* x, const float* dy, const Conv conv, unsigned int slice, float* dw) {
-    weight_gradient<Wide>(x, dy, conv, slice, dw);
+    __shared__ Shared<Wide> shared;
+    weight_gradient<Wide>(shared, x, dy, conv, slice, dw);
 }
 
 extern "C" __global__ void __launch_bounds__(Narrow::THREADS) conv_weight_gradient_narrow(
     const float* x, const float* dy, const Conv conv, unsigned int slice, float* dw) {
-    weight_gradient<Narrow>(x, dy, conv, slice, dw);
+    __shared__ Shared<Narrow> shared;
+    weight_gradient<Narrow>(shared, x, dy, conv, slice, dw);
 }
 
 // dw[i] = sum of the slices' gradients, first to last.
