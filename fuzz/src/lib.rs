@@ -17,7 +17,7 @@ pub mod ptx_parse;
 pub mod step;
 
 #[path = "../../sam-core/tests/support/method.rs"]
-#[allow(dead_code, missing_docs)]
+#[allow(dead_code, missing_docs, reason = "shared with the tests of sam-core, which use the rest")]
 mod method;
 
 /// The program of a target.
