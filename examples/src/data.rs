@@ -1,7 +1,7 @@
 //! Image data sets: readers, where they are found, and how batches are made of them.
 //!
-//! A [`Dataset`] holds bytes as they were published; a [`BatchMaker`] standardises and augments them while it copies
-//! them into a batch.
+//! A [`Dataset`] holds bytes as they were published, or knows the file that does; a [`BatchMaker`] standardises and
+//! augments them while it copies them into a batch.
 
 mod augment;
 mod batch;
@@ -12,6 +12,7 @@ mod error;
 mod file;
 pub mod idx;
 mod label_noise;
+mod pixels;
 mod source;
 mod standardize;
 
@@ -20,6 +21,7 @@ pub use batch::{BatchMaker, epoch_order};
 pub use dataset::{Dataset, ImageSet};
 pub use error::DataError;
 pub use label_noise::{NoisyLabels, replace_at_random};
+pub use pixels::{FilePart, Pixels};
 pub use source::{DataSource, UnknownDataSource};
 pub use standardize::Standardizer;
 

@@ -125,16 +125,16 @@ fn losses_and_predictions_are_those_of_the_learner() {
     let settings = settings("mlp-8");
     let (mut model, _, dataset) = model("mlp-8");
     let mut learner = CpuLearner::new(&settings, dataset.shape, dataset.classes, 1).unwrap();
-    let mut batches = sam_examples::data::BatchMaker::new(&dataset, 40);
+    let mut batches = sam_examples::data::BatchMaker::new(&dataset, 40).unwrap();
     let mut evaluated = None;
     batches
         .visit(&dataset.train, |images, labels| {
             for _ in 0..20 {
                 let images = images.slice(ndarray::s![..16, .., .., ..]);
-                learner.step(Batch { images, labels: &labels[..16] }, 0.1)?;
+                learner.step(Batch { images, labels: &labels[..16] }, 0.1).unwrap();
             }
-            evaluated = Some(learner.evaluate(Batch { images, labels })?);
-            Ok::<_, sam_examples::training::learner::LearnerError>(())
+            evaluated = Some(learner.evaluate(Batch { images, labels }).unwrap());
+            Ok::<_, sam_examples::data::DataError>(())
         })
         .unwrap();
     let expected = evaluated.unwrap();

@@ -34,7 +34,7 @@ fn idx_files_are_read_plain_and_gzipped() {
     for (name, bytes) in [("images", IMAGES.to_vec()), ("images.gz", gzip(IMAGES))] {
         let images = parse_images(Path::new(name), &bytes).unwrap();
         assert_eq!((images.count, images.height, images.width), (2, 2, 3));
-        assert_eq!(images.pixels, (1..=12).collect::<Vec<u8>>());
+        assert_eq!(images.pixels.all().unwrap(), (1..=12).collect::<Vec<u8>>());
     }
     assert_eq!(parse_labels(Path::new("labels"), LABELS, 10).unwrap(), [7, 2]);
     assert_eq!(parse_labels(Path::new("labels.gz"), &gzip(LABELS), 8).unwrap(), [7, 2]);
@@ -135,9 +135,9 @@ fn a_limit_keeps_the_first_training_images_only() {
     let whole = DataSource::Digits.load(None, None).unwrap();
     let limited = DataSource::Digits.load(None, Some(100)).unwrap();
     assert_eq!((limited.train.len(), limited.test.len()), (100, 597));
-    assert_eq!(limited.train.pixels, whole.train.pixels[..6400]);
+    assert_eq!(*limited.train.pixels.all().unwrap(), whole.train.pixels.all().unwrap()[..6400]);
     assert_eq!(limited.train.labels, whole.train.labels[..100]);
-    assert_ne!(limited.fingerprint(), whole.fingerprint());
+    assert_ne!(limited.fingerprint().unwrap(), whole.fingerprint().unwrap());
 }
 
 #[test]
@@ -190,7 +190,7 @@ fn a_directory_of_cifar_is_found_and_must_be_complete() {
     let cifar = load().unwrap();
     assert_eq!((cifar.train.len(), cifar.test.len(), cifar.shape.len()), (50_000, 10_000, 3072));
     assert_eq!(cifar.train.labels[49_998..], [0, 9]);
-    assert_eq!(&cifar.train.pixels[49_999 * 3072..][..6], &[0, 200, 0, 0, 0, 0]);
+    assert_eq!(&cifar.train.pixels.all().unwrap()[49_999 * 3072..][..6], &[0, 200, 0, 0, 0, 0]);
 }
 
 /// Class counts of the UCI test part, as its description gives them.
@@ -201,7 +201,8 @@ fn the_embedded_digits_are_all_there_and_split_evenly() {
     let mut counts = [0; 10];
     digits.train.labels.iter().chain(&digits.test.labels).for_each(|&label| counts[usize::from(label)] += 1);
     assert_eq!(counts, [178, 182, 177, 183, 181, 182, 181, 179, 174, 180]);
-    let pixels = || digits.train.pixels.iter().chain(&digits.test.pixels);
+    let [train, test] = [&digits.train, &digits.test].map(|set| set.pixels.all().unwrap());
+    let pixels = || train.iter().chain(&*test);
     assert_eq!(pixels().max(), Some(&16));
     // The sum of all pixels of scikit-learn's copy.
     assert_eq!(pixels().map(|&pixel| u64::from(pixel)).sum::<u64>(), 561_718);
@@ -215,7 +216,7 @@ fn the_embedded_digits_are_all_there_and_split_evenly() {
 fn training_images_have_mean_zero_and_variance_one() {
     let digits = DataSource::Digits.load(None, None).unwrap();
     let mut values = vec![0.0; digits.train.pixels.len()];
-    Standardizer::fit(&digits.train, 1).apply(&digits.train.pixels, &mut values);
+    Standardizer::fit(&digits.train, 1).unwrap().apply(&digits.train.pixels.all().unwrap(), &mut values);
     let n = values.len() as f64;
     let mean = values.iter().map(|&v| f64::from(v)).sum::<f64>() / n;
     let variance = values.iter().map(|&v| (f64::from(v) - mean).powi(2)).sum::<f64>() / n;
@@ -266,7 +267,8 @@ fn each_epoch_sees_every_image_once_in_another_order() {
 }
 
 fn batch(dataset: &Dataset, chosen: &[usize], augment: Augment, epoch: u64) -> Vec<f32> {
-    BatchMaker::new(dataset, chosen.len()).train(chosen, augment, 5, epoch).iter().copied().collect()
+    let mut batches = BatchMaker::new(dataset, chosen.len()).unwrap();
+    batches.train(chosen, augment, 5, epoch).unwrap().iter().copied().collect()
 }
 
 #[test]
@@ -287,11 +289,12 @@ fn visiting_a_set_shows_each_image_once_in_order() {
     let whole = batch(&digits, &(0..1200).collect::<Vec<_>>(), Augment::None, 0);
     let (mut values, mut labels, mut sizes) = (Vec::new(), Vec::new(), Vec::new());
     BatchMaker::new(&digits, 500)
+        .unwrap()
         .visit(&digits.train, |images, of| {
             values.extend(images.iter().copied());
             labels.extend_from_slice(of);
             sizes.push(images.dim().0);
-            Ok::<_, ()>(())
+            Ok::<_, DataError>(())
         })
         .unwrap();
     assert_eq!((values, labels, sizes), (whole, digits.train.labels, vec![500, 500, 200]));

@@ -108,7 +108,7 @@ fn trainer<'a, F: FnMut(usize) -> Fault>(
 ) -> Trainer<'a, Spoilt<F>> {
     let learner = CpuLearner::new(settings, data.shape, data.classes, 1).unwrap();
     let learner = Spoilt { learner, fault, attempts: 0, rates: Vec::new() };
-    Trainer::new(settings, data, &data.fingerprint(), learner).unwrap()
+    Trainer::new(settings, data, &data.fingerprint().unwrap(), learner).unwrap()
 }
 
 fn data(settings: &Settings) -> Dataset {

@@ -127,7 +127,7 @@ fn settings(method: Method) -> Settings {
 #[test]
 fn a_later_wave_of_runs_is_interrupted_and_resumed_like_the_first() {
     let place = tempfile::tempdir().unwrap();
-    let material = Material::new(DataSource::Digits.load(None, Some(320)).unwrap());
+    let material = Material::new(DataSource::Digits.load(None, Some(320)).unwrap()).unwrap();
     let learner =
         |settings: &Settings, dataset: &Dataset| CpuLearner::new(settings, dataset.shape, dataset.classes, 1);
     let directory = ExperimentDirectory(place.path().join("waves"));

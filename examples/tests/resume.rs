@@ -47,7 +47,7 @@ fn data(settings: &Settings) -> Dataset {
 
 fn trainer<'a>(settings: &'a Settings, data: &'a Dataset, threads: usize) -> Trainer<'a, CpuLearner> {
     let learner = CpuLearner::new(settings, data.shape, data.classes, threads).unwrap();
-    Trainer::new(settings, data, &data.fingerprint(), learner).unwrap()
+    Trainer::new(settings, data, &data.fingerprint().unwrap(), learner).unwrap()
 }
 
 /// Makes one step, and closes the epoch if it was the last.

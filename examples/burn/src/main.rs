@@ -97,7 +97,7 @@ fn train(
     let mut sam = Sam { space: BurnSpace::new(&w)?, rule: Rule::l2(RHO), base: base() };
     let mut plain = Plain { space: BurnSpace::new(&w)?, base: base() };
     let criterion = CrossEntropyLossConfig::new().init(device);
-    let mut batches = BatchMaker::new(data, BATCH);
+    let mut batches = BatchMaker::new(data, BATCH)?;
     let steps = data.train.len().div_ceil(BATCH) as u64;
     let schedule = Schedule::cosine(RATE);
     let mut run = Run { gradients: 0, loss: 0.0, error: 0.0 };
@@ -105,7 +105,7 @@ fn train(
         for (i, chosen) in epoch_order(SEED, epoch, data.train.len()).chunks(BATCH).enumerate() {
             let labels: Vec<u16> = chosen.iter().map(|&i| data.train.labels[i]).collect();
             let (images, labels) =
-                tensors(batches.train(chosen, Augment::None, SEED, epoch), &labels, device);
+                tensors(batches.train(chosen, Augment::None, SEED, epoch)?, &labels, device);
             let mut oracle = CountingOracle::new(FnOracle(|w: &ConvNet, g: &mut GradientsParams, _| {
                 let loss = criterion.forward(w.forward(images.clone()), labels.clone());
                 *g = GradientsParams::from_grads(loss.backward(), w);

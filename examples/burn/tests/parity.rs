@@ -87,7 +87,7 @@ fn the_first_steps_are_those_of_the_ndarray_backend() {
 
 fn steps(norm: Norm, rho: f64, eta: Option<f64>) {
     let data = DataSource::Digits.load(None, None).unwrap();
-    let mut batches = BatchMaker::new(&data, BATCH);
+    let mut batches = BatchMaker::new(&data, BATCH).unwrap();
     let device = Device::default().autodiff();
 
     let mut network = reference();
@@ -122,7 +122,7 @@ fn steps(norm: Norm, rho: f64, eta: Option<f64>) {
     for step in 0..STEPS {
         let chosen: Vec<usize> = (step * BATCH..(step + 1) * BATCH).collect();
         let labels = &data.train.labels[step * BATCH..(step + 1) * BATCH];
-        let batch = batches.train(&chosen, Augment::None, 0, 0);
+        let batch = batches.train(&chosen, Augment::None, 0, 0).unwrap();
         network.set_batch(batch, labels).unwrap();
         let a = expected.step(&mut weights[..], &mut gradient[..], &mut network).unwrap();
 

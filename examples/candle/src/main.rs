@@ -108,14 +108,14 @@ fn train(data: &Dataset, start: &VarMap, sharp: bool, epochs: u64) -> Result<Run
     let mut sam =
         Sam { space: CandleSpace::new(&w)?, rule: Rule::l2(RHO), base: Base(SGD::new(w.clone(), RATE)?) };
     let mut plain = Plain { space: CandleSpace::<f32>::new(&w)?, base: Base(SGD::new(w.clone(), RATE)?) };
-    let mut batches = BatchMaker::new(data, BATCH);
+    let mut batches = BatchMaker::new(data, BATCH)?;
     let steps = data.train.len().div_ceil(BATCH) as u64;
     let schedule = Schedule::cosine(RATE);
     let mut run = Run { gradients: 0, loss: 0.0, error: 0.0 };
     for epoch in 0..epochs {
         for (i, chosen) in epoch_order(SEED, epoch, data.train.len()).chunks(BATCH).enumerate() {
             let labels: Vec<u16> = chosen.iter().map(|&i| data.train.labels[i]).collect();
-            let (images, labels) = tensors(batches.train(chosen, Augment::None, SEED, epoch), &labels)?;
+            let (images, labels) = tensors(batches.train(chosen, Augment::None, SEED, epoch)?, &labels)?;
             // The model's layers hold the variables of `w` itself.
             let mut oracle = CountingOracle::new(FnOracle(|_: &[Var], g: &mut _, _| {
                 let loss = cross_entropy(&model.forward(&images)?, &labels)?;
@@ -144,7 +144,7 @@ fn train(data: &Dataset, start: &VarMap, sharp: bool, epochs: u64) -> Result<Run
         let (images, labels) = tensors(images, labels)?;
         let right = model.forward(&images)?.argmax(1)?.eq(&labels)?.to_dtype(DType::U32)?;
         wrong += labels.elem_count() - right.sum_all()?.to_scalar::<u32>()? as usize;
-        Ok::<_, candle_core::Error>(())
+        Ok::<_, Box<dyn Error>>(())
     })?;
     run.error = 100.0 * wrong as f64 / data.test.len() as f64;
     Ok(run)

@@ -55,7 +55,7 @@ fn the_first_steps_are_those_of_the_ndarray_backend() {
 
 fn steps(rule: Rule<f32>) {
     let data = DataSource::Digits.load(None, None).unwrap();
-    let mut batches = BatchMaker::new(&data, BATCH);
+    let mut batches = BatchMaker::new(&data, BATCH).unwrap();
 
     let mut network = reference();
     let mut weights = network.initial_parameters(7);
@@ -81,7 +81,7 @@ fn steps(rule: Rule<f32>) {
     for step in 0..STEPS {
         let chosen: Vec<usize> = (step * BATCH..(step + 1) * BATCH).collect();
         let labels = &data.train.labels[step * BATCH..(step + 1) * BATCH];
-        let batch = batches.train(&chosen, Augment::None, 0, 0);
+        let batch = batches.train(&chosen, Augment::None, 0, 0).unwrap();
         network.set_batch(batch, labels).unwrap();
         let a = expected.step(&mut weights[..], &mut gradient[..], &mut network).unwrap();
 

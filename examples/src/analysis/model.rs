@@ -43,8 +43,10 @@ impl<T: Scalar> Model<T> {
         let shape = dataset.shape;
         let count = labels.len();
         let mut values = vec![0.0_f32; count * shape.len()];
-        Standardizer::fit(&dataset.train, shape.channels)
-            .apply(&set.pixels[..count * shape.len()], &mut values);
+        let standardizer =
+            Standardizer::fit(&dataset.train, shape.channels).map_err(LearnerError::backend)?;
+        let pixels = set.pixels.all().map_err(LearnerError::backend)?;
+        standardizer.apply(&pixels[..values.len()], &mut values);
         let values = values.into_iter().map(|value| T::of(f64::from(value))).collect();
         let images = Array4::from_shape_vec((count, shape.height, shape.width, shape.channels), values);
         let images = images.map_err(LearnerError::backend)?;

@@ -99,7 +99,7 @@ pub fn run_with<E: Experiment>(
     let learner =
         |settings: &Settings, dataset: &Dataset| backend.learner(settings, dataset.shape, dataset.classes);
     drop(learner(&base, &dataset)?);
-    let plan = Plan { base, seeds: args.seeds, material: Material::new(dataset) };
+    let plan = Plan { base, seeds: args.seeds, material: Material::new(dataset)? };
     let base = &plan.base;
     let default = || PathBuf::from(format!("runs/{}-{}-{}", E::NAME, base.data.name, base.model));
     let directory = ExperimentDirectory(args.out.clone().unwrap_or_else(default));

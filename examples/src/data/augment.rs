@@ -130,7 +130,7 @@ mod tests {
     }
 
     fn standardizer() -> Standardizer {
-        Standardizer::fit(&ImageSet { pixels: image(), labels: vec![0] }, 2)
+        Standardizer::fit(&ImageSet { pixels: image().into(), labels: vec![0] }, 2).unwrap()
     }
 
     fn written(transform: Transform) -> Vec<f32> {

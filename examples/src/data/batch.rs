@@ -3,7 +3,7 @@
 use ndarray::{Array4, ArrayView4, s};
 use rand::seq::SliceRandom;
 
-use super::{Augment, Dataset, ImageSet, Standardizer};
+use super::{Augment, DataError, Dataset, ImageSet, Standardizer};
 use crate::random::{Purpose, stream};
 
 /// The order in which the epoch `epoch` of the run `seed` sees `count` images: a uniformly random permutation.
@@ -19,55 +19,64 @@ pub struct BatchMaker<'a> {
     dataset: &'a Dataset,
     standardizer: Standardizer,
     images: Array4<f32>,
+    /// What was read last of images that are left in their file.
+    buffer: Vec<u8>,
 }
 
 impl<'a> BatchMaker<'a> {
     /// Makes batches of up to `capacity` images, standardised by the training images of `dataset`.
-    pub fn new(dataset: &'a Dataset, capacity: usize) -> Self {
+    ///
+    /// # Errors
+    /// [`DataError`], when the file of the images cannot be read.
+    pub fn new(dataset: &'a Dataset, capacity: usize) -> Result<Self, DataError> {
         let shape = dataset.shape;
-        Self {
+        Ok(Self {
             dataset,
-            standardizer: Standardizer::fit(&dataset.train, shape.channels),
+            standardizer: Standardizer::fit(&dataset.train, shape.channels)?,
             images: Array4::zeros((capacity, shape.height, shape.width, shape.channels)),
-        }
+            buffer: Vec::new(),
+        })
     }
 
     /// The training images `chosen` (indices), each augmented by the stream of (`seed`, `epoch`, its index). NHWC.
+    ///
+    /// # Errors
+    /// As [`BatchMaker::new`].
     pub fn train(
         &mut self,
         chosen: &[usize],
         augment: Augment,
         seed: u64,
         epoch: u64,
-    ) -> ArrayView4<'_, f32> {
+    ) -> Result<ArrayView4<'_, f32>, DataError> {
         let dataset = self.dataset;
         let size = dataset.shape.len();
         let standardizer = &self.standardizer;
         for (values, &index) in as_values(&mut self.images).chunks_exact_mut(size).zip(chosen) {
-            let image = &dataset.train.pixels[index * size..][..size];
+            let image = dataset.train.pixels.get(index * size..(index + 1) * size, &mut self.buffer)?;
             let mut random = stream(seed, Purpose::Augmentation, epoch, index as u64);
             augment.write(image, dataset.shape, standardizer, &mut random, values);
         }
-        self.images.slice(s![..chosen.len(), .., .., ..])
+        Ok(self.images.slice(s![..chosen.len(), .., .., ..]))
     }
 
     /// Calls `visit` with all images of `set`, `capacity` at a time and unaugmented, and their labels.
     ///
     /// # Errors
-    /// The first error of `visit`.
-    pub fn visit<E>(
+    /// The first error of `visit`; as [`BatchMaker::new`].
+    pub fn visit<E: From<DataError>>(
         &mut self,
         set: &ImageSet,
         mut visit: impl FnMut(ArrayView4<'_, f32>, &[u16]) -> Result<(), E>,
     ) -> Result<(), E> {
         let capacity = self.images.dim().0;
         let size = self.dataset.shape.len();
-        for (pixels, labels) in set.pixels.chunks(capacity * size).zip(set.labels.chunks(capacity)) {
-            let values = &mut as_values(&mut self.images)[..pixels.len()];
-            self.standardizer.apply(pixels, values);
-            visit(self.images.slice(s![..labels.len(), .., .., ..]), labels)?;
-        }
-        Ok(())
+        let mut labels = set.labels.chunks(capacity);
+        set.pixels.chunks(capacity * size, |pixels| {
+            let labels = labels.next().unwrap_or_default();
+            self.standardizer.apply(pixels, &mut as_values(&mut self.images)[..pixels.len()]);
+            visit(self.images.slice(s![..labels.len(), .., .., ..]), labels)
+        })
     }
 }
 

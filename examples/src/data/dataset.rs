@@ -1,17 +1,20 @@
-//! A data set in memory.
+//! A data set as it was published.
 
 use std::path::Path;
 
 use sam_core::model::ImageShape;
 use sha2::{Digest, Sha256};
 
-use super::{DataError, idx::IdxImages};
+use super::{DataError, Pixels, idx::IdxImages};
+
+/// Bytes hashed at a time.
+const HASHED_AT_ONCE: usize = 1 << 20;
 
 /// Images with labels: a training set or a test set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImageSet {
     /// Bytes image by image, row by row, pixel by pixel, channel by channel (NHWC).
-    pub pixels: Vec<u8>,
+    pub pixels: Pixels,
     /// A class for each image.
     pub labels: Vec<u16>,
 }
@@ -42,11 +45,29 @@ impl ImageSet {
         self.labels.is_empty()
     }
 
+    /// Bytes of an image.
+    pub fn image_len(&self) -> usize {
+        self.pixels.len() / self.len().max(1)
+    }
+
     /// Forgets all but the first `count` images.
     pub fn truncate(&mut self, count: usize) {
-        let image = self.pixels.len() / self.len().max(1);
-        self.pixels.truncate(count * image);
+        self.pixels.truncate(count.saturating_mul(self.image_len()));
         self.labels.truncate(count);
+    }
+
+    /// The images `chosen` (indices) and their labels, in memory.
+    ///
+    /// # Errors
+    /// [`DataError`], when the file of the images cannot be read.
+    pub fn subset(&self, chosen: impl IntoIterator<Item = usize>) -> Result<Self, DataError> {
+        let size = self.image_len();
+        let (mut pixels, mut labels, mut buffer) = (Vec::new(), Vec::new(), Vec::new());
+        for index in chosen {
+            pixels.extend_from_slice(self.pixels.get(index * size..(index + 1) * size, &mut buffer)?);
+            labels.push(self.labels[index]);
+        }
+        Ok(Self { pixels: pixels.into(), labels })
     }
 
     /// Joins images with their labels.
@@ -70,16 +91,22 @@ impl ImageSet {
 
 impl Dataset {
     /// SHA-256 over the shape and every pixel and label, in hexadecimal: tells whether two runs saw the same data.
-    pub fn fingerprint(&self) -> String {
+    ///
+    /// # Errors
+    /// [`DataError`], when a file of images cannot be read.
+    pub fn fingerprint(&self) -> Result<String, DataError> {
         let mut hash = Sha256::new();
         for number in [self.shape.height, self.shape.width, self.shape.channels, self.classes] {
             hash.update((number as u64).to_le_bytes());
         }
         for set in [&self.train, &self.test] {
             hash.update((set.len() as u64).to_le_bytes());
-            hash.update(&set.pixels);
+            set.pixels.chunks(HASHED_AT_ONCE, |bytes| {
+                hash.update(bytes);
+                Ok::<_, DataError>(())
+            })?;
             set.labels.iter().for_each(|label| hash.update(label.to_le_bytes()));
         }
-        crate::hex(&hash.finalize())
+        Ok(crate::hex(&hash.finalize()))
     }
 }

@@ -17,6 +17,7 @@ pub(super) struct Content<'a> {
     path: PathBuf,
     reader: Box<dyn Read + 'a>,
     consumed: u64,
+    packed: bool,
 }
 
 impl<'a> Content<'a> {
@@ -35,7 +36,7 @@ impl<'a> Content<'a> {
     fn of_stream(path: &Path, mut stream: impl Read + 'a) -> Result<Self, DataError> {
         let path = path.to_owned();
         if path.extension().is_none_or(|extension| extension != "gz") {
-            return Ok(Self { path, reader: Box::new(stream), consumed: 0 });
+            return Ok(Self { path, reader: Box::new(stream), consumed: 0, packed: false });
         }
         let mut magic = Vec::with_capacity(2);
         if let Err(source) = (&mut stream).take(2).read_to_end(&mut magic) {
@@ -47,12 +48,22 @@ impl<'a> Content<'a> {
             return Err(DataError::NotGzip { path, found });
         }
         let whole = Cursor::new(GZIP_MAGIC).chain(stream);
-        Ok(Self { path, reader: Box::new(MultiGzDecoder::new(whole)), consumed: 0 })
+        Ok(Self { path, reader: Box::new(MultiGzDecoder::new(whole)), consumed: 0, packed: true })
     }
 
     /// Where the content comes from.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Whether the file holds other bytes than its content.
+    pub fn is_packed(&self) -> bool {
+        self.packed
+    }
+
+    /// Bytes of the content read so far.
+    pub fn consumed(&self) -> u64 {
+        self.consumed
     }
 
     /// The next `count` bytes. Memory grows with what is there, not with what `count` claims.

@@ -5,10 +5,12 @@
 
 use std::path::Path;
 
-use super::{DataError, file::Content};
+use super::{DataError, Pixels, file::Content};
 
 /// The most values accepted in one file (64 GiB): a header that claims more is damaged.
 const MOST_VALUES: u64 = 1 << 36;
+/// Images of more bytes stay in their file, unless it is packed (256 MiB).
+const MOST_IN_MEMORY: u64 = 1 << 28;
 
 /// Images of one channel, all of one size.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,15 +22,22 @@ pub struct IdxImages {
     /// Columns of an image, in pixels.
     pub width: usize,
     /// `count * height * width` grey values, image by image, row by row.
-    pub pixels: Vec<u8>,
+    pub pixels: Pixels,
 }
 
-/// Reads the images of the file `path`; a name in `.gz` is unpacked.
+/// Reads the images of the file `path`; a name in `.gz` is unpacked. More than 256 MiB that are not packed stay in the
+/// file.
 ///
 /// # Errors
 /// [`DataError`], when the file cannot be read or is no complete IDX file of three dimensions.
 pub fn read_images(path: &Path) -> Result<IdxImages, DataError> {
-    images(Content::open(path)?)
+    let mut content = Content::open(path)?;
+    let header = header(&mut content, IMAGES)?;
+    let values = header.values;
+    if values <= MOST_IN_MEMORY || content.is_packed() {
+        return images(content, header);
+    }
+    Ok(images_of(header, Pixels::in_file(path, content.consumed(), values)?))
 }
 
 /// Reads images from bytes in memory; `path` says what they are in errors and whether they are gzipped.
@@ -36,7 +45,9 @@ pub fn read_images(path: &Path) -> Result<IdxImages, DataError> {
 /// # Errors
 /// As [`read_images`].
 pub fn parse_images(path: &Path, bytes: &[u8]) -> Result<IdxImages, DataError> {
-    images(Content::of_bytes(path, bytes)?)
+    let mut content = Content::of_bytes(path, bytes)?;
+    let header = header(&mut content, IMAGES)?;
+    images(content, header)
 }
 
 /// Reads the labels of the file `path`, each below `classes`; a name in `.gz` is unpacked.
@@ -55,22 +66,35 @@ pub fn parse_labels(path: &Path, bytes: &[u8], classes: usize) -> Result<Vec<u16
     labels(Content::of_bytes(path, bytes)?, classes)
 }
 
-fn images(content: Content<'_>) -> Result<IdxImages, DataError> {
-    let ([count, height, width], pixels) = array(content, "images: bytes in 3 dimensions")?;
-    Ok(IdxImages { count, height, width, pixels })
+/// What the header of an array of `RANK` dimensions says; none of them is 0.
+struct Header<const RANK: usize> {
+    dims: [usize; RANK],
+    values: u64,
 }
 
-fn labels(content: Content<'_>, classes: usize) -> Result<Vec<u16>, DataError> {
+const IMAGES: &str = "images: bytes in 3 dimensions";
+
+fn images(content: Content<'_>, header: Header<3>) -> Result<IdxImages, DataError> {
+    let pixels = values(content, &header)?;
+    Ok(images_of(header, pixels.into()))
+}
+
+fn images_of(header: Header<3>, pixels: Pixels) -> IdxImages {
+    let [count, height, width] = header.dims;
+    IdxImages { count, height, width, pixels }
+}
+
+fn labels(mut content: Content<'_>, classes: usize) -> Result<Vec<u16>, DataError> {
     let path = content.path().to_owned();
-    let ([_], bytes) = array(content, "labels: bytes in 1 dimension")?;
+    let header: Header<1> = header(&mut content, "labels: bytes in 1 dimension")?;
+    let bytes = values(content, &header)?;
     super::checked_labels(&path, bytes.into_iter().map(u16::from).collect(), classes)
 }
 
-/// The dimensions and values of a file of exactly `RANK` dimensions, none of them 0.
-fn array<const RANK: usize>(
-    mut content: Content<'_>,
+fn header<const RANK: usize>(
+    content: &mut Content<'_>,
     meaning: &'static str,
-) -> Result<([usize; RANK], Vec<u8>), DataError> {
+) -> Result<Header<RANK>, DataError> {
     let path = content.path().to_owned();
     let expected = 0x0800 + RANK as u32;
     let found = big_endian(&content.exactly(4)?);
@@ -80,12 +104,17 @@ fn array<const RANK: usize>(
     let header = content.exactly(4 * RANK as u64)?;
     let dims: Vec<u32> = header.chunks_exact(4).map(big_endian).collect();
     let values = dims.iter().try_fold(1_u64, |product, &dim| product.checked_mul(dim.into()));
-    let Some(values) = values.filter(|values| (1..=MOST_VALUES).contains(values)) else {
-        return Err(DataError::Dimensions { path, dims, limit: MOST_VALUES });
-    };
-    let data = content.exactly(values)?;
+    match values.filter(|values| (1..=MOST_VALUES).contains(values)) {
+        Some(values) => Ok(Header { dims: std::array::from_fn(|axis| dims[axis] as usize), values }),
+        None => Err(DataError::Dimensions { path, dims, limit: MOST_VALUES }),
+    }
+}
+
+/// The values behind a header, which end the file.
+fn values<const RANK: usize>(mut content: Content<'_>, header: &Header<RANK>) -> Result<Vec<u8>, DataError> {
+    let data = content.exactly(header.values)?;
     content.finish()?;
-    Ok((std::array::from_fn(|axis| dims[axis] as usize), data))
+    Ok(data)
 }
 
 fn big_endian(bytes: &[u8]) -> u32 {

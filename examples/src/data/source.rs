@@ -184,7 +184,7 @@ impl DataSource {
             for name in names {
                 images.append(&self.file(directory, name)?, kind, records)?;
             }
-            Ok(ImageSet { pixels: images.pixels, labels: images.labels })
+            Ok(ImageSet { pixels: images.pixels.into(), labels: images.labels })
         };
         let shape = ImageShape { height: cifar::SIDE, width: cifar::SIDE, channels: cifar::CHANNELS };
         let (train, test) = (read(train_files, records)?, read(&[test_file], 10_000)?);

@@ -1,6 +1,9 @@
 //! Bytes to numbers of mean 0 and variance 1.
 
-use super::ImageSet;
+use super::{DataError, ImageSet};
+
+/// Pixels read at a time.
+const AT_ONCE: usize = 1 << 18;
 
 /// For each channel, what every byte becomes: `(byte - mean) / standard deviation` over the training images.
 ///
@@ -12,14 +15,20 @@ pub struct Standardizer {
 
 impl Standardizer {
     /// Takes mean and standard deviation of each of `channels` channels over all of `images`.
-    pub fn fit(images: &ImageSet, channels: usize) -> Self {
+    ///
+    /// # Errors
+    /// [`DataError`], when the file of the images cannot be read.
+    pub fn fit(images: &ImageSet, channels: usize) -> Result<Self, DataError> {
         let mut counts = vec![[0_u64; 256]; channels];
-        for pixel in images.pixels.chunks_exact(channels) {
-            for (counts, &byte) in counts.iter_mut().zip(pixel) {
-                counts[usize::from(byte)] += 1;
+        images.pixels.chunks(AT_ONCE * channels, |bytes| {
+            for pixel in bytes.chunks_exact(channels) {
+                for (counts, &byte) in counts.iter_mut().zip(pixel) {
+                    counts[usize::from(byte)] += 1;
+                }
             }
-        }
-        Self { tables: counts.iter().map(table).collect() }
+            Ok::<_, DataError>(())
+        })?;
+        Ok(Self { tables: counts.iter().map(table).collect() })
     }
 
     /// The number of channels.

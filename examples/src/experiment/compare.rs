@@ -96,7 +96,7 @@ impl Comparison {
         // A network that does not fit the images is found out before anything is written.
         drop(learner(&self.base)?);
         let learner = |settings: &Settings, _: &Dataset| learner(settings);
-        let material = Material::new(dataset.clone());
+        let material = Material::new(dataset.clone())?;
         let jobs: Vec<Job<'_>> = self.all_settings().map(|settings| Job::new(settings, &material)).collect();
         let mut lab = Lab::open(
             ExperimentDirectory(directory.0.clone()),

@@ -8,7 +8,7 @@ use super::{
     plan::{Experiment, Plan},
 };
 use crate::{
-    data::{Dataset, ImageSet},
+    data::{DataError, Dataset, ImageSet},
     report::{figure, markdown},
     training::{
         learner::{Learner, LearnerError},
@@ -42,17 +42,19 @@ pub struct Finetune {
 }
 
 /// The part of `dataset` whose classes lie in `classes`, counted from 0; at most `images` of the training images.
-fn with_classes(dataset: &Dataset, classes: std::ops::Range<usize>, images: usize) -> Dataset {
-    let size = dataset.shape.len();
+fn with_classes(
+    dataset: &Dataset,
+    classes: std::ops::Range<usize>,
+    images: usize,
+) -> Result<Dataset, DataError> {
     let part = |set: &ImageSet, most: usize| {
-        let chosen = || (0..set.len()).filter(|&i| classes.contains(&usize::from(set.labels[i]))).take(most);
-        ImageSet {
-            pixels: chosen().flat_map(|i| &set.pixels[i * size..][..size]).copied().collect(),
-            labels: chosen().map(|i| set.labels[i] - classes.start as u16).collect(),
-        }
+        let chosen = (0..set.len()).filter(|&i| classes.contains(&usize::from(set.labels[i]))).take(most);
+        let mut part = set.subset(chosen)?;
+        part.labels.iter_mut().for_each(|label| *label -= classes.start as u16);
+        Ok(part)
     };
-    let (train, test) = (part(&dataset.train, images), part(&dataset.test, usize::MAX));
-    Dataset { classes: classes.len(), train, test, ..dataset.clone() }
+    let (train, test) = (part(&dataset.train, images)?, part(&dataset.test, usize::MAX)?);
+    Ok(Dataset { classes: classes.len(), train, test, ..dataset.clone() })
 }
 
 /// The state that training starts from: `fresh`, with weights and statistics of `trained` in all layers but the last.
@@ -94,11 +96,11 @@ impl Experiment for Finetune {
             Start::Trained(state) => (plan.material.clone(), (**state).clone()),
             Start::FirstClasses { images } => {
                 let half = dataset.classes / 2;
-                let first = Material::new(with_classes(dataset, 0..half, usize::MAX));
+                let first = Material::new(with_classes(dataset, 0..half, usize::MAX)?)?;
                 let job = Job::new(plan.with(Method::Sgd), &first).with_snapshots(vec![plan.base.epochs]);
                 lab.runs("training on the first classes", std::slice::from_ref(&job))?;
                 let state = lab.state(&job, plan.base.epochs)?;
-                (Material::new(with_classes(dataset, half..dataset.classes, *images)), state)
+                (Material::new(with_classes(dataset, half..dataset.classes, *images)?)?, state)
             }
         };
         let tuned = |method| {
@@ -172,10 +174,10 @@ mod tests {
     #[test]
     fn classes_are_parted_and_counted_from_zero() {
         let dataset = DataSource::Digits.load(None, None).unwrap();
-        let [a, b] = [0..5, 5..10].map(|classes| with_classes(&dataset, classes, usize::MAX));
+        let [a, b] = [0..5, 5..10].map(|classes| with_classes(&dataset, classes, usize::MAX).unwrap());
         assert_eq!(a.train.len() + b.train.len(), dataset.train.len());
         assert!(b.train.labels.iter().chain(&b.test.labels).all(|&label| label < 5));
-        assert_eq!(with_classes(&dataset, 5..10, 7).train.len(), 7);
+        assert_eq!(with_classes(&dataset, 5..10, 7).unwrap().train.len(), 7);
     }
 
     #[test]

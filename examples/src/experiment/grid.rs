@@ -10,7 +10,7 @@ use super::{
     plan::{Experiment, Plan},
 };
 use crate::{
-    data::{Dataset, ImageSet},
+    data::{DataError, Dataset},
     random::{Purpose, stream},
     report::{
         figure::{self, Figure, Horizontal, Panel, Point, Series, Style},
@@ -31,18 +31,17 @@ pub struct Grid {
 
 /// Splits the training images: nine tenths to train on, one tenth, chosen at random by `seed`, in the place of the test
 /// set. Both parts keep the order of the images. Labels are the true ones: noise is put on the training part only.
-pub fn hold_out(dataset: &Dataset, seed: u64) -> Dataset {
+///
+/// # Errors
+/// [`DataError`], when the file of the images cannot be read.
+pub fn hold_out(dataset: &Dataset, seed: u64) -> Result<Dataset, DataError> {
     let mut order: Vec<usize> = (0..dataset.train.len()).collect();
     order.shuffle(&mut stream(seed, Purpose::Split, 0, 0));
     let (held_out, rest) = order.split_at_mut(dataset.train.len() / HELD_OUT);
     held_out.sort_unstable();
     rest.sort_unstable();
-    let size = dataset.shape.len();
-    let part = |chosen: &[usize]| ImageSet {
-        pixels: chosen.iter().flat_map(|&i| &dataset.train.pixels[i * size..][..size]).copied().collect(),
-        labels: chosen.iter().map(|&i| dataset.train.labels[i]).collect(),
-    };
-    Dataset { train: part(rest), test: part(held_out), ..dataset.clone() }
+    let part = |chosen: &[usize]| dataset.train.subset(chosen.iter().copied());
+    Ok(Dataset { train: part(rest)?, test: part(held_out)?, ..dataset.clone() })
 }
 
 /// The radius with the lowest mean validation error (the smallest of several), and what all radii gave on the
@@ -55,7 +54,7 @@ pub fn choose<L: Learner>(
     plan: &Plan,
     rhos: &[f64],
 ) -> Result<(f64, Vec<(f64, ArmResult)>), ExperimentError> {
-    let material = Material::new(hold_out(&plan.material.dataset, plan.base.seed));
+    let material = Material::new(hold_out(&plan.material.dataset, plan.base.seed)?)?;
     let results = sweep(lab, plan, rhos, &material)?;
     // SGD is there to be compared with, not to be chosen.
     let by_error =
@@ -157,16 +156,17 @@ fn picture_of(title: &str, validation: &[(f64, ArmResult)], test: &[(f64, ArmRes
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::DataSource;
+    use crate::data::{DataSource, ImageSet};
 
     #[test]
     fn holding_out_parts_the_training_images_and_leaves_none_out() {
         let dataset = DataSource::Digits.load(None, None).unwrap();
-        let split = hold_out(&dataset, 3);
+        let split = hold_out(&dataset, 3).unwrap();
         assert_eq!((split.train.len(), split.test.len()), (1080, 120));
         let size = dataset.shape.len();
         let images = |set: &ImageSet| -> Vec<(Vec<u8>, u16)> {
-            set.pixels.chunks(size).map(<[u8]>::to_vec).zip(set.labels.iter().copied()).collect()
+            let pixels = set.pixels.all().unwrap();
+            pixels.chunks(size).map(<[u8]>::to_vec).zip(set.labels.iter().copied()).collect()
         };
         let mut parts = images(&split.train);
         parts.extend(images(&split.test));
@@ -174,6 +174,6 @@ mod tests {
         parts.sort();
         whole.sort();
         assert_eq!(parts, whole);
-        assert_ne!(hold_out(&dataset, 4).test, split.test);
+        assert_ne!(hold_out(&dataset, 4).unwrap().test, split.test);
     }
 }

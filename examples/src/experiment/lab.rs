@@ -13,7 +13,7 @@ use super::{
     run_store::{RunRecord, RunStore, run_key},
 };
 use crate::{
-    data::Dataset,
+    data::{DataError, Dataset},
     files,
     interrupt::Interrupt,
     report::{
@@ -43,9 +43,12 @@ pub struct Material {
 
 impl Material {
     /// Takes the fingerprint of `dataset`.
-    pub fn new(dataset: Dataset) -> Self {
-        let fingerprint = dataset.fingerprint();
-        Self { dataset, fingerprint }
+    ///
+    /// # Errors
+    /// [`DataError`], when a file of images cannot be read.
+    pub fn new(dataset: Dataset) -> Result<Self, DataError> {
+        let fingerprint = dataset.fingerprint()?;
+        Ok(Self { dataset, fingerprint })
     }
 }
 

@@ -121,7 +121,7 @@ fn bootstrap<L: Learner>(
         let mut dataset = plan.material.dataset.clone();
         dataset.train.labels = model.predict(&weights, dataset.classes).map_err(LearnerError::backend)?;
         let wrong = dataset.train.labels.iter().zip(truth).filter(|(found, truth)| found != truth).count();
-        materials.push((Material::new(dataset), 100.0 * wrong as f64 / truth.len() as f64));
+        materials.push((Material::new(dataset)?, 100.0 * wrong as f64 / truth.len() as f64));
     }
     let clean = |settings: &Settings| {
         let mut settings = settings.clone();

@@ -163,7 +163,7 @@ pub fn train<L: Learner>(
     interrupt: &Interrupt,
 ) -> Result<TrainResult, ExperimentError> {
     let settings = &config.run;
-    let mut trainer = Trainer::new(settings, dataset, &dataset.fingerprint(), learner)?;
+    let mut trainer = Trainer::new(settings, dataset, &dataset.fingerprint()?, learner)?;
     files::create_directory(directory.path())?;
     let _lock = claim(directory.path())?;
     if !files::present(&directory.config()) {

@@ -15,7 +15,7 @@ use super::{
     settings::Settings,
     state::State,
 };
-use crate::data::{BatchMaker, Dataset, NoisyLabels, epoch_order, replace_at_random};
+use crate::data::{BatchMaker, DataError, Dataset, NoisyLabels, epoch_order, replace_at_random};
 
 /// A run goes back so many times at most: then its rate is a thousandth.
 const MOST_ROLLBACKS: u32 = 10;
@@ -85,6 +85,9 @@ pub enum TrainingError {
         /// How often.
         count: u32,
     },
+    /// Images left in their file could not be read.
+    #[error(transparent)]
+    Data(#[from] DataError),
     /// The backend failed.
     #[error(transparent)]
     Learner(#[from] LearnerError),
@@ -106,7 +109,7 @@ impl<'a, L: Learner> Trainer<'a, L> {
     /// A run at its start. `fingerprint` is the data set's.
     ///
     /// # Errors
-    /// [`TrainingError::Batch`], when there is not one whole batch.
+    /// [`TrainingError::Batch`], when there is not one whole batch; [`TrainingError::Data`].
     pub fn new(
         settings: &'a Settings,
         dataset: &'a Dataset,
@@ -132,7 +135,7 @@ impl<'a, L: Learner> Trainer<'a, L> {
             settings,
             dataset,
             learner,
-            batches: BatchMaker::new(dataset, batch.max(EVALUATED_AT_ONCE)),
+            batches: BatchMaker::new(dataset, batch.max(EVALUATED_AT_ONCE))?,
             labels: replace_at_random(&dataset.train.labels, dataset.classes, noise, settings.seed),
             rates: settings.schedule.rates(settings.sgd.lr, steps_per_epoch, settings.epochs),
             steps_per_epoch,
@@ -185,7 +188,7 @@ impl<'a, L: Learner> Trainer<'a, L> {
     /// Makes the next step of the current epoch.
     ///
     /// # Errors
-    /// [`TrainingError::NonFinite`] or [`TrainingError::Learner`]; the run stands where it stood.
+    /// [`TrainingError::NonFinite`], [`TrainingError::Data`] or [`TrainingError::Learner`]; the run stands where it stood.
     pub fn step(&mut self) -> Result<StepTime, TrainingError> {
         let (epoch, step) = (self.epoch(), self.position.step);
         let rate = self.rate(self.steps_done());
@@ -193,7 +196,8 @@ impl<'a, L: Learner> Trainer<'a, L> {
         let chosen = &self.order[step * self.settings.batch..][..self.settings.batch];
         self.batch_labels.clear();
         self.batch_labels.extend(chosen.iter().map(|&index| self.labels.labels[index]));
-        let images = self.batches.train(chosen, self.settings.data.augment, self.settings.seed, epoch as u64);
+        let images =
+            self.batches.train(chosen, self.settings.data.augment, self.settings.seed, epoch as u64)?;
         let batch_ready = Instant::now();
         let report = self.learner.step(Batch { images, labels: &self.batch_labels }, rate)?;
         let time = StepTime { step: batch_ready.elapsed(), in_gradients: report.in_gradients };
@@ -272,13 +276,13 @@ impl<'a, L: Learner> Trainer<'a, L> {
     /// Loss and hits on the whole test set.
     ///
     /// # Errors
-    /// [`TrainingError::Learner`], when the evaluation fails.
+    /// [`TrainingError::Data`]; [`TrainingError::Learner`], when the evaluation fails.
     pub fn evaluate_test(&mut self) -> Result<Evaluation, TrainingError> {
         let mut total: Option<Evaluation> = None;
         self.batches.visit(&self.dataset.test, |images, labels| {
             let part = self.learner.evaluate(Batch { images, labels })?;
             total = Some(total.map_or(part, |total| total.and(part)));
-            Ok::<_, LearnerError>(())
+            Ok::<_, TrainingError>(())
         })?;
         Ok(total.unwrap_or_default())
     }
