@@ -146,6 +146,39 @@ fn a_file_that_cannot_grow_leaves_the_checkpoint_before_it() {
     }
 }
 
+/// A file system of its own, in a mount namespace of its own, that has room for one checkpoint but not for two.
+#[test]
+fn a_full_file_system_leaves_the_checkpoint_before_it_and_takes_the_run_up_again_once_there_is_room() {
+    let place = tempfile::tempdir().unwrap();
+    let place = place.path();
+    let arguments = "train --model mlp-100-100 --epochs 3 --limit 128";
+    let whole = weights(&sam(place, &format!("{arguments} --out whole --json")).output().unwrap());
+    let size = fs::metadata(place.join("whole/checkpoint.safetensors")).unwrap().len();
+    fs::create_dir(place.join("full")).unwrap();
+    let script = format!(
+        "mount -t tmpfs -o size={}k tmpfs full && cd full || exit 77
+         $SAM {arguments} --out r; echo code $?; ls r
+         mount -o remount,size={}k . && $SAM train --resume r --json",
+        size * 3 / 2 >> 10,
+        size * 3 >> 10
+    );
+    let mut shell = Command::new("unshare");
+    shell.args(["--map-root-user", "--mount", "bash", "-c", &script]).current_dir(place);
+    let output = match shell.env("SAM", assert_cmd::cargo::cargo_bin!("sam")).output() {
+        Ok(output) if output.status.code() != Some(77) && !output.stdout.is_empty() => output,
+        refused => return println!("skipped: this system lets nobody mount a file system: {refused:?}"),
+    };
+    let (stdout, stderr) =
+        (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+    let expected = ["code 1", "checkpoint.safetensors", "config.toml", "metrics.jsonl"];
+    let mut lines = stdout.lines();
+    assert_eq!(lines.by_ref().take(4).collect::<Vec<_>>(), expected, "{stderr}");
+    let error = stderr.lines().find(|line| line.starts_with("error: ")).unwrap();
+    assert!(error.contains("checkpoint.safetensors: cannot be written: No space left on device"), "{error}");
+    let result: Value = serde_json::from_str(lines.next().unwrap()).unwrap();
+    assert_eq!(result["weights_sha256"], whole, "{stderr}");
+}
+
 #[test]
 fn two_processes_cannot_work_in_one_directory() {
     let place = tempfile::tempdir().unwrap();

@@ -66,29 +66,44 @@ impl Augment {
 
 impl Transform {
     fn write(self, image: &[u8], shape: ImageShape, standardizer: &Standardizer, values: &mut [f32]) {
-        let ImageShape { height, width, channels } = shape;
-        let rows = values.chunks_exact_mut(width * channels);
-        for (y, row) in rows.enumerate() {
-            for (x, pixel) in row.chunks_exact_mut(channels).enumerate() {
-                let source_y = (y + self.crop.0).checked_sub(PADDING).filter(|&y| y < height);
-                let source_x = (x + self.crop.1).checked_sub(PADDING).filter(|&x| x < width);
-                match source_y.zip(source_x).filter(|_| !self.erases(y, x, shape)) {
-                    None => pixel.fill(0.0),
-                    Some((source_y, source_x)) => {
-                        let source_x = if self.mirrored { width - 1 - source_x } else { source_x };
-                        let start = (source_y * width + source_x) * channels;
-                        standardizer.apply(&image[start..start + channels], pixel);
-                    }
-                }
+        let row_len = shape.width * shape.channels;
+        for (y, row) in values.chunks_exact_mut(row_len).enumerate() {
+            match (y + self.crop.0).checked_sub(PADDING).filter(|&y| y < shape.height) {
+                None => row.fill(0.0),
+                Some(y) => self.write_row(&image[y * row_len..][..row_len], shape, standardizer, row),
+            }
+        }
+        // The square covers `[centre - half, centre + half)` in both directions.
+        if let Some((y, x)) = self.erased {
+            let half = shape.width / 4;
+            let around = |centre: usize, end: usize| centre.saturating_sub(half)..(centre + half).min(end);
+            let columns = around(x, shape.width);
+            for y in around(y, shape.height) {
+                let row = &mut values[y * row_len..][..row_len];
+                row[columns.start * shape.channels..columns.end * shape.channels].fill(0.0);
             }
         }
     }
 
-    /// The square covers `[centre - half, centre + half)` in both directions.
-    fn erases(self, y: usize, x: usize, shape: ImageShape) -> bool {
-        let half = shape.width / 4;
-        let inside = |at: usize, centre: usize| at + half >= centre && at < centre + half;
-        self.erased.is_some_and(|(centre_y, centre_x)| inside(y, centre_y) && inside(x, centre_x))
+    /// Whole stretches of a row at a time: padding, and what is in between.
+    fn write_row(self, source: &[u8], shape: ImageShape, standardizer: &Standardizer, row: &mut [f32]) {
+        let ImageShape { width, channels, .. } = shape;
+        let end = (width + PADDING - self.crop.1.min(width + PADDING)).min(width);
+        let start = PADDING.saturating_sub(self.crop.1).min(end);
+        row[..start * channels].fill(0.0);
+        row[end * channels..].fill(0.0);
+        if start == end {
+            return;
+        }
+        let row = &mut row[start * channels..end * channels];
+        let (from, to) = (start + self.crop.1 - PADDING, end + self.crop.1 - PADDING);
+        if self.mirrored {
+            standardizer.apply(&source[(width - to) * channels..(width - from) * channels], row);
+            row.reverse();
+            row.chunks_exact_mut(channels).for_each(<[f32]>::reverse);
+        } else {
+            standardizer.apply(&source[from * channels..to * channels], row);
+        }
     }
 }
 
@@ -117,6 +132,8 @@ impl fmt::Display for Augment {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::{
         data::ImageSet,
@@ -143,6 +160,48 @@ mod tests {
         let mut values = vec![f32::NAN; 128];
         standardizer().apply(&image(), &mut values);
         values
+    }
+
+    /// The definition, pixel by pixel.
+    fn value(transform: Transform, shape: ImageShape, plain: &[f32], y: usize, x: usize, c: usize) -> f32 {
+        let inside = |at: usize, offset: usize, size: usize| {
+            (at + offset).checked_sub(PADDING).filter(|&source| source < size)
+        };
+        let half = shape.width as isize / 4;
+        let near = |at: usize, centre: usize| (-half..half).contains(&(at as isize - centre as isize));
+        let erased = transform.erased.is_some_and(|(cy, cx)| near(y, cy) && near(x, cx));
+        let source = inside(y, transform.crop.0, shape.height).zip(inside(x, transform.crop.1, shape.width));
+        match source.filter(|_| !erased) {
+            None => 0.0,
+            Some((y, x)) => {
+                let x = if transform.mirrored { shape.width - 1 - x } else { x };
+                plain[(y * shape.width + x) * shape.channels + c]
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_pixel_is_what_the_definition_says(
+            (height, width, channels) in (1..12_usize, 1..12_usize, 1..4_usize),
+            mirrored: bool,
+            crop in (0..=8_usize, 0..=8_usize),
+            erased in proptest::option::of((0..12_usize, 0..12_usize)),
+        ) {
+            let shape = ImageShape { height, width, channels };
+            let erased = erased.map(|(y, x)| (y % height, x % width));
+            let transform = Transform { mirrored, crop, erased };
+            let image: Vec<u8> = (0..shape.len()).map(|i| (i * 37 % 251) as u8).collect();
+            let set = ImageSet { pixels: image.clone().into(), labels: vec![0] };
+            let standardizer = Standardizer::fit(&set, channels).unwrap();
+            let (mut plain, mut values) = (vec![0.0; shape.len()], vec![f32::NAN; shape.len()]);
+            standardizer.apply(&image, &mut plain);
+            transform.write(&image, shape, &standardizer, &mut values);
+            for (i, found) in values.iter().enumerate() {
+                let (y, x, c) = (i / channels / width, i / channels % width, i % channels);
+                prop_assert_eq!(*found, value(transform, shape, &plain, y, x, c), "at {} {} {}", y, x, c);
+            }
+        }
     }
 
     #[test]
