@@ -7,6 +7,7 @@ mod bench;
 mod compare;
 mod experiment;
 mod grid;
+mod method;
 mod noise;
 mod output;
 mod report;

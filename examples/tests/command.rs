@@ -78,7 +78,7 @@ fn bad_usage_exits_with_2_and_failure_with_1_and_each_says_what_to_do() {
         ("train --threads 0", 2, &["--threads"]),
         ("train --model resnet-9", 2, &["--model", "resnet-D"]),
         ("train --data imagenet", 2, &["--data", "fashion-mnist"]),
-        ("train --optimizer adam", 2, &["--optimizer", "sgd, sam"]),
+        ("train --optimizer adam", 2, &["--optimizer", "sgd, sam, asam"]),
         ("train --out occupied", 2, &["occupied", "--resume"]),
         ("train --resume occupied --epochs 3", 2, &["--resume", "--epochs"]),
         ("compare --batch 1201", 2, &["--batch 1201", "1200", "smaller"]),

@@ -85,6 +85,15 @@ pub struct TrainingArgs {
     #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
     pub label_smoothing: f64,
 
+    /// Seed of initial weights, order of images, augmentation and label noise.
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+}
+
+/// SAM's rule, where it is the method.
+#[derive(Debug, Clone, Copy, Args)]
+#[command(next_help_heading = "Training")]
+pub struct SamArgs {
     /// SAM's radius; the paper tries 0.01 to 0.5.
     #[arg(long, default_value_t = 0.05)]
     pub rho: f64,
@@ -92,10 +101,6 @@ pub struct TrainingArgs {
     /// The norm the radius is measured in: 2, inf, 1, or any p between.
     #[arg(long, value_name = "P", default_value = "2")]
     pub norm: NormExponent,
-
-    /// Seed of initial weights, order of images, augmentation and label noise.
-    #[arg(long, default_value_t = 0)]
-    pub seed: u64,
 }
 
 /// The shape of the learning rate over time.
@@ -144,12 +149,14 @@ impl MachineArgs {
     }
 }
 
-impl TrainingArgs {
+impl SamArgs {
     /// SAM as the arguments describe it.
-    pub fn sam(&self) -> Method {
+    pub fn method(&self) -> Method {
         Method::Sam { rho: self.rho, norm: self.norm }
     }
+}
 
+impl TrainingArgs {
     fn default_lr(&self) -> f64 {
         match self.model {
             Architecture::ResNet { .. } | Architecture::WideResNet { .. } => 0.1,

@@ -94,8 +94,7 @@ impl BenchArgs {
         };
         settings.check()?;
         if self.steps < FEWEST_STEPS {
-            let found = self.steps.to_string();
-            return Err(InvalidSetting { setting: "steps", expected: "a number from 9 up", found });
+            return Err(InvalidSetting::new("steps", "a number from 9 up", self.steps));
         }
         Ok(Bench { settings, shape: self.image, steps: self.steps, threads: self.machine.threads() })
     }

@@ -5,7 +5,7 @@ use std::{num::NonZeroUsize, path::PathBuf};
 use clap::{Args, FromArgMatches};
 
 use super::{
-    args::{DataArgs, MachineArgs, TrainingArgs},
+    args::{DataArgs, MachineArgs, SamArgs, TrainingArgs},
     output::print,
 };
 use crate::{
@@ -40,6 +40,8 @@ pub struct CompareArgs {
     data: DataArgs,
     #[command(flatten)]
     training: TrainingArgs,
+    #[command(flatten)]
+    sam: SamArgs,
     #[command(flatten)]
     machine: MachineArgs,
 
@@ -96,19 +98,17 @@ impl CompareArgs {
     fn comparison(&self) -> Result<Comparison, InvalidSetting> {
         let mut noises = Vec::new();
         for &noise in &self.label_noise {
-            self.training.settings(&self.data, self.training.sam(), noise).check()?;
+            self.training.settings(&self.data, self.sam.method(), noise).check()?;
             if !noises.contains(&noise) {
                 noises.push(noise);
             }
         }
-        let base = self.training.settings(&self.data, self.training.sam(), 0.0);
+        let base = self.training.settings(&self.data, self.sam.method(), 0.0);
         if !(1..=MOST_SEEDS).contains(&self.seeds) {
-            let (expected, found) = ("a number from 1 up to 10000", self.seeds.to_string());
-            return Err(InvalidSetting { setting: "seeds", expected, found });
+            return Err(InvalidSetting::new("seeds", "a number from 1 up to 10000", self.seeds));
         }
         if let Some(epochs) = self.sgd_epochs.filter(|&epochs| epochs > MOST_EPOCHS) {
-            let (expected, found) = ("a number up to 1000000", epochs.to_string());
-            return Err(InvalidSetting { setting: "sgd-epochs", expected, found });
+            return Err(InvalidSetting::new("sgd-epochs", "a number up to 1000000", epochs));
         }
         Ok(Comparison {
             noises,

@@ -5,7 +5,7 @@ use std::{num::NonZeroUsize, path::PathBuf};
 use clap::Args;
 
 use super::{
-    args::{DataArgs, MachineArgs, TrainingArgs},
+    args::{DataArgs, MachineArgs, SamArgs, TrainingArgs},
     output::print,
 };
 use crate::{
@@ -35,6 +35,8 @@ pub struct ExperimentArgs {
     #[command(flatten)]
     pub training: TrainingArgs,
     #[command(flatten)]
+    pub sam: SamArgs,
+    #[command(flatten)]
     pub machine: MachineArgs,
 
     /// Number of seeds, counted up from --seed.
@@ -53,7 +55,7 @@ pub struct ExperimentArgs {
 impl ExperimentArgs {
     /// Makes sure that every number is in its range.
     pub fn check(&self, label_noise: f64) -> Result<(), InvalidSetting> {
-        self.training.settings(&self.data, self.training.sam(), label_noise).check()?;
+        self.training.settings(&self.data, self.sam.method(), label_noise).check()?;
         in_range("seeds", (1..=MOST_SEEDS).contains(&self.seeds), "a number from 1 up to 10000", self.seeds)
     }
 }
@@ -85,7 +87,7 @@ pub fn run_with<E: Experiment>(
     as_json: bool,
     interrupt: &Interrupt,
 ) -> Result<(), ExperimentError> {
-    let given = || args.training.settings(&args.data, args.training.sam(), label_noise);
+    let given = || args.training.settings(&args.data, args.sam.method(), label_noise);
     let base = settings.unwrap_or_else(given);
     base.check()?;
     let dataset = super::load(base.data.name, base.data.limit, &args.machine.machine(&args.data))?;
@@ -139,5 +141,5 @@ pub fn in_range(
     expected: &'static str,
     found: impl std::fmt::Display,
 ) -> Result<(), InvalidSetting> {
-    if valid { Ok(()) } else { Err(InvalidSetting { setting, expected, found: found.to_string() }) }
+    if valid { Ok(()) } else { Err(InvalidSetting::new(setting, expected, found)) }
 }

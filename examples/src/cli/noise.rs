@@ -69,7 +69,7 @@ impl NoiseArgs {
 /// [`ExperimentError`], when there is no result.
 pub fn run(args: &NoiseArgs, as_json: bool, interrupt: &Interrupt) -> Result<(), ExperimentError> {
     args.check()?;
-    let rho_asam = args.rho_asam.unwrap_or(10.0 * args.experiment.training.rho);
+    let rho_asam = args.rho_asam.unwrap_or(10.0 * args.experiment.sam.rho);
     let noise = Noise { rates: args.rates.clone(), alphas: args.alpha.clone(), rho_asam };
     experiment::run(&noise, &args.experiment, 0.0, as_json, interrupt)
 }

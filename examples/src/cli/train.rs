@@ -2,10 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 
 use super::{
     args::{DataArgs, MachineArgs, TrainingArgs},
+    method::MethodArgs,
     output::print,
 };
 use crate::{
@@ -22,7 +23,7 @@ use crate::{
         config::Config,
         memory,
         nonfinite::OnNonFinite,
-        settings::{InvalidSetting, Method, Settings},
+        settings::{InvalidSetting, Settings},
         trainer::check_batch,
     },
 };
@@ -40,11 +41,9 @@ pub struct TrainArgs {
     #[command(flatten)]
     training: TrainingArgs,
     #[command(flatten)]
+    method: MethodArgs,
+    #[command(flatten)]
     machine: MachineArgs,
-
-    /// Follow the gradient, or the gradient at the sharpest point nearby.
-    #[arg(long, value_enum, default_value_t = Optimizer::Sam, help_heading = "Training")]
-    optimizer: Optimizer,
 
     /// Probability with which each training label is replaced by a random one.
     #[arg(long, value_name = "P", default_value_t = 0.0, help_heading = "Data")]
@@ -66,7 +65,7 @@ pub struct TrainArgs {
 }
 
 /// What a resumed run does not ask for again.
-const SETTLED: [&str; 20] = [
+const SETTLED: [&str; 29] = [
     "out",
     "data",
     "limit",
@@ -83,25 +82,28 @@ const SETTLED: [&str; 20] = [
     "schedule",
     "warmup_epochs",
     "label_smoothing",
-    "rho",
-    "norm",
     "seed",
     "optimizer",
+    "rho",
+    "norm",
+    "eta",
+    "alpha",
+    "gamma",
+    "steps",
+    "m",
+    "k",
+    "sigma",
+    "lambda",
+    "beta",
 ];
 
 const EXAMPLES: &str = "\
 Examples:
   sam train --epochs 20
   sam train --data fashion-mnist --model lenet --batch 128 --optimizer sam --rho 0.1 --out runs/lenet
+  sam train --optimizer gsam --rho 0.2 --alpha 0.4
   sam train --data cifar-10 --model wrn-16-4 --augment cutout --lr 0.1 --batch 128 --epochs 200
   sam train --resume runs/lenet";
-
-/// Which gradient is followed.
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum Optimizer {
-    Sgd,
-    Sam,
-}
 
 /// Runs the command.
 ///
@@ -119,6 +121,7 @@ pub fn run(args: &TrainArgs, as_json: bool, interrupt: &Interrupt) -> Result<(),
         }
         None => {
             let settings = &config.run;
+            config.machine.backend.check(settings)?;
             let dataset = super::load(settings.data.name, settings.data.limit, &config.machine)?;
             check_batch(settings, &dataset)?;
             let (shape, classes) = (dataset.shape, dataset.classes);
@@ -141,22 +144,19 @@ pub fn run(args: &TrainArgs, as_json: bool, interrupt: &Interrupt) -> Result<(),
 impl TrainArgs {
     /// Makes sure that every number is in its range.
     pub fn check(&self) -> Result<(), InvalidSetting> {
-        self.settings().check()
+        self.settings().map(drop)
     }
 
-    fn settings(&self) -> Settings {
-        let method = match self.optimizer {
-            Optimizer::Sgd => Method::Sgd,
-            Optimizer::Sam => self.training.sam(),
-        };
-        self.training.settings(&self.data, method, self.label_noise)
+    fn settings(&self) -> Result<Settings, InvalidSetting> {
+        let settings = self.training.settings(&self.data, self.method.method()?, self.label_noise);
+        settings.check()?;
+        Ok(settings)
     }
 }
 
 /// The directory and settings of a new run; nothing is written yet.
 fn started(args: &TrainArgs) -> Result<(RunDirectory, Config), ExperimentError> {
-    let settings = args.settings();
-    settings.check()?;
+    let settings = args.settings()?;
     let directory = match &args.out {
         Some(path) => RunDirectory::new(path),
         None => RunDirectory::first_free(&format!(
@@ -191,4 +191,23 @@ fn resumed(args: &TrainArgs, path: &Path) -> Result<(RunDirectory, Config), Expe
         config.machine.data_dir.clone_from(&args.data.data_dir);
     }
     Ok((directory, config))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_resumed_run_takes_the_arguments_that_its_help_names_and_no_others() {
+        let command = TrainArgs::augment_args(clap::Command::new("train"));
+        let mut free = vec![];
+        for argument in command.get_arguments().map(|argument| argument.get_id().as_str()) {
+            if !SETTLED.contains(&argument) {
+                free.push(argument);
+            }
+        }
+        assert_eq!(free, ["data_dir", "backend", "threads", "on_nonfinite", "resume"]);
+        // Debug builds of the parser make sure that every name in the list is an argument.
+        command.debug_assert();
+    }
 }

@@ -18,7 +18,7 @@ use crate::{
         learner::Learner,
         metrics::{self, EpochMetrics},
         nonfinite::OnNonFinite,
-        settings::{Method, NormExponent, Settings},
+        settings::Settings,
         trainer::{Trainer, TrainingError},
     },
 };
@@ -36,10 +36,8 @@ pub struct TrainResult {
     data: String,
     model: String,
     optimizer: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    rho: Option<f64>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    norm: Option<NormExponent>,
+    #[serde(flatten)]
+    hyper_parameters: toml::Table,
     params: usize,
     train_images: usize,
     label_noise: f64,
@@ -253,11 +251,6 @@ fn result<L: Learner>(
     settings: &Settings,
     dataset: &Dataset,
 ) -> Result<TrainResult, ExperimentError> {
-    let rho = settings.method.rho();
-    let norm = match settings.method {
-        Method::Sam { norm, .. } => Some(norm),
-        _ => None,
-    };
     let weights_sha256 = trainer.state()?.weights_sha256();
     let epochs = trainer.history();
     let images_per_s = epochs.iter().map(|epoch| epoch.images_per_s).sum::<f64>() / epochs.len() as f64;
@@ -267,8 +260,7 @@ fn result<L: Learner>(
         data: dataset.name.to_owned(),
         model: settings.model.to_string(),
         optimizer: settings.method.name().to_owned(),
-        rho,
-        norm,
+        hyper_parameters: settings.method.hyper_parameters(),
         params: trainer.learner().parameter_count(),
         train_images: dataset.train.len(),
         label_noise: settings.data.label_noise,

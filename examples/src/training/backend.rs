@@ -26,6 +26,17 @@ pub enum BackendName {
 }
 
 impl BackendName {
+    /// Makes sure that the backend has what `settings` ask for, before anything is loaded.
+    ///
+    /// # Errors
+    /// [`LearnerError::Backend`], which names what it has, if not.
+    pub fn check(self, settings: &Settings) -> Result<(), LearnerError> {
+        match self {
+            Self::Cpu => Ok(()),
+            Self::Cuda => cuda::check(settings),
+        }
+    }
+
     /// How much of a learner's memory is the host's.
     pub fn on_host(self, learner_bytes: u128) -> u128 {
         match self {

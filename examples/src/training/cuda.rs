@@ -22,6 +22,17 @@ use super::{
 #[error("--backend cuda: expected sgd, sam or asam, found {0}; use --backend cpu")]
 struct OtherMethod(&'static str);
 
+/// Makes sure that the backend has what `settings` ask for.
+///
+/// # Errors
+/// [`LearnerError::Backend`] if not.
+pub fn check(settings: &Settings) -> Result<(), LearnerError> {
+    match settings.method {
+        Method::Sgd | Method::Sam { .. } | Method::Asam { .. } => Ok(()),
+        other => Err(LearnerError::backend(OtherMethod(other.name()))),
+    }
+}
+
 /// Opens the first GPU.
 ///
 /// # Errors
@@ -68,10 +79,7 @@ impl CudaLearner {
         shape: ImageShape,
         classes: usize,
     ) -> Result<Self, LearnerError> {
-        let method = settings.method;
-        if !matches!(method, Method::Sgd | Method::Sam { .. } | Method::Asam { .. }) {
-            return Err(LearnerError::backend(OtherMethod(method.name())));
-        }
+        check(settings)?;
         let network = CudaNetwork::new(device, &settings.model, shape, classes, settings.batch);
         let mut network = network.map_err(LearnerError::backend)?;
         network.set_label_smoothing(settings.label_smoothing as f32);

@@ -1,11 +1,11 @@
 //! Which gradient is followed: SGD's, SAM's, or that of one of SAM's relatives.
 
-use std::{fmt, str::FromStr};
+mod defaults;
 
 use sam_core::{Norm, Rule};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
-use super::settings::text;
+use super::settings::NormExponent;
 
 /// A training method with its hyper-parameters. `sam-core` has the formulas and their sources.
 ///
@@ -131,6 +131,32 @@ impl Method {
         }
     }
 
+    /// What the method does, in a line.
+    pub const fn summary(&self) -> &'static str {
+        match self {
+            Self::Sgd => "the gradient at the weights",
+            Self::Mixup { .. } => "the gradient on images mixed in pairs (Zhang et al., ICLR 2018)",
+            Self::Sam { .. } => "the gradient at the sharpest point nearby (Foret et al., ICLR 2021)",
+            Self::Asam { .. } => {
+                "SAM in a neighbourhood that scales with the weights (Kwon et al., ICML 2021)"
+            }
+            Self::RandomSam { .. } => "the gradient at a random point of the sphere (SAM's appendix C.5)",
+            Self::MultiStepSam { .. } => "SAM with several projected ascent steps (appendix C.6)",
+            Self::SecondOrderSam { .. } => "SAM with the term of second order (appendix C.4)",
+            Self::MSharpness { .. } => "the mean of the SAM gradients of groups of m images (section 4.1)",
+            Self::Gsam { .. } => "SAM that also closes the surrogate gap (Zhuang et al., ICLR 2022)",
+            Self::LookSam { .. } => "a SAM step every k steps, reused in between (Liu et al., CVPR 2022)",
+            Self::Wsam { .. } => "SAM with sharpness weighted (Yue et al., KDD 2023)",
+            Self::FriendlySam { .. } => {
+                "SAM that ascends along the batch's own part of the gradient (Li et al., CVPR 2024)"
+            }
+            Self::MomentumSam { .. } => "the gradient at a point along the momentum (Becker et al., 2024)",
+            Self::Esam { .. } => {
+                "SAM of a random share of the weights, one half of ESAM (Du et al., ICLR 2022)"
+            }
+        }
+    }
+
     /// The method for people, without its hyper-parameters.
     pub fn title(&self) -> String {
         match self {
@@ -149,8 +175,15 @@ impl Method {
     }
 
     /// The radius, if there is one.
-    pub const fn rho(&self) -> Option<f64> {
-        match *self {
+    pub const fn rho(mut self) -> Option<f64> {
+        match self.rho_mut() {
+            Some(rho) => Some(*rho),
+            None => None,
+        }
+    }
+
+    const fn rho_mut(&mut self) -> Option<&mut f64> {
+        match self {
             Self::Sgd | Self::Mixup { .. } => None,
             Self::Sam { rho, .. }
             | Self::Asam { rho, .. }
@@ -229,36 +262,5 @@ impl Method {
             }
             _ => None,
         })
-    }
-}
-
-/// The exponent p of a norm, 1 to infinity. Written as text, because JSON has no infinity.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct NormExponent(pub Norm);
-
-impl FromStr for NormExponent {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let p: f64 = text.parse().map_err(|_| "expected a number from 1 up, or inf".to_owned())?;
-        Norm::from_p(p).map(Self).map_err(|error| error.to_string())
-    }
-}
-
-impl fmt::Display for NormExponent {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0.p())
-    }
-}
-
-impl Serialize for NormExponent {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        text::serialize(self, serializer)
-    }
-}
-
-impl<'de> Deserialize<'de> for NormExponent {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        text::deserialize(deserializer)
     }
 }

@@ -20,6 +20,12 @@ struct NoCuda;
 
 /// # Errors
 /// Always.
+pub fn check(_: &Settings) -> Result<(), LearnerError> {
+    open().map(|device| match device {})
+}
+
+/// # Errors
+/// Always.
 pub fn open() -> Result<Device, LearnerError> {
     Err(LearnerError::backend(NoCuda))
 }

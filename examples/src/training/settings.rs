@@ -1,12 +1,12 @@
 //! Everything that determines the outcome of a run.
 
-use std::{fmt, str::FromStr};
+use std::{borrow::Cow, fmt, str::FromStr};
 
 use sam_core::{model::Architecture, schedule::Schedule};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use sha2::{Digest, Sha256};
 
-pub use super::method::{Method, NormExponent};
+pub use super::{method::Method, norm_exponent::NormExponent};
 use crate::data::{Augment, DataSource};
 
 /// The settings of one training run: equal settings on equal data give equal weights, bit for bit.
@@ -109,11 +109,22 @@ pub const MOST_EPOCHS: usize = 1_000_000;
 #[error("--{setting}: expected {expected}, found {found}")]
 pub struct InvalidSetting {
     /// The setting, by its name on the command line.
-    pub setting: &'static str,
+    pub setting: Cow<'static, str>,
     /// Its range.
-    pub expected: &'static str,
+    pub expected: Cow<'static, str>,
     /// Its value.
     pub found: String,
+}
+
+impl InvalidSetting {
+    /// A setting with a value that was not expected.
+    pub fn new(
+        setting: impl Into<Cow<'static, str>>,
+        expected: impl Into<Cow<'static, str>>,
+        found: impl fmt::Display,
+    ) -> Self {
+        Self { setting: setting.into(), expected: expected.into(), found: found.to_string() }
+    }
 }
 
 impl Settings {
@@ -155,11 +166,11 @@ impl Settings {
             numbers.map(|(name, valid, expected, value)| (name, valid, expected, value.to_string()));
         let seed = ("seed", i64::try_from(self.seed).is_ok(), "a number below 2^63", self.seed.to_string());
         if let Some((setting, expected, found)) = self.method.invalid() {
-            return Err(InvalidSetting { setting, expected, found });
+            return Err(InvalidSetting::new(setting, expected, found));
         }
         match counts.into_iter().chain(epochs).chain(numbers).chain([seed]).find(|(_, valid, ..)| !valid) {
             None => Ok(()),
-            Some((setting, _, expected, found)) => Err(InvalidSetting { setting, expected, found }),
+            Some((setting, _, expected, found)) => Err(InvalidSetting::new(setting, expected, found)),
         }
     }
 }

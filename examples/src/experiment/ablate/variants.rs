@@ -30,16 +30,18 @@ pub struct VariantAblation {
 
 impl VariantAblation {
     fn methods(&self, rho: f64) -> [Method; 9] {
+        let rho_asam = self.rho_asam.unwrap_or(10.0 * rho);
+        let rho_momentum = self.rho_momentum.unwrap_or(rho);
         [
-            Method::Sgd,
-            Method::sam(rho),
-            Method::Asam { rho: self.rho_asam.unwrap_or(10.0 * rho), eta: 0.01 },
-            Method::Gsam { rho, alpha: 0.3 },
-            Method::LookSam { rho, k: 5, alpha: 0.7 },
-            Method::Wsam { rho, gamma: 0.9 },
-            Method::FriendlySam { rho, sigma: 1.0, lambda: 0.9 },
-            Method::MomentumSam { rho: self.rho_momentum.unwrap_or(rho) },
-            Method::Esam { rho, beta: 0.6 },
+            Method::SGD,
+            Method::SAM.with_rho(rho),
+            Method::ASAM.with_rho(rho_asam),
+            Method::GSAM.with_rho(rho),
+            Method::LOOK_SAM.with_rho(rho),
+            Method::WSAM.with_rho(rho),
+            Method::FRIENDLY_SAM.with_rho(rho),
+            Method::MOMENTUM_SAM.with_rho(rho_momentum),
+            Method::ESAM.with_rho(rho),
         ]
     }
 }
