@@ -80,6 +80,11 @@ impl<T, B> Look<T, B> {
         self.since == 0
     }
 
+    /// Both buffers, for a storage that saves and restores them itself. The first holds what outlives a step.
+    pub const fn buffers_mut(&mut self) -> [&mut B; 2] {
+        [&mut self.sharpness, &mut self.next]
+    }
+
     /// Words of buffer that `weights` parameters need.
     pub const fn words(weights: usize) -> usize {
         2 * weights

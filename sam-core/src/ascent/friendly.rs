@@ -32,6 +32,11 @@ impl<T: Real, B> Friendly<T, B> {
         Self { sigma, lambda, steps: 0, mean, next }
     }
 
+    /// Both buffers, for a storage that saves and restores them itself. The first holds what outlives a step.
+    pub const fn buffers_mut(&mut self) -> [&mut B; 2] {
+        [&mut self.mean, &mut self.next]
+    }
+
     /// Words of buffer that `weights` parameters need.
     pub const fn words(weights: usize) -> usize {
         2 * weights
