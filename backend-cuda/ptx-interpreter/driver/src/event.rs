@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use crate::code::{Code, ERROR_INVALID_HANDLE, ERROR_STREAM_CAPTURE_UNSUPPORTED};
 use crate::counters;
+use crate::graph::{Command, submit};
 use crate::pointer::put;
 use crate::state::{State, call};
 
@@ -19,6 +20,8 @@ pub struct Event {
 
 /// `CU_EVENT_DISABLE_TIMING`.
 const DISABLE_TIMING: c_uint = 2;
+/// `CU_EVENT_RECORD_EXTERNAL`.
+const RECORD_EXTERNAL: c_uint = 1;
 
 fn find(state: &State, event: usize) -> Result<Event, Code> {
     state.events.get(&event).copied().ok_or(ERROR_INVALID_HANDLE)
@@ -54,6 +57,25 @@ pub extern "C" fn cuEventRecord(event: usize, stream: usize) -> Code {
         event.recorded = Some(Instant::now());
         Ok(())
     })
+}
+
+/// With `EXTERNAL` a capture keeps the mark and sets it at every launch of its graph.
+#[unsafe(no_mangle)]
+pub extern "C" fn cuEventRecordWithFlags(event: usize, stream: usize, flags: c_uint) -> Code {
+    if flags & RECORD_EXTERNAL == 0 {
+        return cuEventRecord(event, stream);
+    }
+    call(|state| {
+        find(state, event)?;
+        submit(state, stream, Command::Mark { event })
+    })
+}
+
+/// Sets the mark now.
+pub fn mark(state: &mut State, event: usize) -> Result<(), Code> {
+    let event = state.events.get_mut(&event).ok_or(ERROR_INVALID_HANDLE)?;
+    (event.capture, event.recorded) = (None, Some(Instant::now()));
+    Ok(())
 }
 
 #[unsafe(no_mangle)]

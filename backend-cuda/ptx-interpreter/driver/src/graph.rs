@@ -1,11 +1,13 @@
 //! Commands of streams, and graphs of them: what a stream does while it is captured is kept instead of done.
 
 use std::ffi::{c_char, c_int, c_uint, c_ulonglong};
+use std::thread::{self, ThreadId};
 
 use crate::code::{
     Code, ERROR_ILLEGAL_STATE, ERROR_INVALID_HANDLE, ERROR_STREAM_CAPTURE_INVALIDATED,
     ERROR_STREAM_CAPTURE_UNSUPPORTED,
 };
+use crate::event;
 use crate::launch::Kernel;
 use crate::memory;
 use crate::pointer::{put, put_optional};
@@ -19,6 +21,7 @@ pub enum Command {
     ToDevice { to: u64, from: usize, size: usize },
     ToHost { to: usize, from: u64, size: usize },
     OnDevice { to: u64, from: u64, size: usize },
+    Mark { event: usize },
 }
 
 impl Command {
@@ -33,18 +36,34 @@ impl Command {
                 memory::copy_to_host(state, std::ptr::with_exposed_provenance_mut(*to), *from, *size)
             }
             Self::OnDevice { to, from, size } => memory::copy_on_device(state, *to, *from, *size),
+            Self::Mark { event } => event::mark(state, *event),
         }
     }
 }
 
+/// `CU_STREAM_CAPTURE_MODE_GLOBAL` and `CU_STREAM_CAPTURE_MODE_THREAD_LOCAL`; there is `RELAXED` too.
+const GLOBAL: c_int = 0;
+const THREAD_LOCAL: c_int = 1;
+
 /// A capture under way.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Capture {
     pub commands: Vec<Command>,
     /// The stream that began it and must end it.
     pub origin: usize,
+    /// Whom it forbids to wait for all streams, to allocate, to load modules.
+    pub mode: c_int,
+    /// The thread that began it.
+    pub thread: ThreadId,
     /// Whether something happened meanwhile that a capture does not survive.
     pub invalidated: bool,
+}
+
+impl Capture {
+    /// Whether it forbids this thread what waits for all streams.
+    pub fn forbids(&self) -> bool {
+        self.mode == GLOBAL || (self.mode == THREAD_LOCAL && self.thread == thread::current().id())
+    }
 }
 
 /// Does a command, or keeps it if the stream is captured.
@@ -60,7 +79,7 @@ pub fn submit(state: &mut State, stream: usize, command: Command) -> Result<(), 
 }
 
 #[unsafe(no_mangle)]
-pub extern "C" fn cuStreamBeginCapture_v2(stream: usize, _mode: c_int) -> Code {
+pub extern "C" fn cuStreamBeginCapture_v2(stream: usize, mode: c_int) -> Code {
     call(|state| {
         // The default stream cannot be captured.
         if stream <= 2 {
@@ -72,7 +91,9 @@ pub extern "C" fn cuStreamBeginCapture_v2(stream: usize, _mode: c_int) -> Code {
             return Err(ERROR_ILLEGAL_STATE);
         }
         stream_state.capture = Some(handle);
-        state.captures.insert(handle, Capture { origin: stream, ..Capture::default() });
+        let thread = thread::current().id();
+        let capture = Capture { commands: Vec::new(), origin: stream, mode, thread, invalidated: false };
+        state.captures.insert(handle, capture);
         Ok(())
     })
 }
@@ -175,6 +196,6 @@ pub extern "C" fn cuGraphDestroy(graph: usize) -> Code {
 
 #[unsafe(no_mangle)]
 pub extern "C" fn cuThreadExchangeStreamCaptureMode(mode: *mut c_uint) -> Code {
-    // Every capture is a global one here, the strictest mode; that is also what a thread starts with.
+    // What a capture was begun with counts here; a thread starts with the strictest.
     call(|_| put(mode, 0))
 }

@@ -37,12 +37,13 @@ pub fn not_captured(state: &mut State, stream: usize) -> Result<(), Code> {
     }
 }
 
-/// Refuses what would wait for all streams while one is captured.
+/// Refuses what would wait for all streams while one is captured in a mode that forbids it to this thread.
 pub fn nothing_captured(state: &mut State) -> Result<(), Code> {
-    if state.captures.is_empty() {
+    let mut forbidding = state.captures.values_mut().filter(|capture| capture.forbids()).peekable();
+    if forbidding.peek().is_none() {
         return Ok(());
     }
-    state.captures.values_mut().for_each(|capture| capture.invalidated = true);
+    forbidding.for_each(|capture| capture.invalidated = true);
     Err(ERROR_STREAM_CAPTURE_UNSUPPORTED)
 }
 

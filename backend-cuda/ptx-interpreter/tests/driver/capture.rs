@@ -48,6 +48,67 @@ fn a_graph_does_again_what_was_captured() {
     assert_eq!(call!(cuGraphLaunch(executable => usize, stream => usize)), 400);
 }
 
+/// Allocating is forbidden to all threads by a global capture, to its own by a thread's.
+#[test]
+fn a_threads_capture_forbids_nothing_to_others() {
+    let _device = device();
+    let stream = stream();
+    let mut context = 0usize;
+    assert_eq!(call!(cuCtxGetCurrent(&mut context => *mut usize)), 0);
+    let allocate = || {
+        assert_eq!(call!(cuCtxSetCurrent(context => usize)), 0);
+        let mut address = 0u64;
+        call!(cuMemAlloc_v2(&mut address => *mut u64, 64 => usize))
+    };
+    // Whether an allocation here, or in another thread, fails and ends a capture of the mode.
+    for (mode, here, there) in [(0, true, true), (1, true, false), (2, false, false)] {
+        for (fails, elsewhere) in [(here, false), (there, true)] {
+            assert_eq!(call!(cuStreamBeginCapture_v2(stream => usize, mode => i32)), 0);
+            let code = match elsewhere {
+                true => std::thread::scope(|scope| scope.spawn(allocate).join().unwrap()),
+                false => allocate(),
+            };
+            assert_eq!(code == 900, fails, "mode {mode}, elsewhere: {elsewhere}");
+            assert_eq!(end(stream).is_err(), fails, "mode {mode}, elsewhere: {elsewhere}");
+        }
+    }
+}
+
+#[test]
+fn an_external_mark_is_set_by_every_launch_of_its_graph() {
+    let _device = device();
+    let stream = stream();
+    let (mut before, mut after) = (0usize, 0usize);
+    for event in [&mut before, &mut after] {
+        assert_eq!(call!(cuEventCreate(event => *mut usize, 0 => u32)), 0);
+    }
+    let elapsed = |from: usize, to: usize| {
+        let mut milliseconds = 0.0f32;
+        match call!(cuEventElapsedTime(&mut milliseconds => *mut f32, from => usize, to => usize)) {
+            0 => Ok(milliseconds),
+            code => Err(code),
+        }
+    };
+    assert_eq!(call!(cuEventRecord(before => usize, stream => usize)), 0);
+    assert_eq!(call!(cuStreamBeginCapture_v2(stream => usize, 0 => i32)), 0);
+    assert_eq!(call!(cuEventRecordWithFlags(after => usize, stream => usize, 1 => u32)), 0);
+    let graph = end(stream).unwrap();
+    assert_eq!(elapsed(before, after), Err(400), "kept, not set");
+    let mut executable = 0usize;
+    assert_eq!(
+        call!(cuGraphInstantiateWithFlags(&mut executable => *mut usize, graph => usize, 0 => u64)),
+        0
+    );
+    let mut last = -1.0;
+    for _ in 0..2 {
+        std::thread::sleep(std::time::Duration::from_millis(2));
+        assert_eq!(call!(cuGraphLaunch(executable => usize, stream => usize)), 0);
+        let now = elapsed(before, after).unwrap();
+        assert!(now >= last + 1.0, "{now} after {last}");
+        last = now;
+    }
+}
+
 #[test]
 fn waiting_for_a_captured_stream_ends_the_capture() {
     let _device = device();
