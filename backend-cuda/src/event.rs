@@ -4,9 +4,9 @@
 
 use core::{ptr::null_mut, time::Duration};
 
-use cust::sys::{self, CUevent};
+use cust::sys::{self, CUevent, CUevent_record_flags_enum::CU_EVENT_RECORD_EXTERNAL};
 
-use crate::{CudaError, Device};
+use crate::{CudaError, Device, graph};
 
 /// A mark in the device's work, which gets the time when the device comes to it.
 #[derive(Debug)]
@@ -31,14 +31,22 @@ impl Event {
         Ok(Self { event, device: device.clone() })
     }
 
-    /// Puts the mark behind all work asked for so far. Does not wait.
+    /// Puts the mark behind all work asked for so far. Does not wait. In a recording the mark becomes part of it and gets
+    /// the time anew at every launch.
     ///
     /// # Errors
     /// A device that fails.
     pub fn record(&mut self) -> Result<(), CudaError> {
         self.device.bind()?;
+        let (event, stream) = (self.event, self.device.stream());
         // SAFETY: event and stream are alive.
-        let code = unsafe { sys::cuEventRecord(self.event, self.device.stream()) };
+        let code = unsafe {
+            match graph::recording() {
+                None => sys::cuEventRecord(event, stream),
+                // Without the flag it would only order streams within the recording.
+                Some(_) => sys::cuEventRecordWithFlags(event, stream, CU_EVENT_RECORD_EXTERNAL as u32),
+            }
+        };
         self.device.check("recording an event", code)
     }
 

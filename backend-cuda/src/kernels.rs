@@ -4,11 +4,12 @@ use crate::{
     CudaError, Kernel, Ptr, PtrMut,
     descent::{AdamProgress, AdamRates, SgdRates},
     device::Card,
+    images::Turn,
     layer::{Channel, ConvShape, Correction, Divisor, Moments, PoolShape, Sums},
     loss::LossRecord,
     memory::Words,
     module::LoadedModule,
-    space::{DeviceRule, NormRecord, Partial},
+    space::{DeviceRule, NormRecord, Partial, Piece, Pieces, Products},
 };
 
 macro_rules! kernels {
@@ -65,6 +66,33 @@ kernels! {
         ascend(
             Ptr<f32>, Ptr<f32>, u32, Ptr<DeviceRule>, Ptr<NormRecord>, i32, i32, f64, PtrMut<f32>,
         );
+    }
+    "segmented_norm" {
+        // w, g, pieces, rule, adaptive, own norms, goal, q, norms, partials
+        segmented_sweep(
+            Ptr<f32>, Ptr<f32>, Ptr<Piece>, Ptr<DeviceRule>, i32, i32, i32, f64, Ptr<NormRecord>, PtrMut<Partial>,
+        );
+        // partials, pieces of each norm, rule, goal, p, q, norms, finite
+        segmented_finish(
+            Ptr<Partial>, Ptr<Pieces>, Ptr<DeviceRule>, i32, f64, f64, PtrMut<NormRecord>, PtrMut<u32>,
+        );
+    }
+    "segmented_ascend" {
+        // w, g, pieces, rule, norm of all, norms, own norms, exponent kind, adaptive, q - 1, perturbed
+        segmented_ascend(
+            Ptr<f32>, Ptr<f32>, Ptr<Piece>, Ptr<DeviceRule>, Ptr<NormRecord>, Ptr<NormRecord>, i32, i32, i32, f64,
+            PtrMut<f32>,
+        );
+    }
+    "mix" {
+        // a, x, b, n, y
+        mix(f32, Ptr<f32>, f32, u32, PtrMut<f32>);
+    }
+    "products" {
+        // a, b, n, partials
+        products_sweep(Ptr<f32>, Ptr<f32>, u32, PtrMut<Products>);
+        // partials, count, sums
+        products_finish(Ptr<Products>, u32, PtrMut<Products>);
     }
     "check" {
         check_sweep(Ptr<f32>, u32, PtrMut<u32>);
@@ -147,6 +175,10 @@ kernels! {
         avg_pool_forward(Ptr<f32>, u32, PoolShape, f32, PtrMut<f32>);
         // dy, inputs, shape, share, accumulate, dx
         avg_pool_backward(Ptr<f32>, u32, PoolShape, f32, i32, PtrMut<f32>);
+    }
+    "augment" {
+        // pixels, labels, tables, order, first, turn, images, labels of the batch
+        augment(Ptr<u8>, Ptr<u32>, Ptr<f32>, Ptr<u32>, u32, Turn, PtrMut<f32>, PtrMut<u32>);
     }
     "cross_entropy" {
         // logits, labels, classes, smoothing, gradient, records

@@ -10,6 +10,7 @@ mod error;
 mod event;
 mod gradient;
 mod graph;
+mod images;
 mod kernel;
 mod kernels;
 mod layer;
@@ -20,8 +21,10 @@ mod network;
 mod plan;
 mod signature;
 mod space;
+mod step;
 mod step_graph;
 mod stream;
+mod timing;
 
 pub use arena::Segment;
 pub use descent::{CudaAdam, CudaSgd};
@@ -29,11 +32,15 @@ pub use device::Device;
 pub use error::CudaError;
 pub use event::Event;
 pub use gradient::Gradient;
+pub use images::{Augmentation, DeviceImages};
 pub use kernel::{Argument, Arguments, Grid, Kernel, Ptr, PtrMut};
 pub use loss::{DeviceLoss, Evaluation};
 pub use memory::{DeviceVec, Slice, SliceMut};
 pub use module::Module;
 pub use network::{CudaNetwork, NetworkError};
 pub use plan::Description;
-pub use space::{CudaSpace, DeviceNorm};
-pub use step_graph::{DeviceDescent, DeviceStepResult, StepGraph};
+pub use space::{CudaSegmentedSpace, CudaSpace, DeviceNorm, DeviceSpace};
+pub use step::{
+    DeviceDescent, DeviceOracle, DeviceReport, DeviceStep, DeviceStepResult, GradientBuffer, Sink, Source,
+};
+pub use step_graph::StepGraph;

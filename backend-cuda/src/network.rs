@@ -6,13 +6,15 @@ mod run;
 
 pub use error::NetworkError;
 
+use core::ops::Range;
+
 use sam_core::{
     GradientOracle, Pass,
     model::{Architecture, ImageShape, Shape, Tensor},
 };
 
 use crate::{
-    CudaError, Device, DeviceVec, Gradient,
+    Augmentation, CudaError, Device, DeviceImages, DeviceVec, Gradient,
     arena::{self, Segment},
     layer::Mode,
     loss::{CrossEntropy, DeviceLoss, Evaluation},
@@ -204,6 +206,40 @@ impl CudaNetwork {
         Ok(())
     }
 
+    /// As [`CudaNetwork::set_batch`], made on the device of the images at `range` of their order. Waits for nothing.
+    ///
+    /// # Errors
+    /// When the images are of another shape or have more classes than the network, or the range is empty, longer than its
+    /// batch or reaches over the end of the order.
+    pub fn set_batch_from(
+        &mut self,
+        images: &DeviceImages,
+        range: Range<usize>,
+        augmentation: Option<&Augmentation>,
+    ) -> Result<(), NetworkError> {
+        self.samples = 0;
+        if range.is_empty() || range.len() > self.batch {
+            return Err(NetworkError::Samples { most: Some(self.batch), found: range.len() });
+        }
+        images.check(self.image, self.loss.classes, &range)?;
+        images.check_device(&self.device)?;
+        let (values, labels) = (&self.values[self.tensors[0]], &self.loss.labels);
+        images.launch(&range, augmentation, values.shared_ptr(), labels.shared_ptr())?;
+        self.samples = range.len();
+        Ok(())
+    }
+
+    /// Values and labels of the batch that is set, on the host; empty without one. Waits for the device.
+    ///
+    /// # Errors
+    /// A device that fails.
+    pub fn batch(&self) -> Result<(Vec<f32>, Vec<u32>), CudaError> {
+        let (mut values, mut labels) = (vec![0.0; self.samples * self.image.len()], vec![0; self.samples]);
+        self.values[self.tensors[0]].read_into(&mut values)?;
+        self.loss.labels.read_into(&mut labels)?;
+        Ok((values, labels))
+    }
+
     /// Mean loss and correct predictions on any number of images, with running statistics. Forgets the batch. Waits for the
     /// device.
     ///
@@ -229,6 +265,11 @@ impl CudaNetwork {
         }
         total.loss /= total.count as f64;
         Ok(total)
+    }
+
+    /// Whether a gradient can be asked for.
+    pub(crate) const fn has_batch(&self) -> bool {
+        self.samples > 0
     }
 
     fn check(&self, images: &[f32], labels: &[u16]) -> Result<(), NetworkError> {

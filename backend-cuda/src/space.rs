@@ -2,11 +2,17 @@
 
 #![allow(unsafe_code, reason = "launches of kernels")]
 
+mod algebra;
 mod norm;
 mod record;
+mod segmented;
 
+pub use algebra::DeviceSpace;
+pub(crate) use algebra::Products;
 pub use norm::DeviceNorm;
 pub(crate) use record::{DeviceRule, NormRecord, Partial};
+pub use segmented::CudaSegmentedSpace;
+pub(crate) use segmented::{Piece, Pieces};
 
 use std::sync::Arc;
 
@@ -38,8 +44,11 @@ pub struct CudaSpace {
     norm: Arc<DeviceVec<NormRecord>>,
     partials: DeviceVec<Partial>,
     checks: DeviceVec<u32>,
+    products: DeviceVec<Products>,
+    product: DeviceVec<Products>,
     /// A clean gradient of this step has been looked at, and the perturbed one not yet.
     halfway: bool,
+    waits: bool,
 }
 
 impl CudaSpace {
@@ -56,8 +65,18 @@ impl CudaSpace {
             norm: Arc::new(DeviceVec::zeros(device, 1)?),
             partials: DeviceVec::zeros(device, chunks)?,
             checks: DeviceVec::zeros(device, chunks)?,
+            products: DeviceVec::zeros(device, chunks)?,
+            product: DeviceVec::zeros(device, 1)?,
             halfway: false,
+            waits: false,
         })
+    }
+
+    /// A space that waits for the device at each verdict and check and says what it found: for methods that keep more
+    /// than the base optimizer does, which the device cannot call off. Two round trips a step.
+    #[must_use]
+    pub fn waiting(self) -> Self {
+        Self { waits: true, ..self }
     }
 
     /// Brings the radius of `rule` to the device, if it is not there: for steps that are replayed from a graph.
@@ -128,8 +147,9 @@ impl ParamSpace for CudaSpace {
         Ok(DeviceNorm::new(Arc::clone(&self.norm)))
     }
 
-    fn verdict(&self, _: &DeviceNorm) -> Verdict {
-        Verdict::Unknown
+    fn verdict(&self, norm: &DeviceNorm) -> Verdict {
+        // A device that fails says so again where there is a way to report it.
+        if self.waits { norm.verdict().unwrap_or(Verdict::Unknown) } else { Verdict::Unknown }
     }
 
     fn ascend(
@@ -178,6 +198,10 @@ impl ParamSpace for CudaSpace {
         let finish = (self.checks.view().ptr(), chunks, join, g.finite_address());
         // SAFETY: as above; the flag is a single word that nothing on the host refers to.
         unsafe { device.launch(&kernels.check_finish, Grid::new([1, 1, 1], THREADS), finish)? };
-        Ok(Verdict::Unknown)
+        Ok(match self.waits {
+            false => Verdict::Unknown,
+            true if g.is_finite()? => Verdict::Finite,
+            true => Verdict::NonFinite,
+        })
     }
 }

@@ -1,65 +1,40 @@
-//! A whole SAM step as one CUDA graph.
+//! A whole step as one CUDA graph.
 
 #![allow(unsafe_code, reason = "launches of a graph")]
 
-use sam_core::{Descent, Sam, Step, StepError};
+use core::{ops::Range, time::Duration};
+
+use sam_core::{Outcome, StepError};
 
 use crate::{
-    CudaAdam, CudaError, CudaNetwork, CudaSgd, CudaSpace, DeviceLoss, DeviceNorm, DeviceVec, Gradient,
-    NetworkError, graph::Graph,
+    Augmentation, CudaError, CudaNetwork, DeviceImages, DeviceVec, Evaluation, Gradient, NetworkError,
+    graph::Graph,
+    step::{self, DeviceOracle, DeviceReport, DeviceStep, DeviceStepResult},
+    timing::{Marks, Timed},
 };
 
-/// A base optimizer whose rates can change between steps that are replayed.
-pub trait DeviceDescent: Descent<DeviceVec<f32>, Gradient, Error = CudaError> {
-    /// Brings changed rates to the device.
-    ///
-    /// # Errors
-    /// A device that fails.
-    fn prepare(&mut self) -> Result<(), CudaError>;
-
-    /// Changes the learning rate of the steps to come.
-    fn set_rate(&mut self, lr: f32);
-}
-
-macro_rules! device_descent {
-    ($($name:ty)*) => { $(
-        impl DeviceDescent for $name {
-            fn prepare(&mut self) -> Result<(), CudaError> {
-                Self::prepare(self)
-            }
-
-            fn set_rate(&mut self, lr: f32) {
-                self.lr = lr;
-            }
-        }
-    )* };
-}
-
-device_descent!(CudaSgd CudaAdam);
-
-/// SAM steps on a network, recorded at the first and replayed from then on: both gradients, norm, ascent, check and
+/// Steps of a method on a network, recorded at the first and replayed from then on: gradients, norm, ascent, check and
 /// descent are one launch. For small networks, whose kernels take less time than their launches.
 ///
-/// It owns all that the recording refers to. Batches have the number of samples of the first. Where the driver cannot
-/// record, steps are launched one by one: see [`StepGraph::launches`].
-pub struct StepGraph<D> {
+/// It owns all that the recording refers to. Where the driver cannot record, or the method cannot be recorded
+/// ([`DeviceStep::is_recordable`]), steps are launched kernel by kernel: see [`StepGraph::launches`]. The bits are the same.
+pub struct StepGraph<S> {
     /// Dropped first: it refers to all the rest.
     recorded: Option<Recorded>,
-    sam: Sam<CudaSpace, D>,
+    /// Whether steps are still to be recorded.
+    recording: bool,
+    marks: Option<Marks>,
+    method: S,
     network: CudaNetwork,
     w: DeviceVec<f32>,
     g: Gradient,
-    samples: Option<usize>,
+    samples: usize,
 }
 
 struct Recorded {
     graph: Graph,
-    report: Step<DeviceLoss, DeviceNorm>,
+    report: DeviceReport,
 }
-
-/// What a step on the device returns.
-pub type DeviceStepResult =
-    Result<Step<DeviceLoss, DeviceNorm>, StepError<CudaError, NetworkError, CudaError>>;
 
 /// Inside a recording, where every failure of the device's is the recording's.
 enum RecordError {
@@ -73,66 +48,157 @@ impl From<CudaError> for RecordError {
     }
 }
 
-impl<D: DeviceDescent> StepGraph<D> {
-    /// Steps of `sam` on `network` from the parameters `w`.
+impl<S: DeviceStep> StepGraph<S> {
+    /// Steps of `method` on `network` from the parameters `w`.
     ///
     /// # Errors
     /// A device that fails.
-    pub fn new(sam: Sam<CudaSpace, D>, network: CudaNetwork, w: DeviceVec<f32>) -> Result<Self, CudaError> {
+    pub fn new(method: S, network: CudaNetwork, w: DeviceVec<f32>) -> Result<Self, CudaError> {
         let g = Gradient::zeros(w.device(), w.len())?;
-        Ok(Self { recorded: None, sam, network, w, g, samples: None })
+        let recording = method.is_recordable();
+        Ok(Self { recorded: None, recording, marks: None, method, network, w, g, samples: 0 })
     }
 
-    /// The batch of the steps to come, as in [`CudaNetwork::set_batch`].
+    /// Launches steps kernel by kernel, as a driver that cannot record makes it do: to compare, and to find a fault.
+    #[must_use]
+    pub fn without_recording(self) -> Self {
+        Self { recorded: None, recording: false, ..self }
+    }
+
+    /// Marks where gradients begin and end, for [`StepGraph::in_gradients`].
     ///
     /// # Errors
-    /// As [`CudaNetwork::set_batch`], and if the number of samples is not that of the first batch.
+    /// A device that fails.
+    pub fn with_marks(self) -> Result<Self, CudaError> {
+        let marks = Some(Marks::new(self.w.device())?);
+        Ok(Self { recorded: None, marks, ..self })
+    }
+
+    /// The batch of the steps to come, as in [`CudaNetwork::set_batch`]. One of another size is recorded anew.
+    ///
+    /// # Errors
+    /// As [`CudaNetwork::set_batch`].
     pub fn set_batch(&mut self, images: &[f32], labels: &[u16]) -> Result<(), NetworkError> {
-        let samples = *self.samples.get_or_insert(labels.len());
-        CudaError::check_length("labels of a batch that is replayed", samples, labels.len())?;
-        self.network.set_batch(images, labels)
+        self.network.set_batch(images, labels)?;
+        self.expect(labels.len());
+        Ok(())
+    }
+
+    /// The batch of the steps to come, as in [`CudaNetwork::set_batch_from`]. Waits for nothing. One of another size is
+    /// recorded anew.
+    ///
+    /// # Errors
+    /// As [`CudaNetwork::set_batch_from`].
+    pub fn set_batch_from(
+        &mut self,
+        images: &DeviceImages,
+        range: Range<usize>,
+        augmentation: Option<&Augmentation>,
+    ) -> Result<(), NetworkError> {
+        let samples = range.len();
+        self.network.set_batch_from(images, range, augmentation)?;
+        self.expect(samples);
+        Ok(())
+    }
+
+    /// As [`CudaNetwork::evaluate`], at the parameters; the batch of the steps to come is set anew afterwards.
+    ///
+    /// # Errors
+    /// As [`CudaNetwork::evaluate`].
+    pub fn evaluate(&mut self, images: &[f32], labels: &[u16]) -> Result<Evaluation, NetworkError> {
+        self.network.evaluate(&self.w, images, labels)
+    }
+
+    /// As [`CudaNetwork::remember_statistics`].
+    ///
+    /// # Errors
+    /// A device that fails.
+    pub fn remember_statistics(&mut self) -> Result<(), CudaError> {
+        self.network.remember_statistics()
+    }
+
+    /// As [`CudaNetwork::recall_statistics`].
+    ///
+    /// # Errors
+    /// A device that fails.
+    pub fn recall_statistics(&mut self) -> Result<(), CudaError> {
+        self.network.recall_statistics()
     }
 
     /// Changes the learning rate of the steps to come.
     pub fn set_rate(&mut self, lr: f32) {
-        self.sam.base.set_rate(lr);
+        self.method.set_rate(lr);
     }
 
     /// Changes the radius of the steps to come.
     pub fn set_radius(&mut self, rho: f32) {
-        self.sam.rule.rho = rho;
+        self.method.set_radius(rho);
     }
 
-    /// One step. Waits for nothing.
+    /// One step. Waits for nothing, unless the method does.
     ///
     /// # Errors
-    /// As [`Sam::step`].
+    /// [`StepError`] says who failed; [`NetworkError::NoBatch`] before a batch is set.
     pub fn step(&mut self) -> DeviceStepResult {
+        if !self.network.has_batch() {
+            return Err(StepError::Oracle(NetworkError::NoBatch, sam_core::Pass::Clean));
+        }
         // What changes from step to step is not part of the recording.
-        self.sam.space.prepare(&self.sam.rule).map_err(StepError::Space)?;
-        self.sam.base.prepare().map_err(StepError::Descent)?;
+        self.method.prepare().map_err(StepError::Space)?;
         if let Some(recorded) = &mut self.recorded {
-            // SAFETY: this owns everything that the step refers to, and nothing of it has been replaced.
+            // SAFETY: this owns everything that the step refers to, and nothing of it has been replaced: `parts_mut`
+            // forgets the recording, and so does a batch of another size.
             unsafe { recorded.graph.launch() }.map_err(StepError::Space)?;
             return Ok(recorded.report.clone());
         }
-        let Self { sam, network, w, g, .. } = self;
-        let device = w.device().clone();
-        let recording = Graph::record(&device, || sam.step(w, g, network).map_err(RecordError::Step));
-        match recording {
+        if !self.recording {
+            return self.launch();
+        }
+        let device = self.w.device().clone();
+        match Graph::record(&device, || self.launch().map_err(RecordError::Step)) {
             Ok(Some((graph, report))) => {
                 let recorded = self.recorded.insert(Recorded { graph, report });
                 // SAFETY: as above.
                 unsafe { recorded.graph.launch() }.map_err(StepError::Space)?;
                 Ok(recorded.report.clone())
             }
-            Ok(None) => self.sam.step(&mut self.w, &mut self.g, &mut self.network),
+            Ok(None) => {
+                self.recording = false;
+                self.launch()
+            }
             Err(RecordError::Device(error)) => Err(StepError::Space(error)),
             Err(RecordError::Step(error)) => Err(error),
         }
     }
 
-    /// Kernels and copies that a recorded step consists of; `None` before the first step, and where the driver cannot record.
+    fn launch(&mut self) -> DeviceStepResult {
+        let Self { marks, method, network, w, g, .. } = self;
+        match marks {
+            Some(marks) => method.step(w, g, &mut Timed { network, marks } as &mut DeviceOracle<'_>),
+            None => method.step(w, g, network as &mut DeviceOracle<'_>),
+        }
+    }
+
+    /// What the step that `report` is of came to; waits for the device.
+    ///
+    /// # Errors
+    /// A device that fails.
+    pub fn outcome(&self, report: &DeviceReport) -> Result<Outcome, CudaError> {
+        step::settled(report, &self.g)
+    }
+
+    /// The part of the latest step spent in gradients, zero without [`StepGraph::with_marks`]; waits for the device.
+    ///
+    /// # Errors
+    /// A device that fails.
+    pub fn in_gradients(&self, report: &DeviceReport) -> Result<Duration, CudaError> {
+        let Some(marks) = &self.marks else { return Ok(Duration::ZERO) };
+        self.w.device().synchronize()?;
+        marks.in_gradients(report)
+    }
+
+    /// Kernels, copies and marks that a recorded step consists of; `None` before the first step, and where steps are not
+    /// recorded.
     ///
     /// # Errors
     /// A device that fails.
@@ -152,9 +218,24 @@ impl<D: DeviceDescent> StepGraph<D> {
         &self.network
     }
 
+    /// Everything, to change. What was recorded is forgotten; the next step is recorded anew.
+    pub fn parts_mut(&mut self) -> (&mut S, &mut CudaNetwork, &mut DeviceVec<f32>) {
+        self.recorded = None;
+        self.samples = 0;
+        (&mut self.method, &mut self.network, &mut self.w)
+    }
+
     /// Gives everything back; what was recorded is forgotten.
     #[must_use]
-    pub fn into_parts(self) -> (Sam<CudaSpace, D>, CudaNetwork, DeviceVec<f32>) {
-        (self.sam, self.network, self.w)
+    pub fn into_parts(self) -> (S, CudaNetwork, DeviceVec<f32>) {
+        (self.method, self.network, self.w)
+    }
+
+    /// What was recorded is of batches of so many samples, or is forgotten.
+    fn expect(&mut self, samples: usize) {
+        if self.samples != samples {
+            self.recorded = None;
+            self.samples = samples;
+        }
     }
 }

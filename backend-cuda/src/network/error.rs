@@ -39,6 +39,13 @@ pub enum NetworkError {
         /// Which sample's.
         sample: usize,
     },
+    /// Images on the device of another shape than the network's.
+    Images {
+        /// The network's.
+        expected: Shape,
+        /// The images'.
+        found: Shape,
+    },
     /// A gradient was asked for with no batch set.
     NoBatch,
     /// The device, or a buffer of the wrong length.
@@ -66,6 +73,9 @@ impl fmt::Display for NetworkError {
             Self::Samples { most: None, found } => write!(f, "expected at least one sample, found {found}"),
             Self::Label { classes, found, sample } => {
                 write!(f, "expected labels below {classes}, found {found} at sample {sample}")
+            }
+            Self::Images { expected, found } => {
+                write!(f, "expected images of {expected}, the network's, found {found}")
             }
             Self::NoBatch => f.write_str("no batch is set; call set_batch before asking for a gradient"),
             Self::Device(error) => error.fmt(f),

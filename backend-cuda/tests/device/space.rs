@@ -53,6 +53,52 @@ fn the_space_conforms() {
     check_space(&mut OnDevice(turn.device.clone()));
 }
 
+/// A storage whose spaces wait, and so must know.
+struct Waiting(OnDevice);
+
+impl Storage for Waiting {
+    type Scalar = f32;
+    type Space = CudaSpace;
+    type Params = DeviceVec<f32>;
+    type Grads = Gradient;
+    const TOLERANCE: f64 = OnDevice::TOLERANCE;
+
+    fn space(&mut self, len: usize) -> CudaSpace {
+        self.0.space(len).waiting()
+    }
+
+    fn params(&mut self, values: &[f64]) -> DeviceVec<f32> {
+        self.0.params(values)
+    }
+
+    fn grads(&mut self, values: &[f64]) -> Gradient {
+        self.0.grads(values)
+    }
+
+    fn read(&mut self, params: &DeviceVec<f32>) -> Vec<f64> {
+        self.0.read(params)
+    }
+
+    fn read_norm(&mut self, norm: &DeviceNorm) -> f64 {
+        self.0.read_norm(norm)
+    }
+}
+
+#[test]
+fn the_waiting_space_conforms_and_knows() {
+    let Some(turn) = device("the_waiting_space_conforms_and_knows") else { return };
+    let mut storage = Waiting(OnDevice(turn.device.clone()));
+    check_space(&mut storage);
+    for (entry, expected) in [(0.0, Verdict::Zero), (1.0, Verdict::Finite), (f64::NAN, Verdict::NonFinite)] {
+        let (w, g) = (storage.params(&[1.0; 3]), storage.grads(&[0.0, entry, 0.0]));
+        let mut space = storage.space(3);
+        let norm = space.dual_norm(&w, &g, &Rule::l2(0.1)).unwrap();
+        assert_eq!(space.verdict(&norm), expected);
+        let checked = if entry.is_nan() { Verdict::NonFinite } else { Verdict::Finite };
+        assert_eq!(space.check(&g).unwrap(), checked);
+    }
+}
+
 /// Given the norm, the perturbation for p = 2 has the host's bits; without scaling for p = inf too.
 #[test]
 fn the_ascent_has_the_bits_of_the_host() {

@@ -1,0 +1,36 @@
+// a.a, b.b and a.b in one sweep. Terms and sums are doubles, which products of floats neither over- nor underflow; chunks
+// and their threads are added in a fixed order.
+#include "reduce.cuh"
+
+constexpr int THREADS = 256;
+constexpr unsigned int CHUNK = 4096;
+
+struct Products {
+    double aa, bb, ab;
+};
+
+static __device__ Products add(Products x, Products y) { return {x.aa + y.aa, x.bb + y.bb, x.ab + y.ab}; }
+
+// One block a chunk of CHUNK entries.
+extern "C" __global__ void __launch_bounds__(THREADS) products_sweep(
+    const float* a, const float* b, unsigned int n, Products* partials) {
+    __shared__ Products shared[THREADS];
+    Products own = {0.0, 0.0, 0.0};
+    const unsigned int first = blockIdx.x * CHUNK;
+    for (unsigned int i = first + threadIdx.x; i < n && i < first + CHUNK; i += THREADS) {
+        const double x = a[i], y = b[i];
+        own = add(own, {x * x, y * y, x * y});
+    }
+    const Products all = fold<THREADS>(own, shared, add);
+    if (threadIdx.x == 0) partials[blockIdx.x] = all;
+}
+
+// One block.
+extern "C" __global__ void __launch_bounds__(THREADS) products_finish(
+    const Products* partials, unsigned int count, Products* products) {
+    __shared__ Products shared[THREADS];
+    Products own = {0.0, 0.0, 0.0};
+    for (unsigned int i = threadIdx.x; i < count; i += THREADS) own = add(own, partials[i]);
+    const Products all = fold<THREADS>(own, shared, add);
+    if (threadIdx.x == 0) *products = all;
+}

@@ -1,0 +1,181 @@
+//! Training methods whose whole step runs on the device, behind one face.
+
+mod buffer;
+mod descent;
+mod look;
+mod plain;
+mod sam;
+mod variant;
+
+pub use buffer::GradientBuffer;
+
+use core::convert::Infallible;
+
+use sam_core::{Descent, GradientOracle, Outcome, Pass, State, Step, StepError, Verdict, Words, WordsMut};
+
+use crate::{CudaError, DeviceLoss, DeviceNorm, DeviceVec, Gradient, NetworkError};
+
+/// Loss and gradient of a network on the device.
+pub type DeviceOracle<'a> =
+    dyn GradientOracle<DeviceVec<f32>, Gradient, Loss = DeviceLoss, Error = NetworkError> + 'a;
+
+/// The report of a step on the device; there is a norm where something was perturbed.
+pub type DeviceReport = Step<DeviceLoss, Option<DeviceNorm>>;
+
+/// What a step on the device returns.
+pub type DeviceStepResult = Result<DeviceReport, StepError<CudaError, NetworkError, CudaError>>;
+
+/// Is shown a piece of a method's state; names are those of `sam-core`'s [`State`](sam_core::State).
+pub type Sink<'a> = dyn FnMut(&'static str, Words<'_, f32>) + 'a;
+
+/// Fills a piece of a method's state.
+pub type Source<'a> = dyn FnMut(&'static str, WordsMut<'_, f32>) + 'a;
+
+/// A base optimizer whose rates can change between steps that are replayed.
+pub trait DeviceDescent: Descent<DeviceVec<f32>, Gradient, Error = CudaError> + Send {
+    /// Brings changed rates to the device.
+    ///
+    /// # Errors
+    /// A device that fails.
+    fn prepare(&mut self) -> Result<(), CudaError>;
+
+    /// Changes the learning rate of the steps to come.
+    fn set_rate(&mut self, lr: f32);
+
+    /// Shows `sink` what a run must remember; waits for the device.
+    ///
+    /// # Errors
+    /// A device that fails.
+    fn save(&self, sink: &mut Sink<'_>) -> Result<(), CudaError>;
+
+    /// Takes over what `source` remembers; waits for the device.
+    ///
+    /// # Errors
+    /// A device that fails.
+    fn load(&mut self, source: &mut Source<'_>) -> Result<(), CudaError>;
+}
+
+/// A training method on the device. Those of this crate only: what [`StepGraph`](crate::StepGraph) has recorded of one
+/// stays right for as long as nobody changes more of it than these functions do.
+pub trait DeviceStep: sealed::Sealed + Send {
+    /// One step from the parameters `w`; `g` is scratch space for the gradients and holds the last one afterwards.
+    ///
+    /// # Errors
+    /// [`StepError`] says who failed.
+    fn step(
+        &mut self,
+        w: &mut DeviceVec<f32>,
+        g: &mut Gradient,
+        oracle: &mut DeviceOracle<'_>,
+    ) -> DeviceStepResult;
+
+    /// Brings changed rates and a changed radius to the device.
+    ///
+    /// # Errors
+    /// A device that fails.
+    fn prepare(&mut self) -> Result<(), CudaError>;
+
+    /// Changes the learning rate of the steps to come.
+    fn set_rate(&mut self, lr: f32);
+
+    /// Changes the radius of the steps to come, if there is one.
+    fn set_radius(&mut self, rho: f32);
+
+    /// Whether every step asks the same of the device and waits for nothing.
+    fn is_recordable(&self) -> bool;
+
+    /// Shows `sink` what a run must remember, always in the same order; waits for the device.
+    ///
+    /// # Errors
+    /// A device that fails.
+    fn save(&mut self, sink: &mut Sink<'_>) -> Result<(), CudaError>;
+
+    /// Has `source` fill all of that; waits for the device.
+    ///
+    /// # Errors
+    /// A device that fails.
+    fn load(&mut self, source: &mut Source<'_>) -> Result<(), CudaError>;
+}
+
+pub(crate) mod sealed {
+    /// What keeps other crates from being a [`DeviceStep`](super::DeviceStep).
+    pub trait Sealed {}
+}
+
+/// Shows `sink` what `method` keeps.
+fn save(method: &impl State<f32>, sink: &mut Sink<'_>) {
+    let Ok(()) = method.save(&mut |name, words| -> Result<(), Infallible> {
+        sink(name, words);
+        Ok(())
+    });
+}
+
+/// Has `source` fill what `method` keeps.
+fn load(method: &mut impl State<f32>, source: &mut Source<'_>) {
+    let Ok(()) = method.load(&mut |name, words| -> Result<(), Infallible> {
+        source(name, words);
+        Ok(())
+    });
+}
+
+/// The report of a method that always has a norm.
+fn report(step: Step<DeviceLoss, DeviceNorm>) -> DeviceReport {
+    let Step { clean, perturbed, norm, outcome } = step;
+    Step { clean, perturbed, norm: Some(norm), outcome }
+}
+
+impl<S: DeviceStep + ?Sized> sealed::Sealed for Box<S> {}
+
+impl<S: DeviceStep + ?Sized> DeviceStep for Box<S> {
+    fn step(
+        &mut self,
+        w: &mut DeviceVec<f32>,
+        g: &mut Gradient,
+        oracle: &mut DeviceOracle<'_>,
+    ) -> DeviceStepResult {
+        S::step(self, w, g, oracle)
+    }
+
+    fn prepare(&mut self) -> Result<(), CudaError> {
+        S::prepare(self)
+    }
+
+    fn set_rate(&mut self, lr: f32) {
+        S::set_rate(self, lr);
+    }
+
+    fn set_radius(&mut self, rho: f32) {
+        S::set_radius(self, rho);
+    }
+
+    fn is_recordable(&self) -> bool {
+        S::is_recordable(self)
+    }
+
+    fn save(&mut self, sink: &mut Sink<'_>) -> Result<(), CudaError> {
+        S::save(self, sink)
+    }
+
+    fn load(&mut self, source: &mut Source<'_>) -> Result<(), CudaError> {
+        S::load(self, source)
+    }
+}
+
+/// What a step came to, once the device has been asked; waits for it.
+///
+/// # Errors
+/// A device that fails.
+pub(crate) fn settled(report: &DeviceReport, g: &Gradient) -> Result<Outcome, CudaError> {
+    if report.outcome != Outcome::Deferred {
+        return Ok(report.outcome);
+    }
+    let clean = report.norm.as_ref().map_or(Ok(Verdict::Unknown), DeviceNorm::verdict)?;
+    let finite = g.is_finite()?;
+    Ok(match (clean, report.perturbed.is_some()) {
+        (Verdict::NonFinite, _) => Outcome::NonFinite(Pass::Clean),
+        (_, true) if !finite => Outcome::NonFinite(Pass::Perturbed),
+        (_, false) if !finite => Outcome::NonFinite(Pass::Clean),
+        (Verdict::Zero, _) => Outcome::ZeroGradient,
+        _ => Outcome::Descended,
+    })
+}

@@ -1,0 +1,55 @@
+//! The base optimizers' state and rates.
+
+use sam_core::{Words, WordsMut};
+
+use super::{DeviceDescent, Sink, Source};
+use crate::{CudaAdam, CudaError, CudaSgd, DeviceVec};
+
+impl DeviceDescent for CudaSgd {
+    fn prepare(&mut self) -> Result<(), CudaError> {
+        Self::prepare(self)
+    }
+
+    fn set_rate(&mut self, lr: f32) {
+        self.lr = lr;
+    }
+
+    fn save(&self, sink: &mut Sink<'_>) -> Result<(), CudaError> {
+        let momentum = self.momentum_buffer().map(DeviceVec::read).transpose()?;
+        sink("momentum", Words::Reals(&momentum.unwrap_or_default()));
+        Ok(())
+    }
+
+    fn load(&mut self, source: &mut Source<'_>) -> Result<(), CudaError> {
+        let mut momentum = vec![0.0; self.momentum_buffer().map_or(0, DeviceVec::len)];
+        source("momentum", WordsMut::Reals(&mut momentum));
+        self.momentum_buffer_mut().map_or(Ok(()), |buffer| buffer.write(&momentum))
+    }
+}
+
+impl DeviceDescent for CudaAdam {
+    fn prepare(&mut self) -> Result<(), CudaError> {
+        Self::prepare(self)
+    }
+
+    fn set_rate(&mut self, lr: f32) {
+        self.lr = lr;
+    }
+
+    fn save(&self, sink: &mut Sink<'_>) -> Result<(), CudaError> {
+        let (mean, square) = self.moments();
+        sink("adam.steps", Words::Counts(&[self.steps()?]));
+        sink("adam.mean", Words::Reals(&mean.read()?));
+        sink("adam.square", Words::Reals(&square.read()?));
+        Ok(())
+    }
+
+    fn load(&mut self, source: &mut Source<'_>) -> Result<(), CudaError> {
+        let n = self.moments().0.len();
+        let (mut steps, mut mean, mut square) = ([0], vec![0.0; n], vec![0.0; n]);
+        source("adam.steps", WordsMut::Counts(&mut steps));
+        source("adam.mean", WordsMut::Reals(&mut mean));
+        source("adam.square", WordsMut::Reals(&mut square));
+        self.restore(steps[0], &mean, &square)
+    }
+}

@@ -1,0 +1,42 @@
+//! The base optimizer by itself.
+
+use sam_core::{Plain, Step};
+
+use super::{DeviceDescent, DeviceOracle, DeviceStep, DeviceStepResult, Sink, Source, sealed::Sealed};
+use crate::{CudaError, DeviceSpace, DeviceVec, Gradient};
+
+impl<S, D> Sealed for Plain<S, D> {}
+
+impl<S: DeviceSpace, D: DeviceDescent> DeviceStep for Plain<S, D> {
+    fn step(
+        &mut self,
+        w: &mut DeviceVec<f32>,
+        g: &mut Gradient,
+        oracle: &mut DeviceOracle<'_>,
+    ) -> DeviceStepResult {
+        let step = Self::step(self, w, g, oracle)?;
+        Ok(Step { clean: step.loss, perturbed: None, norm: None, outcome: step.outcome })
+    }
+
+    fn prepare(&mut self) -> Result<(), CudaError> {
+        self.base.prepare()
+    }
+
+    fn set_rate(&mut self, lr: f32) {
+        self.base.set_rate(lr);
+    }
+
+    fn set_radius(&mut self, _: f32) {}
+
+    fn is_recordable(&self) -> bool {
+        !self.space.waits()
+    }
+
+    fn save(&mut self, sink: &mut Sink<'_>) -> Result<(), CudaError> {
+        self.base.save(sink)
+    }
+
+    fn load(&mut self, source: &mut Source<'_>) -> Result<(), CudaError> {
+        self.base.load(source)
+    }
+}
