@@ -16,7 +16,7 @@ mod pixels;
 mod source;
 mod standardize;
 
-pub use augment::Augment;
+pub use augment::{Augment, PADDING};
 pub use batch::{BatchMaker, epoch_order};
 pub use dataset::{Dataset, ImageSet};
 pub use error::DataError;

@@ -287,7 +287,11 @@ const FILES: &[Row] = &[
     ("train --data mnist --data-dir d-missing", 1, &[LABELS, "no such file"]),
     ("train --data cifar-10 --data-dir d-cifar", 1, &["data_batch_1.bin", "30730000", "3073"]),
     ("train --data cifar-100 --data-dir d-cifar-100", 1, &["train.bin", "153700000", "3074"]),
-    ("train --backend cuda --optimizer gsam", 1, &["--backend cuda", "expected sgd, sam or asam", "gsam"]),
+    (
+        "train --backend cuda --optimizer esam",
+        1,
+        &["--backend cuda", "expected sgd, sam, asam, gsam", "found esam"],
+    ),
     ("train --resume c-method", 1, &["c-method/config.toml", "adam", "--out"]),
     ("train --resume c-other-rho", 1, &["c-other-rho/config.toml", "gamma", "--out"]),
     ("train --resume dir", 1, &["dir", "config.toml", "sam train --out"]),

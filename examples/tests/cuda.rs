@@ -2,20 +2,23 @@
 #![cfg(all(feature = "command", feature = "cuda", target_os = "linux", target_arch = "x86_64"))]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::{env, path::PathBuf, sync::OnceLock};
+use std::{env, path::PathBuf, sync::OnceLock, time::Duration};
 
 use assert_cmd::Command;
-use ndarray::Array4;
+use ndarray::{Array4, s};
+use sam_backend_cuda::{CudaNetwork, DeviceImages, NetworkError};
 use sam_core::{Norm, Outcome, Pass, model::ImageShape};
 use sam_examples::{
-    data::{Augment, DataSource},
+    data::{Augment, BatchMaker, DataSource, Dataset, ImageSet, epoch_order},
     training::{
         backend::{AnyLearner, Backend, BackendName},
-        learner::{Batch, Learner},
+        cuda::{CudaLearner, augmentation},
+        learner::{Batch, Evaluation, Learner, LearnerError, StepReport},
         settings::{
             DataSettings, Method, NormExponent, ScheduleSettings, ScheduleShape, Settings, SgdSettings,
         },
         state::State,
+        trainer::Trainer,
     },
 };
 
@@ -99,7 +102,14 @@ fn assert_close(found: &State, expected: &State, tolerance: f32) {
 /// Begun on the CPU, continued on the GPU and back: the run that never left the CPU, to rounding.
 #[test]
 fn a_run_moves_between_the_backends() {
-    for method in [SAM, Method::Sgd] {
+    for method in [
+        SAM,
+        Method::Sgd,
+        Method::Gsam { rho: 0.05, alpha: 0.3 },
+        Method::Wsam { rho: 0.05, gamma: 0.8 },
+        Method::LookSam { rho: 0.05, k: 2, alpha: 0.7 },
+        Method::FriendlySam { rho: 0.05, sigma: 1.0, lambda: 0.9 },
+    ] {
         let [mut host, mut device] = learners("resnet-8", method);
         let [mut stayed, _] = learners("resnet-8", method);
         for seed in 0..2 {
@@ -129,7 +139,9 @@ fn a_run_moves_between_the_backends() {
 /// A batch that cannot be learned from changes nothing: not the weights, the momentum or the running statistics.
 #[test]
 fn a_batch_that_is_not_finite_leaves_no_trace() {
-    for method in [SAM, Method::Sgd] {
+    let look = Method::LookSam { rho: 0.05, k: 2, alpha: 0.7 };
+    let friendly = Method::FriendlySam { rho: 0.05, sigma: 1.0, lambda: 0.9 };
+    for method in [SAM, Method::Sgd, Method::Gsam { rho: 0.05, alpha: 0.3 }, look, friendly] {
         let [_, mut device] = learners("resnet-8", method);
         step(&mut device, 0);
         let before = device.export().unwrap();
@@ -141,6 +153,137 @@ fn a_batch_that_is_not_finite_leaves_no_trace() {
         step(&mut device, 1);
         assert_ne!(device.export().unwrap(), before);
     }
+}
+
+/// A recorded step is the step: same losses, same state, bit for bit, also after an evaluation and another batch size.
+#[test]
+fn recording_changes_no_bit() {
+    let Backend::Cuda(device) = cuda() else { panic!("the CUDA backend was opened") };
+    let wsam = Method::Wsam { rho: 0.05, gamma: 0.8 };
+    for method in [SAM, Method::Sgd, Method::Asam { rho: 0.5, eta: 0.01 }, wsam] {
+        let settings = settings("resnet-8", method);
+        let learner = || CudaLearner::new(&device, &settings, SHAPE, CLASSES).unwrap();
+        let (mut recorded, mut launched) = (learner(), learner().without_recording());
+        for (seed, size) in [(0, 6), (1, 6), (2, 4), (3, 6), (4, 6)] {
+            let (images, labels) = images(seed);
+            let images = images.slice(s![..size, .., .., ..]);
+            let batch = Batch { images, labels: &labels[..size] };
+            let [found, expected] = [&mut recorded, &mut launched].map(|learner| {
+                let report = learner.step(batch, 0.02 / (seed + 1) as f32).unwrap();
+                assert!(report.in_gradients > Duration::ZERO);
+                let evaluation = learner.evaluate(batch).unwrap();
+                (report.loss.to_bits(), report.outcome, evaluation.loss.to_bits())
+            });
+            assert_eq!(found, expected, "step {seed}");
+            assert_eq!(launched.launches().unwrap(), None);
+            assert!(recorded.launches().unwrap().is_some_and(|launches| launches > 20), "step {seed}");
+        }
+        assert_eq!(recorded.export().unwrap(), launched.export().unwrap());
+    }
+}
+
+/// Images of bytes without a pattern.
+fn dataset(shape: ImageShape, count: usize) -> Dataset {
+    let set = |salt: usize| ImageSet {
+        pixels: (0..count * shape.len())
+            .map(|i| ((i + salt) * 7919 % 1013 % 256) as u8)
+            .collect::<Vec<_>>()
+            .into(),
+        labels: (0..count).map(|i| (i * 5 % CLASSES) as u16).collect(),
+    };
+    Dataset { name: "made up", shape, classes: CLASSES, train: set(0), test: set(3) }
+}
+
+/// Every pixel and label of batches made on the device is the host's, bit for bit.
+#[test]
+fn batches_made_on_the_device_are_the_hosts() {
+    let Backend::Cuda(device) = cuda() else { panic!("the CUDA backend was opened") };
+    let (count, seed) = (40, u64::MAX - 5);
+    for shape in [ImageShape::new(8, 8, 1), ImageShape::new(9, 13, 3)] {
+        let dataset = dataset(shape, count);
+        let mut maker = BatchMaker::new(&dataset, 16).unwrap();
+        let tables = maker.standardizer().tables().to_vec();
+        let (pixels, labels) = (dataset.train.pixels.all().unwrap(), &dataset.train.labels);
+        let mut images = DeviceImages::new(&device, shape, &pixels, labels, &tables).unwrap();
+        let model = "mlp-4".parse().unwrap();
+        let mut network = CudaNetwork::new(&device, &model, shape, CLASSES, 16).unwrap();
+        let mut plain = Vec::new();
+        for augment in [Augment::None, Augment::Basic, Augment::Cutout] {
+            for epoch in [0, 1, 1 << 40] {
+                let order = epoch_order(seed, epoch, count);
+                images.set_order(&order).unwrap();
+                for range in [0..16, 16..32, 33..40] {
+                    let augmentation = augmentation(augment, seed, epoch);
+                    network.set_batch_from(&images, range.clone(), augmentation.as_ref()).unwrap();
+                    let (found, found_labels) = network.batch().unwrap();
+                    let expected = maker.train(&order[range.clone()], augment, seed, epoch).unwrap();
+                    let bits = |x: &f32| x.to_bits();
+                    let expected: Vec<u32> = expected.iter().map(bits).collect();
+                    assert_eq!(found.iter().map(bits).collect::<Vec<_>>(), expected, "{augment}, {range:?}");
+                    let expected: Vec<u32> = order[range].iter().map(|&i| u32::from(labels[i])).collect();
+                    assert_eq!(found_labels, expected);
+                    plain.push(found);
+                }
+            }
+        }
+        // The test would not notice a kernel that draws nothing if the host did not either.
+        assert!(plain[..9].iter().zip(&plain[9..18]).all(|(plain, augmented)| plain != augmented));
+        assert!(plain[9..18].iter().zip(&plain[18..]).all(|(basic, cutout)| basic != cutout));
+        let error = images.set_order(&[0, count]).unwrap_err().to_string();
+        assert!(error.contains("image of an order") && error.contains("40"), "{error}");
+        let error = network.set_batch_from(&images, 30..41, None).unwrap_err().to_string();
+        assert!(error.contains("expected 40 entries, found 41"), "{error}");
+        let other = ImageShape::new(shape.width + 1, shape.height, shape.channels);
+        let mut network = CudaNetwork::new(&device, &model, other, CLASSES, 16).unwrap();
+        assert!(matches!(network.set_batch_from(&images, 0..4, None), Err(NetworkError::Images { .. })));
+    }
+}
+
+/// Brings every batch from the host.
+struct Bringing(CudaLearner);
+
+impl Learner for Bringing {
+    fn step(&mut self, batch: Batch<'_>, rate: f32) -> Result<StepReport, LearnerError> {
+        self.0.step(batch, rate)
+    }
+
+    fn evaluate(&mut self, batch: Batch<'_>) -> Result<Evaluation, LearnerError> {
+        self.0.evaluate(batch)
+    }
+
+    fn export(&mut self) -> Result<State, LearnerError> {
+        self.0.export()
+    }
+
+    fn import(&mut self, state: &State) -> Result<(), LearnerError> {
+        self.0.import(state)
+    }
+
+    fn parameter_count(&self) -> usize {
+        self.0.parameter_count()
+    }
+}
+
+/// A run whose images are on the device has the losses and the weights of one that brings each batch.
+#[test]
+fn a_run_on_images_of_the_devices_is_the_run() {
+    let Backend::Cuda(device) = cuda() else { panic!("the CUDA backend was opened") };
+    let dataset = dataset(SHAPE, 21);
+    let mut settings = settings("mlp-5", SAM);
+    (settings.epochs, settings.data.augment, settings.data.label_noise) = (2, Augment::Cutout, 0.3);
+    let learner = || CudaLearner::new(&device, &settings, SHAPE, CLASSES).unwrap();
+    let mut here = Trainer::new(&settings, &dataset, "data", learner()).unwrap();
+    let mut brought = Trainer::new(&settings, &dataset, "data", Bringing(learner())).unwrap();
+    while !here.finished() {
+        while !here.at_epoch_end() {
+            here.step().unwrap();
+            brought.step().unwrap();
+        }
+        let (found, expected) = (here.end_epoch(true).unwrap(), brought.end_epoch(true).unwrap());
+        assert_eq!(found.train_loss.to_bits(), expected.train_loss.to_bits());
+        assert_eq!(found.test_loss, expected.test_loss);
+    }
+    assert_eq!(here.state().unwrap(), brought.state().unwrap());
 }
 
 fn sam() -> Command {

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::Standardizer;
 
 /// Pixels of padding on each side before the crop.
-const PADDING: usize = 4;
+pub const PADDING: usize = 4;
 
 /// How training images are changed each time they are seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

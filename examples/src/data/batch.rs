@@ -38,6 +38,11 @@ impl<'a> BatchMaker<'a> {
         })
     }
 
+    /// What bytes become.
+    pub fn standardizer(&self) -> &Standardizer {
+        &self.standardizer
+    }
+
     /// The training images `chosen` (indices), each augmented by the stream of (`seed`, `epoch`, its index). NHWC.
     ///
     /// # Errors

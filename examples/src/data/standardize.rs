@@ -36,6 +36,11 @@ impl Standardizer {
         self.tables.len()
     }
 
+    /// What every byte of each channel becomes.
+    pub fn tables(&self) -> &[[f32; 256]] {
+        &self.tables
+    }
+
     /// Standardises the channels of whole pixels; `bytes` and `values` are of one length.
     pub fn apply(&self, bytes: &[u8], values: &mut [f32]) {
         if let [table] = &self.tables[..] {

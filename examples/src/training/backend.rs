@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     cpu::CpuLearner,
     cuda,
-    learner::{Batch, Evaluation, Learner, LearnerError, StepReport},
+    learner::{Batch, Chosen, Evaluation, Learner, LearnerError, StepReport, TrainingImages},
     nonfinite::Origin,
     settings::Settings,
     state::State,
@@ -116,6 +116,14 @@ pub struct AnyLearner(Box<dyn Learner>);
 impl Learner for AnyLearner {
     fn step(&mut self, batch: Batch<'_>, rate: f32) -> Result<StepReport, LearnerError> {
         self.0.step(batch, rate)
+    }
+
+    fn take_images(&mut self, images: &TrainingImages<'_>) -> Result<bool, LearnerError> {
+        self.0.take_images(images)
+    }
+
+    fn step_on(&mut self, chosen: Chosen<'_>, rate: f32) -> Result<StepReport, LearnerError> {
+        self.0.step_on(chosen, rate)
     }
 
     fn evaluate(&mut self, batch: Batch<'_>) -> Result<Evaluation, LearnerError> {

@@ -3,7 +3,7 @@
 mod mixup;
 mod optimizer;
 mod oracle;
-mod tensors;
+pub(super) mod tensors;
 
 use sam_backend_ndarray::{Network, Segment};
 use sam_core::{Outcome, Pass, Words, WordsMut, model::ImageShape};

@@ -1,25 +1,32 @@
-//! The CUDA backend as a learner: a network of `sam-backend-cuda` with its SAM and SGD, all on the device.
+//! The CUDA backend as a learner: a network of `sam-backend-cuda` with its SAM family and SGD, all on the device.
 
-use std::{borrow::Cow, time::Duration};
+mod method;
+
+use std::borrow::Cow;
 
 use ndarray::ArrayView4;
 pub use sam_backend_cuda::Device;
 use sam_backend_cuda::{
-    CudaError, CudaNetwork, CudaSgd, CudaSpace, DeviceLoss, DeviceVec, Event, Gradient, NetworkError, Segment,
+    Augmentation, CudaError, CudaNetwork, DeviceImages, DeviceStep, DeviceVec, Segment, StepGraph,
 };
-use sam_core::{
-    Descent, GradientOracle, Outcome, ParamSpace, Pass, Sam, Verdict, WeightDecay, model::ImageShape,
-};
+use sam_core::{Outcome, Words, WordsMut, model::ImageShape};
 
 use super::{
-    learner::{Batch, Evaluation, Learner, LearnerError, StepReport},
-    settings::{Method, Settings},
-    state::{MOMENTUM, STATISTICS, State, Tensor, WEIGHTS},
+    cpu::tensors::{copy_counters, counters, group},
+    learner::{Batch, Chosen, Evaluation, Learner, LearnerError, NoImages, StepReport, TrainingImages},
+    settings::Settings,
+    state::{STATISTICS, State, Tensor, WEIGHTS},
+};
+use crate::{
+    data::{Augment, PADDING},
+    random::Purpose,
 };
 
 /// The method runs on the CPU only.
 #[derive(Debug, thiserror::Error)]
-#[error("--backend cuda: expected sgd, sam or asam, found {0}; use --backend cpu")]
+#[error(
+    "--backend cuda: expected sgd, sam, asam, gsam, wsam, look-sam or friendly-sam, found {0}; use --backend cpu"
+)]
 struct OtherMethod(&'static str);
 
 /// Makes sure that the backend has what `settings` ask for.
@@ -27,10 +34,8 @@ struct OtherMethod(&'static str);
 /// # Errors
 /// [`LearnerError::Backend`] if not.
 pub fn check(settings: &Settings) -> Result<(), LearnerError> {
-    match settings.method {
-        Method::Sgd | Method::Sam { .. } | Method::Asam { .. } => Ok(()),
-        other => Err(LearnerError::backend(OtherMethod(other.name()))),
-    }
+    let method = settings.method;
+    if method::runs(method) { Ok(()) } else { Err(LearnerError::backend(OtherMethod(method.name()))) }
 }
 
 /// Opens the first GPU.
@@ -56,15 +61,20 @@ pub fn learner(
 
 /// A network on a GPU with its weights, their gradient and the optimizer's buffers, each one flat vector there.
 ///
-/// A step waits for the device once, at its end, for what its report says.
+/// A step is one launch of a recorded graph where the driver has them and the method allows it. It waits for the device
+/// once, at its end, for what its report says.
 pub struct CudaLearner {
-    network: CudaNetwork,
-    weights: DeviceVec<f32>,
-    gradient: Gradient,
-    optimizer: Sam<CudaSpace, CudaSgd>,
-    method: Method,
-    /// Before and after each gradient of a step.
-    marks: [[Event; 2]; 2],
+    steps: StepGraph<Box<dyn DeviceStep>>,
+    taken: Option<Taken>,
+}
+
+/// The training images on the device.
+struct Taken {
+    images: DeviceImages,
+    augment: Augment,
+    seed: u64,
+    /// The epoch whose order is there too.
+    epoch: Option<u64>,
 }
 
 impl CudaLearner {
@@ -72,7 +82,8 @@ impl CudaLearner {
     /// backend starts from.
     ///
     /// # Errors
-    /// [`LearnerError::Backend`], when the network cannot be built, or the device has not enough memory.
+    /// [`LearnerError::Backend`], when the network cannot be built, the device has not enough memory, or the method is
+    /// none that runs there.
     pub fn new(
         device: &Device,
         settings: &Settings,
@@ -83,125 +94,136 @@ impl CudaLearner {
         let network = CudaNetwork::new(device, &settings.model, shape, classes, settings.batch);
         let mut network = network.map_err(LearnerError::backend)?;
         network.set_label_smoothing(settings.label_smoothing as f32);
-        Self::around(device, settings, network).map_err(LearnerError::backend)
+        let method = method::build(device, settings, network.parameter_count());
+        let method = method.map_err(LearnerError::backend)?;
+        let method = method.ok_or_else(|| LearnerError::backend(OtherMethod(settings.method.name())))?;
+        Self::around(device, settings.seed, network, method).map_err(LearnerError::backend)
     }
 
-    fn around(device: &Device, settings: &Settings, network: CudaNetwork) -> Result<Self, CudaError> {
-        let weights = DeviceVec::from_slice(device, &network.initial_parameters(settings.seed))?;
-        let n = weights.len();
-        let rule = settings.method.rule();
-        let sgd = &settings.sgd;
-        let decay = sgd.weight_decay as f32;
-        let decay = if sgd.decoupled { WeightDecay::Decoupled(decay) } else { WeightDecay::Coupled(decay) };
-        let base = CudaSgd::new(device, sgd.lr as f32)?.with_decay(decay);
-        let base = base.with_momentum(sgd.momentum as f32, n)?;
-        let base = if sgd.nesterov { base.with_nesterov() } else { base };
-        let event = || Event::new(device);
-        Ok(Self {
-            optimizer: Sam { space: CudaSpace::new(device, n)?, rule, base },
-            gradient: Gradient::zeros(device, n)?,
-            marks: [[event()?, event()?], [event()?, event()?]],
-            method: settings.method,
-            network,
-            weights,
-        })
+    fn around(
+        device: &Device,
+        seed: u64,
+        network: CudaNetwork,
+        method: Box<dyn DeviceStep>,
+    ) -> Result<Self, CudaError> {
+        let weights = DeviceVec::from_slice(device, &network.initial_parameters(seed))?;
+        Ok(Self { steps: StepGraph::new(method, network, weights)?.with_marks()?, taken: None })
     }
 
-    /// One gradient, one step of the base optimizer.
-    fn plain_step(&mut self) -> Result<(DeviceLoss, Outcome), LearnerError> {
-        let Self { network, weights, gradient, optimizer, marks, .. } = self;
-        let mut oracle = Timed { network, marks };
-        let loss = oracle.gradient(weights, gradient, Pass::Clean).map_err(LearnerError::backend)?;
-        optimizer.space.check(gradient).map_err(LearnerError::backend)?;
-        optimizer.base.descend(weights, gradient).map_err(LearnerError::backend)?;
-        let finite = gradient.is_finite().map_err(LearnerError::backend)?;
-        let outcome = if finite { Outcome::Descended } else { Outcome::NonFinite(Pass::Clean) };
-        Ok((loss, outcome))
+    /// Launches steps kernel by kernel, as without graphs. The bits are the same.
+    #[must_use]
+    pub fn without_recording(self) -> Self {
+        Self { steps: self.steps.without_recording(), ..self }
     }
 
-    /// Two gradients, one step of the base optimizer.
-    fn sharpness_aware_step(&mut self) -> Result<(DeviceLoss, Outcome), LearnerError> {
-        let Self { network, weights, gradient, optimizer, marks, .. } = self;
-        let mut oracle = Timed { network, marks };
-        let step = optimizer.step(weights, gradient, &mut oracle).map_err(LearnerError::backend)?;
-        let clean = step.norm.verdict().map_err(LearnerError::backend)?;
-        let finite = gradient.is_finite().map_err(LearnerError::backend)?;
-        let outcome = match clean {
-            Verdict::NonFinite => Outcome::NonFinite(Pass::Clean),
-            _ if !finite => Outcome::NonFinite(Pass::Perturbed),
-            Verdict::Zero => Outcome::ZeroGradient,
-            Verdict::Finite | Verdict::Unknown => Outcome::Descended,
-        };
-        Ok((step.clean, outcome))
+    /// Launches and copies of a recorded step; `None` where steps are not recorded, or none has been made.
+    ///
+    /// # Errors
+    /// [`LearnerError::Backend`], when the device fails.
+    pub fn launches(&self) -> Result<Option<usize>, LearnerError> {
+        self.steps.launches().map_err(LearnerError::backend)
     }
 
-    fn report(&self, loss: &DeviceLoss, outcome: Outcome) -> Result<StepReport, LearnerError> {
-        let passes = match self.method {
-            Method::Sgd => &self.marks[..1],
-            _ => &self.marks[..],
-        };
-        let spent = |[before, after]: &[Event; 2]| after.since(before);
-        let in_gradients = passes.iter().map(spent).sum::<Result<Duration, _>>();
+    /// A step on the batch that is set.
+    fn step_at(&mut self, rate: f32) -> Result<StepReport, LearnerError> {
+        self.steps.remember_statistics().map_err(LearnerError::backend)?;
+        self.steps.set_rate(rate);
+        let report = self.observed_step();
+        if !matches!(report, Ok(StepReport { outcome: Outcome::Descended | Outcome::ZeroGradient, .. })) {
+            self.steps.recall_statistics().map_err(LearnerError::backend)?;
+        }
+        report
+    }
+
+    fn observed_step(&mut self) -> Result<StepReport, LearnerError> {
+        let steps = &mut self.steps;
+        let report = steps.step().map_err(LearnerError::backend)?;
         Ok(StepReport {
-            loss: loss.value().map_err(LearnerError::backend)?,
-            outcome,
-            in_gradients: in_gradients.map_err(LearnerError::backend)?,
+            loss: report.clean.value().map_err(LearnerError::backend)?,
+            outcome: steps.outcome(&report).map_err(LearnerError::backend)?,
+            in_gradients: steps.in_gradients(&report).map_err(LearnerError::backend)?,
         })
     }
 }
 
 impl Learner for CudaLearner {
     fn step(&mut self, batch: Batch<'_>, rate: f32) -> Result<StepReport, LearnerError> {
-        self.network.set_batch(&values(&batch.images), batch.labels).map_err(LearnerError::backend)?;
-        self.network.remember_statistics().map_err(LearnerError::backend)?;
-        self.optimizer.base.lr = rate;
-        let done = match self.method {
-            Method::Sgd => self.plain_step(),
-            _ => self.sharpness_aware_step(),
+        self.steps.set_batch(&values(&batch.images), batch.labels).map_err(LearnerError::backend)?;
+        self.step_at(rate)
+    }
+
+    fn take_images(&mut self, images: &TrainingImages<'_>) -> Result<bool, LearnerError> {
+        let device = self.steps.params().device();
+        let &TrainingImages { pixels, labels, shape, standardizer, augment, seed } = images;
+        let pixels = pixels.all().map_err(LearnerError::backend)?;
+        self.taken = match DeviceImages::new(device, shape, &pixels, labels, standardizer.tables()) {
+            Ok(images) => Some(Taken { images, augment, seed, epoch: None }),
+            // They stay where they are.
+            Err(CudaError::Memory { .. } | CudaError::TooLarge { .. }) => None,
+            Err(error) => return Err(LearnerError::backend(error)),
         };
-        if !matches!(done, Ok((_, Outcome::Descended | Outcome::ZeroGradient))) {
-            self.network.recall_statistics().map_err(LearnerError::backend)?;
+        Ok(self.taken.is_some())
+    }
+
+    fn step_on(&mut self, chosen: Chosen<'_>, rate: f32) -> Result<StepReport, LearnerError> {
+        let Chosen { epoch, order, range } = chosen;
+        let taken = self.taken.as_mut().ok_or_else(|| LearnerError::backend(NoImages))?;
+        if taken.epoch != Some(epoch) {
+            taken.images.set_order(order).map_err(LearnerError::backend)?;
+            taken.epoch = Some(epoch);
         }
-        let (loss, outcome) = done?;
-        self.report(&loss, outcome)
+        let augmentation = augmentation(taken.augment, taken.seed, epoch);
+        let set = self.steps.set_batch_from(&taken.images, range, augmentation.as_ref());
+        set.map_err(LearnerError::backend)?;
+        self.step_at(rate)
     }
 
     fn evaluate(&mut self, batch: Batch<'_>) -> Result<Evaluation, LearnerError> {
-        let evaluation = self.network.evaluate(&self.weights, &values(&batch.images), batch.labels);
+        let evaluation = self.steps.evaluate(&values(&batch.images), batch.labels);
         let evaluation = evaluation.map_err(LearnerError::backend)?;
         Ok(Evaluation { loss: evaluation.loss, correct: evaluation.correct, count: evaluation.count })
     }
 
     fn export(&mut self) -> Result<State, LearnerError> {
-        let network = &self.network;
-        let weights = self.weights.read().map_err(LearnerError::backend)?;
-        let momentum = match self.optimizer.base.momentum_buffer() {
-            Some(momentum) => momentum.read().map_err(LearnerError::backend)?,
-            None => vec![0.0; weights.len()],
-        };
+        let (method, network, weights) = self.steps.parts_mut();
+        let weights = weights.read().map_err(LearnerError::backend)?;
+        let mut state = State { tensors: tensors(WEIGHTS, network.segments(), &weights).collect() };
+        let saved = method.save(&mut |piece, words| match words {
+            Words::Reals(values) => state.tensors.extend(tensors(&group(piece), network.segments(), values)),
+            Words::Counts(counts) => state.tensors.push(counters(piece, counts)),
+        });
+        saved.map_err(LearnerError::backend)?;
         let statistics = network.statistics().map_err(LearnerError::backend)?;
-        let weights = tensors(WEIGHTS, network.segments(), &weights);
-        let momentum = tensors(MOMENTUM, network.segments(), &momentum);
-        let statistics = tensors(STATISTICS, network.statistic_segments(), &statistics);
-        Ok(State { tensors: weights.chain(momentum).chain(statistics).collect() })
+        state.tensors.extend(tensors(STATISTICS, network.statistic_segments(), &statistics));
+        Ok(state)
     }
 
     fn import(&mut self, state: &State) -> Result<(), LearnerError> {
         state.check_against(&self.export()?)?;
-        let network = &mut self.network;
-        let weights = gather(state, WEIGHTS, network.segments());
-        self.weights.write(&weights).map_err(LearnerError::backend)?;
-        if let Some(momentum) = self.optimizer.base.momentum_buffer_mut() {
-            let values = gather(state, MOMENTUM, network.segments());
-            momentum.write(&values).map_err(LearnerError::backend)?;
-        }
+        let (method, network, weights) = self.steps.parts_mut();
+        let values = gather(state, WEIGHTS, network.segments());
+        weights.write(&values).map_err(LearnerError::backend)?;
+        let loaded = method.load(&mut |piece, words| match words {
+            WordsMut::Reals(values) => {
+                values.copy_from_slice(&gather(state, &group(piece), network.segments()));
+            }
+            WordsMut::Counts(counts) => copy_counters(state, piece, counts),
+        });
+        loaded.map_err(LearnerError::backend)?;
         let statistics = gather(state, STATISTICS, network.statistic_segments());
         network.set_statistics(&statistics).map_err(LearnerError::backend)
     }
 
     fn parameter_count(&self) -> usize {
-        self.weights.len()
+        self.steps.params().len()
     }
+}
+
+/// How the device changes the images of an epoch: as the host does, with the same random numbers.
+pub fn augmentation(augment: Augment, seed: u64, epoch: u64) -> Option<Augmentation> {
+    let key = [seed, Purpose::Augmentation as u64, epoch];
+    let cutout = augment == Augment::Cutout;
+    (augment != Augment::None).then_some(Augmentation { padding: PADDING, cutout, key })
 }
 
 /// The images in one piece, copied only if they are not.
@@ -213,10 +235,11 @@ fn values<'a>(images: &'a ArrayView4<'_, f32>) -> Cow<'a, [f32]> {
 }
 
 fn tensors<'a>(
-    group: &'a str,
+    group: &str,
     segments: &'a [Segment],
     values: &'a [f32],
 ) -> impl Iterator<Item = Tensor> + use<'a> {
+    let group = group.to_owned();
     segments.iter().map(move |segment| Tensor {
         name: format!("{group}{}", segment.name),
         shape: segment.shape.clone(),
@@ -228,28 +251,4 @@ fn tensors<'a>(
 fn gather(state: &State, group: &str, segments: &[Segment]) -> Vec<f32> {
     let tensors = segments.iter().filter_map(|segment| state.get(&format!("{group}{}", segment.name)));
     tensors.flat_map(|tensor| &tensor.values).copied().collect()
-}
-
-/// Marks on the device where each gradient begins and ends.
-struct Timed<'a> {
-    network: &'a mut CudaNetwork,
-    marks: &'a mut [[Event; 2]; 2],
-}
-
-impl GradientOracle<DeviceVec<f32>, Gradient> for Timed<'_> {
-    type Loss = DeviceLoss;
-    type Error = NetworkError;
-
-    fn gradient(
-        &mut self,
-        params: &DeviceVec<f32>,
-        grads: &mut Gradient,
-        pass: Pass,
-    ) -> Result<DeviceLoss, NetworkError> {
-        let [before, after] = &mut self.marks[usize::from(pass == Pass::Perturbed)];
-        before.record()?;
-        let loss = self.network.gradient(params, grads, pass)?;
-        after.record()?;
-        Ok(loss)
-    }
 }

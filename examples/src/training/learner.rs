@@ -1,14 +1,15 @@
 //! What the training loop asks of a backend.
 
-use std::{error::Error, time::Duration};
+use std::{error::Error, ops::Range, time::Duration};
 
 use ndarray::ArrayView4;
-use sam_core::{Outcome, Pass};
+use sam_core::{Outcome, Pass, model::ImageShape};
 
 use super::{
     nonfinite::Origin,
     state::{State, StateMismatch},
 };
+use crate::data::{Augment, Pixels, Standardizer};
 
 /// A network with an optimizer, wherever its parameters live. One implementation for each backend.
 pub trait Learner {
@@ -18,6 +19,25 @@ pub trait Learner {
     /// [`LearnerError`], when the batch does not fit or the backend fails; all state is then as before. So it is after
     /// [`Outcome::NonFinite`], which a loss that is not finite leads to as well.
     fn step(&mut self, batch: Batch<'_>, rate: f32) -> Result<StepReport, LearnerError>;
+
+    /// Takes the training images to where it computes, if it can and there is room: steps are then [`Learner::step_on`]
+    /// chosen ones, and nobody brings them any more. `false` if it has not.
+    ///
+    /// # Errors
+    /// [`LearnerError`], when the backend fails.
+    fn take_images(&mut self, images: &TrainingImages<'_>) -> Result<bool, LearnerError> {
+        let _ = images;
+        Ok(false)
+    }
+
+    /// As [`Learner::step`] on the batch that the images of [`Learner::take_images`] would be brought in.
+    ///
+    /// # Errors
+    /// As [`Learner::step`], and when it has taken none.
+    fn step_on(&mut self, chosen: Chosen<'_>, rate: f32) -> Result<StepReport, LearnerError> {
+        let _ = (chosen, rate);
+        Err(LearnerError::backend(NoImages))
+    }
 
     /// Mean loss and hits on any number of images, in evaluation mode.
     ///
@@ -56,6 +76,39 @@ pub struct Batch<'a> {
     /// A class for each image.
     pub labels: &'a [u16],
 }
+
+/// All training images, and what becomes of those in a batch.
+#[derive(Debug, Clone, Copy)]
+pub struct TrainingImages<'a> {
+    /// Image by image, row by row, pixel by pixel, channel by channel (NHWC).
+    pub pixels: &'a Pixels,
+    /// A class for each image.
+    pub labels: &'a [u16],
+    /// The size of every image.
+    pub shape: ImageShape,
+    /// What bytes become.
+    pub standardizer: &'a Standardizer,
+    /// How images are changed each time they are seen.
+    pub augment: Augment,
+    /// The run's: with the epoch and an image's number it says how.
+    pub seed: u64,
+}
+
+/// Some of the training images.
+#[derive(Debug, Clone)]
+pub struct Chosen<'a> {
+    /// The epoch.
+    pub epoch: u64,
+    /// The order of the images in that epoch, the same for all its steps.
+    pub order: &'a [usize],
+    /// Where in it the batch lies.
+    pub range: Range<usize>,
+}
+
+/// A step on images that the learner does not have.
+#[derive(Debug, thiserror::Error)]
+#[error("expected the training images to be taken before a step on some of them, found none")]
+pub(super) struct NoImages;
 
 /// What a step did.
 #[derive(Debug, Clone, Copy)]

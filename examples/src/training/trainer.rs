@@ -9,7 +9,7 @@ use sam_core::{Outcome, schedule::Schedule};
 
 use super::{
     checkpoint::{Checkpoint, CheckpointError, RunPosition},
-    learner::{Batch, Evaluation, Learner, LearnerError},
+    learner::{Batch, Chosen, Evaluation, Learner, LearnerError, TrainingImages},
     metrics::EpochMetrics,
     nonfinite::{NonFinite, Origin},
     settings::Settings,
@@ -31,6 +31,8 @@ pub struct Trainer<'a, L> {
     settings: &'a Settings,
     dataset: &'a Dataset,
     learner: L,
+    /// Whether the learner has the training images.
+    taken: bool,
     batches: BatchMaker<'a>,
     labels: NoisyLabels,
     rates: Schedule<f32>,
@@ -109,12 +111,13 @@ impl<'a, L: Learner> Trainer<'a, L> {
     /// A run at its start. `fingerprint` is the data set's.
     ///
     /// # Errors
-    /// [`TrainingError::Batch`], when there is not one whole batch; [`TrainingError::Data`].
+    /// [`TrainingError::Batch`], when there is not one whole batch; [`TrainingError::Data`]; [`TrainingError::Learner`],
+    /// when the backend fails.
     pub fn new(
         settings: &'a Settings,
         dataset: &'a Dataset,
         fingerprint: &str,
-        learner: L,
+        mut learner: L,
     ) -> Result<Self, TrainingError> {
         check_batch(settings, dataset)?;
         let (batch, images) = (settings.batch, dataset.train.len());
@@ -131,12 +134,23 @@ impl<'a, L: Learner> Trainer<'a, L> {
             rollbacks: 0,
         };
         let noise = settings.data.label_noise;
+        let batches = BatchMaker::new(dataset, batch.max(EVALUATED_AT_ONCE))?;
+        let labels = replace_at_random(&dataset.train.labels, dataset.classes, noise, settings.seed);
+        let taken = learner.take_images(&TrainingImages {
+            pixels: &dataset.train.pixels,
+            labels: &labels.labels,
+            shape: dataset.shape,
+            standardizer: batches.standardizer(),
+            augment: settings.data.augment,
+            seed: settings.seed,
+        })?;
         Ok(Self {
             settings,
             dataset,
             learner,
-            batches: BatchMaker::new(dataset, batch.max(EVALUATED_AT_ONCE))?,
-            labels: replace_at_random(&dataset.train.labels, dataset.classes, noise, settings.seed),
+            taken,
+            batches,
+            labels,
             rates: settings.schedule.rates(settings.sgd.lr, steps_per_epoch, settings.epochs),
             steps_per_epoch,
             order: epoch_order(settings.seed, 0, images),
@@ -193,13 +207,18 @@ impl<'a, L: Learner> Trainer<'a, L> {
         let (epoch, step) = (self.epoch(), self.position.step);
         let rate = self.rate(self.steps_done());
         let started = Instant::now();
-        let chosen = &self.order[step * self.settings.batch..][..self.settings.batch];
-        self.batch_labels.clear();
-        self.batch_labels.extend(chosen.iter().map(|&index| self.labels.labels[index]));
-        let images =
-            self.batches.train(chosen, self.settings.data.augment, self.settings.seed, epoch as u64)?;
-        let batch_ready = Instant::now();
-        let report = self.learner.step(Batch { images, labels: &self.batch_labels }, rate)?;
+        let range = step * self.settings.batch..(step + 1) * self.settings.batch;
+        let (batch_ready, report) = if self.taken {
+            let chosen = Chosen { epoch: epoch as u64, order: &self.order, range };
+            (started, self.learner.step_on(chosen, rate)?)
+        } else {
+            let chosen = &self.order[range];
+            self.batch_labels.clear();
+            self.batch_labels.extend(chosen.iter().map(|&index| self.labels.labels[index]));
+            let augment = self.settings.data.augment;
+            let images = self.batches.train(chosen, augment, self.settings.seed, epoch as u64)?;
+            (Instant::now(), self.learner.step(Batch { images, labels: &self.batch_labels }, rate)?)
+        };
         let time = StepTime { step: batch_ready.elapsed(), in_gradients: report.in_gradients };
         if let Outcome::NonFinite(pass) = report.outcome {
             return Err(TrainingError::NonFinite(Box::new(NonFinite {
