@@ -3,6 +3,7 @@
 mod arithmetic;
 mod collective;
 mod control;
+mod matrix;
 mod memory;
 mod operand;
 mod scope;

@@ -5,6 +5,7 @@ mod barrier;
 mod carry;
 mod collective;
 mod execute;
+mod matrix;
 mod warp;
 
 use crate::fault::{Fault, FaultKind};

@@ -1,9 +1,11 @@
 //! Kernels in the form that is executed: operands are numbers of columns, labels are positions.
 
 mod collective;
+mod matrix;
 mod transfer;
 
 pub use collective::{Barrier, Reduction, Shuffle, ShuffleMode, Vote};
+pub use matrix::{Element, Multiply};
 pub use transfer::{Atomic, Transfer};
 
 use crate::alu::{Binary, Compare, Conversion, Ternary, Unary};
@@ -212,6 +214,7 @@ pub enum Op {
         members: Register,
     },
     Shuffle(Box<Shuffle>),
+    Multiply(Box<Multiply>),
     Vote {
         vote: Vote,
         d: Register,

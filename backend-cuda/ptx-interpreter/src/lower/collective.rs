@@ -20,6 +20,7 @@ impl Lowering<'_> {
             "vote" => self.vote(r)?,
             "match" => self.matching(r)?,
             "redux" => self.redux(r)?,
+            "mma" => self.multiply(r)?,
             "activemask" => {
                 r.take_type()?;
                 let [d] = r.exactly()?;

@@ -4,7 +4,7 @@ use super::warp::{State, Warp};
 use super::{Block, Outcome, stop};
 use crate::column::{Column, Lanes, WARP, lanes};
 use crate::fault::FaultKind;
-use crate::program::{Op, Shuffle, ShuffleMode, Vote};
+use crate::program::{Multiply, Op, Shuffle, ShuffleMode, Vote};
 
 impl Block<'_> {
     /// Executes an instruction of many threads, or says what the fragment has to wait for.
@@ -14,6 +14,7 @@ impl Block<'_> {
             Op::WarpBarrier { members } | Op::Vote { members, .. } | Op::Match { members, .. } => *members,
             Op::Reduce { members, .. } => *members,
             Op::Shuffle(shuffle) => shuffle.members,
+            Op::Multiply(multiply) => return multiply_together(warp, multiply, active),
             _ => return Ok(None),
         };
         let column = warp.column(register);
@@ -71,6 +72,20 @@ impl Block<'_> {
         }
         Ok(None)
     }
+}
+
+/// A product of matrices, which takes all 32 lanes.
+fn multiply_together(warp: &mut Warp, multiply: &Multiply, active: Lanes) -> Outcome<Option<State>> {
+    if warp.expected(Lanes::MAX) & !active != 0 {
+        return Ok(Some(State::Together(Lanes::MAX)));
+    }
+    if active != Lanes::MAX {
+        let lane = (!active).trailing_zeros() as usize;
+        let what = format!("has exited or does not exist, but a product of matrices takes all {WARP} lanes");
+        return stop(FaultKind::Undefined, lane, what);
+    }
+    warp.multiply(multiply);
+    Ok(None)
 }
 
 fn everywhere(holds: bool) -> Lanes {

@@ -142,6 +142,7 @@ impl Block<'_> {
                 op @ (Op::Barrier(_)
                 | Op::WarpBarrier { .. }
                 | Op::Shuffle(_)
+                | Op::Multiply(_)
                 | Op::Vote { .. }
                 | Op::Match { .. }
                 | Op::Reduce { .. }) => {

@@ -12,6 +12,7 @@ mod float;
 mod half;
 mod integer;
 mod kernels;
+mod matrix;
 mod memory;
 mod robustness;
 mod rounding;
