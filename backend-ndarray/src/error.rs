@@ -140,3 +140,8 @@ impl fmt::Display for BatchError {
 }
 
 impl std::error::Error for BatchError {}
+
+/// Makes sure that a flat arena is as long as the network wants it.
+pub fn check_length(what: &'static str, expected: usize, found: usize) -> Result<(), BatchError> {
+    if expected == found { Ok(()) } else { Err(BatchError::Length { what, expected, found }) }
+}

@@ -1,6 +1,8 @@
 #![doc = include_str!("../README.md")]
 
 mod arena;
+#[cfg(feature = "dual")]
+mod dual;
 mod error;
 mod kernel;
 mod layer;
@@ -13,9 +15,13 @@ mod space;
 mod team;
 
 pub use arena::Segment;
+#[cfg(feature = "dual")]
+pub use dual::ForwardOverReverse;
 pub use error::{BatchError, NetworkError};
 pub use loss::Evaluation;
 pub use network::{Network, Size};
+#[cfg(feature = "dual")]
+pub use num_dual::Dual64;
 pub use plan::Description;
-pub use scalar::Scalar;
+pub use scalar::{Scalar, Wide};
 pub use space::{ArrayError, ArraySpace, OnArrays};

@@ -1,4 +1,4 @@
-use crate::Scalar;
+use crate::{Scalar, Wide};
 
 /// What a forward pass over a batch came to.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -14,8 +14,8 @@ pub struct Evaluation {
 /// Softmax cross-entropy against labels smoothed by `smoothing` (Szegedy et al. 2016): the target is
 /// `1 - smoothing` on the label plus `smoothing / classes` on every class.
 ///
-/// `d_logits`, if given, is overwritten with the gradient of the mean loss. Sums run in f64 and in the order of
-/// the samples.
+/// `d_logits`, if given, is overwritten with the gradient of the mean loss. Sums run in [`Scalar::Wide`] and in the
+/// order of the samples.
 pub fn cross_entropy<T: Scalar>(
     logits: &[T],
     labels: &[u16],
@@ -27,17 +27,17 @@ pub fn cross_entropy<T: Scalar>(
     let mut result = Evaluation { count: labels.len(), ..Evaluation::default() };
     for (i, (logits, &label)) in logits.chunks_exact(classes).zip(labels).enumerate() {
         let label = usize::from(label);
-        let largest = logits.iter().fold(f64::NEG_INFINITY, |m, x| x.wide().max(m));
-        let sum: f64 = logits.iter().map(|x| (x.wide() - largest).exp()).sum();
-        let log_sum = largest + sum.ln();
-        let mean_logit = logits.iter().map(|x| x.wide()).sum::<f64>() / classes as f64;
-        result.loss += log_sum - (1.0 - smoothing) * logits[label].wide() - smoothing * mean_logit;
+        let largest = logits.iter().fold(f64::NEG_INFINITY, |m, x| x.value().max(m));
+        let sum: T::Wide = logits.iter().map(|x| (x.wide() - largest).exp()).sum();
+        let log_sum = sum.ln() + largest;
+        let mean_logit = logits.iter().map(|x| x.value()).sum::<f64>() / classes as f64;
+        result.loss += log_sum.value() - (1.0 - smoothing) * logits[label].value() - smoothing * mean_logit;
         let best = logits.iter().enumerate().fold(0, |best, (c, x)| if *x > logits[best] { c } else { best });
         result.correct += usize::from(best == label);
         if let Some(d_logits) = d_logits.as_deref_mut() {
             for (c, (d, x)) in d_logits[i * classes..].iter_mut().zip(logits).enumerate() {
                 let target = smoothing / classes as f64 + if c == label { 1.0 - smoothing } else { 0.0 };
-                *d = T::of(((x.wide() - log_sum).exp() - target) * share);
+                *d = T::narrow(((x.wide() - log_sum).exp() - target) * share);
             }
         }
     }

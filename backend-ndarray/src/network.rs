@@ -4,7 +4,7 @@ mod run;
 use crate::{
     Scalar,
     arena::{self, Segment},
-    error::{BatchError, NetworkError},
+    error::{BatchError, NetworkError, check_length},
     loss::Evaluation,
     plan::{Description, Place, Plan},
     team::Team,
@@ -209,7 +209,7 @@ impl<T: Scalar> Network<T> {
 
     /// Share of each target spread over all classes, in [0, 1); 0 at first. For training only.
     pub fn set_label_smoothing(&mut self, smoothing: T) {
-        self.smoothing = smoothing.wide();
+        self.smoothing = smoothing.value();
     }
 
     /// Bytes of activations and their gradients: most of what the network holds.
@@ -270,7 +270,7 @@ impl<T: Scalar> Network<T> {
         let samples = self.labels.len();
         let nonfinite = |task: &Task<T>| {
             let Place { slot, layout } = task.output;
-            self.values[slot][..samples * layout.sample_len()].iter().any(|value| !value.is_finite())
+            self.values[slot][..samples * layout.sample_len()].iter().any(|value| !value.value().is_finite())
         };
         let position = self.tasks.iter().position(nonfinite)?;
         Some(&self.names[position])
@@ -341,8 +341,4 @@ impl<T: Scalar> GradientOracle<[T]> for Network<T> {
         }
         Ok(self.forward_backward(params, grads, pass).loss)
     }
-}
-
-fn check_length(what: &'static str, expected: usize, found: usize) -> Result<(), BatchError> {
-    if expected == found { Ok(()) } else { Err(BatchError::Length { what, expected, found }) }
 }

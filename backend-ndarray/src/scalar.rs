@@ -1,50 +1,88 @@
+//! What a network's numbers must be able to do.
+
 use crate::kernel::MicroKernels;
 use core::{
     fmt::{Debug, Display},
     iter::Sum,
-    ops::{AddAssign, MulAssign, SubAssign},
+    ops::{AddAssign, MulAssign, Neg, SubAssign},
 };
-use num_traits::{Float, FromPrimitive};
+use num_traits::{NumOps, Zero};
 
-mod sealed {
+pub(crate) mod sealed {
     pub trait Sealed {}
     impl Sealed for f32 {}
     impl Sealed for f64 {}
 }
 
-/// Number type of a network: `f32` to train, `f64` as the exact reference.
+/// Number type of a network: `f32` to train, `f64` as the exact reference, and with the feature `dual` dual numbers, whose
+/// derivative goes through both passes.
+///
+/// Comparisons are by value: a number's derivative decides nothing.
 pub trait Scalar:
     sealed::Sealed
-    + Float
-    + FromPrimitive
+    + Copy
+    + PartialOrd
+    + Zero
+    + NumOps
     + AddAssign
     + SubAssign
     + MulAssign
-    + Sum
-    + Default
     + Debug
     + Display
     + Send
     + Sync
     + 'static
 {
-    /// Exactly for f64, rounded to nearest for f32.
+    /// What long sums and functions other than arithmetic are computed in.
+    type Wide: Wide;
+
+    /// A constant: exactly, but rounded to nearest for f32.
     fn of(value: f64) -> Self;
+    /// The value, exactly.
+    fn value(self) -> f64;
     /// Exactly.
-    fn wide(self) -> f64;
+    fn wide(self) -> Self::Wide;
+    /// Exactly, but rounded to nearest for f32.
+    fn narrow(wide: Self::Wide) -> Self;
     /// The fastest micro-kernels that this machine runs.
     #[doc(hidden)]
     fn kernels() -> MicroKernels<Self>;
 }
 
+/// The numbers that others are widened to: of double precision, with the functions that networks are made of.
+pub trait Wide: Scalar<Wide = Self> + NumOps<f64> + Neg<Output = Self> + Sum {
+    /// e to its power.
+    #[must_use]
+    fn exp(self) -> Self;
+    /// Natural logarithm.
+    #[must_use]
+    fn ln(self) -> Self;
+    /// Square root.
+    #[must_use]
+    fn sqrt(self) -> Self;
+    /// One over it.
+    #[must_use]
+    fn recip(self) -> Self;
+}
+
 impl Scalar for f32 {
+    type Wide = f64;
+
     #[inline]
     fn of(value: f64) -> Self {
         value as Self
     }
     #[inline]
+    fn value(self) -> f64 {
+        f64::from(self)
+    }
+    #[inline]
     fn wide(self) -> f64 {
         f64::from(self)
+    }
+    #[inline]
+    fn narrow(wide: f64) -> Self {
+        wide as Self
     }
     fn kernels() -> MicroKernels<Self> {
         MicroKernels::detect_f32()
@@ -52,15 +90,44 @@ impl Scalar for f32 {
 }
 
 impl Scalar for f64 {
+    type Wide = Self;
+
     #[inline]
     fn of(value: f64) -> Self {
         value
     }
     #[inline]
+    fn value(self) -> f64 {
+        self
+    }
+    #[inline]
     fn wide(self) -> f64 {
         self
     }
+    #[inline]
+    fn narrow(wide: f64) -> Self {
+        wide
+    }
     fn kernels() -> MicroKernels<Self> {
         MicroKernels::portable()
+    }
+}
+
+impl Wide for f64 {
+    #[inline]
+    fn exp(self) -> Self {
+        Self::exp(self)
+    }
+    #[inline]
+    fn ln(self) -> Self {
+        Self::ln(self)
+    }
+    #[inline]
+    fn sqrt(self) -> Self {
+        Self::sqrt(self)
+    }
+    #[inline]
+    fn recip(self) -> Self {
+        Self::recip(self)
     }
 }

@@ -32,7 +32,7 @@ struct Check {
 impl Check {
     fn equal<T: Scalar>(&mut self, quantity: impl Display, values: &[T]) {
         let quantity = quantity.to_string();
-        let values = || values.iter().map(|&value| value.wide());
+        let values = || values.iter().map(|&value| value.value());
         let [norm, product] = self.golden[quantity.as_str()];
         // What the inner product may lose: an error of the tolerance in every direction.
         let weights = (0..values().count()).map(|i| sequence(17 + i));

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use nalgebra::{DMatrix, SymmetricEigen};
+use sam_backend_ndarray::{Dual64, Scalar};
 use sam_core::{GradientOracle, Pass};
 use sam_examples::{
     analysis::{
@@ -37,14 +38,14 @@ fn settings(model: &str) -> Settings {
 }
 
 /// A model of 40 images, and weights away from where the logits are all zero.
-fn model(architecture: &str) -> (Model<f64>, Vec<f64>, Dataset) {
+fn model<T: Scalar>(architecture: &str) -> (Model<T>, Vec<T>, Dataset) {
     let settings = settings(architecture);
     let dataset = settings.data.name.load(None, settings.data.limit).unwrap();
     let learner = &mut CpuLearner::new(&settings, dataset.shape, dataset.classes, 1).unwrap();
     let mut model =
-        Model::<f64>::new(&settings, &dataset, &dataset.train, dataset.train.labels.clone()).unwrap();
-    let mut weights: Vec<f64> = model.weights(&learner.export().unwrap()).unwrap();
-    weights.iter_mut().enumerate().for_each(|(i, w)| *w += 0.05 * (i as f64 * 1.7).sin());
+        Model::<T>::new(&settings, &dataset, &dataset.train, dataset.train.labels.clone()).unwrap();
+    let mut weights: Vec<T> = model.weights(&learner.export().unwrap()).unwrap();
+    weights.iter_mut().enumerate().for_each(|(i, w)| *w += T::of(0.05 * (i as f64 * 1.7).sin()));
     (model, weights, dataset)
 }
 
@@ -58,59 +59,70 @@ fn moved(weights: &[f64], along: &[f64], distance: f64) -> Vec<f64> {
     weights.iter().zip(along).map(|(w, v)| w + distance * v).collect()
 }
 
-/// Fourth-order differences (Richardson) with another distance than the code under test.
-fn dense_hessian(model: &mut Model<f64>, weights: &[f64]) -> DMatrix<f64> {
-    let count = weights.len();
+/// Column by column, what `product` makes of the unit vectors.
+fn dense_hessian(count: usize, mut product: impl FnMut(&[f64], &mut [f64])) -> DMatrix<f64> {
     let mut hessian = DMatrix::zeros(count, count);
-    for column in 0..count {
-        let mut unit = vec![0.0; count];
-        unit[column] = 1.0;
-        let mut difference = |distance: f64| {
-            let above = gradient(model, &moved(weights, &unit, distance)).1;
-            let below = gradient(model, &moved(weights, &unit, -distance)).1;
-            above.iter().zip(below).map(|(a, b)| (a - b) / (2.0 * distance)).collect::<Vec<f64>>()
-        };
-        let (near, far) = (difference(1e-5), difference(2e-5));
-        for row in 0..count {
-            hessian[(row, column)] = (4.0 * near[row] - far[row]) / 3.0;
-        }
+    let mut unit = vec![0.0; count];
+    for (i, mut column) in hessian.column_iter_mut().enumerate() {
+        unit[i] = 1.0;
+        product(&unit, column.as_mut_slice());
+        unit[i] = 0.0;
     }
     hessian
 }
 
+/// Fourth-order differences of the gradient (Richardson): no dual number takes part.
+fn hessian_by_differences(model: &mut Model<f64>, weights: &[f64]) -> DMatrix<f64> {
+    dense_hessian(weights.len(), |unit, column| {
+        let mut difference = |distance: f64| {
+            let above = gradient(model, &moved(weights, unit, distance)).1;
+            let below = gradient(model, &moved(weights, unit, -distance)).1;
+            above.iter().zip(below).map(|(a, b)| (a - b) / (2.0 * distance)).collect::<Vec<f64>>()
+        };
+        let (near, far) = (difference(1e-5), difference(2e-5));
+        column
+            .iter_mut()
+            .zip(near.iter().zip(far))
+            .for_each(|(to, (near, far))| *to = (4.0 * near - far) / 3.0);
+    })
+}
+
 #[test]
 fn lanczos_finds_the_eigenvalues_of_the_dense_hessian() {
-    let (mut model, weights, _) = model("mlp-3");
-    let dense = dense_hessian(&mut model, &weights);
+    let (mut plain, weights, _) = model::<f64>("mlp-3");
+    let differences = hessian_by_differences(&mut plain, &weights);
+    let (mut model, weights, _) = model::<Dual64>("mlp-3");
+    let mut hessian = Hessian::new(&mut model, &weights);
+    let dense = dense_hessian(weights.len(), |x, out| hessian.product(x, out).unwrap());
     let scale = dense.abs().max();
-    assert!((&dense - dense.transpose()).abs().max() < 1e-7 * scale, "a Hessian is symmetric");
-    let mut expected: Vec<f64> =
-        SymmetricEigen::new((&dense + dense.transpose()) / 2.0).eigenvalues.iter().copied().collect();
+    assert!((&dense - &differences).abs().max() < 1e-7 * scale, "the Hessian is that of the loss");
+    assert!((&dense - dense.transpose()).abs().max() < 1e-14 * scale, "a Hessian is symmetric");
+    let mut expected: Vec<f64> = SymmetricEigen::new(dense).eigenvalues.iter().copied().collect();
     expected.sort_by(|a, b| b.total_cmp(a));
-    let mut hessian = Hessian::new(&mut model, weights.clone());
     let start = (0..weights.len()).map(|i| 1.0 + (i as f64 * 0.9).sin()).collect();
     let ritz = lanczos(|x, out| hessian.product(x, out), start, 100).unwrap();
     for rank in 1..=5 {
         let (found, expected) = (ritz.eigenvalue(rank), expected[rank - 1]);
-        assert!((found - expected).abs() < 1e-6 * scale, "{rank}: {found} {expected}");
+        assert!((found - expected).abs() < 1e-9 * scale, "{rank}: {found} {expected}");
     }
     let (found, expected) = (ritz.values.last().unwrap().0, expected[expected.len() - 1]);
-    assert!((found - expected).abs() < 1e-6 * scale, "the least: {found} {expected}");
+    assert!((found - expected).abs() < 1e-9 * scale, "the least: {found} {expected}");
 }
 
 /// The curvature along a line is the second difference of the loss: no gradient takes part.
 #[test]
 fn a_hessian_product_agrees_with_the_loss_alone() {
     for architecture in ["mlp-5-4", "lenet"] {
-        let (mut model, weights, _) = model(architecture);
+        let (mut plain, weights, _) = model::<f64>(architecture);
         let direction: Vec<f64> = (0..weights.len()).map(|i| (i as f64 * 2.3).cos()).collect();
         let length = direction.iter().map(|x| x * x).sum::<f64>().sqrt();
         let direction: Vec<f64> = direction.iter().map(|x| x / length).collect();
-        let mut loss = |distance| gradient(&mut model, &moved(&weights, &direction, distance)).0;
+        let mut loss = |distance| gradient(&mut plain, &moved(&weights, &direction, distance)).0;
         let step = 2e-5;
         let expected = (loss(step) - 2.0 * loss(0.0) + loss(-step)) / (step * step);
+        let (mut model, weights, _) = model::<Dual64>(architecture);
         let mut product = vec![0.0; weights.len()];
-        Hessian::new(&mut model, weights.clone()).product(&direction, &mut product).unwrap();
+        Hessian::new(&mut model, &weights).product(&direction, &mut product).unwrap();
         let found: f64 = product.iter().zip(&direction).map(|(p, d)| p * d).sum();
         assert!(
             (found - expected).abs() < 1e-3 * (1.0 + expected.abs()),
@@ -123,7 +135,7 @@ fn a_hessian_product_agrees_with_the_loss_alone() {
 #[test]
 fn losses_and_predictions_are_those_of_the_learner() {
     let settings = settings("mlp-8");
-    let (mut model, _, dataset) = model("mlp-8");
+    let (mut model, _, dataset) = model::<f64>("mlp-8");
     let mut learner = CpuLearner::new(&settings, dataset.shape, dataset.classes, 1).unwrap();
     let mut batches = sam_examples::data::BatchMaker::new(&dataset, 40).unwrap();
     let mut evaluated = None;

@@ -56,8 +56,8 @@ fn check<T: Scalar>(kernels: &MicroKernels<T>, case: &Case, tolerance: f64) {
     let narrow = |values: &[f64]| values.iter().map(|&v| T::of(v)).collect::<Vec<T>>();
     let (a, b) = (narrow(&case.a), narrow(&case.b));
     let exact = Case {
-        a: a.iter().map(|v| v.wide()).collect(),
-        b: b.iter().map(|v| v.wide()).collect(),
+        a: a.iter().map(|v| v.value()).collect(),
+        b: b.iter().map(|v| v.value()).collect(),
         ..case.clone()
     };
     let (column, stride) = (3, COLUMNS + 5);
@@ -76,7 +76,7 @@ fn check<T: Scalar>(kernels: &MicroKernels<T>, case: &Case, tolerance: f64) {
         product(kernels, &a, &case.rows, &b, runs, target);
         for (row, &at) in out_rows.iter().enumerate() {
             for j in 0..stride {
-                let found = out[at as usize + j].wide();
+                let found = out[at as usize + j].value();
                 let expected = match j.checked_sub(column).filter(|&j| j < case.columns) {
                     None => UNTOUCHED,
                     Some(j) => {
@@ -84,7 +84,7 @@ fn check<T: Scalar>(kernels: &MicroKernels<T>, case: &Case, tolerance: f64) {
                             + match start {
                                 Start::Zero => 0.0,
                                 Start::Existing => UNTOUCHED,
-                                Start::Bias(bias) => bias[column + j].wide(),
+                                Start::Bias(bias) => bias[column + j].value(),
                             }
                     }
                 };

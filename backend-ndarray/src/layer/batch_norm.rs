@@ -5,10 +5,11 @@ mod sweep;
 
 use super::{Backward, Forward, InputGradient, Layer, Mode};
 use crate::{
-    Scalar,
+    Scalar, Wide,
     layout::Layout,
     team::{Share, Team},
 };
+use num_traits::Zero;
 use sweep::Normal;
 
 /// Added to the variance.
@@ -17,7 +18,7 @@ const EPSILON: f64 = 1e-5;
 const MOMENTUM: f64 = 0.1;
 
 /// Normalises each channel. Statistics are `[mean.., variance..]`, the variance unbiased.
-pub struct BatchNorm<T> {
+pub struct BatchNorm<T: Scalar> {
     input: Layout,
     d_input: Layout,
     output: Layout,
@@ -25,10 +26,10 @@ pub struct BatchNorm<T> {
     relu: bool,
     /// Two rows of sums for each sample, each folded to a number a channel at its front.
     partials: Vec<T>,
-    mean: Vec<f64>,
-    variance: Vec<f64>,
+    mean: Vec<T::Wide>,
+    variance: Vec<T::Wide>,
     /// Sums of the backward pass, two a channel.
-    sums: Vec<f64>,
+    sums: Vec<T::Wide>,
     /// Per-channel numbers repeated over a row: mean, factor, offset, shift, slope.
     rows: [Vec<T>; 5],
 }
@@ -44,9 +45,9 @@ impl<T: Scalar> BatchNorm<T> {
             d_output,
             relu,
             partials: vec![T::zero(); batch * 2 * row],
-            mean: vec![0.0; channels],
-            variance: vec![0.0; channels],
-            sums: vec![0.0; 2 * channels],
+            mean: vec![T::Wide::zero(); channels],
+            variance: vec![T::Wide::zero(); channels],
+            sums: vec![T::Wide::zero(); 2 * channels],
             rows: [(); 5].map(|()| vec![T::zero(); row]),
         }
     }
@@ -55,8 +56,8 @@ impl<T: Scalar> BatchNorm<T> {
         self.input.shape.channels
     }
 
-    fn inverse_deviation(&self, channel: usize) -> f64 {
-        1.0 / (self.variance[channel] + EPSILON).sqrt()
+    fn inverse_deviation(&self, channel: usize) -> T::Wide {
+        (self.variance[channel] + EPSILON).sqrt().recip()
     }
 
     /// Mean and biased variance of the batch: each sample's in two sweeps, then merged (Chan et al. 1983), so that
@@ -70,8 +71,8 @@ impl<T: Scalar> BatchNorm<T> {
             .zip(input.chunks_exact(layout.sample_len()))
             .take(samples)
             .share(team, |(partial, sample)| sweep::measure(sample, layout, partial, share));
-        self.mean.fill(0.0);
-        self.variance.fill(0.0);
+        self.mean.fill(T::Wide::zero());
+        self.variance.fill(T::Wide::zero());
         for (before, partial) in self.partials.chunks_exact(2 * row).take(samples).enumerate() {
             let (means, spreads) = partial.split_at(row);
             let share = 1.0 / (before + 1) as f64;
@@ -83,13 +84,13 @@ impl<T: Scalar> BatchNorm<T> {
             }
         }
         let count = (samples * pixels) as f64;
-        self.variance.iter_mut().for_each(|spread| *spread /= count);
+        self.variance.iter_mut().for_each(|spread| *spread = *spread / count);
     }
 
-    fn repeat(&mut self, row: usize, value: impl Fn(&Self, usize) -> f64) {
+    fn repeat(&mut self, row: usize, value: impl Fn(&Self, usize) -> T::Wide) {
         let channels = self.channels();
         for c in 0..channels {
-            let value = T::of(value(self, c));
+            let value = T::narrow(value(self, c));
             self.rows[row].iter_mut().skip(c).step_by(channels).for_each(|to| *to = value);
         }
     }
@@ -119,7 +120,7 @@ impl<T: Scalar> BatchNorm<T> {
             .share(team, |((partial, x), g)| {
                 sweep::sum_products((x, x_layout), (g, g_layout), normal, partial);
             });
-        self.sums.fill(0.0);
+        self.sums.fill(T::Wide::zero());
         let (sums, products) = self.sums.split_at_mut(channels);
         for partial in partials.chunks_exact(2 * row).take(samples) {
             for (sums, part) in [&mut *sums, &mut *products].into_iter().zip(partial.chunks_exact(row)) {
@@ -144,9 +145,11 @@ impl<T: Scalar> Layer<T> for BatchNorm<T> {
             let count = (pass.samples * self.input.shape.pixels()) as f64;
             let unbiased = count / (count - 1.0).max(1.0);
             for c in 0..channels {
-                let follow = |old: &mut T, new: f64| *old = T::of(old.wide() + MOMENTUM * (new - old.wide()));
-                follow(&mut running_mean[c], self.mean[c]);
-                follow(&mut running_variance[c], self.variance[c] * unbiased);
+                // A record of what was seen, not a function of the parameters: values alone.
+                let follow =
+                    |old: &mut T, new: f64| *old = T::of(old.value() + MOMENTUM * (new - old.value()));
+                follow(&mut running_mean[c], self.mean[c].value());
+                follow(&mut running_variance[c], self.variance[c].value() * unbiased);
             }
         }
         self.prepare(pass.params);
@@ -164,14 +167,17 @@ impl<T: Scalar> Layer<T> for BatchNorm<T> {
         let channels = self.channels();
         self.sum_products(pass.team, pass.samples, pass.input, pass.d_output);
         for c in 0..channels {
-            pass.grads[c] = T::of(self.sums[channels + c] * self.inverse_deviation(c));
-            pass.grads[channels + c] = T::of(self.sums[c]);
+            pass.grads[c] = T::narrow(self.sums[channels + c] * self.inverse_deviation(c));
+            pass.grads[channels + c] = T::narrow(self.sums[c]);
         }
 
         let Some(InputGradient { values, accumulate }) = pass.d_input else { return };
         let count = (pass.samples * self.input.shape.pixels()) as f64;
         self.repeat(3, |own, c| own.sums[c] / count);
-        self.repeat(4, |own, c| own.sums[channels + c] / count * own.inverse_deviation(c).powi(2));
+        self.repeat(4, |own, c| {
+            let inverse = own.inverse_deviation(c);
+            own.sums[channels + c] / count * (inverse * inverse)
+        });
         let (input, d_input, d_output) = (self.input, self.d_input, self.d_output);
         let (normal, corrections) = (self.normal(), (&self.rows[3][..], &self.rows[4][..]));
         values

@@ -1,36 +1,32 @@
 //! Eigenvalues of a symmetric operator that is known by its products with vectors only (Lanczos 1950).
 
 use nalgebra::{DMatrix, SymmetricEigen};
-use sam_core::{BufferedError, HessianVector};
+use sam_backend_ndarray::{Dual64, ForwardOverReverse};
+use sam_core::HessianVector;
 
 use super::model::Model;
-use crate::training::{difference::Differences, learner::LearnerError};
+use crate::training::learner::LearnerError;
 
 /// The Hessian of a model's mean loss at fixed weights.
 ///
-/// Products are central differences of the exact gradient in double precision: see
-/// [`Differences`] for how exact they are.
+/// Products are derivatives of the gradient, exact up to rounding; a unit that switches nearby has no part in them.
 pub struct Hessian<'a> {
-    differences: Differences<&'a mut Model<f64>>,
+    oracle: ForwardOverReverse<&'a mut Model<Dual64>>,
     weights: Vec<f64>,
 }
 
 impl<'a> Hessian<'a> {
     /// The Hessian at `weights` of the loss on the images that `model` has chosen.
-    pub fn new(model: &'a mut Model<f64>, weights: Vec<f64>) -> Self {
-        Self { differences: Differences::new(model, weights.len()), weights }
+    pub fn new(model: &'a mut Model<Dual64>, weights: &[Dual64]) -> Self {
+        Self { oracle: ForwardOverReverse::new(model), weights: weights.iter().map(|w| w.re).collect() }
     }
 
-    /// Overwrites `out` with the product with `vector`. Cost: four gradients as a rule.
+    /// Overwrites `out` with the product with `vector`. Cost: a gradient in dual numbers.
     ///
     /// # Errors
     /// [`LearnerError`], the model's.
     pub fn product(&mut self, vector: &[f64], out: &mut [f64]) -> Result<(), LearnerError> {
-        let product = self.differences.hessian_vector(&self.weights, vector, out);
-        product.map_err(|error| match error {
-            BufferedError::Inner(error) => LearnerError::backend(error),
-            BufferedError::Buffer(error) => LearnerError::backend(error),
-        })
+        self.oracle.hessian_vector(&self.weights, vector, out).map_err(LearnerError::backend)
     }
 }
 

@@ -1,24 +1,25 @@
 //! SAM's gradient with and without the term of second order, at the same weights (appendix C.4).
 
+use sam_backend_ndarray::{Dual64, ForwardOverReverse};
 use sam_core::{DifferentiableAscent, GradientOracle, HessianVector, ParamSpace, Pass, Rule, SliceSpace};
 
 use super::model::Model;
-use crate::training::{difference::Differences, learner::LearnerError};
+use crate::training::learner::LearnerError;
 
 /// The cosine of the angle between eq. 3 and the full gradient of `L(w + eps-hat(w))` on the images that `model` has
-/// chosen. Products with the Hessian are central differences of the gradient, in double precision.
+/// chosen. Products with the Hessian are exact.
 ///
 /// # Errors
 /// [`LearnerError`], the model's.
 pub fn cosine_with_second_order(
-    model: &mut Model<f64>,
-    weights: &[f64],
+    model: &mut Model<Dual64>,
+    weights: &[Dual64],
     rule: &Rule<f64>,
 ) -> Result<f64, LearnerError> {
     let zeros = || vec![0.0; weights.len()];
-    let mut oracle = Differences::new(model, weights.len());
+    let mut oracle = ForwardOverReverse::new(model);
     let mut space = SliceSpace::new(zeros());
-    let mut weights = weights.to_vec();
+    let mut weights: Vec<f64> = weights.iter().map(|w| w.re).collect();
     let (mut clean, mut first, mut vector, mut product) = (zeros(), zeros(), zeros(), zeros());
     oracle.gradient(&weights, &mut clean, Pass::Clean).map_err(LearnerError::backend)?;
     let norm = space.dual_norm(&weights, &clean, rule).map_err(LearnerError::backend)?;

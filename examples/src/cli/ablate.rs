@@ -116,8 +116,7 @@ struct RhoDefaultArgs {
 
 /// The term of second order (figures 4 and 5): errors, and the cosine of both updates along training.
 ///
-/// Products with the Hessian are central differences of the gradient in double precision, over distances so short that no
-/// unit of the network switches within them as a rule.
+/// Products with the Hessian are derivatives of the gradient in double precision, exact up to rounding.
 #[derive(Debug, Clone, Args)]
 #[command(mut_arg("rho", |arg| arg.default_value("0.2")), allow_negative_numbers = true)]
 struct SecondOrderArgs {

@@ -27,8 +27,8 @@ use crate::{
 
 /// The Hessian's spectrum along training (figure 3, left): stochastic Lanczos quadrature, SGD against SAM.
 ///
-/// Products with the Hessian are central differences of the gradient in double precision. Density curves are the
-/// quadratures of all seeds, each eigenvalue widened to a normal distribution of 1 % of the range shown.
+/// Products with the Hessian are derivatives of the gradient in double precision, exact up to rounding. Density curves are
+/// the quadratures of all seeds, each eigenvalue widened to a normal distribution of 1 % of the range shown.
 #[derive(Debug, Clone, Args)]
 #[command(
     mut_arg("rho", |arg| arg.default_value("0.2")), mut_arg("seeds", |arg| arg.default_value("3")),

@@ -1,6 +1,7 @@
 //! Figure 3, left; section 4.2: the spectrum of the Hessian along training.
 
 use rand::RngExt;
+use sam_backend_ndarray::Dual64;
 
 use super::{
     ExperimentError,
@@ -59,10 +60,10 @@ impl Spectrum {
         job: &Job<'_>,
         epoch: usize,
     ) -> Result<Vec<Ritz>, ExperimentError> {
-        let mut model = probe::training_model::<f64>(job, self.images)?;
+        let mut model = probe::training_model::<Dual64>(job, self.images)?;
         let weights = model.weights(&lab.state(job, epoch)?)?;
         let mut random = stream(job.settings.seed, Purpose::Direction, epoch as u64, 0);
-        let mut hessian = Hessian::new(&mut model, weights.clone());
+        let mut hessian = Hessian::new(&mut model, &weights);
         let mut probe = || {
             lab.check_interrupt()?;
             // Entries of 1 and -1: their quadrature has the least variance.

@@ -5,11 +5,10 @@ mod optimizer;
 mod oracle;
 pub(super) mod tensors;
 
-use sam_backend_ndarray::{Network, Segment};
+use sam_backend_ndarray::{ForwardOverReverse, Network, Scalar, Segment};
 use sam_core::{Outcome, Pass, Words, WordsMut, model::ImageShape};
 
 use super::{
-    difference::Differences,
     learner::{Batch, Evaluation, Learner, LearnerError, StepReport},
     nonfinite::Origin,
     settings::{Method, Settings},
@@ -64,8 +63,8 @@ impl CpuLearner {
             Method::SecondOrderSam { .. } => {
                 let twin = Network::new(&settings.model, shape, classes, settings.batch, threads);
                 let mut twin = twin.map_err(LearnerError::backend)?;
-                twin.set_label_smoothing(settings.label_smoothing);
-                Some(Differences::new(twin, count))
+                twin.set_label_smoothing(Scalar::of(settings.label_smoothing));
+                Some(ForwardOverReverse::new(twin))
             }
             _ => None,
         };

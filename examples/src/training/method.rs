@@ -210,14 +210,14 @@ impl Method {
         }
     }
 
-    /// Gradients of a batch that a step computes, on average; of second order: a product with the Hessian counts as the
-    /// four gradients it takes at least.
+    /// Gradients of a batch that a step computes, on average; of second order: a product with the Hessian counts as
+    /// three, because each multiplication of a gradient becomes three.
     pub fn gradients_per_step(&self) -> f64 {
         match *self {
             Self::Sgd | Self::RandomSam { .. } | Self::MomentumSam { .. } => 1.0,
             Self::LookSam { k, .. } => 1.0 + 1.0 / k.max(1) as f64,
             Self::MultiStepSam { steps, .. } => 1.0 + steps as f64,
-            Self::SecondOrderSam { .. } => 6.0,
+            Self::SecondOrderSam { .. } => 5.0,
             _ => 2.0,
         }
     }

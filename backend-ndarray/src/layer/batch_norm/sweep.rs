@@ -82,7 +82,7 @@ pub fn normalise(y: (&mut [T], Layout), x: (&[T], Layout), normal: Normal<'_, T>
         let (y, x) = (&mut y[..n], &x[..n]);
         for i in 0..n {
             let value = normal.value(i, x[i]);
-            y[i] = if normal.relu && value < T::zero() { T::zero() } else { value };
+            y[i] = if normal.relu && value <= T::zero() { T::zero() } else { value };
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Figures 4 and 5, appendix C.4: with and without the term of second order.
 
+use sam_backend_ndarray::Dual64;
 use sam_core::Rule;
 
 use super::{error_figure, error_table};
@@ -38,7 +39,7 @@ fn cosine<L: Learner>(
     rho: f64,
 ) -> Result<f64, ExperimentError> {
     let batch = job.settings.batch;
-    let mut model = probe::training_model::<f64>(job, BATCHES * batch)?;
+    let mut model = probe::training_model::<Dual64>(job, BATCHES * batch)?;
     let weights = model.weights(&lab.state(job, epoch)?)?;
     let batches = (model.len() / batch).max(1);
     let mut sum = 0.0;

@@ -6,13 +6,15 @@ use std::{
 };
 
 use ndarray::{Array4, Axis, Slice};
-use sam_backend_ndarray::{BatchError, Network};
-use sam_core::{BufferedError, GradientOracle, HessianVector, Pass};
+use sam_backend_ndarray::{BatchError, Dual64, ForwardOverReverse, Network};
+use sam_core::{GradientOracle, HessianVector, Pass};
 
-use crate::training::{difference::Differences, learner::Batch};
+use crate::training::learner::Batch;
 
-/// The network in double precision, for products with the Hessian.
-pub type Twin = Differences<Network<f64>>;
+/// The network in dual numbers, for products with the Hessian.
+pub type Twin = ForwardOverReverse<Network<Dual64>>;
+/// What a product costs in gradients: each multiplication of one becomes three.
+const PRODUCT: f64 = 3.0;
 
 /// The partner labels of mixed images: the loss is `share` of that against the batch's labels and the rest of that
 /// against these.
@@ -135,23 +137,17 @@ impl sam_core::Batch<f32> for Watched<'_> {
 }
 
 impl HessianVector<[f32]> for Watched<'_> {
-    /// By central differences of the gradient in double precision: in single precision they would be lost in rounding.
     fn hessian_vector(&mut self, params: &[f32], vector: &[f32], out: &mut [f32]) -> Result<(), BatchError> {
         let started = Instant::now();
         let twin = self.twin.as_mut().ok_or(BatchError::NoBatch)?;
-        let images: Array4<f64> = self.batch.images.mapv(f64::from);
-        twin.oracle().set_batch(images.view(), self.batch.labels)?;
+        let images: Array4<Dual64> = self.batch.images.mapv(|value| Dual64::from_re(f64::from(value)));
+        twin.inner.set_batch(images.view(), self.batch.labels)?;
         let wide = |values: &[f32]| -> Vec<f64> { values.iter().copied().map(f64::from).collect() };
         let mut product = vec![0.0; out.len()];
-        twin.hessian_vector(&wide(params), &wide(vector), &mut product).map_err(|error| match error {
-            BufferedError::Inner(error) => error,
-            BufferedError::Buffer(wrong) => {
-                BatchError::Length { what: wrong.buffer, expected: wrong.expected, found: wrong.found }
-            }
-        })?;
+        twin.hessian_vector(&wide(params), &wide(vector), &mut product)?;
         out.iter_mut().zip(product).for_each(|(out, product)| *out = product as f32);
         self.spent += started.elapsed();
-        self.gradients += 4.0;
+        self.gradients += PRODUCT;
         Ok(())
     }
 }

@@ -1,0 +1,227 @@
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+//! Products with the Hessian by dual numbers: every kind of layer against central differences of its `f64` gradient, and
+//! what no difference could show.
+
+use ndarray::Array4;
+use proptest::prelude::*;
+use sam_backend_ndarray::{
+    BatchError, Description, Dual64, ForwardOverReverse, Network, NetworkError, Scalar,
+};
+use sam_core::{
+    GradientOracle, HessianVector, Pass,
+    model::{Graph, ImageShape, Name, Op, Shape, Tensor},
+};
+
+const CLASSES: usize = 3;
+
+/// Deterministic values in (-1, 1) with no structure that a wrong index could hide behind.
+fn noise(seed: u64) -> impl Iterator<Item = f64> {
+    let mut state = seed.wrapping_mul(2).wrapping_add(0x9E37_79B9_7F4A_7C15);
+    core::iter::repeat_with(move || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 11) as f64 / (1u64 << 52) as f64 - 1.0
+    })
+}
+
+fn dot(a: &[f64], b: &[f64]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| a * b).sum()
+}
+
+fn length(a: &[f64]) -> f64 {
+    dot(a, a).sqrt()
+}
+
+type Describe<'a> = &'a dyn Fn(&mut Description) -> Result<Tensor, NetworkError>;
+
+/// The network with a batch of noise.
+fn network<T: Scalar>(image: ImageShape, samples: usize, describe: Describe<'_>) -> Network<T> {
+    let mut network = Network::<T>::build(image, CLASSES, samples, 2, describe).unwrap();
+    network.set_label_smoothing(T::of(0.1));
+    let mut values = noise(1);
+    let images = Array4::from_shape_fn((samples, image.height, image.width, image.channels), |_| {
+        T::of(values.next().unwrap())
+    });
+    let labels: Vec<u16> = (0..samples).map(|i| (i * 7 % CLASSES) as u16).collect();
+    network.set_batch(images.view(), &labels).unwrap();
+    network
+}
+
+/// How far the product is from central differences, and from being symmetric; both relative.
+fn errors(image: ImageShape, samples: usize, describe: Describe<'_>) -> [f64; 2] {
+    let mut plain = network::<f64>(image, samples, describe);
+    let mut hessian = ForwardOverReverse::new(network::<Dual64>(image, samples, describe));
+    // Everything off its starting value, so that scales, shifts and biases matter.
+    let w: Vec<f64> = plain.initial_parameters(3).iter().zip(noise(2)).map(|(w, n)| w + 0.3 * n).collect();
+    let count = w.len();
+    let [u, v] = [4, 5].map(|seed| noise(seed).take(count).collect::<Vec<f64>>());
+    let zeros = || vec![0.0; count];
+
+    let (mut g, mut of_duals) = (zeros(), zeros());
+    let loss = plain.gradient(&w, &mut g, Pass::Clean).unwrap();
+    let loss_of_duals = hessian.gradient(&w, &mut of_duals, Pass::Clean).unwrap();
+    assert!((loss - loss_of_duals).abs() < 1e-13 * loss.abs(), "the values of duals are those of f64");
+    let apart: Vec<f64> = g.iter().zip(&of_duals).map(|(a, b)| a - b).collect();
+    assert!(length(&apart) < 1e-13 * length(&g), "the values of duals are those of f64");
+
+    let (mut hu, mut hv) = (zeros(), zeros());
+    hessian.hessian_vector(&w, &u, &mut hu).unwrap();
+    hessian.hessian_vector(&w, &v, &mut hv).unwrap();
+    assert!(length(&hv) > 1e-3, "the test needs curvature");
+    let step = 1e-6;
+    let mut at = |step: f64| {
+        let point: Vec<f64> = w.iter().zip(&v).map(|(w, v)| w + step * v).collect();
+        let mut g = zeros();
+        plain.gradient(&point, &mut g, Pass::Perturbed).unwrap();
+        g
+    };
+    let (above, below) = (at(step), at(-step));
+    let apart: Vec<f64> =
+        hv.iter().zip(above.iter().zip(below)).map(|(hv, (a, b))| hv - (a - b) / (2.0 * step)).collect();
+    let asymmetry = (dot(&u, &hv) - dot(&v, &hu)).abs() / (length(&u) * length(&hv));
+    [length(&apart) / length(&hv), asymmetry]
+}
+
+fn check(name: &str, image: ImageShape, samples: usize, describe: Describe<'_>) {
+    let [difference, asymmetry] = errors(image, samples, describe);
+    assert!(difference < 1e-7, "{name}: {difference} from central differences");
+    assert!(asymmetry < 1e-10, "{name}: {asymmetry} from being symmetric");
+}
+
+fn push(
+    graph: &mut Description,
+    name: &'static str,
+    op: Op,
+    inputs: &[Tensor],
+) -> Result<Tensor, NetworkError> {
+    graph.push(Name::new(name), op, inputs)
+}
+
+const fn conv(channels: usize, kernel: usize, stride: usize, padding: usize) -> Op {
+    Op::Conv { channels, kernel, stride, padding, bias: true }
+}
+
+/// A convolution, what `between` adds, and two dense layers: their product is what has curvature without a ReLU.
+fn around(
+    graph: &mut Description,
+    channels: usize,
+    between: impl FnOnce(&mut Description, Tensor) -> Result<Tensor, NetworkError>,
+) -> Result<Tensor, NetworkError> {
+    let x = push(graph, "stem", conv(channels, 3, 1, 1), &[Tensor::INPUT])?;
+    let x = between(graph, x)?;
+    let x = push(graph, "flatten", Op::Flatten, &[x])?;
+    let x = push(graph, "hidden", Op::Dense { outputs: 5 }, &[x])?;
+    push(graph, "head", Op::Dense { outputs: CLASSES }, &[x])
+}
+
+#[test]
+fn one_layer_of_each_kind() {
+    let layers: [(&str, usize, Op); 9] = [
+        ("relu", 4, Op::Relu),
+        ("max pool", 4, Op::MaxPool { size: 2, stride: 2 }),
+        ("average pool", 4, Op::AvgPool { size: 2, stride: 2 }),
+        ("global average pool", 4, Op::GlobalAvgPool),
+        ("batch normalisation", 4, Op::BatchNorm),
+        ("convolution", 4, conv(3, 3, 1, 1)),
+        ("strided convolution", 4, conv(3, 3, 2, 1)),
+        ("one by one", 4, conv(5, 1, 1, 0)),
+        ("minimal filtering", 8, conv(16, 3, 1, 1)),
+    ];
+    for (name, channels, op) in layers {
+        check(name, Shape::new(6, 5, 2), 5, &|g| around(g, channels, |g, x| push(g, "layer", op, &[x])));
+    }
+}
+
+#[test]
+fn normalisation_with_its_relu_around_a_residual_connection() {
+    check("residual", Shape::new(5, 4, 2), 6, &|g| {
+        around(g, 4, |g, x| {
+            let y = push(g, "norm", Op::BatchNorm, &[x])?;
+            let y = push(g, "relu", Op::Relu, &[y])?;
+            let y = push(g, "conv", conv(4, 3, 1, 1), &[y])?;
+            let y = push(g, "norm2", Op::BatchNorm, &[y])?;
+            let x = push(g, "add", Op::Add, &[y, x])?;
+            push(g, "relu2", Op::Relu, &[x])
+        })
+    });
+}
+
+#[test]
+fn architectures() {
+    for (name, image) in [
+        ("mlp-9-7", Shape::new(4, 4, 1)),
+        ("lenet", Shape::new(8, 8, 1)),
+        ("resnet-8", Shape::new(5, 6, 1)),
+        ("wrn-10-1", Shape::new(5, 4, 2)),
+    ] {
+        let architecture: sam_core::model::Architecture = name.parse().unwrap();
+        check(name, image, 4, &|g| architecture.describe(image, CLASSES, g));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn convolutions_and_pools_of_any_shape(
+        (height, width, samples) in (4usize..8, 4usize..8, 1usize..4),
+        (kernel, stride, padding) in (1usize..4, 1usize..3, 0usize..3),
+        (size, by, max) in (1usize..3, 1usize..3, any::<bool>()),
+    ) {
+        prop_assume!(padding < kernel && (height.min(width) + 2 * padding - kernel) / stride + 1 >= size);
+        let pool = if max { Op::MaxPool { size, stride: by } } else { Op::AvgPool { size, stride: by } };
+        let [difference, asymmetry] = errors(Shape::new(height, width, 2), samples, &|g| {
+            around(g, 3, |g, x| {
+                let x = push(g, "conv", conv(4, kernel, stride, padding), &[x])?;
+                push(g, "pool", pool, &[x])
+            })
+        });
+        prop_assert!(difference < 1e-7, "{} from central differences", difference);
+        prop_assert!(asymmetry < 1e-10, "{} from being symmetric", asymmetry);
+    }
+}
+
+/// On images of zeros every unit of a first layer without shift stands on its kink, where the gradient is that of a
+/// constant: no curvature may come from there.
+#[test]
+fn a_unit_at_its_kink_is_a_constant() {
+    let image = Shape::new(2, 2, 1);
+    let describe: Describe<'_> = &|g| {
+        let x = push(
+            g,
+            "conv",
+            Op::Conv { channels: 4, kernel: 1, stride: 1, padding: 0, bias: true },
+            &[Tensor::INPUT],
+        )?;
+        let x = push(g, "relu", Op::Relu, &[x])?;
+        let x = push(g, "flatten", Op::Flatten, &[x])?;
+        push(g, "head", Op::Dense { outputs: CLASSES }, &[x])
+    };
+    let mut dead = network::<Dual64>(image, 2, describe);
+    dead.set_batch(Array4::from_elem((2, 2, 2, 1), Dual64::from_re(0.0)).view(), &[0, 1]).unwrap();
+    let w: Vec<f64> = dead.initial_parameters(0).iter().map(|w| w.re).collect();
+    let shift = dead.segments().iter().find(|s| s.name == "conv.bias").unwrap().range.clone();
+    assert!(w[shift.clone()].iter().all(|&w| w == 0.0), "the units stand at 0");
+    let mut v = vec![0.0; w.len()];
+    v[shift].fill(1.0);
+    let mut product = vec![f64::NAN; w.len()];
+    ForwardOverReverse::new(dead).hessian_vector(&w, &v, &mut product).unwrap();
+    assert!(product.iter().all(|&x| x == 0.0), "{product:?}");
+}
+
+#[test]
+fn lengths_that_do_not_fit_are_refused() {
+    let image = Shape::new(2, 2, 1);
+    let describe: Describe<'_> = &|g| {
+        let x = push(g, "flatten", Op::Flatten, &[Tensor::INPUT])?;
+        push(g, "head", Op::Dense { outputs: CLASSES }, &[x])
+    };
+    let mut hessian = ForwardOverReverse::new(network::<Dual64>(image, 2, describe));
+    let mut product = |params: usize, vector: usize, out: usize| {
+        hessian.hessian_vector(&vec![0.0; params], &vec![0.0; vector], &mut vec![0.0; out])
+    };
+    assert_eq!(product(15, 15, 15), Ok(()));
+    for (params, vector, out) in [(14, 15, 15), (15, 14, 15), (15, 15, 14), (16, 16, 15)] {
+        let found = product(params, vector, out);
+        assert!(matches!(found, Err(BatchError::Length { .. })), "{params} {vector} {out}: {found:?}");
+    }
+}
