@@ -7,6 +7,7 @@ pub mod html;
 pub mod markdown;
 pub mod plot;
 pub mod progress;
+pub mod raster;
 pub mod statistics;
 pub mod surface_plot;
 pub mod table;

@@ -140,7 +140,7 @@ fn compare_prints_the_promised_json_and_repeats_no_run() {
         }
         assert!(line["difference"]["mean"].is_f64() && line["difference"]["ci95"].is_f64());
     }
-    assert_eq!(place.files("c"), ["compare.svg", "result.json", "runs.jsonl", "table.md"]);
+    assert_eq!(place.files("c"), ["compare.png", "compare.svg", "result.json", "runs.jsonl", "table.md"]);
 
     // The line agrees with what the file of runs says, by another computation.
     let runs: Vec<Value> = fs::read_to_string(place.path("c/runs.jsonl"))
@@ -228,7 +228,7 @@ fn a_finished_run_leaves_its_files_and_prints_its_last_line_again() {
     assert_eq!((&result["kind"], &result["optimizer"]), (&"train".into(), &"sam".into()));
     assert!((0.0..=100.0).contains(&result["test_error"].as_f64().unwrap()));
     assert_eq!(result["weights_sha256"].as_str().unwrap().len(), 64);
-    let files = ["checkpoint.safetensors", "config.toml", "curves.svg", "metrics.jsonl", "result.json"];
+    let files = ["checkpoint.safetensors", "config.toml", "curves.png", "curves.svg", "metrics.jsonl", "result.json"];
     assert_eq!(place.files("r"), files);
     let before: Vec<_> = files.map(|file| fs::read(place.path("r").join(file)).unwrap()).into();
     assert_eq!(place.json("train --resume r --json"), result);
@@ -319,7 +319,7 @@ fn an_interrupted_comparison_goes_on_where_it_stopped() {
         [&line["sgd"]["error_mean"], &line["sam"]["error_mean"], &line["difference"]].map(Clone::clone).into()
     };
     assert_eq!(errors(&resumed), errors(&whole));
-    assert_eq!(place.files("stopped"), ["compare.svg", "result.json", "runs.jsonl", "table.md"]);
+    assert_eq!(place.files("stopped"), ["compare.png", "compare.svg", "result.json", "runs.jsonl", "table.md"]);
 }
 
 #[test]

@@ -68,6 +68,8 @@ fn every_experiment_leaves_its_files_and_repeats_no_run() {
             let svg = fs::read_to_string(directory.join(picture)).unwrap();
             assert!(svg.starts_with("<svg") && svg.ends_with("</svg>\n"), "{experiment}");
             assert!(!svg.contains("NaN"), "{experiment}");
+            let png = fs::read(directory.join(picture).with_extension("png")).unwrap();
+            assert!(png.starts_with(b"\x89PNG\r\n\x1a\n") && png.ends_with(b"IEND\xaeB`\x82"), "{experiment}");
         }
         let (second, stderr) = sam(place, &arguments);
         assert_eq!(first, second, "{experiment}");

@@ -32,7 +32,7 @@ use crate::{
 /// difference is SAM's error minus SGD's, paired by seed. Each thread makes one run at a time. The time of a step is the
 /// median over a run, in the run that other work disturbed least; making the batch is not part of it.
 ///
-/// Finished runs are kept in DIR/runs.jsonl and not made again; result.json, table.md and compare.svg say what came out.
+/// Finished runs are kept in DIR/runs.jsonl and not made again; result.json, table.md, compare.svg and compare.png say what came out.
 #[derive(Debug, Clone, Args)]
 #[command(mut_arg("rho", |arg| arg.default_value("0.2")), allow_negative_numbers = true, after_help = EXAMPLES)]
 pub struct CompareArgs {

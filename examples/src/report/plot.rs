@@ -1,4 +1,4 @@
-//! What all pictures share: SVG files, colours, axes, lines with bands.
+//! What all pictures share: files, colours, axes, lines with bands.
 
 use std::{ops::Range, path::Path};
 
@@ -10,6 +10,7 @@ use plotters::{
     style::{Color, IntoFont, RGBColor, TextStyle, WHITE},
 };
 
+use super::raster;
 use crate::files::{self, FileError};
 
 /// Colours that people with any kind of colour vision tell apart (Okabe and Ito 2008).
@@ -46,10 +47,11 @@ impl PlotError {
     }
 }
 
-/// Writes an SVG file of `size` (width, height in pixels) that `draw` fills, on white ground.
+/// Writes an SVG file of `size` (width, height in pixels) that `draw` fills, on white ground; beside it the same picture as
+/// a PNG file of twice the size.
 ///
 /// # Errors
-/// [`PlotError`], when drawing or writing fails; an older file is then as it was.
+/// [`PlotError`], when drawing or writing fails.
 pub fn save(
     path: &Path,
     size: (u32, u32),
@@ -62,7 +64,8 @@ pub fn save(
         draw(&area)?;
         area.present().map_err(PlotError::draw)?;
     }
-    Ok(files::replace(path, svg.as_bytes())?)
+    files::replace(path, svg.as_bytes())?;
+    Ok(files::replace(&path.with_extension("png"), &raster::png(&svg)?)?)
 }
 
 /// Text of `size` pixels.
