@@ -186,6 +186,35 @@ fn compare_prints_the_promised_json_and_repeats_no_run() {
     assert_eq!(fs::read_to_string(place.path("c/runs.jsonl")).unwrap().lines().count(), 18);
 }
 
+/// Each network with each augmentation, in one table; a single one of them later finds its runs there.
+#[test]
+fn compare_takes_several_networks_and_augmentations() {
+    let place = Place::new();
+    let rest = "--epochs 1 --seeds 2 --limit 128 --label-noise 0 --out several";
+    let both = "compare --model mlp-8,mlp-12 --augment none,basic";
+    let stdout = place.stdout(&format!("{both} {rest} --json"));
+    let lines: Vec<Value> = stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let subjects: Vec<_> =
+        lines.iter().map(|l| [&l["model"], &l["augment"]].map(|v| v.as_str().unwrap())).collect();
+    assert_eq!(subjects, [["mlp-8", "none"], ["mlp-8", "basic"], ["mlp-12", "none"], ["mlp-12", "basic"]]);
+    let errors: Vec<String> = lines.iter().map(|line| line["sam"]["error_mean"].to_string()).collect();
+    assert!(errors.windows(2).all(|pair| pair[0] != pair[1]), "each has runs of its own: {errors:?}");
+
+    let table = place.stdout(&format!("{both} {rest}"));
+    assert!(table.contains("network, augmentation"), "{table}");
+    for subject in ["mlp-8, none", "mlp-12, basic: with clean labels"] {
+        assert!(table.contains(subject), "{subject}: {table}");
+    }
+
+    let runs = || fs::read_to_string(place.path("several/runs.jsonl")).unwrap();
+    let before = runs();
+    let single = place.stdout(&format!("compare --model mlp-12 --augment basic {rest} --json"));
+    assert_eq!(runs(), before, "no run is repeated");
+    let single: Value = serde_json::from_str(single.trim()).unwrap();
+    assert_eq!(single["sam"], lines[3]["sam"]);
+    assert!(single.get("augment").is_none());
+}
+
 #[test]
 fn compare_without_json_prints_a_table_with_both_lengths_of_sgd_and_a_sentence() {
     let place = Place::new();
@@ -228,7 +257,8 @@ fn a_finished_run_leaves_its_files_and_prints_its_last_line_again() {
     assert_eq!((&result["kind"], &result["optimizer"]), (&"train".into(), &"sam".into()));
     assert!((0.0..=100.0).contains(&result["test_error"].as_f64().unwrap()));
     assert_eq!(result["weights_sha256"].as_str().unwrap().len(), 64);
-    let files = ["checkpoint.safetensors", "config.toml", "curves.png", "curves.svg", "metrics.jsonl", "result.json"];
+    let files =
+        ["checkpoint.safetensors", "config.toml", "curves.png", "curves.svg", "metrics.jsonl", "result.json"];
     assert_eq!(place.files("r"), files);
     let before: Vec<_> = files.map(|file| fs::read(place.path("r").join(file)).unwrap()).into();
     assert_eq!(place.json("train --resume r --json"), result);
@@ -319,7 +349,10 @@ fn an_interrupted_comparison_goes_on_where_it_stopped() {
         [&line["sgd"]["error_mean"], &line["sam"]["error_mean"], &line["difference"]].map(Clone::clone).into()
     };
     assert_eq!(errors(&resumed), errors(&whole));
-    assert_eq!(place.files("stopped"), ["compare.png", "compare.svg", "result.json", "runs.jsonl", "table.md"]);
+    assert_eq!(
+        place.files("stopped"),
+        ["compare.png", "compare.svg", "result.json", "runs.jsonl", "table.md"]
+    );
 }
 
 #[test]

@@ -69,7 +69,10 @@ fn every_experiment_leaves_its_files_and_repeats_no_run() {
             assert!(svg.starts_with("<svg") && svg.ends_with("</svg>\n"), "{experiment}");
             assert!(!svg.contains("NaN"), "{experiment}");
             let png = fs::read(directory.join(picture).with_extension("png")).unwrap();
-            assert!(png.starts_with(b"\x89PNG\r\n\x1a\n") && png.ends_with(b"IEND\xaeB`\x82"), "{experiment}");
+            assert!(
+                png.starts_with(b"\x89PNG\r\n\x1a\n") && png.ends_with(b"IEND\xaeB`\x82"),
+                "{experiment}"
+            );
         }
         let (second, stderr) = sam(place, &arguments);
         assert_eq!(first, second, "{experiment}");

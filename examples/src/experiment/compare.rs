@@ -1,4 +1,4 @@
-//! SGD against SAM: the same network on the same data, several seeds, clean and noisy labels.
+//! SGD against SAM: the same networks on the same data, several seeds, clean and noisy labels.
 
 use std::path::PathBuf;
 
@@ -7,7 +7,7 @@ use super::{
     findings::Findings,
     lab::{ExperimentDirectory, Job, Lab, Material},
     run_store::RunRecord,
-    summary::{Arm, Summary},
+    summary::{Arm, Summary, Varied},
 };
 use crate::{
     data::Dataset,
@@ -22,8 +22,9 @@ use crate::{
 /// What is compared.
 #[derive(Debug, Clone)]
 pub struct Comparison {
-    /// The SAM run of the first seed; all other runs differ from it in seed, label noise, method and epochs only.
-    pub base: Settings,
+    /// The SAM run of the first seed for each network and augmentation; all other runs differ from one of them in seed,
+    /// label noise, method and epochs only.
+    pub bases: Vec<Settings>,
     /// Probabilities with which training labels are replaced.
     pub noises: Vec<f64>,
     /// How many seeds.
@@ -53,25 +54,25 @@ impl ComparisonDirectory {
 }
 
 impl Comparison {
-    /// The training procedures that are compared.
-    pub fn arms(&self) -> Vec<Arm> {
+    /// The training procedures that are compared on one of the bases.
+    fn arms(&self, base: &Settings) -> Vec<Arm> {
         let arm = |method, epochs| Arm { method, epochs };
-        let mut arms = vec![arm(Method::Sgd, self.base.epochs)];
-        if self.sgd_epochs != 0 && self.sgd_epochs != self.base.epochs {
+        let mut arms = vec![arm(Method::Sgd, base.epochs)];
+        if self.sgd_epochs != 0 && self.sgd_epochs != base.epochs {
             arms.push(arm(Method::Sgd, self.sgd_epochs));
         }
-        arms.push(arm(self.base.method, self.base.epochs));
+        arms.push(arm(base.method, base.epochs));
         arms
     }
 
     /// How many runs there are in all.
     pub fn runs(&self) -> usize {
-        self.noises.len() * self.seeds * self.arms().len()
+        self.all_settings().count()
     }
 
     /// The settings of one run; `seed` counts from 0.
-    fn settings(&self, arm: &Arm, noise: f64, seed: usize) -> Settings {
-        let mut settings = self.base.clone();
+    fn settings(base: &Settings, arm: &Arm, noise: f64, seed: usize) -> Settings {
+        let mut settings = base.clone();
         settings.seed += seed as u64;
         settings.data.label_noise = noise;
         settings.method = arm.method;
@@ -79,7 +80,8 @@ impl Comparison {
         settings
     }
 
-    /// Makes the runs that `directory` does not have yet, and sums up each noise rate; writes results and picture.
+    /// Makes the runs that `directory` does not have yet, and sums up each base at each noise rate; writes results and
+    /// picture.
     ///
     /// `learner` makes the learner of a run. When `interrupt` is requested, runs under way are kept as checkpoints.
     ///
@@ -94,7 +96,9 @@ impl Comparison {
         learner: impl Fn(&Settings) -> Result<L, LearnerError> + Sync,
     ) -> Result<Vec<Summary>, ExperimentError> {
         // A network that does not fit the images is found out before anything is written.
-        drop(learner(&self.base)?);
+        for base in &self.bases {
+            drop(learner(base)?);
+        }
         let learner = |settings: &Settings, _: &Dataset| learner(settings);
         let material = Material::new(dataset.clone())?;
         let jobs: Vec<Job<'_>> = self.all_settings().map(|settings| Job::new(settings, &material)).collect();
@@ -108,36 +112,42 @@ impl Comparison {
         let records = lab.runs("comparing", &jobs)?;
         let find = |settings: &Settings| records.iter().find(|record| record.settings == *settings).cloned();
         let summaries = self.summaries(find);
+        let varied = Varied::among(&summaries);
         compare_plot::draw(&directory.picture(), &summaries)?;
         let mut findings = Findings {
             tables: vec![table::of_comparison(&summaries)],
-            sentences: summaries.iter().map(Summary::sentence).collect(),
+            sentences: summaries.iter().map(|summary| summary.sentence(varied)).collect(),
             pictures: vec![directory.picture()],
             ..Findings::default()
         };
         summaries.iter().for_each(|summary| findings.line(summary));
         let paper = ("compare", "Tables 1 and 5, section 3.1");
-        findings.write(&lab.directory, paper, (&self.base, self.seeds, self.threads))?;
+        findings.write(&lab.directory, paper, (&self.bases[0], self.seeds, self.threads))?;
         Ok(summaries)
+    }
+
+    /// Every base at every noise rate.
+    fn cases(&self) -> impl Iterator<Item = (&Settings, f64)> {
+        self.bases.iter().flat_map(|base| self.noises.iter().map(move |&noise| (base, noise)))
     }
 
     /// The settings of every run. Runs of one seed are neighbours, so that what else the machine does falls on all
     /// arms alike.
     fn all_settings(&self) -> impl Iterator<Item = Settings> {
-        let seeds = self.noises.iter().flat_map(|&noise| (0..self.seeds).map(move |seed| (noise, seed)));
-        seeds.flat_map(move |(noise, seed)| {
-            self.arms().into_iter().map(move |arm| self.settings(&arm, noise, seed))
+        let seeds = self.cases().flat_map(|case| (0..self.seeds).map(move |seed| (case, seed)));
+        seeds.flat_map(|((base, noise), seed)| {
+            self.arms(base).into_iter().map(move |arm| Self::settings(base, &arm, noise, seed))
         })
     }
 
     fn summaries(&self, run: impl Fn(&Settings) -> Option<RunRecord>) -> Vec<Summary> {
-        let summary = |noise| {
+        let summary = |(base, noise)| {
             let runs = |arm: &Arm| {
-                (0..self.seeds).filter_map(|seed| run(&self.settings(arm, noise, seed))).collect()
+                (0..self.seeds).filter_map(|seed| run(&Self::settings(base, arm, noise, seed))).collect()
             };
-            let arms = self.arms().into_iter().map(|arm| (arm, runs(&arm))).collect();
-            Summary::new(&self.base, noise, arms)
+            let arms = self.arms(base).into_iter().map(|arm| (arm, runs(&arm))).collect();
+            Summary::new(base, noise, arms)
         };
-        self.noises.iter().map(|&noise| summary(noise)).collect()
+        self.cases().map(summary).collect()
     }
 }

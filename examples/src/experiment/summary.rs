@@ -1,4 +1,4 @@
-//! What a comparison says about one noise rate.
+//! What a comparison says about one network, augmentation and noise rate.
 
 use std::fmt::Write as _;
 
@@ -44,13 +44,15 @@ pub struct CurvePoint {
     pub error: Estimate,
 }
 
-/// What a comparison says about one noise rate.
+/// What a comparison says about one network, augmentation and noise rate.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Summary {
     /// The data set.
     pub data: String,
     /// The network.
     pub model: String,
+    /// What is done to training images.
+    pub augment: String,
     /// Probability with which training labels were replaced.
     pub label_noise: f64,
     /// Mean share of training labels that were wrong.
@@ -69,12 +71,22 @@ pub struct Summary {
     pub sam_over_sgd_time: f64,
 }
 
-/// The line of a noise rate in `sam compare --json`.
+/// What tells the summaries of a comparison apart, apart from the labels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Varied {
+    model: bool,
+    augment: bool,
+}
+
+/// The line of a summary in `sam compare --json`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct SummaryLine<'a> {
     kind: &'static str,
     data: &'a str,
     model: &'a str,
+    /// Where several networks or augmentations are compared.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    augment: Option<&'a str>,
     label_noise: f64,
     seeds: usize,
     sgd: ArmLine,
@@ -120,6 +132,47 @@ impl ArmSummary {
     }
 }
 
+impl Varied {
+    /// What differs between any two of `summaries`.
+    pub fn among(summaries: &[Summary]) -> Self {
+        let differs =
+            |of: fn(&Summary) -> &str| summaries.iter().any(|summary| of(summary) != of(&summaries[0]));
+        Self { model: differs(|summary| &summary.model), augment: differs(|summary| &summary.augment) }
+    }
+
+    /// Whether anything does.
+    pub fn any(self) -> bool {
+        self.model || self.augment
+    }
+
+    /// The names of what does; empty if nothing.
+    pub fn names(self) -> String {
+        self.joined("network", "augmentation")
+    }
+
+    /// What `summary` has there; empty if nothing differs.
+    pub fn of(self, summary: &Summary) -> String {
+        self.joined(&summary.model, &summary.augment)
+    }
+
+    fn joined(self, model: &str, augment: &str) -> String {
+        let parts = [(self.model, model), (self.augment, augment)];
+        parts.into_iter().filter(|part| part.0).map(|part| part.1).collect::<Vec<_>>().join(", ")
+    }
+}
+
+/// The title of a comparison: its networks, data set and seeds.
+pub fn title(summaries: &[Summary]) -> String {
+    let Some(first) = summaries.first() else { return String::new() };
+    let mut models: Vec<&str> = Vec::new();
+    for summary in summaries {
+        if !models.contains(&summary.model.as_str()) {
+            models.push(&summary.model);
+        }
+    }
+    format!("SGD and SAM: {} on {}, {}", models.join(", "), first.data, counted(first.seeds, "seed"))
+}
+
 impl Summary {
     /// Sums up the runs of SGD arms and, last, the SAM arm; the runs of each in the order of their seeds.
     ///
@@ -135,6 +188,7 @@ impl Summary {
         Self {
             data: base.data.name.to_string(),
             model: base.model.to_string(),
+            augment: base.data.augment.to_string(),
             label_noise,
             wrong_labels: Estimate::of(&wrong).mean,
             seeds: sam.errors.len(),
@@ -152,11 +206,12 @@ impl Summary {
     }
 
     /// The line of `--json`.
-    pub fn line(&self) -> SummaryLine<'_> {
+    pub fn line(&self, varied: Varied) -> SummaryLine<'_> {
         SummaryLine {
             kind: "compare",
             data: &self.data,
             model: &self.model,
+            augment: varied.any().then_some(&*self.augment),
             label_noise: self.label_noise,
             seeds: self.seeds,
             sgd: self.best_sgd().line(),
@@ -175,10 +230,11 @@ impl Summary {
     }
 
     /// What came out, in one sentence.
-    pub fn sentence(&self) -> String {
+    pub fn sentence(&self, varied: Varied) -> String {
         let Estimate { mean, ci95 } = self.difference;
         let (seeds, sgd) = (counted(self.seeds, "seed"), counted(self.best_sgd().arm.epochs, "epoch"));
-        let mut text = format!("With {}, SAM's mean test error is ", self.labels());
+        let opening = if varied.any() { format!("{}: with", varied.of(self)) } else { "With".to_owned() };
+        let mut text = format!("{opening} {}, SAM's mean test error is ", self.labels());
         let direction = if mean <= 0.0 { "below" } else { "above" };
         // Writing to a string cannot fail.
         let _ = write!(text, "{:.2} points {direction} SGD's (its better length, {sgd})", mean.abs());

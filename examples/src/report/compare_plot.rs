@@ -1,4 +1,5 @@
-//! The picture of a comparison: for each noise rate, the test error along training and at its end.
+//! The picture of a comparison: for each noise rate, the test error along training and at its end. Of several networks or
+//! augmentations, the error at the end alone.
 
 use std::path::Path;
 
@@ -11,26 +12,23 @@ use plotters::{
 };
 
 use super::{
-    counted,
+    figure::{self, Figure, Horizontal, Panel, Point, Series, Style},
     plot::{self, Area, Axis, BLUE, PlotError, SKY, VERMILION},
 };
-use crate::experiment::summary::{ArmSummary, Summary};
+use crate::experiment::summary::{self, ArmSummary, Summary, Varied};
 
 /// Height of the row of one noise rate, in pixels.
 const ROW: u32 = 380;
 
-/// Draws `summaries`, one below the other, to `path`.
+/// Draws `summaries` to `path`.
 ///
 /// # Errors
 /// [`PlotError`], when drawing or writing fails.
 pub fn draw(path: &Path, summaries: &[Summary]) -> Result<(), PlotError> {
-    let Some(first) = summaries.first() else { return Ok(()) };
-    let title = format!(
-        "SGD and SAM: {} on {}, {}, mean and 95 % confidence interval",
-        first.model,
-        first.data,
-        counted(first.seeds, "seed")
-    );
+    let title = format!("{}, mean and 95 % confidence interval", summary::title(summaries));
+    if Varied::among(summaries).any() {
+        return figure::draw(path, &overview(title, summaries));
+    }
     plot::save(path, (1040, 40 + ROW * summaries.len() as u32), |area| {
         let area = area.titled(&title, plot::text(20)).map_err(PlotError::draw)?;
         for (row, summary) in area.split_evenly((summaries.len(), 1)).iter().zip(summaries) {
@@ -125,6 +123,43 @@ fn at_the_end(area: &Area<'_>, arms: &[Colored<'_>], top: f64) -> Result<(), Plo
         chart.draw_series([below]).map_err(PlotError::draw)?;
     }
     Ok(())
+}
+
+/// A panel for each noise rate; in each, side by side, what the methods gave on every network and augmentation.
+fn overview(title: String, summaries: &[Summary]) -> Figure {
+    let varied = Varied::among(summaries);
+    let mut rates: Vec<String> = Vec::new();
+    for summary in summaries {
+        if !rates.contains(&summary.labels()) {
+            rates.push(summary.labels());
+        }
+    }
+    let panel = |rate: &String| {
+        let shown: Vec<&Summary> = summaries.iter().filter(|summary| summary.labels() == *rate).collect();
+        let count = shown[0].sgd.len() + 1;
+        let series = (0..count).map(|i| {
+            let arm = |summary: &Summary| summary.sgd.get(i).unwrap_or(&summary.sam).clone();
+            let points = shown.iter().enumerate().flat_map(|(place, summary)| {
+                let x = place as f64 + 0.26 * (i as f64 - (count - 1) as f64 / 2.0);
+                let arm = arm(summary);
+                let seeds = arm.errors.into_iter().map(move |error| Point::exact(x + 0.08, error));
+                seeds.chain([Point { x, y: arm.error }])
+            });
+            // SGD in blues, SAM in vermilion.
+            let color = if i + 1 == count { 1 } else { [5, 0][i % 2] };
+            Series { name: arm(shown[0]).arm.label(), color, style: Style::Dots, points: points.collect() }
+        });
+        let names = shown.iter().map(|summary| varied.of(summary)).collect();
+        Panel {
+            title: format!("{} (bar: mean and 95 %; dots: seeds)", capitalized(rate)),
+            x: Horizontal::Categories(varied.names(), names),
+            y: "test error after training (%)".to_owned(),
+            from_zero: true,
+            logarithmic: false,
+            series: series.collect(),
+        }
+    };
+    Figure { title, panels: rates.iter().map(panel).collect() }
 }
 
 fn capitalized(text: &str) -> String {

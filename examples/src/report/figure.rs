@@ -136,6 +136,9 @@ fn draw_panel(area: &Area<'_>, panel: &Panel) -> Result<(), PlotError> {
         high = if high > 0.0 { high } else { 1.0 };
     }
     let margin = 0.08 * (high - low);
+    // Dots may be anywhere: the legend gets room of its own.
+    let named = panel.series.iter().filter(|series| series.style == Style::Dots && !series.name.is_empty());
+    high += 0.07 * named.count() as f64 * (high - low);
     // Where no mean is negative the axis has no room for negative numbers, though an interval may reach there.
     let positive = !panel.logarithmic && points().all(|point| point.y.mean >= 0.0);
     let y = (if positive { (low - margin).max(0.0) } else { low - margin })..high + margin;

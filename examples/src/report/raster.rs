@@ -47,7 +47,8 @@ mod tests {
     use super::*;
 
     fn pixels(content: &str) -> Pixmap {
-        let svg = format!("<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"40\" height=\"20\">{content}</svg>");
+        let svg =
+            format!("<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"40\" height=\"20\">{content}</svg>");
         Pixmap::decode_png(&png(&svg).unwrap()).unwrap()
     }
 
@@ -69,7 +70,9 @@ mod tests {
     #[test]
     fn every_letter_of_the_pictures_is_drawn() {
         let ink = |text: &str| {
-            let found = pixels(&format!("<text x=\"2\" y=\"16\" font-family=\"sans-serif\" font-size=\"16\">{text}</text>"));
+            let found = pixels(&format!(
+                "<text x=\"2\" y=\"16\" font-family=\"sans-serif\" font-size=\"16\">{text}</text>"
+            ));
             found.pixels().iter().map(|pixel| pixel.alpha()).collect::<Vec<u8>>()
         };
         let missing = ink("\u{e000}");

@@ -1,10 +1,10 @@
 //! The table of a comparison, as text for a terminal and as a [`Table`].
 
-use crate::experiment::summary::{ArmSummary, Summary};
+use crate::experiment::summary::{self, ArmSummary, Summary, Varied};
 
-use super::{counted, markdown::Table, statistics::Estimate};
+use super::{markdown::Table, statistics::Estimate};
 
-/// The table of a comparison: a block for each noise rate.
+/// The table of a comparison: a block for each network, augmentation and noise rate.
 pub fn comparison(summaries: &[Summary]) -> String {
     align(&rows(summaries))
 }
@@ -13,19 +13,24 @@ pub fn comparison(summaries: &[Summary]) -> String {
 pub fn of_comparison(summaries: &[Summary]) -> Table {
     let mut rows = rows(summaries).into_iter().map(Vec::from);
     let columns = rows.next().unwrap_or_default();
-    let title = summaries.first().map_or(String::new(), |first| {
-        format!("SGD and SAM: {} on {}, {}", first.model, first.data, counted(first.seeds, "seed"))
-    });
-    Table { title, columns, rows: rows.filter(|row| row.iter().any(|cell| !cell.is_empty())).collect() }
+    Table {
+        title: summary::title(summaries),
+        columns,
+        rows: rows.filter(|row| row.iter().any(|cell| !cell.is_empty())).collect(),
+    }
 }
 
 const HEAD: [&str; 4] = ["training labels", "method", "test error (%)", "ms per step"];
 
-/// The head, then a block for each noise rate with an empty row between.
+/// The head, then the blocks with an empty row between.
 fn rows(summaries: &[Summary]) -> Vec<[String; 4]> {
+    let varied = Varied::among(summaries);
     let mut rows = vec![HEAD.map(str::to_owned)];
+    if varied.any() {
+        rows[0][0] = varied.names();
+    }
     for summary in summaries {
-        let mut labels = labels(summary);
+        let mut labels = labels(summary, varied);
         for arm in summary.sgd.iter().chain([&summary.sam]) {
             rows.push([
                 labels.next().unwrap_or_default(),
@@ -49,10 +54,11 @@ fn rows(summaries: &[Summary]) -> Vec<[String; 4]> {
 }
 
 /// The first column of a block, line by line.
-fn labels(summary: &Summary) -> impl Iterator<Item = String> {
+fn labels(summary: &Summary, varied: Varied) -> impl Iterator<Item = String> {
     let noise = summary.label_noise != 0.0;
     let wrong = noise.then(|| format!("({:.1} % wrong)", 100.0 * summary.wrong_labels));
-    [summary.labels()].into_iter().chain(wrong)
+    let subject = varied.any().then(|| varied.of(summary));
+    subject.into_iter().chain([summary.labels()]).chain(wrong)
 }
 
 fn sign(value: f64) -> &'static str {
