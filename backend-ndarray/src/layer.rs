@@ -33,7 +33,7 @@ pub enum Mode {
     Clean,
     /// Gradient at perturbed parameters: batch statistics, the running ones stay.
     Perturbed,
-    /// Running statistics, nothing changes.
+    /// Running statistics, nothing changes. A gradient takes them for constants.
     Evaluate,
 }
 

@@ -62,6 +62,7 @@ pub struct Network<T> {
     ends: run::Ends,
     labels: Vec<u16>,
     smoothing: f64,
+    frozen: bool,
     batch: usize,
     classes: usize,
     team: Team,
@@ -160,6 +161,7 @@ impl<T: Scalar> Network<T> {
             gradients,
             labels: Vec::with_capacity(batch),
             smoothing: 0.0,
+            frozen: false,
             batch,
             classes,
             team,
@@ -205,6 +207,12 @@ impl<T: Scalar> Network<T> {
         check_length("running statistics", self.statistics.len(), statistics.len())?;
         self.statistics.copy_from_slice(statistics);
         Ok(())
+    }
+
+    /// Whether gradients, too, normalise by the running statistics, which then stay as they are in every pass: for
+    /// fine-tuning on few images. Not at first.
+    pub fn freeze_statistics(&mut self, frozen: bool) {
+        self.frozen = frozen;
     }
 
     /// Share of each target spread over all classes, in [0, 1); 0 at first. For training only.

@@ -26,6 +26,16 @@ fn gradient_error(
     samples: usize,
     describe: impl FnOnce(&mut Description) -> Result<Tensor, NetworkError>,
 ) -> f64 {
+    prepared_gradient_error(image, samples, describe, |_| ())
+}
+
+/// The same of a network that `prepare` has changed.
+fn prepared_gradient_error(
+    image: ImageShape,
+    samples: usize,
+    describe: impl FnOnce(&mut Description) -> Result<Tensor, NetworkError>,
+    prepare: impl FnOnce(&mut Network<f64>),
+) -> f64 {
     let mut network = Network::<f64>::build(image, CLASSES, samples, 2, describe).unwrap();
     network.set_label_smoothing(0.1);
     let images = Array4::from_shape_fn((samples, image.height, image.width, image.channels), {
@@ -34,6 +44,7 @@ fn gradient_error(
     });
     let labels: Vec<u16> = (0..samples).map(|i| (i * 7 % CLASSES) as u16).collect();
     network.set_batch(images.view(), &labels).unwrap();
+    prepare(&mut network);
     // Everything off its starting value, so that scales, shifts and biases matter.
     let mut w: Vec<f64> =
         network.initial_parameters(3).iter().zip(noise(2)).map(|(w, n)| w + 0.3 * n).collect();
@@ -161,6 +172,28 @@ fn batch_norm_with_and_without_relu() {
             let x = push(g, "pool", Op::GlobalAvgPool, &[x])?;
             push(g, "head", Op::Dense { outputs: CLASSES }, &[x])
         });
+        assert!(error < TOLERANCE, "relu {relu}: {error}");
+    }
+}
+
+/// Running statistics instead of the batch's: constants, far from what the batch has.
+#[test]
+fn frozen_batch_norm() {
+    for relu in [false, true] {
+        let describe = |g: &mut Description| {
+            let x = push(g, "conv", conv(5, 3, 1, 1, true), &[Tensor::INPUT])?;
+            let x = push(g, "norm", Op::BatchNorm, &[x])?;
+            let x = if relu { push(g, "relu", Op::Relu, &[x])? } else { x };
+            let x = push(g, "conv2", conv(3, 3, 2, 1, false), &[x])?;
+            let x = push(g, "norm2", Op::BatchNorm, &[x])?;
+            head(g, x)
+        };
+        let freeze = |network: &mut Network<f64>| {
+            let statistics: Vec<f64> = noise(7).take(network.statistics().len()).map(|n| 1.2 + n).collect();
+            network.set_statistics(&statistics).unwrap();
+            network.freeze_statistics(true);
+        };
+        let error = prepared_gradient_error(Shape::new(4, 3, 2), 6, describe, freeze);
         assert!(error < TOLERANCE, "relu {relu}: {error}");
     }
 }

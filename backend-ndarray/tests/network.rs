@@ -178,6 +178,27 @@ fn running_statistics_follow_the_clean_pass() {
     assert_eq!(network.statistics(), after);
 }
 
+/// What a gradient is of, with frozen statistics, is what evaluation finds; and no pass moves them.
+#[test]
+fn frozen_statistics_are_those_of_evaluation() {
+    let image = Shape::new(6, 5, 1);
+    let mut network = network("resnet-8", image, 9, 2);
+    let (x, y) = (images(9, image, 3), labels(9, 10));
+    let w = parameters(&network, 1);
+    let mut g = vec![0.0; w.len()];
+    network.set_batch(x.view(), &y).unwrap();
+    let by_batch = network.gradient(&w, &mut g, Pass::Clean).unwrap();
+    let statistics = network.statistics().to_vec();
+    network.freeze_statistics(true);
+    for pass in [Pass::Clean, Pass::Perturbed] {
+        network.set_batch(x.view(), &y).unwrap();
+        let loss = network.gradient(&w, &mut g, pass).unwrap();
+        assert_eq!(loss.to_bits(), network.evaluate(&w, x.view(), &y).unwrap().loss.to_bits());
+        assert_eq!(network.statistics(), statistics);
+        assert!((loss - by_batch).abs() > 1e-3, "the test needs other statistics than the batch's");
+    }
+}
+
 /// A large mean must not cancel the variance away in f32.
 #[test]
 fn variance_survives_a_large_mean() {

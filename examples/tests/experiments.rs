@@ -15,6 +15,7 @@ use sam_examples::{
     training::{
         cpu::CpuLearner,
         settings::{DataSettings, Method, ScheduleSettings, ScheduleShape, Settings, SgdSettings},
+        state::{STATISTICS, State, WEIGHTS},
         trainer::Trainer,
     },
 };
@@ -157,6 +158,33 @@ fn a_later_wave_of_runs_is_interrupted_and_resumed_like_the_first() {
         let state = lab.state(&second[0], epoch).unwrap();
         assert_eq!(state.weights_sha256() == resumed[0].weights_sha256, epoch == 2, "{epoch}");
     }
+}
+
+/// A run that starts from a state keeps its statistics of batch normalisation, and learns all the same.
+#[test]
+fn fine_tuning_freezes_the_statistics_of_batch_normalisation() {
+    let place = tempfile::tempdir().unwrap();
+    let material = Material::new(DataSource::Digits.load(None, Some(320)).unwrap()).unwrap();
+    let learner =
+        |settings: &Settings, dataset: &Dataset| CpuLearner::new(settings, dataset.shape, dataset.classes, 1);
+    let interrupt = Interrupt::default();
+    let mut lab =
+        Lab::open(ExperimentDirectory(place.path().to_owned()), 1, 1, &interrupt, &learner).unwrap();
+    let settings = Settings { model: "resnet-8".parse().unwrap(), ..settings(Method::sam(0.05)) };
+    let first = Job::new(settings, &material).with_snapshots(vec![1, 2]);
+    lab.runs("first", std::slice::from_ref(&first)).unwrap();
+    let start = lab.state(&first, 1).unwrap();
+    let tuned = Job { start: Some(&start), ..first.clone() };
+    lab.runs("tuned", std::slice::from_ref(&tuned)).unwrap();
+    let values = |state: &State, group: &str| -> Vec<f32> {
+        let tensors = state.tensors.iter().filter(|tensor| tensor.name.starts_with(group));
+        tensors.flat_map(|tensor| tensor.values.clone()).collect()
+    };
+    let (free, frozen) = (lab.state(&first, 2).unwrap(), lab.state(&tuned, 2).unwrap());
+    assert!(!values(&start, STATISTICS).is_empty());
+    assert_eq!(values(&start, STATISTICS), values(&frozen, STATISTICS));
+    assert_ne!(values(&start, STATISTICS), values(&free, STATISTICS));
+    assert_ne!(values(&start, WEIGHTS), values(&frozen, WEIGHTS));
 }
 
 /// The bootstrap of `sam noise` by hand: train on noisy labels, predict, train again on what was predicted.

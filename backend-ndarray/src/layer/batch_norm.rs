@@ -28,6 +28,8 @@ pub struct BatchNorm<T: Scalar> {
     partials: Vec<T>,
     mean: Vec<T::Wide>,
     variance: Vec<T::Wide>,
+    /// Whether these are the running ones, which do not depend on the input.
+    constant: bool,
     /// Sums of the backward pass, two a channel.
     sums: Vec<T::Wide>,
     /// Per-channel numbers repeated over a row: mean, factor, offset, shift, slope.
@@ -47,6 +49,7 @@ impl<T: Scalar> BatchNorm<T> {
             partials: vec![T::zero(); batch * 2 * row],
             mean: vec![T::Wide::zero(); channels],
             variance: vec![T::Wide::zero(); channels],
+            constant: false,
             sums: vec![T::Wide::zero(); 2 * channels],
             rows: [(); 5].map(|()| vec![T::zero(); row]),
         }
@@ -135,7 +138,8 @@ impl<T: Scalar> Layer<T> for BatchNorm<T> {
     fn forward(&mut self, pass: Forward<'_, T>) {
         let channels = self.channels();
         let (running_mean, running_variance) = pass.statistics.split_at_mut(channels);
-        if pass.mode == Mode::Evaluate {
+        self.constant = pass.mode == Mode::Evaluate;
+        if self.constant {
             self.mean.iter_mut().zip(&*running_mean).for_each(|(to, from)| *to = from.wide());
             self.variance.iter_mut().zip(&*running_variance).for_each(|(to, from)| *to = from.wide());
         } else {
@@ -162,7 +166,7 @@ impl<T: Scalar> Layer<T> for BatchNorm<T> {
     }
 
     /// With `g` the gradient of the output, zero where ReLU is off, and N the values of a channel:
-    /// `d beta = sum g`, `d gamma = sum g x_hat`, `dx = gamma / deviation (g - d beta / N - x_hat d gamma / N)`.
+    /// `d beta = sum g`, `d gamma = sum g x_hat`, `dx = gamma / deviation (g - d beta / N - x_hat d gamma / N)`. Constant statistics leave `dx = gamma / deviation g`.
     fn backward(&mut self, pass: Backward<'_, T>) {
         let channels = self.channels();
         self.sum_products(pass.team, pass.samples, pass.input, pass.d_output);
@@ -173,11 +177,15 @@ impl<T: Scalar> Layer<T> for BatchNorm<T> {
 
         let Some(InputGradient { values, accumulate }) = pass.d_input else { return };
         let count = (pass.samples * self.input.shape.pixels()) as f64;
-        self.repeat(3, |own, c| own.sums[c] / count);
-        self.repeat(4, |own, c| {
-            let inverse = own.inverse_deviation(c);
-            own.sums[channels + c] / count * (inverse * inverse)
-        });
+        if self.constant {
+            self.rows[3..].iter_mut().for_each(|row| row.fill(T::zero()));
+        } else {
+            self.repeat(3, |own, c| own.sums[c] / count);
+            self.repeat(4, |own, c| {
+                let inverse = own.inverse_deviation(c);
+                own.sums[channels + c] / count * (inverse * inverse)
+            });
+        }
         let (input, d_input, d_output) = (self.input, self.d_input, self.d_output);
         let (normal, corrections) = (self.normal(), (&self.rows[3][..], &self.rows[4][..]));
         values

@@ -57,9 +57,12 @@ impl<T: Scalar> Network<T> {
     }
 
     pub(super) fn forward_backward(&mut self, params: &[T], grads: &mut [T], pass: Pass) -> Evaluation {
-        let Self { tasks, values, gradients, statistics, team, ends, classes, labels, smoothing, .. } = self;
+        let Self {
+            tasks, values, gradients, statistics, team, ends, classes, labels, smoothing, frozen, ..
+        } = self;
         let samples = labels.len();
         let mode = match pass {
+            _ if *frozen => Mode::Evaluate,
             Pass::Clean => Mode::Clean,
             Pass::Perturbed => Mode::Perturbed,
         };

@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use sam_core::model::Architecture;
 
 use super::experiment::{self, ExperimentArgs, in_range, positive, radii};
 use crate::{
@@ -186,7 +185,7 @@ Examples:
 /// Fine-tuning (section 3.2): a new head on a trained network and a second task, SAM against SGD.
 ///
 /// Without --init a network is trained on the first half of the data set's classes, and fine-tuned on the second half.
-/// Only networks without batch normalisation: its statistics would have to be frozen.
+/// Statistics of batch normalisation are frozen in fine-tuning, as in the paper.
 #[derive(Debug, Clone, Args)]
 #[command(
     mut_arg("rho", |arg| arg.default_value("0.05")), mut_arg("batch", |arg| arg.default_value("16")), allow_negative_numbers = true, after_help = FINETUNE
@@ -266,11 +265,7 @@ impl FinetuneArgs {
         positive("images", self.images)?;
         positive("tune-epochs", self.tune_epochs)?;
         let valid = self.tune_lr >= 0.0 && self.tune_lr.is_finite();
-        in_range("tune-lr", valid, "a number from 0 up", self.tune_lr)?;
-        let model = &self.experiment.training.model;
-        let batch_norm = matches!(model, Architecture::ResNet { .. } | Architecture::WideResNet { .. });
-        let expected = "mlp, mlp-H1-H2.. or lenet: batch normalisation cannot be frozen";
-        in_range("model", !batch_norm, expected, model)
+        in_range("tune-lr", valid, "a number from 0 up", self.tune_lr)
     }
 }
 

@@ -25,7 +25,7 @@ use crate::{
         checkpoint::Checkpoint,
         learner::{Learner, LearnerError},
         settings::Settings,
-        state::State,
+        state::{STATISTICS, State},
         trainer::{Trainer, check_batch},
     },
 };
@@ -61,7 +61,7 @@ pub struct Job<'a> {
     pub material: &'a Material,
     /// Epochs after which the run's state is kept; 0 is its start.
     pub snapshots: Vec<usize>,
-    /// The state it starts from, if not freshly initialised.
+    /// The state it starts from, if not freshly initialised. Statistics of batch normalisation in it are frozen.
     pub start: Option<&'a State>,
 }
 
@@ -294,6 +294,9 @@ impl Run<'_> {
         let Job { settings, material, snapshots, start } = self.job;
         if let Some(start) = start {
             learner.import(start)?;
+            if start.tensors.iter().any(|tensor| tensor.name.starts_with(STATISTICS)) {
+                learner.freeze_statistics()?;
+            }
         }
         let checkpoint = self.directory.unfinished(self.key);
         let mut trainer = Trainer::new(settings, &material.dataset, &material.fingerprint, learner)?;

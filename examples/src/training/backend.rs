@@ -138,6 +138,10 @@ impl Learner for AnyLearner {
         self.0.import(state)
     }
 
+    fn freeze_statistics(&mut self) -> Result<(), LearnerError> {
+        self.0.freeze_statistics()
+    }
+
     fn parameter_count(&self) -> usize {
         self.0.parameter_count()
     }

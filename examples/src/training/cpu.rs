@@ -165,6 +165,11 @@ impl Learner for CpuLearner {
         network.set_statistics(&statistics).map_err(LearnerError::backend)
     }
 
+    fn freeze_statistics(&mut self) -> Result<(), LearnerError> {
+        self.network.freeze_statistics(true);
+        Ok(())
+    }
+
     fn parameter_count(&self) -> usize {
         self.weights.len()
     }

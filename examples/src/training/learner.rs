@@ -57,6 +57,17 @@ pub trait Learner {
     /// [`LearnerError::State`], when the state is of another network or optimizer; the learner is then as before.
     fn import(&mut self, state: &State) -> Result<(), LearnerError>;
 
+    /// From now on batch normalisation normalises by its running statistics in training too, and they stay as they are:
+    /// as the paper fine-tunes (section 3.2).
+    ///
+    /// # Errors
+    /// [`LearnerError::Backend`], when the backend cannot.
+    fn freeze_statistics(&mut self) -> Result<(), LearnerError> {
+        Err(LearnerError::Backend(
+            "this backend cannot freeze the statistics of batch normalisation; use --backend cpu".into(),
+        ))
+    }
+
     /// The number of trained parameters.
     fn parameter_count(&self) -> usize;
 
