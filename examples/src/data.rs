@@ -3,6 +3,7 @@
 //! A [`Dataset`] holds bytes as they were published, or knows the file that does; a [`BatchMaker`] standardises and
 //! augments them while it copies them into a batch.
 
+mod ahead;
 mod augment;
 mod batch;
 pub mod cifar;
@@ -16,6 +17,7 @@ mod pixels;
 mod source;
 mod standardize;
 
+pub use ahead::BatchesAhead;
 pub use augment::{Augment, PADDING};
 pub use batch::{BatchMaker, epoch_order};
 pub use dataset::{Dataset, ImageSet};

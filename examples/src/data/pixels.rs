@@ -14,11 +14,11 @@ use super::DataError;
 /// Bytes of images of one size, image by image.
 ///
 /// Larger files that are not packed stay where they are, and images are read as they are needed: a training set may
-/// be larger than the memory. All copies of such a value share one open file.
+/// be larger than the memory. Copies share the bytes, or one open file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Pixels {
     /// In memory.
-    Memory(Vec<u8>),
+    Memory(Arc<Vec<u8>>),
     /// A part of a file.
     File(FilePart),
 }
@@ -67,7 +67,7 @@ impl Pixels {
     /// Forgets all but the first `len` bytes.
     pub fn truncate(&mut self, len: usize) {
         match self {
-            Self::Memory(bytes) => bytes.truncate(len),
+            Self::Memory(bytes) => Arc::make_mut(bytes).truncate(len),
             Self::File(part) => part.range.end = part.range.end.min(part.range.start + len as u64),
         }
     }
@@ -125,7 +125,7 @@ impl Pixels {
 
 impl From<Vec<u8>> for Pixels {
     fn from(bytes: Vec<u8>) -> Self {
-        Self::Memory(bytes)
+        Self::Memory(Arc::new(bytes))
     }
 }
 

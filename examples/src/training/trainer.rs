@@ -33,7 +33,7 @@ pub struct Trainer<'a, L> {
     learner: L,
     /// Whether the learner has the training images.
     taken: bool,
-    batches: BatchMaker<'a>,
+    batches: BatchMaker,
     labels: NoisyLabels,
     rates: Schedule<f32>,
     steps_per_epoch: usize,
