@@ -1,87 +1,15 @@
-// dx[n, y, x, c] = sum dy[n, i, j, o] w[r, s, c, o] over all (r, s, o) with i*stride + r - padding = y and likewise for x: a
-// product of matrices with a row for each input pixel, the left one gathered from dy.
-#include "conv.cuh"
-#include "tile.cuh"
-
-template <class T>
-struct Patches {
-    using Lines = Spread<T, T::ROWS, true>;
-    const float* dy;
-    const Conv& conv;
-    // Of each of this thread's rows its pixel with the padding added; far outside where there is no row.
-    int sample[Lines::COUNT], y[Lines::COUNT], x[Lines::COUNT];
-
-    __device__ Patches(const float* dy, const Conv& conv) : dy(dy), conv(conv) {
-#pragma unroll
-        for (int i = 0; i < Lines::COUNT; i++) {
-            unsigned int row = blockIdx.x * T::ROWS + Lines::line(i);
-            const bool exists = row < conv.in_rows();
-            sample[i] = conv.by_pixels.split(row) * conv.by_out_pixels.divisor;
-            const int in_y = conv.by_width.split(row);
-            y[i] = exists ? in_y + int(conv.padding) : -1;
-            x[i] = int(row) + int(conv.padding);
-        }
-    }
-
-    __device__ void fetch(unsigned int at, float (&values)[Lines::COUNT]) const {
-        unsigned int filter = at + Lines::depth(0);
-        const bool exists = filter < conv.taps() * conv.filters;
-        unsigned int s = conv.by_filters.split(filter);
-        const int r = conv.by_kernel.split(s);
-#pragma unroll
-        for (int i = 0; i < Lines::COUNT; i++) {
-            const int far_y = y[i] - r, far_x = x[i] - int(s);
-            unsigned int left_y = far_y < 0 ? 0 : far_y, left_x = far_x < 0 ? 0 : far_x;
-            const unsigned int oy = conv.by_stride.split(left_y), ox = conv.by_stride.split(left_x);
-            const bool inside = exists && far_y >= 0 && far_x >= 0 && left_y == 0 && left_x == 0 &&
-                                oy < conv.out_height && ox < conv.out_width;
-            values[i] = inside ? dy[(sample[i] + oy * conv.out_width + ox) * conv.filters + filter] : 0.0f;
-        }
-    }
-};
-
-// A row for each (r, s, o), a column for each channel: neighbours in depth are neighbours in memory.
-template <class T>
-struct Turned {
-    using Lines = Spread<T, T::COLUMNS, true>;
-    const float* w;
-    const Conv& conv;
-
-    __device__ void fetch(unsigned int at, float (&values)[Lines::COUNT]) const {
-        unsigned int filter = at + Lines::depth(0);
-        const bool exists = filter < conv.taps() * conv.filters;
-        const unsigned int first = conv.by_filters.split(filter) * conv.channels;
-#pragma unroll
-        for (int i = 0; i < Lines::COUNT; i++) {
-            const unsigned int channel = blockIdx.y * T::COLUMNS + Lines::line(i);
-            const bool inside = exists && channel < conv.channels;
-            values[i] = inside ? w[(first + channel) * conv.filters + filter] : 0.0f;
-        }
-    }
-};
-
-template <class T>
-static __device__ void input_gradient(
-    Shared<T>& shared, const float* dy, const float* w, const Conv& conv, int accumulate, float* dx) {
-    float sum[T::ROWS_A_THREAD][T::COLUMNS_A_THREAD];
-    Patches<T> patches(dy, conv);
-    Turned<T> turned{w, conv};
-    multiply<T>(patches, turned, 0, conv.taps() * conv.filters, shared, sum);
-    each<T>(sum, conv.in_rows(), conv.channels, [&](unsigned int row, unsigned int column, float value) {
-        float* to = dx + row * conv.channels + column;
-        *to = accumulate ? *to + value : value;
-    });
-}
+// The input's gradient in single precision.
+#include "conv_input_gradient.cuh"
 
 // Writes dx, or adds to it. Blocks: rows of tiles, columns of tiles.
-extern "C" __global__ void __launch_bounds__(Wide::THREADS) conv_input_gradient_wide(
+extern "C" __global__ void __launch_bounds__(Floats<Wide>::Tile::THREADS) conv_input_gradient_wide(
     const float* dy, const float* w, const Conv conv, int accumulate, float* dx) {
-    __shared__ Shared<Wide> shared;
-    input_gradient<Wide>(shared, dy, w, conv, accumulate, dx);
+    __shared__ Floats<Wide>::Shared shared;
+    input_gradient<Floats<Wide>>(shared, dy, w, conv, accumulate, dx);
 }
 
-extern "C" __global__ void __launch_bounds__(Narrow::THREADS) conv_input_gradient_narrow(
+extern "C" __global__ void __launch_bounds__(Floats<Narrow>::Tile::THREADS) conv_input_gradient_narrow(
     const float* dy, const float* w, const Conv conv, int accumulate, float* dx) {
-    __shared__ Shared<Narrow> shared;
-    input_gradient<Narrow>(shared, dy, w, conv, accumulate, dx);
+    __shared__ Floats<Narrow>::Shared shared;
+    input_gradient<Floats<Narrow>>(shared, dy, w, conv, accumulate, dx);
 }

@@ -1,88 +1,17 @@
-// dw[r, s, c, o] = sum x[n, i*stride + r - padding, j*stride + s - padding, c] dy[n, i, j, o] over all samples and output
-// pixels: a product of matrices as deep as there are pixels. The depth is cut into slices that depend on the shape
-// alone; their results are added up in their order.
-#include "conv.cuh"
-#include "tile.cuh"
+// The filters' gradient in single precision.
+#include "conv_weight_gradient.cuh"
 
-// A row for each (r, s, c), in depth the output pixels.
-template <class T>
-struct Patches {
-    using Lines = Spread<T, T::ROWS, false>;
-    const float* x;
-    const Conv& conv;
-    bool exists;
-    int r, s;
-    unsigned int channel;
-
-    __device__ Patches(const float* x, const Conv& conv) : x(x), conv(conv) {
-        channel = blockIdx.x * T::ROWS + Lines::line(0);
-        exists = channel < conv.taps() * conv.channels;
-        unsigned int column = conv.by_channels.split(channel);
-        r = int(conv.by_kernel.split(column)) - int(conv.padding);
-        s = int(column) - int(conv.padding);
-    }
-
-    __device__ void fetch(unsigned int at, float (&values)[Lines::COUNT]) const {
-        const int stride = conv.by_stride.divisor;
-#pragma unroll
-        for (int i = 0; i < Lines::COUNT; i++) {
-            unsigned int pixel = at + Lines::depth(i);
-            const bool inside_batch = pixel < conv.out_rows();
-            const unsigned int sample = conv.by_out_pixels.split(pixel);
-            const unsigned int oy = conv.by_out_width.split(pixel);
-            const unsigned int py = int(oy) * stride + r, px = int(pixel) * stride + s;
-            const bool inside = exists && inside_batch && py < conv.height && px < conv.width;
-            const unsigned int from = sample * conv.by_pixels.divisor + py * conv.width + px;
-            values[i] = inside ? x[from * conv.channels + channel] : 0.0f;
-        }
-    }
-};
-
-// dy as it lies, a row for each output pixel.
-template <class T>
-struct Gradient {
-    using Lines = Spread<T, T::COLUMNS, false>;
-    const float* dy;
-    const Conv& conv;
-
-    __device__ void fetch(unsigned int at, float (&values)[Lines::COUNT]) const {
-        const unsigned int column = blockIdx.y * T::COLUMNS + Lines::line(0);
-#pragma unroll
-        for (int i = 0; i < Lines::COUNT; i++) {
-            const unsigned int pixel = at + Lines::depth(i);
-            const bool inside = pixel < conv.out_rows() && column < conv.filters;
-            values[i] = inside ? dy[pixel * conv.filters + column] : 0.0f;
-        }
-    }
-};
-
-template <class T>
-static __device__ void weight_gradient(
-    Shared<T>& shared, const float* x, const float* dy, const Conv& conv, unsigned int slice, float* dw) {
-    float sum[T::ROWS_A_THREAD][T::COLUMNS_A_THREAD];
-    Patches<T> patches(x, conv);
-    Gradient<T> gradient{dy, conv};
-    const unsigned int rows = conv.taps() * conv.channels, pixels = conv.out_rows();
-    const unsigned int begin = blockIdx.z * slice, end = begin + slice < pixels ? begin + slice : pixels;
-    multiply<T>(patches, gradient, begin, end, shared, sum);
-    float* const own = dw + blockIdx.z * rows * conv.filters;
-    each<T>(sum, rows, conv.filters, [&](unsigned int row, unsigned int column, float value) {
-        own[row * conv.filters + column] = value;
-    });
+// Blocks: rows of tiles, columns of tiles, slices.
+extern "C" __global__ void __launch_bounds__(Floats<Wide>::Tile::THREADS) conv_weight_gradient_wide(
+    const float* x, const float* dy, const Conv conv, unsigned int slice, float* dw) {
+    __shared__ Floats<Wide>::Shared shared;
+    weight_gradient<Floats<Wide>>(shared, x, dy, conv, slice, dw);
 }
 
-// Slices of `slice` pixels, a multiple of the tile's depth; each writes a gradient of its own, one after the other from
-// `dw` on. Blocks: rows of tiles, columns of tiles, slices.
-extern "C" __global__ void __launch_bounds__(Wide::THREADS) conv_weight_gradient_wide(
+extern "C" __global__ void __launch_bounds__(Floats<Narrow>::Tile::THREADS) conv_weight_gradient_narrow(
     const float* x, const float* dy, const Conv conv, unsigned int slice, float* dw) {
-    __shared__ Shared<Wide> shared;
-    weight_gradient<Wide>(shared, x, dy, conv, slice, dw);
-}
-
-extern "C" __global__ void __launch_bounds__(Narrow::THREADS) conv_weight_gradient_narrow(
-    const float* x, const float* dy, const Conv conv, unsigned int slice, float* dw) {
-    __shared__ Shared<Narrow> shared;
-    weight_gradient<Narrow>(shared, x, dy, conv, slice, dw);
+    __shared__ Floats<Narrow>::Shared shared;
+    weight_gradient<Floats<Narrow>>(shared, x, dy, conv, slice, dw);
 }
 
 // dw[i] = sum of the slices' gradients, first to last.

@@ -124,3 +124,21 @@ static __device__ void each(
         }
     }
 }
+
+// The product as the convolutions use it: in single precision, one fused multiplication and addition after the other.
+template <class T>
+struct Floats {
+    using Tile = T;
+    using Shared = ::Shared<T>;
+    using Sum = float[T::ROWS_A_THREAD][T::COLUMNS_A_THREAD];
+
+    template <class A, class B>
+    static __device__ void multiply(A& a, B& b, unsigned int begin, unsigned int end, Shared& shared, Sum& sum) {
+        ::multiply<T>(a, b, begin, end, shared, sum);
+    }
+
+    template <class Element>
+    static __device__ void each(const Sum& sum, unsigned int rows, unsigned int columns, Element element) {
+        ::each<T>(sum, rows, columns, element);
+    }
+};

@@ -11,7 +11,11 @@ use cust::{
     sys::{self, CUresult},
 };
 
-use crate::{Arguments, CudaError, Grid, Kernel, driver, graph, kernels::Kernels, stream::Stream};
+use crate::{
+    Arguments, CudaError, Grid, Kernel, Precision, driver, graph,
+    kernels::{Kernels, TensorKernels},
+    stream::Stream,
+};
 
 /// A GPU, opened. Clones are handles to the same.
 ///
@@ -23,6 +27,8 @@ pub struct Device(Arc<Inner>);
 /// Fields are dropped in this order: what needs the context goes before it.
 struct Inner {
     kernels: Kernels,
+    /// Of compute capability 8.0 and up.
+    tensor: Option<TensorKernels>,
     stream: Stream,
     context: Context,
     card: Card,
@@ -103,8 +109,9 @@ impl Device {
         };
         let stream = Stream::new().map_err(|code| card.error("creating a stream", code))?;
         let kernels = Kernels::load(&card)?;
+        let tensor = (card.capability >= (8, 0)).then(|| TensorKernels::load(&card)).transpose()?;
         let blocking = env::var_os("SAM_CUDA_BLOCKING").is_some_and(|value| value == "1");
-        Ok(Self(Arc::new(Inner { kernels, stream, context, card, blocking })))
+        Ok(Self(Arc::new(Inner { kernels, tensor, stream, context, card, blocking })))
     }
 
     /// The card's name, its compute capability and the driver's version.
@@ -192,6 +199,22 @@ impl Device {
 
     pub(crate) fn kernels(&self) -> &Kernels {
         &self.0.kernels
+    }
+
+    /// Makes sure that networks can multiply in `precision` here.
+    ///
+    /// # Errors
+    /// [`CudaError::Precision`] if the card has no tensor cores for it.
+    pub fn check_precision(&self, precision: Precision) -> Result<(), CudaError> {
+        if precision == Precision::Single || self.tensor_kernels().is_some() {
+            return Ok(());
+        }
+        Err(CudaError::Precision { precision, card: self.card().to_string() })
+    }
+
+    /// Those for tensor cores, where there are such.
+    pub(crate) fn tensor_kernels(&self) -> Option<&TensorKernels> {
+        self.0.tensor.as_ref()
     }
 
     /// Where this thread's work goes.

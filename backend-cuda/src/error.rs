@@ -1,5 +1,7 @@
 use core::fmt;
 
+use crate::Precision;
+
 /// What can go wrong on a device, with what a report about it needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CudaError {
@@ -63,6 +65,13 @@ pub enum CudaError {
         /// Which.
         what: &'static str,
     },
+    /// The card has no tensor cores for this.
+    Precision {
+        /// What was asked for.
+        precision: Precision,
+        /// The card, and the driver's version.
+        card: String,
+    },
     /// More entries than a kernel can count.
     TooLarge {
         /// Which buffer.
@@ -112,6 +121,9 @@ impl fmt::Display for CudaError {
             }
             Self::OtherDevice { what } => {
                 write!(f, "the {what} was allocated through another Device; allocate everything through one")
+            }
+            Self::Precision { precision, card } => {
+                write!(f, "{card}: products in {precision} need compute capability 8.0 or more; use f32")
             }
             Self::TooLarge { what, found } => write!(
                 f,

@@ -13,15 +13,15 @@ use crate::{
 };
 
 macro_rules! kernels {
-    ($($module:literal { $($name:ident($($type:ty),* $(,)?);)* })*) => {
-        /// The kernels, loaded.
-        pub(crate) struct Kernels {
+    ($(#[$about:meta])* $Kernels:ident, $SIGNATURES:ident: $($module:literal { $($name:ident($($type:ty),* $(,)?);)* })*) => {
+        $(#[$about])*
+        pub(crate) struct $Kernels {
             $($(pub $name: Kernel<($($type,)*)>,)*)*
             /// After the kernels, which are parts of them.
             _modules: Vec<LoadedModule>,
         }
 
-        impl Kernels {
+        impl $Kernels {
             /// Loads everything into the current context.
             pub fn load(card: &Card) -> Result<Self, CudaError> {
                 let mut modules = Vec::new();
@@ -37,7 +37,7 @@ macro_rules! kernels {
 
         /// Of each kernel its module, its name and the sizes of its parameters.
         #[cfg(test)]
-        const SIGNATURES: &[(&str, &str, &[usize])] = &[$($(
+        const $SIGNATURES: &[(&str, &str, &[usize])] = &[$($(
             (
                 include_str!(concat!("../kernels/", $module, ".ptx")),
                 stringify!($name),
@@ -48,6 +48,8 @@ macro_rules! kernels {
 }
 
 kernels! {
+    /// The kernels, loaded.
+    Kernels, SIGNATURES:
     "store" {
         store(Words, u32, PtrMut<u32>);
     }
@@ -188,15 +190,38 @@ kernels! {
     }
 }
 
+kernels! {
+    /// Kernels for tensor cores, loaded: with the parameters of their counterparts in single precision.
+    TensorKernels, TENSOR_SIGNATURES:
+    "conv_forward_tensor" {
+        conv_forward_wide_tf32(Ptr<f32>, Ptr<f32>, Ptr<f32>, ConvShape, PtrMut<f32>);
+        conv_forward_narrow_tf32(Ptr<f32>, Ptr<f32>, Ptr<f32>, ConvShape, PtrMut<f32>);
+        conv_forward_wide_bf16(Ptr<f32>, Ptr<f32>, Ptr<f32>, ConvShape, PtrMut<f32>);
+        conv_forward_narrow_bf16(Ptr<f32>, Ptr<f32>, Ptr<f32>, ConvShape, PtrMut<f32>);
+    }
+    "conv_input_gradient_tensor" {
+        conv_input_gradient_wide_tf32(Ptr<f32>, Ptr<f32>, ConvShape, i32, PtrMut<f32>);
+        conv_input_gradient_narrow_tf32(Ptr<f32>, Ptr<f32>, ConvShape, i32, PtrMut<f32>);
+        conv_input_gradient_wide_bf16(Ptr<f32>, Ptr<f32>, ConvShape, i32, PtrMut<f32>);
+        conv_input_gradient_narrow_bf16(Ptr<f32>, Ptr<f32>, ConvShape, i32, PtrMut<f32>);
+    }
+    "conv_weight_gradient_tensor" {
+        conv_weight_gradient_wide_tf32(Ptr<f32>, Ptr<f32>, ConvShape, u32, PtrMut<f32>);
+        conv_weight_gradient_narrow_tf32(Ptr<f32>, Ptr<f32>, ConvShape, u32, PtrMut<f32>);
+        conv_weight_gradient_wide_bf16(Ptr<f32>, Ptr<f32>, ConvShape, u32, PtrMut<f32>);
+        conv_weight_gradient_narrow_bf16(Ptr<f32>, Ptr<f32>, ConvShape, u32, PtrMut<f32>);
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::SIGNATURES;
+    use super::{SIGNATURES, TENSOR_SIGNATURES};
     use crate::signature::parameters;
 
     /// Without a device too: what is called is what was compiled.
     #[test]
     fn signatures_are_those_of_the_compiled_kernels() {
-        for (ptx, name, sizes) in SIGNATURES {
+        for (ptx, name, sizes) in SIGNATURES.iter().chain(TENSOR_SIGNATURES) {
             assert_eq!(parameters(ptx, name).as_deref(), Some(*sizes), "kernel {name}");
         }
     }

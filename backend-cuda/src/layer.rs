@@ -18,7 +18,7 @@ pub(crate) use divisor::Divisor;
 pub(crate) use pool::{AvgPool, MaxPool, PoolShape};
 pub(crate) use relu::Relu;
 
-use crate::{CudaError, Device, Ptr, PtrMut};
+use crate::{CudaError, Device, Precision, Ptr, PtrMut};
 
 /// What a pass is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,6 +72,9 @@ pub(crate) struct InputGradient {
 pub(crate) trait Layer: Send {
     fn forward(&mut self, pass: Forward<'_>) -> Result<(), CudaError>;
     fn backward(&mut self, pass: Backward<'_>) -> Result<(), CudaError>;
+
+    /// What the layer's products are of, if it has any; the device must be able to.
+    fn set_precision(&mut self, _precision: Precision) {}
 
     /// Bytes of scratch memory that either pass needs for a batch of `samples`.
     fn scratch_bytes(&self, _samples: usize) -> usize {

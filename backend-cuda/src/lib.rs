@@ -19,6 +19,7 @@ mod memory;
 mod module;
 mod network;
 mod plan;
+mod precision;
 mod signature;
 mod space;
 mod step;
@@ -39,6 +40,7 @@ pub use memory::{DeviceVec, Slice, SliceMut};
 pub use module::Module;
 pub use network::{CudaNetwork, NetworkError};
 pub use plan::Description;
+pub use precision::Precision;
 pub use space::{CudaSegmentedSpace, CudaSpace, DeviceNorm, DeviceSpace};
 pub use step::{
     DeviceDescent, DeviceOracle, DeviceReport, DeviceStep, DeviceStepResult, GradientBuffer, Sink, Source,

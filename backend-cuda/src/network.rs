@@ -14,13 +14,13 @@ use sam_core::{
 };
 
 use crate::{
-    Augmentation, CudaError, Device, DeviceImages, DeviceVec, Gradient,
+    Augmentation, CudaError, Device, DeviceImages, DeviceVec, Gradient, Precision,
     arena::{self, Segment},
     layer::Mode,
     loss::{CrossEntropy, DeviceLoss, Evaluation},
     plan::{Backward, Description, Plan},
 };
-use build::Task;
+use build::{Kind, Task};
 
 /// A network that computes the loss of a batch and its gradient on the device.
 ///
@@ -182,6 +182,20 @@ impl CudaNetwork {
     /// Share of each target spread over all classes, in [0, 1); 0 at first. For training only.
     pub fn set_label_smoothing(&mut self, smoothing: f32) {
         self.smoothing = f64::from(smoothing);
+    }
+
+    /// What convolutions and dense layers multiply in from now on; f32 at first. For evaluation too.
+    ///
+    /// # Errors
+    /// [`CudaError::Precision`] if the card has no tensor cores for it.
+    pub fn set_precision(&mut self, precision: Precision) -> Result<(), CudaError> {
+        self.device.check_precision(precision)?;
+        for task in &mut self.tasks {
+            if let Kind::Layer(layer) = &mut task.kind {
+                layer.set_precision(precision);
+            }
+        }
+        Ok(())
     }
 
     /// Bytes of activations and their gradients: most of what the network holds.

@@ -1,5 +1,8 @@
 #![allow(unsafe_code, reason = "launches of kernels")]
 
+#[cfg(test)]
+mod tests;
+
 use bytemuck::{Pod, Zeroable};
 use sam_core::model::Shape;
 
@@ -7,7 +10,7 @@ use super::{
     Backward, Divisor, Forward, Layer,
     sums::{chunks, finish, sweep},
 };
-use crate::{CudaError, Grid, Ptr, PtrMut};
+use crate::{CudaError, Grid, Precision, Ptr, PtrMut};
 
 /// The geometry of a convolution: the host's side of `kernels/conv.cuh`.
 #[derive(Clone, Copy, Debug, Zeroable, Pod)]
@@ -43,7 +46,13 @@ enum Tile {
 }
 
 impl Tile {
-    const THREADS: u32 = 128;
+    /// Threads of a block; on tensor cores a warp has 32 rows and 32 columns of a wide tile, 32 and 16 of a narrow one.
+    const fn threads(self, precision: Precision) -> u32 {
+        match (self, precision) {
+            (Self::Narrow, _) | (Self::Wide, Precision::Single) => 128,
+            (Self::Wide, Precision::Tf32 | Precision::Bf16) => 256,
+        }
+    }
 
     /// The wide one where most of it is used.
     const fn of(rows: usize, columns: usize) -> Self {
@@ -68,6 +77,22 @@ pub(crate) struct Conv {
     pixels: usize,
     out_pixels: usize,
     bias: bool,
+    precision: Precision,
+}
+
+/// The kernel of a product for a tile and a precision. `set_precision` has seen to it that there are tensor cores.
+macro_rules! product {
+    ($conv:ident, $pass:ident, $tile:ident, $wide:ident, $narrow:ident, $wide_tf32:ident, $narrow_tf32:ident, $wide_bf16:ident, $narrow_bf16:ident) => {{
+        let kernels = $pass.device.kernels();
+        match ($conv.precision, $pass.device.tensor_kernels(), $tile) {
+            (Precision::Tf32, Some(tensor), Tile::Wide) => &tensor.$wide_tf32,
+            (Precision::Tf32, Some(tensor), Tile::Narrow) => &tensor.$narrow_tf32,
+            (Precision::Bf16, Some(tensor), Tile::Wide) => &tensor.$wide_bf16,
+            (Precision::Bf16, Some(tensor), Tile::Narrow) => &tensor.$narrow_bf16,
+            (_, _, Tile::Wide) => &kernels.$wide,
+            (_, _, Tile::Narrow) => &kernels.$narrow,
+        }
+    }};
 }
 
 impl Conv {
@@ -98,7 +123,13 @@ impl Conv {
             by_out_width: Divisor::new(output.width),
             by_out_pixels: Divisor::new(output.pixels()),
         };
-        Self { shape, pixels: input.pixels(), out_pixels: output.pixels(), bias }
+        Self {
+            shape,
+            pixels: input.pixels(),
+            out_pixels: output.pixels(),
+            bias,
+            precision: Precision::Single,
+        }
     }
 
     fn of(&self, samples: usize) -> ConvShape {
@@ -136,11 +167,18 @@ impl Conv {
         let [down, across] = tile.tiles(rows, columns);
         let to: PtrMut<f32> = if slices == 1 { pass.grads } else { pass.scratch.cast() };
         let arguments = (pass.input, pass.d_output, self.of(pass.samples), slice as u32, to);
-        let grid = Grid::new([down as u32, across as u32, slices as u32], Tile::THREADS);
-        let kernel = match tile {
-            Tile::Wide => &kernels.conv_weight_gradient_wide,
-            Tile::Narrow => &kernels.conv_weight_gradient_narrow,
-        };
+        let grid = Grid::new([down as u32, across as u32, slices as u32], tile.threads(self.precision));
+        let kernel = product!(
+            self,
+            pass,
+            tile,
+            conv_weight_gradient_wide,
+            conv_weight_gradient_narrow,
+            conv_weight_gradient_wide_tf32,
+            conv_weight_gradient_narrow_tf32,
+            conv_weight_gradient_wide_bf16,
+            conv_weight_gradient_narrow_bf16
+        );
         // SAFETY: input and gradient are of so many samples, and there is room for each slice's filters.
         unsafe { pass.device.launch(kernel, grid, arguments)? };
         if slices == 1 {
@@ -166,18 +204,28 @@ impl Conv {
 }
 
 impl Layer for Conv {
+    fn set_precision(&mut self, precision: Precision) {
+        self.precision = precision;
+    }
+
     fn forward(&mut self, pass: Forward<'_>) -> Result<(), CudaError> {
-        let kernels = pass.device.kernels();
         let (rows, columns) = (pass.samples * self.out_pixels, self.shape.filters as usize);
         let tile = Tile::of(rows, columns);
         let [down, across] = tile.tiles(rows, columns);
         let bias = if self.bias { pass.params.add(self.weights()) } else { Ptr::NULL };
         let arguments = (pass.input, pass.params, bias, self.of(pass.samples), pass.output);
-        let grid = Grid::new([down as u32, across as u32, 1], Tile::THREADS);
-        let kernel = match tile {
-            Tile::Wide => &kernels.conv_forward_wide,
-            Tile::Narrow => &kernels.conv_forward_narrow,
-        };
+        let grid = Grid::new([down as u32, across as u32, 1], tile.threads(self.precision));
+        let kernel = product!(
+            self,
+            pass,
+            tile,
+            conv_forward_wide,
+            conv_forward_narrow,
+            conv_forward_wide_tf32,
+            conv_forward_narrow_tf32,
+            conv_forward_wide_bf16,
+            conv_forward_narrow_bf16
+        );
         // SAFETY: input and output are of so many samples, the parameters the layer's own.
         unsafe { pass.device.launch(kernel, grid, arguments) }
     }
@@ -188,17 +236,23 @@ impl Layer for Conv {
             self.bias_gradient(&pass)?;
         }
         let Some(to) = pass.d_input else { return Ok(()) };
-        let kernels = pass.device.kernels();
         let (rows, columns) = (pass.samples * self.pixels, self.shape.channels as usize);
         let tile = Tile::of(rows, columns);
         let [down, across] = tile.tiles(rows, columns);
         let arguments =
             (pass.d_output, pass.params, self.of(pass.samples), i32::from(to.accumulate), to.values);
-        let grid = Grid::new([down as u32, across as u32, 1], Tile::THREADS);
-        let kernel = match tile {
-            Tile::Wide => &kernels.conv_input_gradient_wide,
-            Tile::Narrow => &kernels.conv_input_gradient_narrow,
-        };
+        let grid = Grid::new([down as u32, across as u32, 1], tile.threads(self.precision));
+        let kernel = product!(
+            self,
+            pass,
+            tile,
+            conv_input_gradient_wide,
+            conv_input_gradient_narrow,
+            conv_input_gradient_wide_tf32,
+            conv_input_gradient_narrow_tf32,
+            conv_input_gradient_wide_bf16,
+            conv_input_gradient_narrow_bf16
+        );
         // SAFETY: as in `forward`; the input's gradient is no other's buffer.
         unsafe { pass.device.launch(kernel, grid, arguments) }
     }

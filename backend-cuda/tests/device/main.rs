@@ -9,6 +9,7 @@ mod descent;
 mod errors;
 mod layers;
 mod network;
+mod precision;
 mod space;
 mod steps;
 mod support;

@@ -20,13 +20,13 @@ pub fn check(device: c_int) -> Result<(), Code> {
     if device == 0 { Ok(()) } else { Err(ERROR_INVALID_DEVICE) }
 }
 
-/// Compute capability: that of the PTX the backend ships, or what `PTX_INTERPRETER_CAPABILITY` says (`8.0`).
+/// Compute capability: 8.0, or what `PTX_INTERPRETER_CAPABILITY` says.
 pub fn capability() -> (u32, u32) {
     let parse = |text: String| {
         let (major, minor) = text.trim().split_once('.')?;
         Some((major.parse().ok()?, minor.parse().ok()?))
     };
-    std::env::var("PTX_INTERPRETER_CAPABILITY").ok().and_then(parse).unwrap_or((7, 5))
+    std::env::var("PTX_INTERPRETER_CAPABILITY").ok().and_then(parse).unwrap_or((8, 0))
 }
 
 #[unsafe(no_mangle)]
