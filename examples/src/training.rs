@@ -18,6 +18,7 @@ pub mod method;
 pub mod metrics;
 pub mod nonfinite;
 mod norm_exponent;
+pub mod precision;
 pub mod settings;
 pub mod state;
 pub mod trainer;

@@ -204,9 +204,9 @@ fn batches_made_on_the_device_are_the_hosts() {
         let mut maker = BatchMaker::new(&dataset, 16).unwrap();
         let tables = maker.standardizer().tables().to_vec();
         let (pixels, labels) = (dataset.train.pixels.all().unwrap(), &dataset.train.labels);
-        let mut images = DeviceImages::new(&device, shape, &pixels, labels, &tables).unwrap();
+        let mut images = DeviceImages::new(&device.gpu, shape, &pixels, labels, &tables).unwrap();
         let model = "mlp-4".parse().unwrap();
-        let mut network = CudaNetwork::new(&device, &model, shape, CLASSES, 16).unwrap();
+        let mut network = CudaNetwork::new(&device.gpu, &model, shape, CLASSES, 16).unwrap();
         let mut plain = Vec::new();
         for augment in [Augment::None, Augment::Basic, Augment::Cutout] {
             for epoch in [0, 1, 1 << 40] {
@@ -234,7 +234,7 @@ fn batches_made_on_the_device_are_the_hosts() {
         let error = network.set_batch_from(&images, 30..41, None).unwrap_err().to_string();
         assert!(error.contains("expected 40 entries, found 41"), "{error}");
         let other = ImageShape::new(shape.width + 1, shape.height, shape.channels);
-        let mut network = CudaNetwork::new(&device, &model, other, CLASSES, 16).unwrap();
+        let mut network = CudaNetwork::new(&device.gpu, &model, other, CLASSES, 16).unwrap();
         assert!(matches!(network.set_batch_from(&images, 0..4, None), Err(NetworkError::Images { .. })));
     }
 }
@@ -284,6 +284,35 @@ fn a_run_on_images_of_the_devices_is_the_run() {
         assert_eq!(found.test_loss, expected.test_loss);
     }
     assert_eq!(here.state().unwrap(), brought.state().unwrap());
+}
+
+#[test]
+fn the_command_multiplies_on_tensor_cores() {
+    for (precision, expected) in [("tf32", 0), ("bf16", 0), ("f16", 2)] {
+        let output = sam()
+            .args([
+                "bench",
+                "--backend",
+                "cuda",
+                "--precision",
+                precision,
+                "--model",
+                "mlp-4",
+                "--image",
+                "2x2x1",
+            ])
+            .args(["--batch", "4", "--steps", "9", "--json"])
+            .env(DRIVER, env::var_os(DRIVER).unwrap_or_else(|| interpreter().into()))
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(expected), "{}", String::from_utf8(output.stderr).unwrap());
+    }
+    let output = sam()
+        .args(["bench", "--precision", "bf16", "--model", "mlp-4", "--image", "2x2x1"])
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.code() == Some(1) && text.contains("expected --backend cuda, found cpu"), "{text}");
 }
 
 fn sam() -> Command {

@@ -15,6 +15,7 @@ use sam_examples::{
         learner::{Batch, Evaluation, Learner, LearnerError, StepReport},
         metrics::EpochMetrics,
         nonfinite::OnNonFinite,
+        precision::Precision,
         settings::{
             DataSettings, Method, NormExponent, ScheduleSettings, ScheduleShape, Settings, SgdSettings,
         },
@@ -357,7 +358,12 @@ fn a_configuration_survives_the_file_and_a_wrong_one_is_refused() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("config.toml");
     for method in [Method::Sgd, SAM, Method::Sam { rho: 0.3, norm: NormExponent(Norm::LInf) }] {
-        let machine = Machine { backend: BackendName::Cpu, threads: 2, data_dir: Some("/some/where".into()) };
+        let machine = Machine {
+            backend: BackendName::Cpu,
+            precision: Precision::Bf16,
+            threads: 2,
+            data_dir: Some("/some/where".into()),
+        };
         let config = Config { on_nonfinite: OnNonFinite::Skip, machine, run: settings("wrn-16-4", method) };
         config.save(&path).unwrap();
         assert_eq!(Config::load(&path).unwrap(), config);

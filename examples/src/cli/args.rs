@@ -10,6 +10,7 @@ use crate::{
     training::{
         backend::BackendName,
         config::Machine,
+        precision::Precision,
         settings::{
             DataSettings, Method, NormExponent, ScheduleSettings, ScheduleShape, Settings, SgdSettings,
         },
@@ -122,6 +123,10 @@ pub struct MachineArgs {
     #[arg(long, value_name = "NAME")]
     pub backend: Option<BackendName>,
 
+    /// What a GPU multiplies in: f32, or on tensor cores tf32 or bf16 [default: f32, or as the resumed run]
+    #[arg(long, value_name = "NAME")]
+    pub precision: Option<Precision>,
+
     /// Threads that compute; results do not depend on it [default: the number of cores]
     #[arg(long, value_name = "N", value_parser = parse_threads)]
     pub threads: Option<NonZeroUsize>,
@@ -143,6 +148,7 @@ impl MachineArgs {
     pub fn machine(&self, data: &DataArgs) -> Machine {
         Machine {
             backend: self.backend.unwrap_or_default(),
+            precision: self.precision.unwrap_or_default(),
             threads: self.threads(),
             data_dir: data.data_dir.clone(),
         }

@@ -204,6 +204,7 @@ pub fn run(args: &CompareArgs, as_json: bool, interrupt: &Interrupt) -> Result<(
     let default = || PathBuf::from(format!("runs/compare-{}-{}", data.data, models()));
     let directory = ComparisonDirectory(args.out.clone().unwrap_or_else(default));
     let backend = Backend::open(backend, 1)?;
+    let backend = backend.with_precision(args.machine.precision.unwrap_or_default())?;
     let learner = |settings: &_| backend.learner(settings, dataset.shape, dataset.classes);
     let summaries = comparison.run(&directory, &dataset, interrupt, learner)?;
     let varied = Varied::among(&summaries);

@@ -98,6 +98,7 @@ pub fn run_with<E: Experiment>(
     let bytes = name.on_host(memory::of_learner(&base, dataset.shape, dataset.classes));
     memory::check(&base, bytes * threads as u128)?;
     let backend = Backend::open(name, 1)?;
+    let backend = backend.with_precision(args.machine.precision.unwrap_or_default())?;
     let learner =
         |settings: &Settings, dataset: &Dataset| backend.learner(settings, dataset.shape, dataset.classes);
     drop(learner(&base, &dataset)?);

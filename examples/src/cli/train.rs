@@ -128,6 +128,7 @@ pub fn run(args: &TrainArgs, as_json: bool, interrupt: &Interrupt) -> Result<(),
             let learner_bytes = config.machine.backend.on_host(memory::of_learner(settings, shape, classes));
             memory::check(settings, learner_bytes + memory::of_checkpoint(settings, shape, classes))?;
             let backend = Backend::open(config.machine.backend, config.machine.threads)?;
+            let backend = backend.with_precision(config.machine.precision)?;
             let learner = backend.learner(settings, shape, classes)?;
             train(&directory, &config, &dataset, learner, interrupt)?
         }
@@ -183,6 +184,9 @@ fn resumed(args: &TrainArgs, path: &Path) -> Result<(RunDirectory, Config), Expe
     }
     if let Some(backend) = args.machine.backend {
         config.machine.backend = backend;
+    }
+    if let Some(precision) = args.machine.precision {
+        config.machine.precision = precision;
     }
     if let Some(action) = args.on_nonfinite {
         config.on_nonfinite = action;

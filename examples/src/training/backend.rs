@@ -10,6 +10,7 @@ use super::{
     cuda,
     learner::{Batch, Chosen, Evaluation, Learner, LearnerError, StepReport, TrainingImages},
     nonfinite::Origin,
+    precision::Precision,
     settings::Settings,
     state::State,
 };
@@ -91,6 +92,18 @@ impl Backend {
         }
     }
 
+    /// Its networks multiply in `precision`.
+    ///
+    /// # Errors
+    /// [`LearnerError::Backend`], when it cannot.
+    pub fn with_precision(self, precision: Precision) -> Result<Self, LearnerError> {
+        match (self, precision) {
+            (own, Precision::F32) => Ok(own),
+            (Self::Cpu { .. }, _) => Err(LearnerError::backend(OnlyOnTensorCores(precision))),
+            (Self::Cuda(device), _) => device.with_precision(precision).map(Self::Cuda),
+        }
+    }
+
     /// A freshly initialised learner.
     ///
     /// # Errors
@@ -109,6 +122,11 @@ impl Backend {
         }
     }
 }
+
+/// The processor has no tensor cores.
+#[derive(Debug, thiserror::Error)]
+#[error("--precision {0}: expected --backend cuda, found cpu, which has f32 only")]
+struct OnlyOnTensorCores(Precision);
 
 /// A learner of whichever backend.
 pub struct AnyLearner(Box<dyn Learner>);

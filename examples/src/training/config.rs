@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     backend::BackendName,
     nonfinite::OnNonFinite,
+    precision::Precision,
     settings::{InvalidSetting, Settings},
 };
 use crate::files::{self, FileError};
@@ -34,6 +35,9 @@ pub struct Machine {
     /// What computes: the same run on another backend has other roundings, but goes on from its checkpoints.
     #[serde(default, skip_serializing_if = "is_default")]
     pub backend: BackendName,
+    /// What its products are of, another rounding again.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub precision: Precision,
     /// Threads that compute.
     pub threads: usize,
     /// Where the data set lies, if not in its usual places.
@@ -41,8 +45,8 @@ pub struct Machine {
     pub data_dir: Option<PathBuf>,
 }
 
-fn is_default(backend: &BackendName) -> bool {
-    *backend == BackendName::default()
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 /// Why a configuration cannot be used.

@@ -5,15 +5,16 @@ mod method;
 use std::borrow::Cow;
 
 use ndarray::ArrayView4;
-pub use sam_backend_cuda::Device;
 use sam_backend_cuda::{
-    Augmentation, CudaError, CudaNetwork, DeviceImages, DeviceStep, DeviceVec, Segment, StepGraph,
+    self as backend, Augmentation, CudaError, CudaNetwork, DeviceImages, DeviceStep, DeviceVec, Segment,
+    StepGraph,
 };
 use sam_core::{Outcome, Words, WordsMut, model::ImageShape};
 
 use super::{
     cpu::tensors::{copy_counters, counters, group},
     learner::{Batch, Chosen, Evaluation, Learner, LearnerError, NoImages, StepReport, TrainingImages},
+    precision::Precision,
     settings::Settings,
     state::{STATISTICS, State, Tensor, WEIGHTS},
 };
@@ -38,12 +39,38 @@ pub fn check(settings: &Settings) -> Result<(), LearnerError> {
     if method::runs(method) { Ok(()) } else { Err(LearnerError::backend(OtherMethod(method.name()))) }
 }
 
+/// A GPU, and what networks multiply in there.
+#[derive(Debug, Clone)]
+pub struct Device {
+    /// The GPU.
+    pub gpu: backend::Device,
+    /// What they multiply in.
+    pub precision: backend::Precision,
+}
+
+impl Device {
+    /// With another precision.
+    ///
+    /// # Errors
+    /// [`LearnerError::Backend`] if the GPU has no tensor cores for it.
+    pub fn with_precision(self, precision: Precision) -> Result<Self, LearnerError> {
+        let precision = match precision {
+            Precision::F32 => backend::Precision::Single,
+            Precision::Tf32 => backend::Precision::Tf32,
+            Precision::Bf16 => backend::Precision::Bf16,
+        };
+        self.gpu.check_precision(precision).map_err(LearnerError::backend)?;
+        Ok(Self { precision, ..self })
+    }
+}
+
 /// Opens the first GPU.
 ///
 /// # Errors
 /// [`LearnerError::Backend`] without one, or without its driver.
 pub fn open() -> Result<Device, LearnerError> {
-    Device::new(0).map_err(LearnerError::backend)
+    let gpu = backend::Device::new(0).map_err(LearnerError::backend)?;
+    Ok(Device { gpu, precision: backend::Precision::Single })
 }
 
 /// A freshly initialised [`CudaLearner`].
@@ -91,17 +118,19 @@ impl CudaLearner {
         classes: usize,
     ) -> Result<Self, LearnerError> {
         check(settings)?;
-        let network = CudaNetwork::new(device, &settings.model, shape, classes, settings.batch);
+        let Device { gpu, precision } = device;
+        let network = CudaNetwork::new(gpu, &settings.model, shape, classes, settings.batch);
         let mut network = network.map_err(LearnerError::backend)?;
+        network.set_precision(*precision).map_err(LearnerError::backend)?;
         network.set_label_smoothing(settings.label_smoothing as f32);
-        let method = method::build(device, settings, network.parameter_count());
+        let method = method::build(gpu, settings, network.parameter_count());
         let method = method.map_err(LearnerError::backend)?;
         let method = method.ok_or_else(|| LearnerError::backend(OtherMethod(settings.method.name())))?;
-        Self::around(device, settings.seed, network, method).map_err(LearnerError::backend)
+        Self::around(gpu, settings.seed, network, method).map_err(LearnerError::backend)
     }
 
     fn around(
-        device: &Device,
+        device: &backend::Device,
         seed: u64,
         network: CudaNetwork,
         method: Box<dyn DeviceStep>,

@@ -4,12 +4,21 @@ use sam_core::model::ImageShape;
 
 use super::{
     learner::{Learner, LearnerError},
+    precision::Precision,
     settings::Settings,
 };
 
 /// There is none.
 #[derive(Debug, Clone)]
 pub enum Device {}
+
+impl Device {
+    /// # Errors
+    /// Never called: nobody has a device.
+    pub fn with_precision(self, _: Precision) -> Result<Self, LearnerError> {
+        match self {}
+    }
+}
 
 /// This program was built without the CUDA backend.
 #[derive(Debug, thiserror::Error)]
