@@ -1,0 +1,217 @@
+#!/usr/bin/env python3
+"""SGD and SAM steps of PyTorch on the networks of `sam bench`, in every way that it has to make them fast.
+
+    gpu-check-torch.py --model wrn-16-4 [--batch 128] [--image 28x28x1] [--device cuda|cpu] [--precision f32|tf32|bf16]
+                       [--ways eager,compile,graph] [--seconds 5] [--best]
+
+One line of JSON for each way: memory layout (channels first or last) and eager, torch.compile, or a CUDA graph of the whole
+step; with --best only the one with the fastest SAM step. Steps of both kinds are made in turn, medians count. The batch is
+on the device all the time. A way that fails is reported on standard error and left out.
+"""
+
+import argparse
+import json
+import statistics
+import sys
+import time
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+RHO = 0.05
+WARM_UP = 3
+
+
+class LeNet(nn.Module):
+    def __init__(self, height, width, channels, classes):
+        super().__init__()
+        self.conv1 = nn.Conv2d(channels, 32, 3, padding=1)
+        self.conv2 = nn.Conv2d(32, 64, 3, padding=1)
+        self.dense = nn.Linear(64 * (height // 4) * (width // 4), 128)
+        self.head = nn.Linear(128, classes)
+
+    def forward(self, x):
+        for conv in (self.conv1, self.conv2):
+            x = F.max_pool2d(F.relu(conv(x)), 2)
+        return self.head(F.relu(self.dense(x.flatten(1))))
+
+
+class Block(nn.Module):
+    """Pre-activation residual block (Zagoruyko and Komodakis 2016)."""
+
+    def __init__(self, inputs, outputs, stride):
+        super().__init__()
+        self.norm1 = nn.BatchNorm2d(inputs)
+        self.conv1 = nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False)
+        self.norm2 = nn.BatchNorm2d(outputs)
+        self.conv2 = nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False)
+        same = inputs == outputs and stride == 1
+        self.shortcut = None if same else nn.Conv2d(inputs, outputs, 1, stride, bias=False)
+
+    def forward(self, x):
+        active = F.relu(self.norm1(x))
+        residual = x if self.shortcut is None else self.shortcut(active)
+        return self.conv2(F.relu(self.norm2(self.conv1(active)))) + residual
+
+
+class WideResNet(nn.Module):
+    def __init__(self, depth, width, channels, classes):
+        super().__init__()
+        blocks, inputs, layers = (depth - 4) // 6, 16, []
+        for stage, base in enumerate((16, 32, 64)):
+            for number in range(blocks):
+                layers.append(Block(inputs, base * width, 2 if stage > 0 and number == 0 else 1))
+                inputs = base * width
+        self.conv = nn.Conv2d(channels, 16, 3, padding=1, bias=False)
+        self.blocks = nn.Sequential(*layers)
+        self.norm = nn.BatchNorm2d(inputs)
+        self.head = nn.Linear(inputs, classes)
+
+    def forward(self, x):
+        return self.head(F.relu(self.norm(self.blocks(self.conv(x)))).mean((2, 3)))
+
+
+def build(name, image, classes=10):
+    height, width, channels = image
+    kind, *numbers = name.split("-")
+    if kind == "lenet":
+        return LeNet(height, width, channels, classes)
+    if kind == "wrn":
+        return WideResNet(int(numbers[0]), int(numbers[1]), channels, classes)
+    if kind == "mlp":
+        sizes = [height * width * channels, *map(int, numbers)]
+        dense = [part for a, b in zip(sizes, sizes[1:]) for part in (nn.Linear(a, b), nn.ReLU())]
+        return nn.Sequential(nn.Flatten(), *dense, nn.Linear(sizes[-1], classes))
+    sys.exit(f"--model {name}: expected lenet, wrn-D-K or mlp-H1-H2..")
+
+
+class Steps:
+    """Both kinds of step on one batch; neither asks the device for a number."""
+
+    def __init__(self, options, image, layout, compiled):
+        device = torch.device(options.device)
+        torch.manual_seed(0)
+        network = build(options.model, image).to(device=device, memory_format=layout)
+        self.parameters = list(network.parameters())
+        self.network = torch.compile(network) if compiled else network
+        self.optimizer = torch.optim.SGD(self.parameters, 0.01, 0.9, weight_decay=5e-4, nesterov=True, foreach=True)
+        height, width, channels = image
+        images = torch.randn(options.batch, channels, height, width, device=device)
+        self.images = images.contiguous(memory_format=layout)
+        self.labels = torch.randint(0, 10, (options.batch,), device=device)
+        self.cast = torch.autocast(options.device, torch.bfloat16, enabled=options.precision == "bf16")
+
+    def gradient(self):
+        # In place: a recorded step finds its gradients where they were.
+        for parameter in self.parameters:
+            if parameter.grad is not None:
+                parameter.grad.zero_()
+        with self.cast:
+            loss = F.cross_entropy(self.network(self.images).float(), self.labels)
+        loss.backward()
+
+    def sgd(self):
+        self.gradient()
+        self.optimizer.step()
+
+    def sam(self):
+        self.gradient()
+        gradients = [parameter.grad for parameter in self.parameters]
+        with torch.no_grad():
+            norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
+            before = torch._foreach_mul(self.parameters, 1.0)
+            torch._foreach_add_(self.parameters, torch._foreach_mul(gradients, RHO / (norm + 1e-12)))
+        self.gradient()
+        with torch.no_grad():
+            torch._foreach_copy_(self.parameters, before)
+        self.optimizer.step()
+
+
+def recorded(step):
+    """The step as one CUDA graph."""
+    stream = torch.cuda.Stream()
+    stream.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(stream):
+        for _ in range(WARM_UP):
+            step()
+    torch.cuda.current_stream().wait_stream(stream)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        step()
+    return graph.replay
+
+
+def measure(options, image, layout, way):
+    steps = Steps(options, image, layout, way == "compile")
+    kinds = [steps.sgd, steps.sam]
+    for _ in range(WARM_UP):
+        for step in kinds:
+            step()
+    if way == "graph":
+        kinds = [recorded(step) for step in kinds]
+    wait = torch.cuda.synchronize if options.device == "cuda" else lambda: None
+    times = [[], []]
+    end = time.perf_counter() + options.seconds
+    while len(times[0]) < 5 or (time.perf_counter() < end and len(times[0]) < 200):
+        for step, spent in zip(kinds, times):
+            wait()
+            started = time.perf_counter()
+            step()
+            wait()
+            spent.append(time.perf_counter() - started)
+    sgd, sam = (statistics.median(spent) for spent in times)
+    return {
+        "peer": f"torch {torch.__version__}",
+        "model": options.model,
+        "batch": options.batch,
+        "precision": options.precision,
+        "layout": "channels-last" if layout == torch.channels_last else "channels-first",
+        "way": way,
+        "params": sum(parameter.numel() for parameter in steps.parameters),
+        "sgd_ms": 1e3 * sgd,
+        "sam_ms": 1e3 * sam,
+        "sam_images_per_s": options.batch / sam,
+        "sam_over_sgd": sam / sgd,
+        "steps": len(times[0]),
+    }
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", required=True)
+    parser.add_argument("--batch", type=int, default=128)
+    parser.add_argument("--image", default="28x28x1")
+    parser.add_argument("--device", choices=["cuda", "cpu"], default="cuda")
+    parser.add_argument("--precision", choices=["f32", "tf32", "bf16"], default="f32")
+    parser.add_argument("--ways", default="eager,compile,graph")
+    parser.add_argument("--seconds", type=float, default=5)
+    parser.add_argument("--best", action="store_true")
+    options = parser.parse_args()
+    image = tuple(map(int, options.image.split("x")))
+    if options.device == "cuda":
+        if not torch.cuda.is_available():
+            sys.exit("--device cuda: this PyTorch finds no GPU; use --device cpu")
+        torch.backends.cudnn.benchmark = True
+        # Convolutions and dense layers alike.
+        torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = options.precision != "f32"
+
+    results = []
+    for way in options.ways.split(","):
+        if way == "graph" and options.device == "cpu":
+            continue
+        for layout in (torch.contiguous_format, torch.channels_last):
+            try:
+                results.append(measure(options, image, layout, way))
+            except Exception as error:  # PyTorch's own are of many types
+                print(f"{options.model}, {way}: left out: {error}".splitlines()[0], file=sys.stderr)
+    if not results:
+        sys.exit(f"--model {options.model}: no way of making steps has worked")
+    if options.best:
+        results = [min(results, key=lambda result: result["sam_ms"])]
+    for result in results:
+        print(json.dumps(result), flush=True)
+
+
+if __name__ == "__main__":
+    main()
