@@ -159,9 +159,9 @@ fn a_batch_that_is_not_finite_leaves_no_trace() {
 #[test]
 fn recording_changes_no_bit() {
     let Backend::Cuda(device) = cuda() else { panic!("the CUDA backend was opened") };
-    let wsam = Method::Wsam { rho: 0.05, gamma: 0.8 };
-    for method in [SAM, Method::Sgd, Method::Asam { rho: 0.5, eta: 0.01 }, wsam] {
-        let settings = settings("resnet-8", method);
+    let (asam, wsam) = (Method::Asam { rho: 0.5, eta: 0.01 }, Method::Wsam { rho: 0.05, gamma: 0.8 });
+    for (method, model) in [(SAM, "resnet-8"), (Method::Sgd, "mlp-5"), (asam, "mlp-5"), (wsam, "mlp-5")] {
+        let settings = settings(model, method);
         let learner = || CudaLearner::new(&device, &settings, SHAPE, CLASSES).unwrap();
         let (mut recorded, mut launched) = (learner(), learner().without_recording());
         for (seed, size) in [(0, 6), (1, 6), (2, 4), (3, 6), (4, 6)] {
@@ -176,7 +176,7 @@ fn recording_changes_no_bit() {
             });
             assert_eq!(found, expected, "step {seed}");
             assert_eq!(launched.launches().unwrap(), None);
-            assert!(recorded.launches().unwrap().is_some_and(|launches| launches > 20), "step {seed}");
+            assert!(recorded.launches().unwrap().is_some_and(|launches| launches > 15), "step {seed}");
         }
         assert_eq!(recorded.export().unwrap(), launched.export().unwrap());
     }

@@ -2,10 +2,13 @@
 
 use ndarray::Array4;
 use sam_backend_cuda::{
-    CudaAdam, CudaNetwork, CudaSgd, CudaSpace, DeviceVec, Gradient, NetworkError, StepGraph,
+    CudaAdam, CudaNetwork, CudaSegmentedSpace, CudaSgd, CudaSpace, DeviceStep, DeviceVec, Gradient,
+    NetworkError, StepGraph,
 };
 use sam_backend_ndarray as cpu;
-use sam_core::{Outcome, Rule, Sam, Sgd, SliceSpace, StepError, WeightDecay, model::Shape};
+use sam_core::{
+    Outcome, Rule, Sam, Scope, Sgd, SliceSpace, StepError, WeightDecay, Words, WordsMut, model::Shape,
+};
 
 use crate::{support::device, twins::noise};
 
@@ -149,4 +152,84 @@ fn a_recorded_step_is_the_step() {
     }
     let (sam, ..) = graph.into_parts();
     assert_eq!(sam.base.steps().unwrap(), 5);
+}
+
+/// A method's state as it is saved: names with bits.
+fn saved(method: &mut impl DeviceStep) -> Vec<(&'static str, Vec<u64>)> {
+    let mut pieces = Vec::new();
+    let mut sink = |name, words: Words<'_, f32>| {
+        let bits = match words {
+            Words::Reals(values) => values.iter().map(|value| u64::from(value.to_bits())).collect(),
+            Words::Counts(counts) => counts.to_vec(),
+        };
+        pieces.push((name, bits));
+    };
+    method.save(&mut sink).unwrap();
+    pieces
+}
+
+/// Recorded steps in segments, given up half-way and taken up from what was saved, are the steps launched in one go.
+#[test]
+fn segments_are_recorded_and_state_is_taken_up() {
+    let Some(turn) = device("segments_are_recorded_and_state_is_taken_up") else { return };
+    let device = &turn.device;
+    let image = Shape::new(5, 5, 1);
+    let network = || CudaNetwork::new(device, &"mlp-6".parse().unwrap(), image, 10, 4).unwrap();
+    let start = network().initial_parameters(1);
+    // Matrices are perturbed, biases are not.
+    let table: Vec<_> = network()
+        .segments()
+        .iter()
+        .map(|tensor| match tensor.shape.len() {
+            1 => sam_core::Segment::fixed(tensor.range.len()),
+            _ => sam_core::Segment::new(tensor.range.len()),
+        })
+        .collect();
+    let method = || {
+        let base = CudaAdam::adamw(device, 0.01, 1e-3, start.len()).unwrap();
+        let space = CudaSegmentedSpace::new(device, Scope::Segment, &table).unwrap();
+        Sam { space, rule: Rule::l2(0.05), base }
+    };
+    let images: Vec<f32> = noise(3).take(4 * image.len()).collect();
+    let steps = |from: &[f32], method| {
+        let w = DeviceVec::from_slice(device, from).unwrap();
+        let mut steps = StepGraph::new(method, network(), w).unwrap();
+        steps.set_batch(&images, &[0, 1, 2, 3]).unwrap();
+        steps
+    };
+    let mut whole = steps(&start, method()).without_recording();
+    for _ in 0..4 {
+        whole.step().unwrap();
+    }
+    assert_eq!(whole.launches().unwrap(), None);
+
+    let mut first = steps(&start, method());
+    for _ in 0..2 {
+        first.step().unwrap();
+    }
+    assert!(first.launches().unwrap().is_some_and(|launches| launches > 10));
+    let (mut before, _, half_way) = first.into_parts();
+    let pieces = saved(&mut before);
+    assert_eq!(
+        pieces.iter().map(|piece| piece.0).collect::<Vec<_>>(),
+        ["adam.steps", "adam.mean", "adam.square"]
+    );
+    let mut again = method();
+    let mut source = |name, words: WordsMut<'_, f32>| {
+        let (_, bits) = pieces.iter().find(|piece| piece.0 == name).unwrap();
+        match words {
+            WordsMut::Reals(values) => {
+                values.iter_mut().zip(bits).for_each(|(value, bits)| *value = f32::from_bits(*bits as u32));
+            }
+            WordsMut::Counts(counts) => counts.copy_from_slice(bits),
+        }
+    };
+    again.load(&mut source).unwrap();
+    let mut second = steps(&half_way.read().unwrap(), again);
+    for _ in 0..2 {
+        second.step().unwrap();
+    }
+    let bits = |w: &DeviceVec<f32>| w.read().unwrap().iter().map(|w| w.to_bits()).collect::<Vec<_>>();
+    assert_eq!(bits(second.params()), bits(whole.params()));
+    assert_eq!(saved(second.parts_mut().0), saved(whole.parts_mut().0));
 }

@@ -89,7 +89,7 @@ pub fn learner(
 /// A network on a GPU with its weights, their gradient and the optimizer's buffers, each one flat vector there.
 ///
 /// A step is one launch of a recorded graph where the driver has them and the method allows it. It waits for the device
-/// once, at its end, for what its report says.
+/// at its end only, for what its report says.
 pub struct CudaLearner {
     steps: StepGraph<Box<dyn DeviceStep>>,
     taken: Option<Taken>,
