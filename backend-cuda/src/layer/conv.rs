@@ -10,7 +10,7 @@ use super::{
     Backward, Divisor, Forward, Layer,
     sums::{chunks, finish, sweep},
 };
-use crate::{CudaError, Grid, Precision, Ptr, PtrMut};
+use crate::{CudaError, Grid, Kernel, Precision, Ptr, PtrMut};
 
 /// The geometry of a convolution: the host's side of `kernels/conv.cuh`.
 #[derive(Clone, Copy, Debug, Zeroable, Pod)]
@@ -80,21 +80,6 @@ pub(crate) struct Conv {
     precision: Precision,
 }
 
-/// The kernel of a product for a tile and a precision. `set_precision` has seen to it that there are tensor cores.
-macro_rules! product {
-    ($conv:ident, $pass:ident, $tile:ident, $wide:ident, $narrow:ident, $wide_tf32:ident, $narrow_tf32:ident, $wide_bf16:ident, $narrow_bf16:ident) => {{
-        let kernels = $pass.device.kernels();
-        match ($conv.precision, $pass.device.tensor_kernels(), $tile) {
-            (Precision::Tf32, Some(tensor), Tile::Wide) => &tensor.$wide_tf32,
-            (Precision::Tf32, Some(tensor), Tile::Narrow) => &tensor.$narrow_tf32,
-            (Precision::Bf16, Some(tensor), Tile::Wide) => &tensor.$wide_bf16,
-            (Precision::Bf16, Some(tensor), Tile::Narrow) => &tensor.$narrow_bf16,
-            (_, _, Tile::Wide) => &kernels.$wide,
-            (_, _, Tile::Narrow) => &kernels.$narrow,
-        }
-    }};
-}
-
 impl Conv {
     pub fn new(
         input: Shape,
@@ -129,6 +114,25 @@ impl Conv {
             out_pixels: output.pixels(),
             bias,
             precision: Precision::Single,
+        }
+    }
+
+    /// The kernel for a tile, the wide one first, in the layer's precision: single, or TF32 or bfloat16 where there are tensor
+    /// cores. `set_precision` has seen to it that there are.
+    fn kernel<'a, A>(
+        &self,
+        tile: Tile,
+        single: [&'a Kernel<A>; 2],
+        tensor: Option<[[&'a Kernel<A>; 2]; 2]>,
+    ) -> &'a Kernel<A> {
+        let [wide, narrow] = match (self.precision, tensor) {
+            (Precision::Tf32, Some([tf32, _])) => tf32,
+            (Precision::Bf16, Some([_, bf16])) => bf16,
+            _ => single,
+        };
+        match tile {
+            Tile::Wide => wide,
+            Tile::Narrow => narrow,
         }
     }
 
@@ -168,17 +172,14 @@ impl Conv {
         let to: PtrMut<f32> = if slices == 1 { pass.grads } else { pass.scratch.cast() };
         let arguments = (pass.input, pass.d_output, self.of(pass.samples), slice as u32, to);
         let grid = Grid::new([down as u32, across as u32, slices as u32], tile.threads(self.precision));
-        let kernel = product!(
-            self,
-            pass,
-            tile,
-            conv_weight_gradient_wide,
-            conv_weight_gradient_narrow,
-            conv_weight_gradient_wide_tf32,
-            conv_weight_gradient_narrow_tf32,
-            conv_weight_gradient_wide_bf16,
-            conv_weight_gradient_narrow_bf16
-        );
+        let single = [&kernels.conv_weight_gradient_wide, &kernels.conv_weight_gradient_narrow];
+        let tensor = pass.device.tensor_kernels().map(|tensor| {
+            [
+                [&tensor.conv_weight_gradient_wide_tf32, &tensor.conv_weight_gradient_narrow_tf32],
+                [&tensor.conv_weight_gradient_wide_bf16, &tensor.conv_weight_gradient_narrow_bf16],
+            ]
+        });
+        let kernel = self.kernel(tile, single, tensor);
         // SAFETY: input and gradient are of so many samples, and there is room for each slice's filters.
         unsafe { pass.device.launch(kernel, grid, arguments)? };
         if slices == 1 {
@@ -209,23 +210,21 @@ impl Layer for Conv {
     }
 
     fn forward(&mut self, pass: Forward<'_>) -> Result<(), CudaError> {
+        let kernels = pass.device.kernels();
         let (rows, columns) = (pass.samples * self.out_pixels, self.shape.filters as usize);
         let tile = Tile::of(rows, columns);
         let [down, across] = tile.tiles(rows, columns);
         let bias = if self.bias { pass.params.add(self.weights()) } else { Ptr::NULL };
         let arguments = (pass.input, pass.params, bias, self.of(pass.samples), pass.output);
         let grid = Grid::new([down as u32, across as u32, 1], tile.threads(self.precision));
-        let kernel = product!(
-            self,
-            pass,
-            tile,
-            conv_forward_wide,
-            conv_forward_narrow,
-            conv_forward_wide_tf32,
-            conv_forward_narrow_tf32,
-            conv_forward_wide_bf16,
-            conv_forward_narrow_bf16
-        );
+        let single = [&kernels.conv_forward_wide, &kernels.conv_forward_narrow];
+        let tensor = pass.device.tensor_kernels().map(|tensor| {
+            [
+                [&tensor.conv_forward_wide_tf32, &tensor.conv_forward_narrow_tf32],
+                [&tensor.conv_forward_wide_bf16, &tensor.conv_forward_narrow_bf16],
+            ]
+        });
+        let kernel = self.kernel(tile, single, tensor);
         // SAFETY: input and output are of so many samples, the parameters the layer's own.
         unsafe { pass.device.launch(kernel, grid, arguments) }
     }
@@ -236,23 +235,21 @@ impl Layer for Conv {
             self.bias_gradient(&pass)?;
         }
         let Some(to) = pass.d_input else { return Ok(()) };
+        let kernels = pass.device.kernels();
         let (rows, columns) = (pass.samples * self.pixels, self.shape.channels as usize);
         let tile = Tile::of(rows, columns);
         let [down, across] = tile.tiles(rows, columns);
         let arguments =
             (pass.d_output, pass.params, self.of(pass.samples), i32::from(to.accumulate), to.values);
         let grid = Grid::new([down as u32, across as u32, 1], tile.threads(self.precision));
-        let kernel = product!(
-            self,
-            pass,
-            tile,
-            conv_input_gradient_wide,
-            conv_input_gradient_narrow,
-            conv_input_gradient_wide_tf32,
-            conv_input_gradient_narrow_tf32,
-            conv_input_gradient_wide_bf16,
-            conv_input_gradient_narrow_bf16
-        );
+        let single = [&kernels.conv_input_gradient_wide, &kernels.conv_input_gradient_narrow];
+        let tensor = pass.device.tensor_kernels().map(|tensor| {
+            [
+                [&tensor.conv_input_gradient_wide_tf32, &tensor.conv_input_gradient_narrow_tf32],
+                [&tensor.conv_input_gradient_wide_bf16, &tensor.conv_input_gradient_narrow_bf16],
+            ]
+        });
+        let kernel = self.kernel(tile, single, tensor);
         // SAFETY: as in `forward`; the input's gradient is no other's buffer.
         unsafe { pass.device.launch(kernel, grid, arguments) }
     }
