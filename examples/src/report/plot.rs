@@ -113,7 +113,7 @@ pub fn chart_scaled<'a, 'b>(
         .margin(12)
         .margin_right(20)
         .x_label_area_size(46)
-        .y_label_area_size(58)
+        .y_label_area_size(if logarithmic { 72 } else { 58 })
         .build_cartesian_2d(x.range.clone(), y.range.clone())
         .map_err(PlotError::draw)?;
     chart
@@ -139,9 +139,13 @@ fn number(value: f64) -> String {
     format!("{}", (value * 1e6).round() / 1e6)
 }
 
-/// `10^exponent` with three digits.
-fn power_of_ten(exponent: f64) -> String {
-    super::markdown::significant(10_f64.powf(exponent))
+/// `10^exponent`: a whole power without needless digits, any other with three.
+pub fn power_of_ten(exponent: f64) -> String {
+    let power = 10_f64.powf(exponent);
+    if (exponent - exponent.round()).abs() > 1e-9 {
+        return super::markdown::significant(power);
+    }
+    if (-3.0..6.0).contains(&exponent.round()) { number(power) } else { format!("{power:.0e}") }
 }
 
 /// Draws `(x, y)` as a line as far as it lies below `top`.
@@ -168,4 +172,15 @@ pub fn line(
     }
     chart.draw_series(LineSeries::new(visible, color.stroke_width(2))).map_err(PlotError::draw)?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn powers_of_ten_are_short() {
+        let found = [-5.0, -3.0, -0.0, 4.0, 6.0, 0.5].map(power_of_ten);
+        assert_eq!(found, ["1e-5", "0.001", "1", "10000", "1e6", "3.16"]);
+    }
 }

@@ -158,7 +158,7 @@ fn in_space(area: &Area<'_>, surface: &Surface, scale: Scale) -> Result<(), Plot
         .bold_grid_style(INK.mix(0.15))
         .label_style(plot::text(12))
         .x_formatter(&|x| format!("{x:.1}"))
-        .y_formatter(&|y| super::markdown::significant(10_f64.powf(*y)))
+        .y_formatter(&|y| plot::power_of_ten(*y))
         .z_formatter(&|z| format!("{z:.1}"))
         .x_labels(5)
         .y_labels(5)
