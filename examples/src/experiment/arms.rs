@@ -61,8 +61,14 @@ impl Arm {
     }
 }
 
-/// Makes the runs of all `arms` and sums them up. Runs of one seed are neighbours, so that what else the machine does
-/// falls on all arms alike.
+/// The runs of all `arms`, seed by seed, whose states after `snapshots` epochs are kept. Runs of one seed are neighbours, so
+/// that what else the machine does falls on all arms alike.
+pub fn jobs<'a>(arms: &[Arm], seeds: usize, material: &'a Material, snapshots: &[usize]) -> Vec<Job<'a>> {
+    let of = |seed| arms.iter().map(move |arm| arm.job(seed, material).with_snapshots(snapshots.to_vec()));
+    (0..seeds).flat_map(of).collect()
+}
+
+/// Makes the runs of all `arms` and sums them up.
 ///
 /// # Errors
 /// As [`Lab::runs`].
@@ -72,9 +78,7 @@ pub fn compare<L: Learner>(
     seeds: usize,
     material: &Material,
 ) -> Result<Vec<ArmResult>, ExperimentError> {
-    let jobs: Vec<Job<'_>> =
-        (0..seeds).flat_map(|seed| arms.iter().map(move |arm| arm.job(seed, material))).collect();
-    let records = lab.runs("training", &jobs)?;
+    let records = lab.runs("training", &jobs(arms, seeds, material, &[]))?;
     Ok(arms
         .iter()
         .enumerate()

@@ -1,7 +1,16 @@
 //! Looks at runs along training: the epochs whose state is kept, and a model to look at it with.
 
-use super::{ExperimentError, lab::Job, plan::Plan};
-use crate::{analysis::model::Model, data::replace_at_random, report::statistics::Estimate};
+use super::{
+    ExperimentError,
+    lab::{Job, Lab},
+    plan::Plan,
+};
+use crate::{
+    analysis::model::Model,
+    data::replace_at_random,
+    report::statistics::Estimate,
+    training::learner::{Learner, LearnerError},
+};
 use sam_backend_ndarray::Scalar;
 
 /// About `count` epochs from the first to the last, the last one included; evenly spaced.
@@ -23,6 +32,31 @@ pub fn training_model<T: Scalar>(job: &Job<'_>, images: usize) -> Result<Model<T
     let mut labels = noisy.labels;
     labels.truncate(images);
     Ok(Model::new(&job.settings, dataset, &dataset.train, labels)?)
+}
+
+/// Looks at a run's weights after `epoch` epochs: the mean over `batches` batches of its training images of what `values`
+/// finds there.
+///
+/// # Errors
+/// [`ExperimentError`], when the state cannot be read or `values` fails.
+pub fn mean_over_batches<T: Scalar, L: Learner, const N: usize>(
+    lab: &Lab<'_, L>,
+    job: &Job<'_>,
+    epoch: usize,
+    batches: usize,
+    mut values: impl FnMut(&mut Model<T>, &[T]) -> Result<[f64; N], LearnerError>,
+) -> Result<[f64; N], ExperimentError> {
+    let batch = job.settings.batch;
+    let mut model = training_model::<T>(job, batches * batch)?;
+    let weights = model.weights(&lab.state(job, epoch)?)?;
+    let batches = (model.len() / batch).max(1);
+    let mut means = [0.0; N];
+    for i in 0..batches {
+        model.choose(i * batch..(i + 1) * batch);
+        let found = values(&mut model, &weights)?;
+        means.iter_mut().zip(found).for_each(|(mean, value)| *mean += value / batches as f64);
+    }
+    Ok(means)
 }
 
 /// For each epoch looked at, the mean over seeds of what `values` has: seed, then epoch.

@@ -5,7 +5,7 @@ use sam_backend_ndarray::Dual64;
 
 use super::{
     ExperimentError,
-    arms::Arm,
+    arms::{self, Arm},
     findings::Findings,
     lab::{Job, Lab},
     plan::{Experiment, Plan},
@@ -82,10 +82,7 @@ impl Experiment for Spectrum {
         let epochs = probe::epochs(plan.base.epochs, self.looks);
         let arms =
             [Method::Sgd, Method::sam(plan.rho())].map(|method| Arm::new(method.title(), plan.with(method)));
-        let jobs: Vec<Job<'_>> = (0..plan.seeds)
-            .flat_map(|seed| arms.iter().map(move |arm| (seed, arm)))
-            .map(|(seed, arm)| arm.job(seed, &plan.material).with_snapshots(epochs.clone()))
-            .collect();
+        let jobs = arms::jobs(&arms, plan.seeds, &plan.material, &epochs);
         lab.runs("training", &jobs)?;
         let mut methods: Vec<Vec<Look>> = Vec::new();
         for (i, _) in arms.iter().enumerate() {

@@ -4,7 +4,7 @@ use sam_core::Rule;
 
 use super::error_table;
 use crate::{
-    analysis::sharpness::climb,
+    analysis::{model::Model, sharpness::climb},
     experiment::{
         ExperimentError,
         arms::{self, Arm},
@@ -33,37 +33,22 @@ pub struct InnerSteps {
     pub steps: Vec<usize>,
 }
 
-/// Mean over batches of the rise of the loss within the radius, and of the highest loss.
-struct Rise {
-    own: f64,
-    highest: f64,
-    most: f64,
-}
-
 impl InnerSteps {
-    /// Looks at a run's weights after `epoch` epochs: with its own number of steps, and with the largest.
+    /// The rise of the loss within the radius that a run's own number of steps finds and that the largest number finds,
+    /// and the highest loss met with its own; at its weights after `epoch` epochs.
     fn look<L: Learner>(
         lab: &Lab<'_, L>,
         job: &Job<'_>,
         epoch: usize,
         (own, most): (usize, usize),
         rho: f64,
-    ) -> Result<Rise, ExperimentError> {
-        let batch = job.settings.batch;
-        let mut model = probe::training_model::<f64>(job, BATCHES * batch)?;
-        let weights = model.weights(&lab.state(job, epoch)?)?;
-        let batches = (model.len() / batch).max(1);
-        let mut rise = Rise { own: 0.0, highest: 0.0, most: 0.0 };
-        for i in 0..batches {
-            model.choose(i * batch..(i + 1) * batch);
-            let rule = Rule::l2(rho);
-            let found = climb(&mut model, &weights, &rule, own, rho)?;
-            let share = 1.0 / batches as f64;
-            rise.own += share * found.sharpness();
-            rise.highest += share * found.highest;
-            rise.most += share * climb(&mut model, &weights, &rule, most, rho)?.sharpness();
-        }
-        Ok(rise)
+    ) -> Result<[f64; 3], ExperimentError> {
+        let rise = |model: &mut Model<f64>, weights: &[f64]| {
+            let found = climb(model, weights, &Rule::l2(rho), own, rho)?;
+            let by_most = climb(model, weights, &Rule::l2(rho), most, rho)?;
+            Ok([found.sharpness(), by_most.sharpness(), found.highest])
+        };
+        probe::mean_over_batches(lab, job, epoch, BATCHES, rise)
     }
 }
 
@@ -78,10 +63,7 @@ impl Experiment for InnerSteps {
         let method = |steps| Method::MultiStepSam { rho, steps };
         let arms: Vec<Arm> =
             self.steps.iter().map(|&steps| Arm::new(steps.to_string(), plan.with(method(steps)))).collect();
-        let jobs: Vec<Job<'_>> = (0..plan.seeds)
-            .flat_map(|seed| arms.iter().map(move |arm| (seed, arm)))
-            .map(|(seed, arm)| arm.job(seed, &plan.material).with_snapshots(epochs.clone()))
-            .collect();
+        let jobs = arms::jobs(&arms, plan.seeds, &plan.material, &epochs);
         lab.runs("training", &jobs)?;
         let results = arms::compare(lab, &arms, plan.seeds, &plan.material)?;
 
@@ -102,10 +84,10 @@ impl Experiment for InnerSteps {
                 lab.check_interrupt()?;
                 let job = &jobs[seed * arms.len() + color];
                 let rise = |&epoch: &usize| Self::look(lab, job, epoch, (steps, most), rho);
-                let rise = epochs.iter().map(rise).collect::<Result<Vec<Rise>, _>>()?;
-                looks[0].push(rise.iter().map(|rise| rise.own).collect());
-                looks[1].push(rise.iter().map(|rise| rise.most).collect());
-                looks[2].push(rise.iter().map(|rise| rise.highest).collect());
+                let rises = epochs.iter().map(rise).collect::<Result<Vec<[f64; 3]>, _>>()?;
+                for (i, values) in looks.iter_mut().enumerate() {
+                    values.push(rises.iter().map(|rise| rise[i]).collect());
+                }
             }
             let curves = looks.map(|values| probe::along(plan, &epochs, &values));
             let last =

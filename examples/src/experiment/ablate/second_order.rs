@@ -5,7 +5,7 @@ use sam_core::Rule;
 
 use super::{error_figure, error_table};
 use crate::{
-    analysis::update::cosine_with_second_order,
+    analysis::{model::Model, update::cosine_with_second_order},
     experiment::{
         ExperimentError,
         arms::{self, Arm},
@@ -38,16 +38,10 @@ fn cosine<L: Learner>(
     epoch: usize,
     rho: f64,
 ) -> Result<f64, ExperimentError> {
-    let batch = job.settings.batch;
-    let mut model = probe::training_model::<Dual64>(job, BATCHES * batch)?;
-    let weights = model.weights(&lab.state(job, epoch)?)?;
-    let batches = (model.len() / batch).max(1);
-    let mut sum = 0.0;
-    for i in 0..batches {
-        model.choose(i * batch..(i + 1) * batch);
-        sum += cosine_with_second_order(&mut model, &weights, &Rule::l2(rho))?;
-    }
-    Ok(sum / batches as f64)
+    let cosine = |model: &mut Model<Dual64>, weights: &[Dual64]| {
+        Ok([cosine_with_second_order(model, weights, &Rule::l2(rho))?])
+    };
+    Ok(probe::mean_over_batches(lab, job, epoch, BATCHES, cosine)?[0])
 }
 
 impl Experiment for SecondOrderAblation {
@@ -59,10 +53,7 @@ impl Experiment for SecondOrderAblation {
         let epochs = probe::epochs(plan.base.epochs, LOOKS);
         let arms = [Method::sam(rho), Method::SecondOrderSam { rho }, Method::Sgd]
             .map(|method| Arm::new(method.title(), plan.with(method)));
-        let jobs: Vec<Job<'_>> = (0..plan.seeds)
-            .flat_map(|seed| arms[..2].iter().map(move |arm| (seed, arm)))
-            .map(|(seed, arm)| arm.job(seed, &plan.material).with_snapshots(epochs.clone()))
-            .collect();
+        let jobs = arms::jobs(&arms[..2], plan.seeds, &plan.material, &epochs);
         lab.runs("training", &jobs)?;
         let results = arms::compare(lab, &arms, plan.seeds, &plan.material)?;
 
