@@ -42,82 +42,63 @@ enum What {
 
 /// How many images share a perturbation (figure 3, middle): test error against rho for each m.
 #[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Experiment")]
 #[command(mut_arg("rho", |arg| arg.hide(true)), allow_negative_numbers = true)]
 struct MArgs {
-    #[command(flatten)]
-    experiment: ExperimentArgs,
     /// Images in a group, with commas between; a batch at most.
-    #[arg(
-        long,
-        value_name = "M,..",
-        value_delimiter = ',',
-        default_value = "4,16,64",
-        help_heading = "Experiment"
-    )]
+    #[arg(long, value_name = "M,..", value_delimiter = ',', default_value = "4,16,64")]
     m: Vec<usize>,
     /// Radii, with commas between.
-    #[arg(
-        long,
-        value_name = "RHO,..",
-        value_delimiter = ',',
-        default_value = "0.02,0.05,0.1,0.2,0.5",
-        help_heading = "Experiment"
-    )]
+    #[arg(long, value_name = "RHO,..", value_delimiter = ',', default_value = "0.02,0.05,0.1,0.2,0.5")]
     rhos: Vec<f64>,
+    #[command(flatten)]
+    experiment: ExperimentArgs,
 }
 
 /// The norm of the neighbourhood (figure 6): p = 1, 2, inf, and a random perturbation.
 #[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Experiment")]
 #[command(mut_arg("rho", |arg| arg.default_value("0.2")), allow_negative_numbers = true)]
 struct NormArgs {
-    #[command(flatten)]
-    experiment: ExperimentArgs,
     /// Radius in the 1-norm [default: --rho]
-    #[arg(long, value_name = "RHO", help_heading = "Experiment")]
+    #[arg(long, value_name = "RHO")]
     rho_1: Option<f64>,
     /// Radius in the infinity norm [default: --rho over the square root of the number of weights]
-    #[arg(long, value_name = "RHO", help_heading = "Experiment")]
+    #[arg(long, value_name = "RHO")]
     rho_inf: Option<f64>,
+    #[command(flatten)]
+    experiment: ExperimentArgs,
 }
 
 /// Several ascent steps (figure 7, table 12): test error, estimated sharpness, highest loss along training.
 #[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Experiment")]
 #[command(mut_arg("rho", |arg| arg.default_value("0.2")), allow_negative_numbers = true)]
 struct InnerStepsArgs {
+    /// Numbers of ascent steps, with commas between.
+    #[arg(long, value_name = "N,..", value_delimiter = ',', default_value = "1,2,3,5")]
+    steps: Vec<usize>,
     #[command(flatten)]
     experiment: ExperimentArgs,
-    /// Numbers of ascent steps, with commas between.
-    #[arg(
-        long,
-        value_name = "N,..",
-        value_delimiter = ',',
-        default_value = "1,2,3,5",
-        help_heading = "Experiment"
-    )]
-    steps: Vec<usize>,
 }
 
 /// rho = 0.05 against the rho that a validation set chooses (tables 10 and 11).
 #[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Experiment")]
 #[command(mut_arg("rho", |arg| arg.hide(true)), allow_negative_numbers = true)]
 struct RhoDefaultArgs {
+    /// Radii to choose from, with commas between.
+    #[arg(long, value_name = "RHO,..", value_delimiter = ',', default_value = "0.01,0.02,0.05,0.1,0.2,0.5")]
+    rhos: Vec<f64>,
     #[command(flatten)]
     experiment: ExperimentArgs,
-    /// Radii to choose from, with commas between.
-    #[arg(
-        long,
-        value_name = "RHO,..",
-        value_delimiter = ',',
-        default_value = "0.01,0.02,0.05,0.1,0.2,0.5",
-        help_heading = "Experiment"
-    )]
-    rhos: Vec<f64>,
 }
 
 /// The term of second order (figures 4 and 5): errors, and the cosine of both updates along training.
 ///
 /// Products with the Hessian are derivatives of the gradient in double precision, exact up to rounding.
 #[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Experiment")]
 #[command(mut_arg("rho", |arg| arg.default_value("0.2")), allow_negative_numbers = true)]
 struct SecondOrderArgs {
     #[command(flatten)]
@@ -127,16 +108,17 @@ struct SecondOrderArgs {
 /// SAM's relatives: error, time, gradients and buffers of SGD, SAM, ASAM, GSAM, LookSAM, WSAM, Friendly SAM, Momentum SAM
 /// and ESAM (its stochastic perturbation of weights only).
 #[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Experiment")]
 #[command(mut_arg("rho", |arg| arg.default_value("0.2")), allow_negative_numbers = true)]
 struct VariantsArgs {
-    #[command(flatten)]
-    experiment: ExperimentArgs,
     /// ASAM's radius [default: ten times --rho]
-    #[arg(long, value_name = "RHO", help_heading = "Experiment")]
+    #[arg(long, value_name = "RHO")]
     rho_asam: Option<f64>,
     /// Momentum SAM's radius [default: --rho]
-    #[arg(long, value_name = "RHO", help_heading = "Experiment")]
+    #[arg(long, value_name = "RHO")]
     rho_momentum: Option<f64>,
+    #[command(flatten)]
+    experiment: ExperimentArgs,
 }
 
 impl AblateArgs {

@@ -29,25 +29,26 @@ use crate::{
 /// Products with the Hessian are derivatives of the gradient in double precision, exact up to rounding. Density curves are
 /// the quadratures of all seeds, each eigenvalue widened to a normal distribution of 1 % of the range shown.
 #[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Experiment")]
 #[command(
     mut_arg("rho", |arg| arg.default_value("0.2")), mut_arg("seeds", |arg| arg.default_value("3")),
     allow_negative_numbers = true, after_help = SPECTRUM
 )]
 pub struct SpectrumArgs {
-    #[command(flatten)]
-    experiment: ExperimentArgs,
     /// Epochs looked at, evenly spaced.
-    #[arg(long, value_name = "N", default_value_t = 4, help_heading = "Experiment")]
+    #[arg(long, value_name = "N", default_value_t = 4)]
     looks: usize,
     /// Steps of Lanczos' method.
-    #[arg(long, value_name = "N", default_value_t = 40, help_heading = "Experiment")]
+    #[arg(long, value_name = "N", default_value_t = 40)]
     steps: usize,
     /// Random start vectors for each network.
-    #[arg(long, value_name = "N", default_value_t = 1, help_heading = "Experiment")]
+    #[arg(long, value_name = "N", default_value_t = 1)]
     probes: usize,
     /// Training images that the Hessian is of, at most.
-    #[arg(long, value_name = "N", default_value_t = 600, help_heading = "Experiment")]
+    #[arg(long, value_name = "N", default_value_t = 600)]
     images: usize,
+    #[command(flatten)]
+    experiment: ExperimentArgs,
 }
 
 const SPECTRUM: &str = "\
@@ -60,22 +61,23 @@ Examples:
 ///
 /// The plane's directions are random, and as long as the weights filter by filter (Li et al. 2018).
 #[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Experiment")]
 #[command(
     mut_arg("rho", |arg| arg.default_value("0.2")), mut_arg("seeds", |arg| arg.default_value("1").hide(true)),
     allow_negative_numbers = true, after_help = LANDSCAPE
 )]
 pub struct LandscapeArgs {
-    #[command(flatten)]
-    experiment: ExperimentArgs,
     /// Points along each direction, an odd number.
-    #[arg(long, value_name = "N", default_value_t = 31, help_heading = "Experiment")]
+    #[arg(long, value_name = "N", default_value_t = 31)]
     points: usize,
     /// How far out: 1 is as far as the weights are long.
-    #[arg(long, value_name = "R", default_value_t = 1.0, help_heading = "Experiment")]
+    #[arg(long, value_name = "R", default_value_t = 1.0)]
     reach: f64,
     /// Training images, at most.
-    #[arg(long, value_name = "N", default_value_t = 1200, help_heading = "Experiment")]
+    #[arg(long, value_name = "N", default_value_t = 1200)]
     images: usize,
+    #[command(flatten)]
+    experiment: ExperimentArgs,
 }
 
 const LANDSCAPE: &str = "\
@@ -89,55 +91,32 @@ Examples:
 /// orders; mutual information is that of Jiang et al. (2020): conditioned on every set of at most two
 /// hyper-parameters, the least counts.
 #[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Experiment")]
 #[command(
     mut_arg("rho", |arg| arg.default_value("0.05")), mut_arg("seeds", |arg| arg.default_value("2")),
     allow_negative_numbers = true, after_help = PREDICT_GAP
 )]
 pub struct PredictGapArgs {
-    #[command(flatten)]
-    experiment: ExperimentArgs,
     /// Sizes of groups, with commas between.
-    #[arg(
-        long,
-        value_name = "M,..",
-        value_delimiter = ',',
-        default_value = "1,4,16,64,256",
-        help_heading = "Experiment"
-    )]
+    #[arg(long, value_name = "M,..", value_delimiter = ',', default_value = "1,4,16,64,256")]
     m: Vec<usize>,
     /// Training images that sharpness is measured on, at most.
-    #[arg(long, value_name = "N", default_value_t = 256, help_heading = "Experiment")]
+    #[arg(long, value_name = "N", default_value_t = 256)]
     images: usize,
     /// Learning rates, as multiples of --lr.
-    #[arg(
-        long,
-        value_name = "X,..",
-        value_delimiter = ',',
-        default_value = "0.2,1,2",
-        help_heading = "Experiment"
-    )]
+    #[arg(long, value_name = "X,..", value_delimiter = ',', default_value = "0.2,1,2")]
     rates: Vec<f64>,
     /// Batches.
-    #[arg(
-        long,
-        value_name = "N,..",
-        value_delimiter = ',',
-        default_value = "16,64,256",
-        help_heading = "Experiment"
-    )]
+    #[arg(long, value_name = "N,..", value_delimiter = ',', default_value = "16,64,256")]
     batches: Vec<usize>,
     /// Weight decays.
-    #[arg(
-        long,
-        value_name = "X,..",
-        value_delimiter = ',',
-        default_value = "0,0.0005,0.005",
-        help_heading = "Experiment"
-    )]
+    #[arg(long, value_name = "X,..", value_delimiter = ',', default_value = "0,0.0005,0.005")]
     decays: Vec<f64>,
     /// Probability with which each training label is replaced by a random one.
     #[arg(long, value_name = "P", default_value_t = 0.0, help_heading = "Data")]
     label_noise: f64,
+    #[command(flatten)]
+    experiment: ExperimentArgs,
 }
 
 const PREDICT_GAP: &str = "\
@@ -150,31 +129,26 @@ Examples:
 /// The loss is the share of images misclassified, which lies in [0, 1] as the theorem wants. Its maximum in the ball is
 /// what projected ascent of the cross-entropy finds: the true maximum may be larger.
 #[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Experiment")]
 #[command(
     mut_arg("rho", |arg| arg.default_value("0.2")), mut_arg("seeds", |arg| arg.default_value("1").hide(true)),
     allow_negative_numbers = true, after_help = BOUND
 )]
 pub struct BoundArgs {
-    #[command(flatten)]
-    experiment: ExperimentArgs,
     /// Directory of a run of `sam train` whose network is judged; its settings take the place of the ones given here.
-    #[arg(long, value_name = "DIR", help_heading = "Experiment")]
+    #[arg(long, value_name = "DIR")]
     run: Option<PathBuf>,
     /// Probability that the bound does not hold.
-    #[arg(long, value_name = "P", default_value_t = 0.05, help_heading = "Experiment")]
+    #[arg(long, value_name = "P", default_value_t = 0.05)]
     delta: f64,
     /// Radii that it is evaluated at, with commas between.
-    #[arg(
-        long,
-        value_name = "RHO,..",
-        value_delimiter = ',',
-        default_value = "0.05,0.5,5",
-        help_heading = "Experiment"
-    )]
+    #[arg(long, value_name = "RHO,..", value_delimiter = ',', default_value = "0.05,0.5,5")]
     rhos: Vec<f64>,
     /// Ascent steps.
-    #[arg(long, value_name = "N", default_value_t = 20, help_heading = "Experiment")]
+    #[arg(long, value_name = "N", default_value_t = 20)]
     steps: usize,
+    #[command(flatten)]
+    experiment: ExperimentArgs,
 }
 
 const BOUND: &str = "\
@@ -187,24 +161,25 @@ Examples:
 /// Without --init a network is trained on the first half of the data set's classes, and fine-tuned on the second half.
 /// Statistics of batch normalisation are frozen in fine-tuning, as in the paper.
 #[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Experiment")]
 #[command(
     mut_arg("rho", |arg| arg.default_value("0.05")), mut_arg("batch", |arg| arg.default_value("16")), allow_negative_numbers = true, after_help = FINETUNE
 )]
 pub struct FinetuneArgs {
-    #[command(flatten)]
-    experiment: ExperimentArgs,
     /// Directory of a run of `sam train`, or its checkpoint, to start from; --data is the second task.
-    #[arg(long, value_name = "PATH", help_heading = "Experiment")]
+    #[arg(long, value_name = "PATH")]
     init: Option<PathBuf>,
     /// Training images of the second task, at most, where there is no --init.
-    #[arg(long, value_name = "N", default_value_t = 100, help_heading = "Experiment")]
+    #[arg(long, value_name = "N", default_value_t = 100)]
     images: usize,
     /// Epochs of fine-tuning.
-    #[arg(long, value_name = "N", default_value_t = 40, help_heading = "Experiment")]
+    #[arg(long, value_name = "N", default_value_t = 40)]
     tune_epochs: usize,
     /// Highest learning rate of fine-tuning.
-    #[arg(long, value_name = "RATE", default_value_t = 0.016, help_heading = "Experiment")]
+    #[arg(long, value_name = "RATE", default_value_t = 0.016)]
     tune_lr: f64,
+    #[command(flatten)]
+    experiment: ExperimentArgs,
 }
 
 const FINETUNE: &str = "\

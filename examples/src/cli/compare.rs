@@ -37,14 +37,36 @@ use crate::{
 ///
 /// Finished runs are kept in DIR/runs.jsonl and not made again; result.json, table.md, compare.svg and compare.png say what came out.
 #[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Comparison")]
 #[command(
     mut_arg("rho", |arg| arg.default_value("0.2")), mut_arg("model", several), mut_arg("augment", several),
     allow_negative_numbers = true, after_help = EXAMPLES
 )]
 pub struct CompareArgs {
-    // Before the arguments that it reads, and that know of one value.
+    // First: it reads all values of arguments that others take one of.
     #[command(flatten)]
     subjects: Subjects,
+
+    /// Probabilities, with commas between, with which each training label is replaced by a random one.
+    #[arg(long, value_name = "P,..", value_delimiter = ',', default_value = "0,0.4")]
+    label_noise: Vec<f64>,
+
+    /// Number of seeds, counted up from --seed.
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    seeds: usize,
+
+    /// Epochs of SGD's second chance; 0 for none [default: twice --epochs]
+    #[arg(long, value_name = "N")]
+    sgd_epochs: Option<usize>,
+
+    /// Epochs between two looks at the test set [default: a 20th of --epochs]
+    #[arg(long, value_name = "N")]
+    evaluate_every: Option<NonZeroUsize>,
+
+    /// Where runs, results and picture go [default: runs/compare-DATA-MODEL+..]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+
     #[command(flatten)]
     data: DataArgs,
     #[command(flatten)]
@@ -53,32 +75,6 @@ pub struct CompareArgs {
     sam: SamArgs,
     #[command(flatten)]
     machine: MachineArgs,
-
-    /// Probabilities, with commas between, with which each training label is replaced by a random one.
-    #[arg(
-        long,
-        value_name = "P,..",
-        value_delimiter = ',',
-        default_value = "0,0.4",
-        help_heading = "Comparison"
-    )]
-    label_noise: Vec<f64>,
-
-    /// Number of seeds, counted up from --seed.
-    #[arg(long, value_name = "N", default_value_t = 10, help_heading = "Comparison")]
-    seeds: usize,
-
-    /// Epochs of SGD's second chance; 0 for none [default: twice --epochs]
-    #[arg(long, value_name = "N", help_heading = "Comparison")]
-    sgd_epochs: Option<usize>,
-
-    /// Epochs between two looks at the test set [default: a 20th of --epochs]
-    #[arg(long, value_name = "N", help_heading = "Comparison")]
-    evaluate_every: Option<NonZeroUsize>,
-
-    /// Where runs, results and picture go [default: runs/compare-DATA-MODEL+..]
-    #[arg(long, value_name = "DIR", help_heading = "Comparison")]
-    out: Option<PathBuf>,
 }
 
 const MOST_SEEDS: usize = 10_000;

@@ -29,7 +29,20 @@ const MOST_SEEDS: usize = 10_000;
 
 /// What every experiment takes.
 #[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Experiment")]
 pub struct ExperimentArgs {
+    /// Number of seeds, counted up from --seed.
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    pub seeds: usize,
+
+    /// Epochs between two looks at the test set [default: a 20th of --epochs]
+    #[arg(long, value_name = "N")]
+    evaluate_every: Option<NonZeroUsize>,
+
+    /// Where runs, results and pictures go [default: runs/EXPERIMENT-DATA-MODEL]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+
     #[command(flatten)]
     pub data: DataArgs,
     #[command(flatten)]
@@ -38,18 +51,6 @@ pub struct ExperimentArgs {
     pub sam: SamArgs,
     #[command(flatten)]
     pub machine: MachineArgs,
-
-    /// Number of seeds, counted up from --seed.
-    #[arg(long, value_name = "N", default_value_t = 5, help_heading = "Experiment")]
-    pub seeds: usize,
-
-    /// Epochs between two looks at the test set [default: a 20th of --epochs]
-    #[arg(long, value_name = "N", help_heading = "Experiment")]
-    evaluate_every: Option<NonZeroUsize>,
-
-    /// Where runs, results and pictures go [default: runs/EXPERIMENT-DATA-MODEL]
-    #[arg(long, value_name = "DIR", help_heading = "Experiment")]
-    out: Option<PathBuf>,
 }
 
 impl ExperimentArgs {

@@ -14,24 +14,18 @@ use crate::{
 /// Validation images are drawn at random by --seed and keep their true labels; --label-noise falls on the others only.
 /// The test errors are those of networks trained on all training images.
 #[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Experiment")]
 #[command(mut_arg("rho", |arg| arg.hide(true)), allow_negative_numbers = true, after_help = EXAMPLES)]
 pub struct GridArgs {
-    #[command(flatten)]
-    experiment: ExperimentArgs,
-
     /// Radii to try, with commas between.
-    #[arg(
-        long,
-        value_name = "RHO,..",
-        value_delimiter = ',',
-        default_value = "0.01,0.02,0.05,0.1,0.2,0.5",
-        help_heading = "Experiment"
-    )]
+    #[arg(long, value_name = "RHO,..", value_delimiter = ',', default_value = "0.01,0.02,0.05,0.1,0.2,0.5")]
     rhos: Vec<f64>,
 
     /// Probability with which each training label is replaced by a random one.
     #[arg(long, value_name = "P", default_value_t = 0.0, help_heading = "Data")]
     label_noise: f64,
+    #[command(flatten)]
+    experiment: ExperimentArgs,
 }
 
 const EXAMPLES: &str = "\

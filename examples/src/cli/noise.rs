@@ -15,34 +15,22 @@ use crate::{
 /// network is trained again from scratch on the labels that the first one predicts. mixup gets the best of --alpha at
 /// each rate. The best epoch is chosen by the test set: it bounds what any rule for stopping early could reach.
 #[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Experiment")]
 #[command(mut_arg("rho", |arg| arg.default_value("0.2")), allow_negative_numbers = true, after_help = EXAMPLES)]
 pub struct NoiseArgs {
-    #[command(flatten)]
-    experiment: ExperimentArgs,
-
     /// Probabilities, with commas between.
-    #[arg(
-        long,
-        value_name = "P,..",
-        value_delimiter = ',',
-        default_value = "0.2,0.4,0.6,0.8",
-        help_heading = "Experiment"
-    )]
+    #[arg(long, value_name = "P,..", value_delimiter = ',', default_value = "0.2,0.4,0.6,0.8")]
     rates: Vec<f64>,
 
     /// mixup's alpha, with commas between.
-    #[arg(
-        long,
-        value_name = "A,..",
-        value_delimiter = ',',
-        default_value = "1,8,32",
-        help_heading = "Experiment"
-    )]
+    #[arg(long, value_name = "A,..", value_delimiter = ',', default_value = "1,8,32")]
     alpha: Vec<f64>,
 
     /// ASAM's radius [default: ten times --rho]
-    #[arg(long, value_name = "RHO", help_heading = "Experiment")]
+    #[arg(long, value_name = "RHO")]
     rho_asam: Option<f64>,
+    #[command(flatten)]
+    experiment: ExperimentArgs,
 }
 
 const EXAMPLES: &str = "\
