@@ -159,8 +159,8 @@ fn a_full_file_system_leaves_the_checkpoint_before_it_and_takes_the_run_up_again
         "mount -t tmpfs -o size={}k tmpfs full && cd full || exit 77
          $SAM {arguments} --out r; echo code $?; ls r
          mount -o remount,size={}k . && $SAM train --resume r --json",
-        size * 3 / 2 >> 10,
-        size * 3 >> 10
+        (size * 3 / 2) >> 10,
+        (size * 3) >> 10
     );
     let mut shell = Command::new("unshare");
     shell.args(["--map-root-user", "--mount", "bash", "-c", &script]).current_dir(place);
