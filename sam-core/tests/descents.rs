@@ -204,5 +204,10 @@ proptest! {
             let expected = -(g / 10f64.powf(decade)) * factor;
             prop_assert!((seen - expected).abs() <= 1e-12 * expected.abs(), "{seen} {expected}");
         }
+        // An infinite limit is none.
+        let (mut free, mut plain) = (vec![0.0; g.len()], vec![0.0; g.len()]);
+        Clipped { base: Sgd::new(1.0), max_norm: f64::INFINITY }.descend(&mut free, &mut g.clone()).unwrap();
+        Sgd::new(1.0).descend(&mut plain, &mut g.clone()).unwrap();
+        prop_assert_eq!(free, plain);
     }
 }

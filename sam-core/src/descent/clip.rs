@@ -22,7 +22,7 @@ use crate::{Descent, Real, Rule, kernel, state::state_of_fields};
 pub struct Clipped<T, D> {
     /// The base optimizer.
     pub base: D,
-    /// Largest norm that passes unchanged; the paper's code uses 5.
+    /// Largest norm that passes unchanged; the paper's code uses 5. Infinite: nothing is clipped, and no norm taken.
     pub max_norm: T,
 }
 
@@ -32,6 +32,9 @@ impl<T: Real, D: Descent<[T]>> Descent<[T]> for Clipped<T, D> {
     /// # Errors
     /// The base optimizer's.
     fn descend(&mut self, w: &mut [T], g: &mut [T]) -> Result<(), D::Error> {
+        if !self.max_norm.is_finite() {
+            return self.base.descend(w, g);
+        }
         let norm = kernel::dual_norm(&Rule::l2(self.max_norm), g, g);
         if norm.value() > self.max_norm.widen() {
             // The perturbation of radius `max_norm` along `g` is `g` scaled to that norm, overflow-safe.
