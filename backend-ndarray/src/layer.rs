@@ -11,7 +11,7 @@ mod flatten;
 mod pool;
 pub mod relu;
 
-pub use batch_norm::BatchNorm;
+pub use batch_norm::{BatchNorm, MOMENTUM};
 pub use conv::{Conv, ConvLayouts};
 pub use dense::Dense;
 pub use flatten::Flatten;

@@ -215,6 +215,21 @@ impl<T: Scalar> Network<T> {
         self.frozen = frozen;
     }
 
+    /// Means and unbiased variances of the batch in every batch normalisation, laid out like [`Network::statistics`]: what
+    /// those would follow in a clean pass. Nothing is changed. Cost: a forward pass, and two vectors of statistics.
+    ///
+    /// For weights that no clean pass was made with, such as an average of weights (Izmailov et al. 2018).
+    ///
+    /// # Errors
+    /// When the parameters don't fit the network, or there is no batch.
+    pub fn batch_statistics(&mut self, params: &[T]) -> Result<Vec<T>, BatchError> {
+        check_length("parameters", self.parameter_count(), params.len())?;
+        if self.labels.is_empty() {
+            return Err(BatchError::NoBatch);
+        }
+        Ok(self.forward_measure(params))
+    }
+
     /// Share of each target spread over all classes, in [0, 1); 0 at first. For training only.
     pub fn set_label_smoothing(&mut self, smoothing: T) {
         self.smoothing = smoothing.value();

@@ -163,6 +163,7 @@ fn running_statistics_follow_the_clean_pass() {
     let before = network.statistics().to_vec();
     assert_eq!(before, [0.0, 0.0, 1.0, 1.0]);
     network.gradient(&w, &mut g, Pass::Perturbed).unwrap();
+    let of_batch = network.batch_statistics(&w).unwrap();
     assert_eq!(network.statistics(), before);
     network.gradient(&w, &mut g, Pass::Clean).unwrap();
     for c in 0..2 {
@@ -171,11 +172,17 @@ fn running_statistics_follow_the_clean_pass() {
         let variance = channel.var(1.0);
         let [found_mean, found_variance] = [network.statistics()[c], network.statistics()[2 + c]];
         assert!((found_mean - 0.1 * mean).abs() < 1e-9, "{found_mean}");
+        let [of_mean, of_variance] = [of_batch[c], of_batch[2 + c]];
+        assert!((of_mean - mean).abs() < 1e-9, "{of_mean} {mean}");
+        assert!((of_variance - variance).abs() < 1e-9, "{of_variance} {variance}");
         assert!((found_variance - (0.9 + 0.1 * variance)).abs() < 1e-9, "{found_variance}");
     }
     let after = network.statistics().to_vec();
     network.evaluate(&w, x.view(), &[0, 1, 0, 1, 1]).unwrap();
     assert_eq!(network.statistics(), after);
+    // An evaluation forgets the batch, and a wrong length is refused.
+    assert!(matches!(network.batch_statistics(&w), Err(BatchError::NoBatch)));
+    assert!(matches!(network.batch_statistics(&w[1..]), Err(BatchError::Length { .. })));
 }
 
 /// What a gradient is of, with frozen statistics, is what evaluation finds; and no pass moves them.

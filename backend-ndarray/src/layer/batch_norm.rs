@@ -15,7 +15,7 @@ use sweep::Normal;
 /// Added to the variance.
 const EPSILON: f64 = 1e-5;
 /// Share of the newest batch in the running statistics.
-const MOMENTUM: f64 = 0.1;
+pub const MOMENTUM: f64 = 0.1;
 
 /// Normalises each channel. Statistics are `[mean.., variance..]`, the variance unbiased.
 pub struct BatchNorm<T: Scalar> {

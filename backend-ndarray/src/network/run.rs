@@ -4,12 +4,12 @@ use super::{
 };
 use crate::{
     Scalar,
-    layer::{Backward, Forward, InputGradient, Mode, add, relu},
+    layer::{Backward, Forward, InputGradient, MOMENTUM, Mode, add, relu},
     loss::{Evaluation, cross_entropy},
     plan::{Place, Plan},
     team::Team,
 };
-use core::mem::take;
+use core::mem::{replace, take};
 use ndarray::ArrayView4;
 use sam_core::{Pass, model::Shape};
 
@@ -54,6 +54,18 @@ impl<T: Scalar> Network<T> {
 
     pub(super) fn forward_evaluate(&mut self, params: &[T], labels: &[u16]) -> Evaluation {
         cross_entropy(self.forward_logits(params, labels.len()), labels, 0.0, None)
+    }
+
+    /// Statistics of the batch in every batch normalisation; the running ones stay.
+    pub(super) fn forward_measure(&mut self, params: &[T]) -> Vec<T> {
+        let nothing = vec![T::zero(); self.statistics.len()];
+        let before = replace(&mut self.statistics, nothing);
+        let Self { tasks, values, statistics, team, labels, .. } = self;
+        forward(team, tasks, values, statistics, params, labels.len(), Mode::Clean);
+        // From zero the running statistics have come this share of the way.
+        let mut measured = replace(&mut self.statistics, before);
+        measured.iter_mut().for_each(|value| *value = T::of(value.value() / MOMENTUM));
+        measured
     }
 
     pub(super) fn forward_backward(&mut self, params: &[T], grads: &mut [T], pass: Pass) -> Evaluation {
