@@ -3,9 +3,12 @@
 //! The loop ([`trainer::Trainer`]) knows data and time; a [`learner::Learner`] knows a network and an optimizer. There
 //! is one learner for each backend, [`cpu::CpuLearner`] and `cuda::CudaLearner`; [`backend`] chooses.
 
+pub mod average;
 pub mod backend;
+pub mod batch_sizes;
 pub mod checkpoint;
 pub mod config;
+mod counters;
 pub mod cpu;
 #[cfg(all(feature = "cuda", target_os = "linux", target_arch = "x86_64"))]
 pub mod cuda;

@@ -14,7 +14,9 @@ use sam_examples::{
     training::{
         cpu::CpuLearner,
         learner::{Batch, Learner},
-        settings::{DataSettings, Method, ScheduleSettings, ScheduleShape, Settings, SgdSettings},
+        settings::{
+            AverageSettings, DataSettings, Method, ScheduleSettings, ScheduleShape, Settings, SgdSettings,
+        },
     },
 };
 
@@ -22,7 +24,7 @@ fn settings(model: &str) -> Settings {
     Settings {
         seed: 5,
         epochs: 1,
-        batch: 16,
+        batch: 16.into(),
         model: model.parse().unwrap(),
         label_smoothing: 0.0,
         data: DataSettings {
@@ -32,8 +34,16 @@ fn settings(model: &str) -> Settings {
             augment: Augment::None,
         },
         method: Method::Sgd,
-        sgd: SgdSettings { lr: 0.1, momentum: 0.0, nesterov: false, weight_decay: 0.0, decoupled: false },
+        sgd: SgdSettings {
+            lr: 0.1,
+            momentum: 0.0,
+            nesterov: false,
+            weight_decay: 0.0,
+            decoupled: false,
+            clip_norm: None,
+        },
         schedule: ScheduleSettings { shape: ScheduleShape::Constant, warmup_epochs: 0 },
+        average: AverageSettings::NONE,
     }
 }
 

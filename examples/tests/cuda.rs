@@ -15,7 +15,8 @@ use sam_examples::{
         cuda::{CudaLearner, augmentation},
         learner::{Batch, Evaluation, Learner, LearnerError, StepReport},
         settings::{
-            DataSettings, Method, NormExponent, ScheduleSettings, ScheduleShape, Settings, SgdSettings,
+            AverageSettings, DataSettings, Method, NormExponent, ScheduleSettings, ScheduleShape, Settings,
+            SgdSettings,
         },
         state::State,
         trainer::Trainer,
@@ -49,7 +50,7 @@ fn settings(model: &str, method: Method) -> Settings {
     Settings {
         seed: 3,
         epochs: 1,
-        batch: 6,
+        batch: 6.into(),
         model: model.parse().unwrap(),
         label_smoothing: 0.1,
         data: DataSettings {
@@ -59,8 +60,16 @@ fn settings(model: &str, method: Method) -> Settings {
             augment: Augment::None,
         },
         method,
-        sgd: SgdSettings { lr: 0.1, momentum: 0.9, nesterov: true, weight_decay: 5e-4, decoupled: false },
+        sgd: SgdSettings {
+            lr: 0.1,
+            momentum: 0.9,
+            nesterov: true,
+            weight_decay: 5e-4,
+            decoupled: false,
+            clip_norm: None,
+        },
         schedule: ScheduleSettings { shape: ScheduleShape::Constant, warmup_epochs: 0 },
+        average: AverageSettings::NONE,
     }
 }
 

@@ -14,7 +14,8 @@ use sam_examples::{
         learner::{Batch, Evaluation, Learner, LearnerError, StepReport},
         nonfinite::{NonFinite, Origin},
         settings::{
-            DataSettings, Method, NormExponent, ScheduleSettings, ScheduleShape, Settings, SgdSettings,
+            AverageSettings, DataSettings, Method, NormExponent, ScheduleSettings, ScheduleShape, Settings,
+            SgdSettings,
         },
         state::State,
         trainer::{Trainer, TrainingError},
@@ -28,7 +29,7 @@ fn settings(model: &str, method: Method) -> Settings {
     Settings {
         seed: 1,
         epochs: 3,
-        batch: 25,
+        batch: 25.into(),
         model: model.parse().unwrap(),
         label_smoothing: 0.0,
         data: DataSettings {
@@ -38,8 +39,16 @@ fn settings(model: &str, method: Method) -> Settings {
             augment: Augment::Basic,
         },
         method,
-        sgd: SgdSettings { lr: 0.05, momentum: 0.9, nesterov: true, weight_decay: 5e-4, decoupled: false },
+        sgd: SgdSettings {
+            lr: 0.05,
+            momentum: 0.9,
+            nesterov: true,
+            weight_decay: 5e-4,
+            decoupled: false,
+            clip_norm: None,
+        },
         schedule: ScheduleSettings { shape: ScheduleShape::Cosine, warmup_epochs: 0 },
+        average: AverageSettings::NONE,
     }
 }
 

@@ -14,7 +14,9 @@ use sam_examples::{
     interrupt::Interrupt,
     training::{
         cpu::CpuLearner,
-        settings::{DataSettings, Method, ScheduleSettings, ScheduleShape, Settings, SgdSettings},
+        settings::{
+            AverageSettings, DataSettings, Method, ScheduleSettings, ScheduleShape, Settings, SgdSettings,
+        },
         state::{STATISTICS, State, WEIGHTS},
         trainer::Trainer,
     },
@@ -114,7 +116,7 @@ fn settings(method: Method) -> Settings {
     Settings {
         seed: 1,
         epochs: 2,
-        batch: 32,
+        batch: 32.into(),
         model: "mlp-16".parse().unwrap(),
         label_smoothing: 0.0,
         data: DataSettings {
@@ -124,8 +126,16 @@ fn settings(method: Method) -> Settings {
             augment: Augment::None,
         },
         method,
-        sgd: SgdSettings { lr: 0.05, momentum: 0.9, nesterov: true, weight_decay: 5e-4, decoupled: false },
+        sgd: SgdSettings {
+            lr: 0.05,
+            momentum: 0.9,
+            nesterov: true,
+            weight_decay: 5e-4,
+            decoupled: false,
+            clip_norm: None,
+        },
         schedule: ScheduleSettings { shape: ScheduleShape::Cosine, warmup_epochs: 0 },
+        average: AverageSettings::NONE,
     }
 }
 

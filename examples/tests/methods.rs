@@ -12,7 +12,9 @@ use sam_examples::{
         checkpoint::{Checkpoint, RunPosition},
         cpu::CpuLearner,
         learner::{Batch, Learner},
-        settings::{DataSettings, Method, ScheduleSettings, ScheduleShape, Settings, SgdSettings},
+        settings::{
+            AverageSettings, DataSettings, Method, ScheduleSettings, ScheduleShape, Settings, SgdSettings,
+        },
     },
 };
 
@@ -44,7 +46,7 @@ fn settings(model: &str, method: Method) -> Settings {
     Settings {
         seed: 3,
         epochs: 1,
-        batch: BATCH,
+        batch: BATCH.into(),
         model: model.parse().unwrap(),
         label_smoothing: 0.1,
         data: DataSettings {
@@ -54,8 +56,16 @@ fn settings(model: &str, method: Method) -> Settings {
             augment: Augment::None,
         },
         method,
-        sgd: SgdSettings { lr: 0.05, momentum: 0.9, nesterov: true, weight_decay: 5e-4, decoupled: false },
+        sgd: SgdSettings {
+            lr: 0.05,
+            momentum: 0.9,
+            nesterov: true,
+            weight_decay: 5e-4,
+            decoupled: false,
+            clip_norm: None,
+        },
         schedule: ScheduleSettings { shape: ScheduleShape::Constant, warmup_epochs: 0 },
+        average: AverageSettings::NONE,
     }
 }
 

@@ -11,7 +11,8 @@ use sam_examples::{
         checkpoint::{Checkpoint, CheckpointError, RunPosition},
         cpu::CpuLearner,
         settings::{
-            DataSettings, Method, NormExponent, ScheduleSettings, ScheduleShape, Settings, SgdSettings,
+            AverageSettings, BatchSizes, DataSettings, Method, NormExponent, ScheduleSettings, ScheduleShape,
+            Settings, SgdSettings,
         },
         state::{State, Tensor},
         trainer::{Trainer, TrainingError},
@@ -23,7 +24,7 @@ use sha2::{Digest, Sha256};
 const PLAIN: Settings = Settings {
     seed: 5,
     epochs: 2,
-    batch: 20,
+    batch: BatchSizes::one(20),
     model: sam_core::model::Architecture::LeNet,
     label_smoothing: 0.0,
     data: DataSettings {
@@ -33,8 +34,16 @@ const PLAIN: Settings = Settings {
         augment: Augment::None,
     },
     method: Method::Sgd,
-    sgd: SgdSettings { lr: 0.05, momentum: 0.9, nesterov: true, weight_decay: 5e-4, decoupled: false },
+    sgd: SgdSettings {
+        lr: 0.05,
+        momentum: 0.9,
+        nesterov: true,
+        weight_decay: 5e-4,
+        decoupled: false,
+        clip_norm: None,
+    },
     schedule: ScheduleSettings { shape: ScheduleShape::Cosine, warmup_epochs: 0 },
+    average: AverageSettings::NONE,
 };
 
 fn sam(p: f64) -> Method {

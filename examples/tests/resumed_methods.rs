@@ -111,3 +111,17 @@ fn every_method_stopped_within_a_run_ends_with_the_weights_of_one_that_was_not()
         assert!(weights.insert(whole["weights_sha256"].to_string()), "{row} is another's");
     }
 }
+
+#[test]
+fn averages_clipping_and_growing_batches_resume_alike() {
+    let rest = "--epochs 2 --augment basic --clip-norm 0.5 --swa-from 1 --schedule constant --json";
+    for row in [
+        "--model mlp-64 --limit 600 --batch 2,3 --optimizer look-sam --ema 0.99",
+        "--model resnet-8 --batch 8,16 --limit 400 --optimizer sam --ema 0.9",
+    ] {
+        let result = stopped_and_resumed(&format!("train {row} {rest}"));
+        for average in ["ema_test_error", "swa_test_error"] {
+            assert!((0.0..=100.0).contains(&result[average].as_f64().unwrap()), "{result}");
+        }
+    }
+}

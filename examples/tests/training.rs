@@ -17,7 +17,8 @@ use sam_examples::{
         nonfinite::OnNonFinite,
         precision::Precision,
         settings::{
-            DataSettings, Method, NormExponent, ScheduleSettings, ScheduleShape, Settings, SgdSettings,
+            AverageSettings, BatchSizes, DataSettings, Method, NormExponent, ScheduleSettings, ScheduleShape,
+            Settings, SgdSettings,
         },
         state::State,
         trainer::{Trainer, TrainingError},
@@ -30,7 +31,7 @@ fn settings(model: &str, method: Method) -> Settings {
     Settings {
         seed: 3,
         epochs: 3,
-        batch: 40,
+        batch: 40.into(),
         model: model.parse().unwrap(),
         label_smoothing: 0.1,
         data: DataSettings {
@@ -40,8 +41,16 @@ fn settings(model: &str, method: Method) -> Settings {
             augment: Augment::Cutout,
         },
         method,
-        sgd: SgdSettings { lr: 0.05, momentum: 0.9, nesterov: true, weight_decay: 5e-4, decoupled: false },
+        sgd: SgdSettings {
+            lr: 0.05,
+            momentum: 0.9,
+            nesterov: true,
+            weight_decay: 5e-4,
+            decoupled: false,
+            clip_norm: None,
+        },
         schedule: ScheduleSettings { shape: ScheduleShape::Cosine, warmup_epochs: 1 },
+        average: AverageSettings::NONE,
     }
 }
 
@@ -233,7 +242,7 @@ fn a_checkpoint_of_another_run_is_refused_and_names_what_differs() {
 
 #[test]
 fn a_batch_larger_than_the_data_is_refused() {
-    let settings = Settings { batch: 251, ..settings("mlp-8", SAM) };
+    let settings = Settings { batch: 251.into(), ..settings("mlp-8", SAM) };
     let data = data(&settings);
     let learner = CpuLearner::new(&settings, data.shape, data.classes, 1).unwrap();
     let refused = Trainer::new(&settings, &data, "", learner);
@@ -354,6 +363,65 @@ fn the_rate_rises_linearly_and_falls_along_the_cosine() {
 }
 
 #[test]
+fn batches_grow_over_equal_parts_of_the_epochs_and_the_rate_knows() {
+    let batch = BatchSizes::try_from(vec![10, 25]).unwrap();
+    let settings = Settings { epochs: 4, batch, ..settings("mlp-8", SAM) };
+    let data = data(&settings);
+    let recorder = Recorder { labels: Vec::new(), sums: Vec::new(), rates: Vec::new() };
+    let mut trainer = Trainer::new(&settings, &data, "", recorder).unwrap();
+    let mut batches = Vec::new();
+    while !trainer.finished() {
+        let (epoch, before) = (trainer.epoch(), trainer.learner().labels.len());
+        trainer.step().unwrap();
+        batches.push((epoch, trainer.learner().labels.len() - before));
+        if trainer.at_epoch_end() {
+            trainer.end_epoch(false).unwrap();
+        }
+    }
+    let expected = [(0, 10, 25), (1, 10, 25), (2, 25, 10), (3, 25, 10)];
+    let expected: Vec<_> = expected.into_iter().flat_map(|(epoch, size, n)| vec![(epoch, size); n]).collect();
+    assert_eq!(batches, expected);
+    assert_eq!((trainer.total_steps(), trainer.steps_done()), (70, 70));
+    for (step, &rate) in trainer.learner().rates.iter().enumerate() {
+        let expected = match step {
+            0..25 => 0.05 * (step + 1) as f64 / 25.0,
+            _ => 0.025 * (1.0 + (std::f64::consts::PI * (step - 25) as f64 / 45.0).cos()),
+        };
+        assert!((f64::from(rate) - expected).abs() < 1e-7, "step {step}: {rate}, expected {expected}");
+    }
+}
+
+#[test]
+fn a_step_with_a_clipped_gradient_is_as_long_as_the_limit_says_and_in_the_gradient_s_direction() {
+    let of = |clip_norm| {
+        let sgd = SgdSettings {
+            lr: 0.5,
+            momentum: 0.0,
+            nesterov: false,
+            weight_decay: 0.0,
+            decoupled: false,
+            clip_norm,
+        };
+        let schedule = ScheduleSettings { shape: ScheduleShape::Constant, warmup_epochs: 0 };
+        let settings = Settings { sgd, schedule, ..settings("lenet", SAM) };
+        let data = data(&settings);
+        let mut trainer = trainer(&settings, &data, 1);
+        let before = trainer.learner().weights().to_vec();
+        trainer.step().unwrap();
+        let after = trainer.learner().weights().iter();
+        after.zip(&before).map(|(a, b)| f64::from(*a) - f64::from(*b)).collect::<Vec<f64>>()
+    };
+    let length = |step: &[f64]| step.iter().map(|x| x * x).sum::<f64>().sqrt();
+    let free = of(None);
+    let norm = length(&free) / 0.5;
+    assert_eq!(of(Some(1.1 * norm)), free);
+    let clipped = of(Some(0.25 * norm));
+    assert!((length(&clipped) / (0.5 * 0.25 * norm) - 1.0).abs() < 1e-4, "{} {norm}", length(&clipped));
+    let product: f64 = clipped.iter().zip(&free).map(|(a, b)| a * b).sum();
+    assert!(product / (length(&clipped) * length(&free)) > 1.0 - 1e-6);
+}
+
+#[test]
 fn a_configuration_survives_the_file_and_a_wrong_one_is_refused() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("config.toml");
@@ -364,9 +432,16 @@ fn a_configuration_survives_the_file_and_a_wrong_one_is_refused() {
             threads: 2,
             data_dir: Some("/some/where".into()),
         };
-        let config = Config { on_nonfinite: OnNonFinite::Skip, machine, run: settings("wrn-16-4", method) };
-        config.save(&path).unwrap();
-        assert_eq!(Config::load(&path).unwrap(), config);
+        let run = settings("wrn-16-4", method);
+        let average = AverageSettings { ema: Some(0.99), swa_from: Some(2) };
+        let batch = BatchSizes::try_from(vec![32, 64]).unwrap();
+        let sgd = SgdSettings { clip_norm: Some(5.0), ..run.sgd };
+        let full = Settings { average, batch, sgd, ..run.clone() };
+        for run in [full, run] {
+            let config = Config { on_nonfinite: OnNonFinite::Skip, machine: machine.clone(), run };
+            config.save(&path).unwrap();
+            assert_eq!(Config::load(&path).unwrap(), config);
+        }
     }
     let text = fs::read_to_string(&path).unwrap();
     for (from, to) in

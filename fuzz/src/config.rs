@@ -11,12 +11,16 @@ pub fn check(data: &[u8]) {
     match Config::decode(path, text) {
         Ok(config) => {
             let run = &config.run;
-            assert!(run.epochs > 0 && run.batch > 0 && run.sgd.lr >= 0.0 && run.sgd.momentum < 1.0);
+            assert!(run.epochs > 0 && run.batch.iter().all(|size| size > 0) && run.sgd.lr >= 0.0 && run.sgd.momentum < 1.0);
             let again = config.encode(path).expect("what was read can be written");
             assert_eq!(Config::decode(path, &again).expect("and read again"), config);
             assert_eq!(run.digest().len(), 64);
             // The schedule of the longest run is computed without an overflow.
-            let rates = run.schedule.rates(run.sgd.lr, 1 << 20, run.epochs);
+            let rates = run.schedule.rates(
+                run.sgd.lr,
+                (run.epochs as u64) << 20,
+                (run.schedule.warmup_epochs as u64) << 20,
+            );
             assert!(rates.rate(0, u64::MAX).is_finite());
         }
         Err(error) => assert!(error.to_string().starts_with("config.toml: ")),

@@ -50,7 +50,7 @@ impl<T: Scalar> Model<T> {
         let values = values.into_iter().map(|value| T::of(f64::from(value))).collect();
         let images = Array4::from_shape_vec((count, shape.height, shape.width, shape.channels), values);
         let images = images.map_err(LearnerError::backend)?;
-        let batch = settings.batch;
+        let batch = settings.batch.largest();
         let mut network =
             Network::new(&settings.model, shape, dataset.classes, batch, 1).map_err(LearnerError::backend)?;
         network.set_label_smoothing(T::of(settings.label_smoothing));

@@ -12,7 +12,8 @@ use crate::{
         config::Machine,
         precision::Precision,
         settings::{
-            DataSettings, Method, NormExponent, ScheduleSettings, ScheduleShape, Settings, SgdSettings,
+            AverageSettings, BatchSizes, DataSettings, Method, NormExponent, ScheduleSettings, ScheduleShape,
+            Settings, SgdSettings,
         },
     },
 };
@@ -50,9 +51,10 @@ pub struct TrainingArgs {
     #[arg(long, default_value_t = 40)]
     pub epochs: usize,
 
-    /// Images a step [default: 64 on digits, 128 on larger data sets]
-    #[arg(long)]
-    pub batch: Option<usize>,
+    /// Images a step, or several numbers with commas between, each for an equal part of the epochs [default: 64 on
+    /// digits, 128 on larger data sets]
+    #[arg(long, value_name = "N,..", value_delimiter = ',')]
+    pub batch: Vec<usize>,
 
     /// Highest learning rate [default: 0.1 for resnet and wrn, whose batch normalisation bears it, 0.05 for others]
     #[arg(long)]
@@ -175,7 +177,8 @@ impl TrainingArgs {
         Settings {
             seed: self.seed,
             epochs: self.epochs,
-            batch: self.batch.unwrap_or(if data.data == DataSource::Digits { 64 } else { 128 }),
+            batch: BatchSizes::try_from(self.batch.clone())
+                .unwrap_or_else(|_| if data.data == DataSource::Digits { 64 } else { 128 }.into()),
             model: self.model,
             label_smoothing: self.label_smoothing,
             data: DataSettings { name: data.data, limit: data.limit, label_noise, augment: data.augment },
@@ -186,8 +189,10 @@ impl TrainingArgs {
                 nesterov: !self.no_nesterov,
                 weight_decay: self.weight_decay,
                 decoupled: self.decoupled,
+                clip_norm: None,
             },
             schedule: ScheduleSettings { shape: self.schedule.into(), warmup_epochs: self.warmup_epochs },
+            average: AverageSettings::NONE,
         }
     }
 }

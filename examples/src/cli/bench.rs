@@ -16,8 +16,8 @@ use crate::{
         backend::Backend,
         memory,
         settings::{
-            DataSettings, InvalidSetting, Method, NormExponent, ScheduleSettings, ScheduleShape, Settings,
-            SgdSettings,
+            AverageSettings, DataSettings, InvalidSetting, Method, NormExponent, ScheduleSettings,
+            ScheduleShape, Settings, SgdSettings,
         },
     },
 };
@@ -72,7 +72,7 @@ impl BenchArgs {
         let settings = Settings {
             seed: 0,
             epochs: 1,
-            batch: self.batch,
+            batch: self.batch.into(),
             model: self.model,
             label_smoothing: 0.0,
             data: DataSettings {
@@ -89,8 +89,10 @@ impl BenchArgs {
                 nesterov: true,
                 weight_decay: 5e-4,
                 decoupled: false,
+                clip_norm: None,
             },
             schedule: ScheduleSettings { shape: ScheduleShape::Constant, warmup_epochs: 0 },
+            average: AverageSettings::NONE,
         };
         settings.check()?;
         if self.steps < FEWEST_STEPS {
@@ -109,7 +111,7 @@ pub fn run(args: &BenchArgs, as_json: bool, interrupt: &Interrupt) -> Result<(),
     let backend = args.machine.backend.unwrap_or_default();
     let of = |settings: &_| backend.on_host(memory::of_learner(settings, bench.shape, CLASSES));
     let sgd = Settings { method: Method::Sgd, ..bench.settings.clone() };
-    let images = (bench.settings.batch as u128).saturating_mul(bench.shape.len() as u128 * 4);
+    let images = (bench.settings.batch.largest() as u128).saturating_mul(bench.shape.len() as u128 * 4);
     memory::check(&bench.settings, (of(&bench.settings) + of(&sgd)).saturating_add(images))?;
     let backend = Backend::open(backend, bench.threads)?;
     let backend = backend.with_precision(args.machine.precision.unwrap_or_default())?;

@@ -23,7 +23,7 @@ use crate::{
         config::Config,
         memory,
         nonfinite::OnNonFinite,
-        settings::{InvalidSetting, Settings},
+        settings::{AverageSettings, InvalidSetting, Settings},
         trainer::check_batch,
     },
 };
@@ -45,6 +45,21 @@ pub struct TrainArgs {
     #[command(flatten)]
     machine: MachineArgs,
 
+    /// Cut the gradient that the base optimizer follows down to this Euclidean length if it is longer, before weight decay
+    /// is added. The ascent has its own length, --rho [default: never]
+    #[arg(long, value_name = "C", help_heading = "Training")]
+    clip_norm: Option<f64>,
+
+    /// Evaluate an exponential moving average of the weights too, with so much of it left after each step; 0.99 to 0.9999
+    /// as a rule. Its first 1 / (1 - DECAY) steps count alike.
+    #[arg(long, value_name = "DECAY", help_heading = "Averages")]
+    ema: Option<f64>,
+
+    /// Evaluate the equal-weight average of the final weights of all epochs from EPOCH on too (SWA, Izmailov et al. 2018),
+    /// with batch normalisation measured anew on the training images. Meant for --schedule constant.
+    #[arg(long, value_name = "EPOCH", help_heading = "Averages")]
+    swa_from: Option<usize>,
+
     /// Probability with which each training label is replaced by a random one.
     #[arg(long, value_name = "P", default_value_t = 0.0, help_heading = "Data")]
     label_noise: f64,
@@ -65,7 +80,7 @@ pub struct TrainArgs {
 }
 
 /// What a resumed run does not ask for again.
-const SETTLED: [&str; 29] = [
+const SETTLED: [&str; 32] = [
     "out",
     "data",
     "limit",
@@ -79,6 +94,9 @@ const SETTLED: [&str; 29] = [
     "no_nesterov",
     "weight_decay",
     "decoupled",
+    "clip_norm",
+    "ema",
+    "swa_from",
     "schedule",
     "warmup_epochs",
     "label_smoothing",
@@ -103,6 +121,7 @@ Examples:
   sam train --data fashion-mnist --model lenet --batch 128 --optimizer sam --rho 0.1 --out runs/lenet
   sam train --optimizer gsam --rho 0.2 --alpha 0.4
   sam train --data cifar-10 --model wrn-16-4 --augment cutout --lr 0.1 --batch 128 --epochs 200
+  sam train --batch 32,64,128 --schedule constant --ema 0.99 --swa-from 20
   sam train --resume runs/lenet";
 
 /// Runs the command.
@@ -149,7 +168,9 @@ impl TrainArgs {
     }
 
     fn settings(&self) -> Result<Settings, InvalidSetting> {
-        let settings = self.training.settings(&self.data, self.method.method()?, self.label_noise);
+        let mut settings = self.training.settings(&self.data, self.method.method()?, self.label_noise);
+        settings.sgd.clip_norm = self.clip_norm;
+        settings.average = AverageSettings { ema: self.ema, swa_from: self.swa_from };
         settings.check()?;
         Ok(settings)
     }

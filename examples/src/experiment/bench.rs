@@ -100,11 +100,11 @@ impl Bench {
         }
         let middle = |mut values: Vec<f64>| median(&mut values).unwrap_or(f64::NAN);
         let (sgd_ms, sam_ms) = (middle(sgd_ms), middle(sam_ms));
-        let images_per_s = |ms: f64| settings.batch as f64 / ms * 1e3;
+        let images_per_s = |ms: f64| settings.batch.largest() as f64 / ms * 1e3;
         Ok(BenchResult {
             kind: "bench",
             model: settings.model.to_string(),
-            batch: settings.batch,
+            batch: settings.batch.largest(),
             threads: self.threads,
             params: sam.parameter_count(),
             sgd_ms,
@@ -120,10 +120,12 @@ impl Bench {
     fn batch(&self) -> (Array4<f32>, Vec<u16>) {
         let mut random = stream(self.settings.seed, Purpose::BenchBatch, 0, 0);
         let ImageShape { height, width, channels } = self.shape;
-        let images = Array4::from_shape_simple_fn((self.settings.batch, height, width, channels), || {
-            (random.random::<f32>() - 0.5) * 12_f32.sqrt()
-        });
-        let labels = (0..self.settings.batch).map(|_| random.random_range(0..CLASSES as u16)).collect();
+        let images =
+            Array4::from_shape_simple_fn((self.settings.batch.largest(), height, width, channels), || {
+                (random.random::<f32>() - 0.5) * 12_f32.sqrt()
+            });
+        let labels =
+            (0..self.settings.batch.largest()).map(|_| random.random_range(0..CLASSES as u16)).collect();
         (images, labels)
     }
 }
@@ -159,7 +161,9 @@ mod tests {
         data::{Augment, DataSource},
         training::{
             learner::{Evaluation, StepReport},
-            settings::{DataSettings, NormExponent, ScheduleSettings, ScheduleShape, SgdSettings},
+            settings::{
+                AverageSettings, DataSettings, NormExponent, ScheduleSettings, ScheduleShape, SgdSettings,
+            },
             state::State,
         },
     };
@@ -201,7 +205,7 @@ mod tests {
             settings: Settings {
                 seed: 0,
                 epochs: 1,
-                batch: 4,
+                batch: 4.into(),
                 model: "mlp-2".parse().unwrap(),
                 label_smoothing: 0.0,
                 data: DataSettings {
@@ -217,8 +221,10 @@ mod tests {
                     nesterov: false,
                     weight_decay: 0.0,
                     decoupled: false,
+                    clip_norm: None,
                 },
                 schedule: ScheduleSettings { shape: ScheduleShape::Constant, warmup_epochs: 0 },
+                average: AverageSettings::NONE,
             },
             shape: ImageShape::new(2, 2, 1),
             steps: FEWEST_STEPS,

@@ -22,6 +22,7 @@ use crate::{
         statistics::median,
     },
     training::{
+        batch_sizes::Timetable,
         checkpoint::Checkpoint,
         learner::{Learner, LearnerError},
         settings::Settings,
@@ -79,8 +80,9 @@ impl<'a> Job<'a> {
 
     /// Gradients to compute.
     fn gradients(&self) -> usize {
-        let Settings { epochs, batch, .. } = self.settings;
-        self.material.dataset.train.len() / batch * epochs * self.settings.gradients_per_step()
+        let Settings { epochs, batch, .. } = &self.settings;
+        let steps = Timetable::new(batch, self.material.dataset.train.len(), *epochs).total();
+        steps * self.settings.gradients_per_step()
     }
 
     /// The job for people.

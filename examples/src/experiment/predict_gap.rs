@@ -50,7 +50,7 @@ impl PredictGap {
         for (i, &rate) in self.rates.iter().enumerate() {
             for (j, &batch) in self.batches.iter().enumerate() {
                 for (k, &decay) in self.decays.iter().enumerate() {
-                    let mut settings = Settings { batch, method: Method::Sgd, ..base.clone() };
+                    let mut settings = Settings { batch: batch.into(), method: Method::Sgd, ..base.clone() };
                     settings.sgd.lr = base.sgd.lr * rate;
                     settings.sgd.weight_decay = decay;
                     grid.push((settings, vec![i, j, k]));

@@ -46,7 +46,7 @@ pub fn mean_over_batches<T: Scalar, L: Learner, const N: usize>(
     batches: usize,
     mut values: impl FnMut(&mut Model<T>, &[T]) -> Result<[f64; N], LearnerError>,
 ) -> Result<[f64; N], ExperimentError> {
-    let batch = job.settings.batch;
+    let batch = job.settings.batch.largest();
     let mut model = training_model::<T>(job, batches * batch)?;
     let weights = model.weights(&lab.state(job, epoch)?)?;
     let batches = (model.len() / batch).max(1);

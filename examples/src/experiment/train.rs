@@ -18,7 +18,7 @@ use crate::{
         learner::Learner,
         metrics::{self, EpochMetrics},
         nonfinite::OnNonFinite,
-        settings::Settings,
+        settings::{BatchSizes, Settings},
         trainer::{Trainer, TrainingError},
     },
 };
@@ -43,12 +43,16 @@ pub struct TrainResult {
     label_noise: f64,
     wrong_labels: usize,
     epochs: usize,
-    batch: usize,
+    batch: BatchSizes,
     lr: f64,
     seed: u64,
     train_loss: f64,
     test_loss: Option<f64>,
     test_error: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    ema_test_error: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    swa_test_error: Option<f64>,
     images_per_s: f64,
     weights_sha256: String,
 }
@@ -174,7 +178,7 @@ pub fn train<L: Learner>(
     }
     // The checkpoint knows all epochs; what was written about an epoch beyond it will be written again.
     metrics::rewrite(&directory.metrics(), trainer.history())?;
-    let total = settings.epochs * trainer.steps_per_epoch();
+    let total = trainer.total_steps();
     let progress = Progress::new("training", total as u64, trainer.steps_done() as u64);
     while !trainer.finished() {
         if interrupt.requested() {
@@ -197,7 +201,7 @@ pub fn train<L: Learner>(
     }
     drop(progress);
     curves::draw(&directory.curves(), &title(settings), trainer.history())?;
-    let result = result(&mut trainer, settings, dataset)?;
+    let result = result(&mut trainer, config, dataset)?;
     files::replace(&directory.result(), format!("{}\n", json::line(&result)).as_bytes())?;
     Ok(result)
 }
@@ -234,9 +238,11 @@ fn recover<L: Learner>(
 fn epoch_line(metrics: &EpochMetrics, epochs: usize) -> String {
     let EpochMetrics { epoch, train_loss, lr, images_per_s, .. } = metrics;
     let width = epochs.to_string().len();
-    let test = metrics.test_error.map_or(String::new(), |error| format!("  test error {error:6.2} %"));
+    let of = |name, error: Option<f64>| error.map_or(String::new(), |e| format!("  {name} {e:6.2} %"));
+    let test = of("test error", metrics.test_error);
+    let averages = of("ema", metrics.ema_test_error) + &of("swa", metrics.swa_test_error);
     format!(
-        "epoch {epoch:>width$}/{epochs}  train loss {train_loss:.4}{test}  lr {lr:.5}  {images_per_s:.0} images/s"
+        "epoch {epoch:>width$}/{epochs}  train loss {train_loss:.4}{test}{averages}  lr {lr:.5}  {images_per_s:.0} images/s"
     )
 }
 
@@ -248,9 +254,10 @@ fn title(settings: &Settings) -> String {
 
 fn result<L: Learner>(
     trainer: &mut Trainer<'_, L>,
-    settings: &Settings,
+    config: &Config,
     dataset: &Dataset,
 ) -> Result<TrainResult, ExperimentError> {
+    let settings = &config.run;
     let weights_sha256 = trainer.state()?.weights_sha256();
     let epochs = trainer.history();
     let images_per_s = epochs.iter().map(|epoch| epoch.images_per_s).sum::<f64>() / epochs.len() as f64;
@@ -266,12 +273,14 @@ fn result<L: Learner>(
         label_noise: settings.data.label_noise,
         wrong_labels: trainer.wrong_labels(),
         epochs: settings.epochs,
-        batch: settings.batch,
+        batch: settings.batch.clone(),
         lr: settings.sgd.lr,
         seed: settings.seed,
         train_loss: last.map_or(f64::NAN, |epoch| epoch.train_loss),
         test_loss: last.and_then(|epoch| epoch.test_loss),
         test_error: last.and_then(|epoch| epoch.test_error),
+        ema_test_error: last.and_then(|epoch| epoch.ema_test_error),
+        swa_test_error: last.and_then(|epoch| epoch.swa_test_error),
         images_per_s,
         weights_sha256,
     })

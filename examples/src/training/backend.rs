@@ -1,6 +1,6 @@
 //! Where networks are computed, chosen when a command starts.
 
-use std::{fmt, str::FromStr};
+use std::{borrow::Cow, fmt, str::FromStr};
 
 use sam_core::{Pass, model::ImageShape};
 use serde::{Deserialize, Serialize};
@@ -162,6 +162,22 @@ impl Learner for AnyLearner {
 
     fn parameter_count(&self) -> usize {
         self.0.parameter_count()
+    }
+
+    fn parameters(&mut self) -> Result<Cow<'_, [f32]>, LearnerError> {
+        self.0.parameters()
+    }
+
+    fn statistics(&mut self) -> Result<Cow<'_, [f32]>, LearnerError> {
+        self.0.statistics()
+    }
+
+    fn set_parameters(&mut self, parameters: &[f32], statistics: &[f32]) -> Result<(), LearnerError> {
+        self.0.set_parameters(parameters, statistics)
+    }
+
+    fn measure(&mut self, batch: Batch<'_>) -> Result<Vec<f32>, LearnerError> {
+        self.0.measure(batch)
     }
 
     fn origin(&self, pass: Pass) -> Option<Origin> {

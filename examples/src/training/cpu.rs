@@ -5,10 +5,13 @@ mod optimizer;
 mod oracle;
 pub(super) mod tensors;
 
+use std::borrow::Cow;
+
 use sam_backend_ndarray::{ForwardOverReverse, Network, Scalar, Segment};
 use sam_core::{Outcome, Pass, Words, WordsMut, model::ImageShape};
 
 use super::{
+    counters::{copy_counters, counters},
     learner::{Batch, Evaluation, Learner, LearnerError, StepReport},
     nonfinite::Origin,
     settings::{Method, Settings},
@@ -17,7 +20,7 @@ use super::{
 use mixup::Mixup;
 use optimizer::Optimizer;
 use oracle::{Partners, Twin, Watched};
-use tensors::{copy, copy_counters, counters, group, tensors};
+use tensors::{copy, group, tensors};
 
 /// The counter of mixed batches.
 const MIXUP_STEPS: &str = "mixup.steps";
@@ -50,7 +53,7 @@ impl CpuLearner {
         classes: usize,
         threads: usize,
     ) -> Result<Self, LearnerError> {
-        let network = Network::new(&settings.model, shape, classes, settings.batch, threads);
+        let network = Network::new(&settings.model, shape, classes, settings.batch.largest(), threads);
         let mut network = network.map_err(LearnerError::backend)?;
         network.set_label_smoothing(settings.label_smoothing as f32);
         let weights = network.initial_parameters(settings.seed);
@@ -61,7 +64,7 @@ impl CpuLearner {
         };
         let twin = match method {
             Method::SecondOrderSam { .. } => {
-                let twin = Network::new(&settings.model, shape, classes, settings.batch, threads);
+                let twin = Network::new(&settings.model, shape, classes, settings.batch.largest(), threads);
                 let mut twin = twin.map_err(LearnerError::backend)?;
                 twin.set_label_smoothing(Scalar::of(settings.label_smoothing));
                 Some(ForwardOverReverse::new(twin))
@@ -115,7 +118,7 @@ impl CpuLearner {
 
 impl Learner for CpuLearner {
     fn step(&mut self, batch: Batch<'_>, rate: f32) -> Result<StepReport, LearnerError> {
-        self.optimizer.base().lr = rate;
+        self.optimizer.base().base.lr = rate;
         self.statistics.copy_from_slice(self.network.statistics());
         let report = self.observed_step(batch);
         if matches!(report, Ok(StepReport { outcome: Outcome::Descended | Outcome::ZeroGradient, .. })) {
@@ -172,6 +175,26 @@ impl Learner for CpuLearner {
 
     fn parameter_count(&self) -> usize {
         self.weights.len()
+    }
+
+    fn parameters(&mut self) -> Result<Cow<'_, [f32]>, LearnerError> {
+        Ok(Cow::Borrowed(&self.weights))
+    }
+
+    fn statistics(&mut self) -> Result<Cow<'_, [f32]>, LearnerError> {
+        Ok(Cow::Borrowed(self.network.statistics()))
+    }
+
+    fn set_parameters(&mut self, parameters: &[f32], statistics: &[f32]) -> Result<(), LearnerError> {
+        self.network.set_statistics(statistics).map_err(LearnerError::backend)?;
+        self.weights.copy_from_slice(parameters);
+        Ok(())
+    }
+
+    fn measure(&mut self, batch: Batch<'_>) -> Result<Vec<f32>, LearnerError> {
+        let network = &mut self.network;
+        network.set_batch(batch.images, batch.labels).map_err(LearnerError::backend)?;
+        network.batch_statistics(&self.weights).map_err(LearnerError::backend)
     }
 
     fn origin(&self, pass: Pass) -> Option<Origin> {

@@ -12,7 +12,8 @@ use sam_backend_cuda::{
 use sam_core::{Outcome, Words, WordsMut, model::ImageShape};
 
 use super::{
-    cpu::tensors::{copy_counters, counters, group},
+    counters::{copy_counters, counters},
+    cpu::tensors::group,
     learner::{Batch, Chosen, Evaluation, Learner, LearnerError, NoImages, StepReport, TrainingImages},
     precision::Precision,
     settings::Settings,
@@ -30,11 +31,22 @@ use crate::{
 )]
 struct OtherMethod(&'static str);
 
+/// The option works on the CPU only.
+#[derive(Debug, thiserror::Error)]
+#[error("--backend cuda: expected a run without {0}, found one with it; use --backend cpu")]
+struct NotThere(&'static str);
+
 /// Makes sure that the backend has what `settings` ask for.
 ///
 /// # Errors
 /// [`LearnerError::Backend`] if not.
 pub fn check(settings: &Settings) -> Result<(), LearnerError> {
+    if settings.sgd.clip_norm.is_some() {
+        return Err(LearnerError::backend(NotThere("--clip-norm")));
+    }
+    if !settings.average.is_none() {
+        return Err(LearnerError::backend(NotThere("--ema or --swa-from")));
+    }
     let method = settings.method;
     if method::runs(method) { Ok(()) } else { Err(LearnerError::backend(OtherMethod(method.name()))) }
 }
@@ -119,7 +131,7 @@ impl CudaLearner {
     ) -> Result<Self, LearnerError> {
         check(settings)?;
         let Device { gpu, precision } = device;
-        let network = CudaNetwork::new(gpu, &settings.model, shape, classes, settings.batch);
+        let network = CudaNetwork::new(gpu, &settings.model, shape, classes, settings.batch.largest());
         let mut network = network.map_err(LearnerError::backend)?;
         network.set_precision(*precision).map_err(LearnerError::backend)?;
         network.set_label_smoothing(settings.label_smoothing as f32);

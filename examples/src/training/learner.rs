@@ -1,6 +1,6 @@
 //! What the training loop asks of a backend.
 
-use std::{error::Error, ops::Range, time::Duration};
+use std::{borrow::Cow, error::Error, ops::Range, time::Duration};
 
 use ndarray::ArrayView4;
 use sam_core::{Outcome, Pass, model::ImageShape};
@@ -70,6 +70,41 @@ pub trait Learner {
 
     /// The number of trained parameters.
     fn parameter_count(&self) -> usize;
+
+    /// The weights, tensor by tensor in the order of [`Learner::export`]. This, and what follows, is for averages of them.
+    ///
+    /// # Errors
+    /// [`LearnerError::NoAverages`], when the backend cannot; [`LearnerError`], when it fails.
+    fn parameters(&mut self) -> Result<Cow<'_, [f32]>, LearnerError> {
+        Err(LearnerError::NoAverages)
+    }
+
+    /// The running statistics of batch normalisation, in that order.
+    ///
+    /// # Errors
+    /// As [`Learner::parameters`].
+    fn statistics(&mut self) -> Result<Cow<'_, [f32]>, LearnerError> {
+        Err(LearnerError::NoAverages)
+    }
+
+    /// Replaces weights and running statistics by others of the same lengths; the optimizer's state stays.
+    ///
+    /// # Errors
+    /// As [`Learner::parameters`].
+    fn set_parameters(&mut self, parameters: &[f32], statistics: &[f32]) -> Result<(), LearnerError> {
+        let _ = (parameters, statistics);
+        Err(LearnerError::NoAverages)
+    }
+
+    /// What the running statistics would follow on a batch, at most as large as a step's: its means and unbiased
+    /// variances. Nothing is changed.
+    ///
+    /// # Errors
+    /// As [`Learner::parameters`].
+    fn measure(&mut self, batch: Batch<'_>) -> Result<Vec<f32>, LearnerError> {
+        let _ = batch;
+        Err(LearnerError::NoAverages)
+    }
 
     /// Where the latest step met a number that is not finite in `pass`, if the backend can tell. Asked right after a
     /// step that ended so; may be slow.
@@ -164,6 +199,11 @@ pub enum LearnerError {
     /// The backend's own error.
     #[error("{0}")]
     Backend(Box<dyn Error + Send + Sync>),
+    /// Averages need more than this backend offers.
+    #[error(
+        "--ema, --swa-from: expected a backend that can average weights, found one that cannot; use --backend cpu"
+    )]
+    NoAverages,
     /// A state of something else.
     #[error(transparent)]
     State(#[from] StateMismatch),

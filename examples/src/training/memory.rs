@@ -22,22 +22,23 @@ pub struct NotEnough {
     available: u128,
 }
 
-/// Bytes that a learner on the CPU takes at least: weights, gradient, momentum, the method's buffers, and
+/// Bytes that a learner on the CPU takes at least: weights, gradient, momentum, the method's buffers, averages, and
 /// activations with their gradients. The layers' working memory comes on top.
 pub fn of_learner(settings: &Settings, shape: ImageShape, classes: usize) -> u128 {
     let size = size(settings, shape, classes);
-    let vectors = 3 + settings.method.buffers() as u128;
+    let vectors = (3 + settings.method.buffers() + settings.average.count()) as u128;
     size.parameters as u128 * vectors * WORD + size.buffer_bytes
 }
 
-/// Bytes that writing a checkpoint takes: weights and momentum as numbers, as bytes, and in the file's order.
+/// Bytes that writing a checkpoint takes: weights, momentum and averages as numbers, as bytes, and in the file's order.
 pub fn of_checkpoint(settings: &Settings, shape: ImageShape, classes: usize) -> u128 {
-    size(settings, shape, classes).parameters as u128 * 2 * 3 * WORD
+    let vectors = 2 + settings.average.count() as u128;
+    size(settings, shape, classes).parameters as u128 * vectors * 3 * WORD
 }
 
 /// Images that are too small for the network are an error of the network's own, later.
 fn size(settings: &Settings, shape: ImageShape, classes: usize) -> Size {
-    let size = Network::<f32>::size(&settings.model, shape, classes, settings.batch);
+    let size = Network::<f32>::size(&settings.model, shape, classes, settings.batch.largest());
     size.unwrap_or(Size { parameters: 0, buffer_bytes: 0 })
 }
 
@@ -49,7 +50,7 @@ pub fn check(settings: &Settings, needed: u128) -> Result<(), NotEnough> {
     match available() {
         Some(available) if needed > available => Err(NotEnough {
             model: settings.model.to_string(),
-            batch: settings.batch,
+            batch: settings.batch.largest(),
             needed: needed.div_ceil(1 << 20),
             available: available >> 20,
         }),

@@ -23,6 +23,18 @@ pub struct EpochMetrics {
     pub test_loss: Option<f64>,
     /// Share of wrongly classified test images after the epoch in percent, if it was evaluated.
     pub test_error: Option<f64>,
+    /// [`EpochMetrics::test_loss`] of the exponential moving average of the weights, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ema_test_loss: Option<f64>,
+    /// [`EpochMetrics::test_error`] of that average.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ema_test_error: Option<f64>,
+    /// [`EpochMetrics::test_loss`] of the equal-weight average of the weights, once it has begun.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub swa_test_loss: Option<f64>,
+    /// [`EpochMetrics::test_error`] of that average.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub swa_test_error: Option<f64>,
     /// Learning rate of the epoch's last step.
     pub lr: f32,
     /// Training images a second, evaluation not counted.

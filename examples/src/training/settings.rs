@@ -6,7 +6,9 @@ use sam_core::{model::Architecture, schedule::Schedule};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use sha2::{Digest, Sha256};
 
-pub use super::{method::Method, norm_exponent::NormExponent};
+pub use super::{
+    average::AverageSettings, batch_sizes::BatchSizes, method::Method, norm_exponent::NormExponent,
+};
 use crate::data::{Augment, DataSource};
 
 /// The settings of one training run: equal settings on equal data give equal weights, bit for bit.
@@ -20,7 +22,7 @@ pub struct Settings {
     /// Passes over the training images.
     pub epochs: usize,
     /// Images a step; what is left over at the end of an epoch is dropped.
-    pub batch: usize,
+    pub batch: BatchSizes,
     /// The network.
     #[serde(with = "text")]
     pub model: Architecture,
@@ -34,6 +36,9 @@ pub struct Settings {
     pub sgd: SgdSettings,
     /// The learning rate over time.
     pub schedule: ScheduleSettings,
+    /// Averages of the weights.
+    #[serde(default, skip_serializing_if = "AverageSettings::is_none")]
+    pub average: AverageSettings,
 }
 
 /// What is learned from.
@@ -65,6 +70,9 @@ pub struct SgdSettings {
     pub weight_decay: f64,
     /// Apply weight decay to the weights instead of adding it to the gradient.
     pub decoupled: bool,
+    /// The length that a gradient is cut down to before the step, weight decay not counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clip_norm: Option<f64>,
 }
 
 /// The learning rate over time.
@@ -136,8 +144,10 @@ impl Settings {
         let Self { data, sgd, .. } = self;
         let from_zero = "a number from 0 up";
         let at_least = |least: f64, value: f64| value >= least && (value as f32).is_finite();
+        let clip = sgd.clip_norm.unwrap_or(1.0) as f32;
         let below_one = |value: f64| (0.0..1.0).contains(&value);
-        let counts = [("batch", self.batch), ("limit", data.limit.unwrap_or(1))];
+        let counts =
+            self.batch.iter().map(|size| ("batch", size)).chain([("limit", data.limit.unwrap_or(1))]);
         let counts = counts.map(|(name, value)| (name, value > 0, "a number from 1 up", value.to_string()));
         let epochs = [("epochs", self.epochs, 1), ("warmup-epochs", self.schedule.warmup_epochs, 0)];
         let epochs = epochs.map(|(name, value, least)| {
@@ -161,26 +171,27 @@ impl Settings {
                 "a probability, 0 to 1",
                 data.label_noise,
             ),
+            ("clip-norm", clip > 0.0 && clip.is_finite(), "a number above 0", sgd.clip_norm.unwrap_or(1.0)),
         ];
         let numbers =
             numbers.map(|(name, valid, expected, value)| (name, valid, expected, value.to_string()));
+        let parts = self.batch.count() <= self.epochs;
+        let batches = ("batch", parts, "at most as many sizes as --epochs", self.batch.to_string());
         let seed = ("seed", i64::try_from(self.seed).is_ok(), "a number below 2^63", self.seed.to_string());
-        if let Some((setting, expected, found)) = self.method.invalid() {
-            return Err(InvalidSetting::new(setting, expected, found));
-        }
-        match counts.into_iter().chain(epochs).chain(numbers).chain([seed]).find(|(_, valid, ..)| !valid) {
+        let invalid =
+            counts.chain(epochs).chain(numbers).chain([batches, seed]).find(|(_, valid, ..)| !valid);
+        let invalid = invalid.map(|(setting, _, expected, found)| (setting, expected, found));
+        match self.method.invalid().or(invalid).or_else(|| self.average.invalid(self.epochs)) {
             None => Ok(()),
-            Some((setting, _, expected, found)) => Err(InvalidSetting::new(setting, expected, found)),
+            Some((setting, expected, found)) => Err(InvalidSetting::new(setting, expected, found)),
         }
     }
 }
 
 impl ScheduleSettings {
-    /// The learning rates of a run with the peak `lr` and `steps_per_epoch` steps in each of `epochs` epochs.
-    pub fn rates(&self, lr: f64, steps_per_epoch: usize, epochs: usize) -> Schedule<f32> {
+    /// The learning rates of a run with the peak `lr` and `total` steps, over the first `warmup` of which it rises.
+    pub fn rates(&self, lr: f64, total: u64, warmup: u64) -> Schedule<f32> {
         let lr = lr as f32;
-        let warmup = (self.warmup_epochs * steps_per_epoch) as u64;
-        let total = (steps_per_epoch * epochs) as u64;
         let schedule = match self.shape {
             ScheduleShape::Cosine => Schedule::cosine(lr),
             ScheduleShape::Step => Schedule::step(lr, (total.saturating_sub(warmup) * 3).div_ceil(10), 0.2),

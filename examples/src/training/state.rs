@@ -86,6 +86,11 @@ impl State {
         self.tensors.iter().find(|tensor| tensor.values.iter().any(|value| !value.is_finite()))
     }
 
+    /// The tensors of a group ([`WEIGHTS`], ...), in order.
+    pub fn group(&self, group: &str) -> impl Iterator<Item = &Tensor> {
+        self.tensors.iter().filter(move |tensor| tensor.name.starts_with(group))
+    }
+
     /// The tensor of that name.
     pub fn get(&self, name: &str) -> Option<&Tensor> {
         self.tensors.iter().find(|tensor| tensor.name == name)

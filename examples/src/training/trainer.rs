@@ -1,5 +1,8 @@
 //! The training loop, one step at a time.
 
+mod evaluation;
+mod saving;
+
 use std::{
     path::Path,
     time::{Duration, Instant},
@@ -8,12 +11,13 @@ use std::{
 use sam_core::{Outcome, schedule::Schedule};
 
 use super::{
-    checkpoint::{Checkpoint, CheckpointError, RunPosition},
-    learner::{Batch, Chosen, Evaluation, Learner, LearnerError, TrainingImages},
+    average::RunningAverage,
+    batch_sizes::Timetable,
+    checkpoint::{CheckpointError, RunPosition},
+    learner::{Batch, Chosen, Learner, LearnerError, TrainingImages},
     metrics::EpochMetrics,
-    nonfinite::{NonFinite, Origin},
+    nonfinite::NonFinite,
     settings::Settings,
-    state::State,
 };
 use crate::data::{BatchMaker, DataError, Dataset, NoisyLabels, epoch_order, replace_at_random};
 
@@ -36,7 +40,9 @@ pub struct Trainer<'a, L> {
     batches: BatchMaker,
     labels: NoisyLabels,
     rates: Schedule<f32>,
-    steps_per_epoch: usize,
+    timetable: Timetable,
+    ema: Option<RunningAverage>,
+    swa: Option<RunningAverage>,
     position: RunPosition,
     /// The order of the images in the current epoch.
     order: Vec<usize>,
@@ -103,7 +109,7 @@ pub enum TrainingError {
 /// # Errors
 /// [`TrainingError::Batch`] if not.
 pub fn check_batch(settings: &Settings, dataset: &Dataset) -> Result<(), TrainingError> {
-    let (batch, images) = (settings.batch, dataset.train.len());
+    let (batch, images) = (settings.batch.largest(), dataset.train.len());
     if batch > images { Err(TrainingError::Batch { batch, images }) } else { Ok(()) }
 }
 
@@ -120,8 +126,10 @@ impl<'a, L: Learner> Trainer<'a, L> {
         mut learner: L,
     ) -> Result<Self, TrainingError> {
         check_batch(settings, dataset)?;
-        let (batch, images) = (settings.batch, dataset.train.len());
-        let steps_per_epoch = images / batch;
+        let (batch, images) = (settings.batch.largest(), dataset.train.len());
+        let timetable = Timetable::new(&settings.batch, images, settings.epochs);
+        let ema = settings.average.ema.map(|decay| RunningAverage::exponential(decay, &mut learner));
+        let swa = settings.average.swa_from.map(|_| RunningAverage::uniform(&mut learner));
         let position = RunPosition {
             settings: settings.digest(),
             data: fingerprint.to_owned(),
@@ -147,12 +155,18 @@ impl<'a, L: Learner> Trainer<'a, L> {
         Ok(Self {
             settings,
             dataset,
+            ema: ema.transpose()?,
+            swa: swa.transpose()?,
             learner,
             taken,
             batches,
             labels,
-            rates: settings.schedule.rates(settings.sgd.lr, steps_per_epoch, settings.epochs),
-            steps_per_epoch,
+            rates: settings.schedule.rates(
+                settings.sgd.lr,
+                timetable.total() as u64,
+                timetable.before(settings.schedule.warmup_epochs) as u64,
+            ),
+            timetable,
             order: epoch_order(settings.seed, 0, images),
             position,
             batch_labels: Vec::with_capacity(batch),
@@ -166,7 +180,7 @@ impl<'a, L: Learner> Trainer<'a, L> {
 
     /// Whether all steps of the current epoch are done, so that [`Trainer::end_epoch`] is next.
     pub fn at_epoch_end(&self) -> bool {
-        self.position.step == self.steps_per_epoch
+        self.position.step == self.epoch_steps()
     }
 
     /// Epochs completed.
@@ -181,12 +195,17 @@ impl<'a, L: Learner> Trainer<'a, L> {
 
     /// Steps completed since the start of the run.
     pub fn steps_done(&self) -> usize {
-        self.epoch() * self.steps_per_epoch + self.position.step
+        self.timetable.before(self.epoch()) + self.position.step
     }
 
-    /// Steps in an epoch.
-    pub fn steps_per_epoch(&self) -> usize {
-        self.steps_per_epoch
+    /// Steps of the whole run.
+    pub fn total_steps(&self) -> usize {
+        self.timetable.total()
+    }
+
+    /// Steps in the current epoch.
+    fn epoch_steps(&self) -> usize {
+        self.timetable.steps(self.epoch())
     }
 
     /// How many training labels are wrong.
@@ -207,7 +226,8 @@ impl<'a, L: Learner> Trainer<'a, L> {
         let (epoch, step) = (self.epoch(), self.position.step);
         let rate = self.rate(self.steps_done());
         let started = Instant::now();
-        let range = step * self.settings.batch..(step + 1) * self.settings.batch;
+        let batch = self.timetable.batch(epoch);
+        let range = step * batch..(step + 1) * batch;
         let (batch_ready, report) = if self.taken {
             let chosen = Chosen { epoch: epoch as u64, order: &self.order, range };
             (started, self.learner.step_on(chosen, rate)?)
@@ -230,6 +250,9 @@ impl<'a, L: Learner> Trainer<'a, L> {
                 origin: self.learner.origin(pass),
             })));
         }
+        if let Some(ema) = &mut self.ema {
+            ema.add(&mut self.learner)?;
+        }
         self.position.step += 1;
         self.position.skipped_in_a_row = 0;
         self.position.loss_sum += report.loss;
@@ -244,7 +267,7 @@ impl<'a, L: Learner> Trainer<'a, L> {
     pub fn skip(&mut self, found: Box<NonFinite>) -> Result<(), TrainingError> {
         let count = self.position.skipped_in_a_row + 1;
         // So an epoch has at least one step that was made, and a mean loss.
-        if count >= self.steps_per_epoch.min(MOST_SKIPS) {
+        if count >= self.epoch_steps().min(MOST_SKIPS) {
             return Err(TrainingError::OnlySkips { last: found, count });
         }
         self.position.skipped_in_a_row = count;
@@ -272,18 +295,29 @@ impl<'a, L: Learner> Trainer<'a, L> {
     /// # Errors
     /// [`TrainingError::Learner`], when the evaluation fails.
     pub fn end_epoch(&mut self, evaluate: bool) -> Result<EpochMetrics, TrainingError> {
-        let test = if evaluate { Some(self.evaluate_test()?) } else { None };
+        let epoch = self.epoch() + 1;
+        if let Some(swa) = self.swa.as_mut().filter(|_| self.settings.average.swa_from <= Some(epoch)) {
+            swa.add(&mut self.learner)?;
+        }
+        let (test, ema, swa) = match evaluate {
+            true => (Some(self.evaluate_test()?), self.evaluate_ema()?, self.evaluate_swa()?),
+            false => (None, None, None),
+        };
         let steps = self.position.step;
         let last_step = self.steps_done().saturating_sub(1);
         let RunPosition { loss_sum, seconds, skipped, .. } = self.position;
         let metrics = EpochMetrics {
-            epoch: self.epoch() + 1,
+            epoch,
             train_loss: loss_sum / (steps - skipped) as f64,
             skipped,
             test_loss: test.map(|test| test.loss),
             test_error: test.map(|test| test.error_percent()),
+            ema_test_loss: ema.map(|test| test.loss),
+            ema_test_error: ema.map(|test| test.error_percent()),
+            swa_test_loss: swa.map(|test| test.loss),
+            swa_test_error: swa.map(|test| test.error_percent()),
             lr: self.rate(last_step),
-            images_per_s: (steps * self.settings.batch) as f64 / seconds,
+            images_per_s: (steps * self.timetable.batch(epoch - 1)) as f64 / seconds,
         };
         self.position.history.push(metrics);
         (self.position.step, self.position.skipped) = (0, 0);
@@ -292,93 +326,9 @@ impl<'a, L: Learner> Trainer<'a, L> {
         Ok(metrics)
     }
 
-    /// Loss and hits on the whole test set.
-    ///
-    /// # Errors
-    /// [`TrainingError::Data`]; [`TrainingError::Learner`], when the evaluation fails.
-    pub fn evaluate_test(&mut self) -> Result<Evaluation, TrainingError> {
-        let mut total: Option<Evaluation> = None;
-        self.batches.visit(&self.dataset.test, |images, labels| {
-            let part = self.learner.evaluate(Batch { images, labels })?;
-            total = Some(total.map_or(part, |total| total.and(part)));
-            Ok::<_, TrainingError>(())
-        })?;
-        Ok(total.unwrap_or_default())
-    }
-
-    /// The learner's state.
-    ///
-    /// # Errors
-    /// [`TrainingError::Learner`], when the backend fails.
-    pub fn state(&mut self) -> Result<State, TrainingError> {
-        Ok(self.learner.export()?)
-    }
-
-    /// Writes where the run stands to `path`.
-    ///
-    /// # Errors
-    /// [`TrainingError::NonFinite`], when the latest update made the state useless; [`TrainingError`], when the backend
-    /// fails or the file cannot be written. In each case the file is as it was.
-    pub fn save(&mut self, path: &Path) -> Result<(), TrainingError> {
-        let state = self.learner.export()?;
-        if let Some(tensor) = state.first_nonfinite() {
-            return Err(TrainingError::NonFinite(Box::new(NonFinite {
-                epoch: self.epoch() + 1,
-                step: self.position.step,
-                pass: None,
-                loss: None,
-                lr: self.rate(self.steps_done().saturating_sub(1)),
-                origin: Some(Origin::of_layer(tensor.group(), tensor.layer())),
-            })));
-        }
-        Ok(Checkpoint { position: self.position.clone(), state }.save(path)?)
-    }
-
-    /// Goes to where the checkpoint at `path` stands.
-    ///
-    /// # Errors
-    /// [`TrainingError::Checkpoint`], when it is damaged or of another run, another network or other data.
-    pub fn restore(&mut self, path: &Path) -> Result<(), TrainingError> {
-        let Checkpoint { position, state } = Checkpoint::load(path)?;
-        let mismatch = |field, expected: String, found: String| CheckpointError::Mismatch {
-            path: path.to_owned(),
-            field,
-            expected,
-            found,
-        };
-        for (field, expected, found) in [
-            ("settings", &self.position.settings, &position.settings),
-            ("data", &self.position.data, &position.data),
-        ] {
-            if expected != found {
-                return Err(mismatch(field, expected.clone(), found.clone()).into());
-            }
-        }
-        let (epochs, steps) = (self.settings.epochs, self.steps_per_epoch);
-        let (epoch, step) = (position.history.len(), position.step);
-        let beyond = epoch > epochs || step >= steps || (epoch == epochs && step > 0);
-        let numbered = position.history.iter().zip(1..).all(|(metrics, number)| metrics.epoch == number);
-        if beyond || !numbered || position.skipped > step || position.rollbacks > MOST_ROLLBACKS {
-            let RunPosition { skipped, rollbacks, .. } = position;
-            let found = format!(
-                "epoch {epoch} of {epochs}, step {step} of {steps}, {skipped} left out, {rollbacks} rollbacks"
-            );
-            return Err(mismatch("position", "a place in the run".into(), found).into());
-        }
-        self.learner.import(&state).map_err(|error| match error {
-            LearnerError::State(error) => {
-                mismatch("tensors", error.expected, format!("{} ({})", error.found, error.name)).into()
-            }
-            other => TrainingError::from(other),
-        })?;
-        self.position = position;
-        self.order = self.epoch_order();
-        Ok(())
-    }
-
     /// The learning rate of a step, counted from the start of the run; a power of two times the schedule's.
     fn rate(&self, step: usize) -> f32 {
-        let scheduled = self.rates.rate(step as u64, (self.settings.epochs * self.steps_per_epoch) as u64);
+        let scheduled = self.rates.rate(step as u64, self.timetable.total() as u64);
         scheduled * 0.5_f32.powi(self.position.rollbacks as i32)
     }
 

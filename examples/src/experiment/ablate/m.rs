@@ -31,7 +31,7 @@ impl Experiment for MAblation {
     fn conduct<L: Learner>(&self, lab: &mut Lab<'_, L>, plan: &Plan) -> Result<Findings, ExperimentError> {
         let method = |m, rho| {
             // One group is SAM; its runs are those of other experiments too.
-            if m >= plan.base.batch { Method::sam(rho) } else { Method::MSharpness { rho, m } }
+            if m >= plan.base.batch.largest() { Method::sam(rho) } else { Method::MSharpness { rho, m } }
         };
         let mut arms = vec![Arm::new("SGD", plan.with(Method::Sgd))];
         for &m in &self.ms {

@@ -3,7 +3,7 @@
 use std::error::Error;
 
 use sam_core::{
-    AlongGradient, AscentRule, Combination, Friendly, Gaussian, Gsam, Look, LookSam, MicroBatches,
+    AlongGradient, AscentRule, Clipped, Combination, Friendly, Gaussian, Gsam, Look, LookSam, MicroBatches,
     MomentumSam, MultiStepSam, Outcome, ParamSpace, PerturbedOnly, Plain, RandomSam, Sam, SamGradient,
     SecondOrderSam, Sgd, SliceSpace, State, StepError, Stochastic, Variant, WeightDecay, Words, WordsMut,
     Wsam,
@@ -13,7 +13,7 @@ use super::oracle::Watched;
 use crate::training::settings::{Method, Settings, SgdSettings};
 
 /// The base optimizer.
-pub type Base = Sgd<f32, Vec<f32>>;
+pub type Base = Clipped<f32, Sgd<f32, Vec<f32>>>;
 type Space = SliceSpace<f32, Vec<f32>>;
 
 /// What goes wrong in a step.
@@ -91,7 +91,8 @@ fn base(settings: &SgdSettings, momentum: Vec<f32>) -> Base {
     let decay = if settings.decoupled { WeightDecay::Decoupled(decay) } else { WeightDecay::Coupled(decay) };
     let base =
         Sgd::new(settings.lr as f32).with_decay(decay).with_momentum(settings.momentum as f32, momentum);
-    if settings.nesterov { base.with_nesterov() } else { base }
+    let base = if settings.nesterov { base.with_nesterov() } else { base };
+    Clipped { base, max_norm: settings.clip_norm.map_or(f32::INFINITY, |norm| norm as f32) }
 }
 
 /// m-sharpness: the base optimizer along the mean of the groups' SAM gradients.

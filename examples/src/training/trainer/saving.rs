@@ -1,0 +1,107 @@
+//! A run's state: shown, written to a checkpoint, and taken from one.
+
+use std::path::Path;
+
+use super::{MOST_ROLLBACKS, Trainer, TrainingError};
+use crate::training::{
+    average::RunningAverage,
+    checkpoint::{Checkpoint, CheckpointError, RunPosition},
+    learner::{Learner, LearnerError},
+    nonfinite::{NonFinite, Origin},
+    state::State,
+};
+
+impl<L: Learner> Trainer<'_, L> {
+    /// The learner's state, and the averages.
+    ///
+    /// # Errors
+    /// [`TrainingError::Learner`], when the backend fails.
+    pub fn state(&mut self) -> Result<State, TrainingError> {
+        let learner = self.learner.export()?;
+        Ok(self.with_averages(learner))
+    }
+
+    fn averages(&self) -> impl Iterator<Item = &RunningAverage> {
+        self.ema.iter().chain(&self.swa)
+    }
+
+    fn with_averages(&self, mut learner: State) -> State {
+        let tensors: Vec<_> = self.averages().flat_map(|average| average.export(&learner)).collect();
+        learner.tensors.extend(tensors);
+        learner
+    }
+
+    /// Takes over what [`Trainer::state`] has given; unless it is of another network, optimizer or average.
+    fn take(&mut self, saved: State) -> Result<(), LearnerError> {
+        let learner = self.learner.export()?;
+        saved.check_against(&self.with_averages(learner.clone()))?;
+        for average in self.ema.iter_mut().chain(&mut self.swa) {
+            average.import(&learner, &saved);
+        }
+        let mut own = saved;
+        own.tensors.retain(|tensor| !self.averages().any(|average| average.owns(&tensor.name)));
+        self.learner.import(&own)
+    }
+
+    /// Writes where the run stands to `path`.
+    ///
+    /// # Errors
+    /// [`TrainingError::NonFinite`], when the latest update made the state useless; [`TrainingError`], when the backend
+    /// fails or the file cannot be written. In each case the file is as it was.
+    pub fn save(&mut self, path: &Path) -> Result<(), TrainingError> {
+        let state = self.state()?;
+        if let Some(tensor) = state.first_nonfinite() {
+            return Err(TrainingError::NonFinite(Box::new(NonFinite {
+                epoch: self.epoch() + 1,
+                step: self.position.step,
+                pass: None,
+                loss: None,
+                lr: self.rate(self.steps_done().saturating_sub(1)),
+                origin: Some(Origin::of_layer(tensor.group(), tensor.layer())),
+            })));
+        }
+        Ok(Checkpoint { position: self.position.clone(), state }.save(path)?)
+    }
+
+    /// Goes to where the checkpoint at `path` stands.
+    ///
+    /// # Errors
+    /// [`TrainingError::Checkpoint`], when it is damaged or of another run, another network or other data.
+    pub fn restore(&mut self, path: &Path) -> Result<(), TrainingError> {
+        let Checkpoint { position, state } = Checkpoint::load(path)?;
+        let mismatch = |field, expected: String, found: String| CheckpointError::Mismatch {
+            path: path.to_owned(),
+            field,
+            expected,
+            found,
+        };
+        for (field, expected, found) in [
+            ("settings", &self.position.settings, &position.settings),
+            ("data", &self.position.data, &position.data),
+        ] {
+            if expected != found {
+                return Err(mismatch(field, expected.clone(), found.clone()).into());
+            }
+        }
+        let (epoch, step) = (position.history.len(), position.step);
+        let (epochs, steps) = (self.settings.epochs, self.timetable.steps(epoch));
+        let beyond = epoch > epochs || step >= steps || (epoch == epochs && step > 0);
+        let numbered = position.history.iter().zip(1..).all(|(metrics, number)| metrics.epoch == number);
+        if beyond || !numbered || position.skipped > step || position.rollbacks > MOST_ROLLBACKS {
+            let RunPosition { skipped, rollbacks, .. } = position;
+            let found = format!(
+                "epoch {epoch} of {epochs}, step {step} of {steps}, {skipped} left out, {rollbacks} rollbacks"
+            );
+            return Err(mismatch("position", "a place in the run".into(), found).into());
+        }
+        self.take(state).map_err(|error| match error {
+            LearnerError::State(error) => {
+                mismatch("tensors", error.expected, format!("{} ({})", error.found, error.name)).into()
+            }
+            other => TrainingError::from(other),
+        })?;
+        self.position = position;
+        self.order = self.epoch_order();
+        Ok(())
+    }
+}
