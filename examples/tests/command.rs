@@ -264,9 +264,18 @@ fn a_finished_run_leaves_its_files_and_prints_its_last_line_again() {
     assert_eq!(place.json("train --resume r --json"), result);
     let after: Vec<_> = files.map(|file| fs::read(place.path("r").join(file)).unwrap()).into();
     assert!(before == after, "a finished run is left as it is");
-    // Without its result the run is finished from its checkpoint.
+    let of = |field: &str| result[field].as_u64().unwrap();
+    // Three vectors of weights at least, and a process no larger than any machine's memory.
+    assert!(of("estimated_memory_bytes") > 3 * 4 * of("params"));
+    assert!((of("estimated_memory_bytes")..1 << 36).contains(&of("peak_memory_bytes")), "{result}");
+    let text = place.stdout("train --resume r");
+    assert!(text.contains(", peak memory ") && text.contains(" MiB expected), weights"), "{text}");
+    // Without its result the run is finished from its checkpoint, by a process of its own.
     fs::remove_file(place.path("r/result.json")).unwrap();
-    assert_eq!(place.json("train --resume r --json"), result);
+    let mut again = place.json("train --resume r --json");
+    assert!(again["peak_memory_bytes"].as_u64().unwrap() > 0);
+    again["peak_memory_bytes"] = result["peak_memory_bytes"].clone();
+    assert_eq!(again, result);
     let metrics = fs::read_to_string(place.path("r/metrics.jsonl")).unwrap();
     let last: Value = serde_json::from_str(metrics.lines().last().unwrap()).unwrap();
     assert_eq!((&last["epoch"], &last["test_error"]), (&2.into(), &result["test_error"]));

@@ -144,8 +144,7 @@ pub fn run(args: &TrainArgs, as_json: bool, interrupt: &Interrupt) -> Result<(),
             let dataset = super::load(settings.data.name, settings.data.limit, &config.machine)?;
             check_batch(settings, &dataset)?;
             let (shape, classes) = (dataset.shape, dataset.classes);
-            let learner_bytes = config.machine.backend.on_host(memory::of_learner(settings, shape, classes));
-            memory::check(settings, learner_bytes + memory::of_checkpoint(settings, shape, classes))?;
+            memory::check(settings, memory::of_run(&config, shape, classes))?;
             let backend = Backend::open(config.machine.backend, config.machine.threads)?;
             let backend = backend.with_precision(config.machine.precision)?;
             let learner = backend.learner(settings, shape, classes)?;

@@ -16,6 +16,7 @@ use crate::{
     training::{
         config::Config,
         learner::Learner,
+        memory,
         metrics::{self, EpochMetrics},
         nonfinite::OnNonFinite,
         settings::{BatchSizes, Settings},
@@ -54,6 +55,12 @@ pub struct TrainResult {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     swa_test_error: Option<f64>,
     images_per_s: f64,
+    /// The most memory that the process which ended the run has held at a time, where the system tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    peak_memory_bytes: Option<u64>,
+    /// What the run was expected to take at least.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    estimated_memory_bytes: Option<u64>,
     weights_sha256: String,
 }
 
@@ -142,9 +149,20 @@ impl TrainResult {
     pub fn sentence(&self) -> String {
         let error = self.test_error.map_or("unknown".to_owned(), |error| format!("{error:.2} %"));
         let Self { model, data, optimizer, epochs, weights_sha256, .. } = self;
+        let mebibytes = |bytes: u64| bytes.div_ceil(1 << 20);
+        let memory = match (self.peak_memory_bytes, self.estimated_memory_bytes) {
+            (Some(peak), Some(estimate)) => format!(
+                ", peak memory {} MiB (at least {} MiB expected)",
+                mebibytes(peak),
+                mebibytes(estimate)
+            ),
+            _ => String::new(),
+        };
         let method = optimizer.to_uppercase();
         let epochs = counted(*epochs, "epoch");
-        format!("{model} on {data}, {method}, {epochs}: test error {error}, weights sha256 {weights_sha256}")
+        format!(
+            "{model} on {data}, {method}, {epochs}: test error {error}{memory}, weights sha256 {weights_sha256}"
+        )
     }
 }
 
@@ -258,6 +276,7 @@ fn result<L: Learner>(
     dataset: &Dataset,
 ) -> Result<TrainResult, ExperimentError> {
     let settings = &config.run;
+    let estimate = memory::of_run(config, dataset.shape, dataset.classes);
     let weights_sha256 = trainer.state()?.weights_sha256();
     let epochs = trainer.history();
     let images_per_s = epochs.iter().map(|epoch| epoch.images_per_s).sum::<f64>() / epochs.len() as f64;
@@ -282,6 +301,8 @@ fn result<L: Learner>(
         ema_test_error: last.and_then(|epoch| epoch.ema_test_error),
         swa_test_error: last.and_then(|epoch| epoch.swa_test_error),
         images_per_s,
+        peak_memory_bytes: memory::peak(),
+        estimated_memory_bytes: u64::try_from(estimate).ok(),
         weights_sha256,
     })
 }

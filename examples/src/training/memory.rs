@@ -1,11 +1,12 @@
-//! Whether a run fits into memory, asked before anything is allocated: the system would end it halfway, or others.
+//! Whether a run fits into memory, asked before anything is allocated: the system would end it halfway, or others. And
+//! what it took.
 
 use std::fs;
 
 use sam_backend_ndarray::{Network, Size};
 use sam_core::model::ImageShape;
 
-use super::settings::Settings;
+use super::{config::Config, settings::Settings};
 
 const WORD: u128 = size_of::<f32>() as u128;
 
@@ -22,6 +23,12 @@ pub struct NotEnough {
     available: u128,
 }
 
+/// Bytes that a run of `config` takes at least on this machine: its learner, if that is here, and a checkpoint.
+pub fn of_run(config: &Config, shape: ImageShape, classes: usize) -> u128 {
+    let Config { machine, run, .. } = config;
+    machine.backend.on_host(of_learner(run, shape, classes)) + of_checkpoint(run, shape, classes)
+}
+
 /// Bytes that a learner on the CPU takes at least: weights, gradient, momentum, the method's buffers, averages, and
 /// activations with their gradients. The layers' working memory comes on top.
 pub fn of_learner(settings: &Settings, shape: ImageShape, classes: usize) -> u128 {
@@ -31,9 +38,16 @@ pub fn of_learner(settings: &Settings, shape: ImageShape, classes: usize) -> u12
 }
 
 /// Bytes that writing a checkpoint takes: weights, momentum and averages as numbers, as bytes, and in the file's order.
-pub fn of_checkpoint(settings: &Settings, shape: ImageShape, classes: usize) -> u128 {
+fn of_checkpoint(settings: &Settings, shape: ImageShape, classes: usize) -> u128 {
     let vectors = 2 + settings.average.count() as u128;
     size(settings, shape, classes).parameters as u128 * vectors * 3 * WORD
+}
+
+/// Bytes of memory that this process has held at most at a time (its largest resident set), which is less than it asked for
+/// if the system has swapped. `None` where the system does not tell.
+pub fn peak() -> Option<u64> {
+    let bytes = kibibytes(&fs::read_to_string("/proc/self/status").ok()?, "VmHWM:")?;
+    u64::try_from(bytes).ok()
 }
 
 /// Images that are too small for the network are an error of the network's own, later.
@@ -110,5 +124,20 @@ mod tests {
             let available = available().unwrap();
             assert!((1 << 20..1 << 50).contains(&available), "{available}");
         }
+    }
+
+    #[test]
+    fn the_peak_counts_memory_that_was_written_to_and_is_given_back() {
+        if !cfg!(target_os = "linux") {
+            assert_eq!(peak(), None);
+            return;
+        }
+        const LARGE: usize = 48 << 20;
+        let before = peak().unwrap();
+        let large = vec![1_u8; LARGE];
+        assert_eq!(large.iter().filter(|&&byte| std::hint::black_box(byte) == 1).count(), LARGE);
+        drop(large);
+        let after = peak().unwrap();
+        assert!(after >= before && after >= LARGE as u64, "{before}, {after}");
     }
 }
