@@ -230,7 +230,7 @@ mod tests {
                 free.push(argument);
             }
         }
-        assert_eq!(free, ["data_dir", "backend", "threads", "on_nonfinite", "resume"]);
+        assert_eq!(free, ["data_dir", "backend", "precision", "threads", "on_nonfinite", "resume"]);
         // Debug builds of the parser make sure that every name in the list is an argument.
         command.debug_assert();
     }
