@@ -28,7 +28,7 @@ proptest! {
         let digits = digits();
         let mut expected = BatchMaker::new(&digits, batch).unwrap();
         let maker = BatchMaker::new(&digits, batch).unwrap();
-        let mut ahead = BatchesAhead::new(maker, batch, Augment::Cutout, 9).unwrap();
+        let mut ahead = BatchesAhead::new(maker, batch, Augment::Cutout, 9);
         for (i, &(epoch, step, announced)) in walk.iter().enumerate() {
             let order = epoch_order(9, epoch, 1200);
             let chunk = |step: usize| &order[step * batch..][..batch];
@@ -52,7 +52,7 @@ fn a_file_that_is_shortened_is_an_error_of_the_batch_that_needs_it() {
     fs::write(&path, &*digits.train.pixels.all().unwrap()).unwrap();
     digits.train.pixels = Pixels::in_file(&path, 0, 1200 * 64).unwrap();
     let maker = BatchMaker::new(&digits, 2).unwrap();
-    let mut ahead = BatchesAhead::new(maker, 2, Augment::None, 0).unwrap();
+    let mut ahead = BatchesAhead::new(maker, 2, Augment::None, 0);
     fs::File::options().write(true).open(&path).unwrap().set_len(640).unwrap();
     assert!(ahead.take(0, &[0, 9], Some(&[3, 10])).is_ok());
     for _ in 0..2 {

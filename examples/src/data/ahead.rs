@@ -47,17 +47,15 @@ struct Made {
 }
 
 impl BatchesAhead {
-    /// Makes batches of `maker`'s images, up to `batch` at a time.
-    ///
-    /// # Errors
-    /// [`std::io::Error`], when the system gives no thread.
-    pub fn new(maker: BatchMaker, batch: usize, augment: Augment, seed: u64) -> std::io::Result<Self> {
-        let pays = batch * maker.shape().len() >= WORTH_A_THREAD || maker.reads_a_file();
-        let thread = if pays { Some(Thread::start(maker.clone(), augment, seed)?) } else { None };
-        Ok(Self { maker, augment, seed, thread })
+    /// Makes batches of `maker`'s images, up to `batch` at a time; 0 if none will be asked for. Where the system gives no
+    /// thread they are made when they are asked for.
+    pub fn new(maker: BatchMaker, batch: usize, augment: Augment, seed: u64) -> Self {
+        let pays = batch * maker.shape().len() >= WORTH_A_THREAD || (batch > 0 && maker.reads_a_file());
+        let thread = pays.then(|| Thread::start(maker.clone(), augment, seed).ok()).flatten();
+        Self { maker, augment, seed, thread }
     }
 
-    /// Makes batches of the test set too.
+    /// What makes the batches; of the test set too.
     pub fn maker(&mut self) -> &mut BatchMaker {
         &mut self.maker
     }

@@ -19,7 +19,9 @@ use super::{
     nonfinite::NonFinite,
     settings::Settings,
 };
-use crate::data::{BatchMaker, DataError, Dataset, NoisyLabels, epoch_order, replace_at_random};
+use crate::data::{
+    BatchMaker, BatchesAhead, DataError, Dataset, NoisyLabels, epoch_order, replace_at_random,
+};
 
 /// A run goes back so many times at most: then its rate is a thousandth.
 const MOST_ROLLBACKS: u32 = 10;
@@ -37,7 +39,7 @@ pub struct Trainer<'a, L> {
     learner: L,
     /// Whether the learner has the training images.
     taken: bool,
-    batches: BatchMaker,
+    batches: BatchesAhead,
     labels: NoisyLabels,
     rates: Schedule<f32>,
     timetable: Timetable,
@@ -142,16 +144,19 @@ impl<'a, L: Learner> Trainer<'a, L> {
             rollbacks: 0,
         };
         let noise = settings.data.label_noise;
-        let batches = BatchMaker::new(dataset, batch.max(EVALUATED_AT_ONCE))?;
+        let maker = BatchMaker::new(dataset, batch.max(EVALUATED_AT_ONCE))?;
         let labels = replace_at_random(&dataset.train.labels, dataset.classes, noise, settings.seed);
         let taken = learner.take_images(&TrainingImages {
             pixels: &dataset.train.pixels,
             labels: &labels.labels,
             shape: dataset.shape,
-            standardizer: batches.standardizer(),
+            standardizer: maker.standardizer(),
             augment: settings.data.augment,
             seed: settings.seed,
         })?;
+        // Whoever has taken the images makes the batches.
+        let most = if taken { 0 } else { batch };
+        let batches = BatchesAhead::new(maker, most, settings.data.augment, settings.seed);
         Ok(Self {
             settings,
             dataset,
@@ -232,11 +237,11 @@ impl<'a, L: Learner> Trainer<'a, L> {
             let chosen = Chosen { epoch: epoch as u64, order: &self.order, range };
             (started, self.learner.step_on(chosen, rate)?)
         } else {
-            let chosen = &self.order[range];
+            let chosen = &self.order[range.clone()];
             self.batch_labels.clear();
             self.batch_labels.extend(chosen.iter().map(|&index| self.labels.labels[index]));
-            let augment = self.settings.data.augment;
-            let images = self.batches.train(chosen, augment, self.settings.seed, epoch as u64)?;
+            let next = self.order.get(range.end..range.end + batch);
+            let images = self.batches.take(epoch as u64, chosen, next)?;
             (Instant::now(), self.learner.step(Batch { images, labels: &self.batch_labels }, rate)?)
         };
         let time = StepTime { step: batch_ready.elapsed(), in_gradients: report.in_gradients };

@@ -15,7 +15,7 @@ impl<L: Learner> Trainer<'_, L> {
     /// [`TrainingError::Data`]; [`TrainingError::Learner`], when the evaluation fails.
     pub fn evaluate_test(&mut self) -> Result<Evaluation, TrainingError> {
         let mut total: Option<Evaluation> = None;
-        self.batches.visit(&self.dataset.test, |images, labels| {
+        self.batches.maker().visit(&self.dataset.test, |images, labels| {
             let part = self.learner.evaluate(Batch { images, labels })?;
             total = Some(total.map_or(part, |total| total.and(part)));
             Ok::<_, TrainingError>(())
@@ -64,7 +64,7 @@ impl<L: Learner> Trainer<'_, L> {
     fn measure_statistics(&mut self, weights: &[f32]) -> Result<(), TrainingError> {
         let batch = self.settings.batch.largest();
         let (mut sums, mut images_seen) = (Vec::new(), 0.0);
-        self.batches.visit(&self.dataset.train, |images, labels| {
+        self.batches.maker().visit(&self.dataset.train, |images, labels| {
             for (images, labels) in images.axis_chunks_iter(Axis(0), batch).zip(labels.chunks(batch)) {
                 let part = self.learner.measure(Batch { images, labels })?;
                 let count = labels.len() as f64;
