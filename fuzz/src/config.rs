@@ -11,7 +11,12 @@ pub fn check(data: &[u8]) {
     match Config::decode(path, text) {
         Ok(config) => {
             let run = &config.run;
-            assert!(run.epochs > 0 && run.batch.iter().all(|size| size > 0) && run.sgd.lr >= 0.0 && run.sgd.momentum < 1.0);
+            assert!(
+                run.epochs > 0
+                    && run.batch.iter().all(|size| size > 0)
+                    && run.sgd.lr >= 0.0
+                    && run.sgd.momentum < 1.0
+            );
             let again = config.encode(path).expect("what was read can be written");
             assert_eq!(Config::decode(path, &again).expect("and read again"), config);
             assert_eq!(run.digest().len(), 64);

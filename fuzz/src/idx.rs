@@ -9,7 +9,8 @@ pub fn check(data: &[u8]) {
     match parse_images(Path::new("images"), data) {
         Ok(images) => {
             let dims = [images.count, images.height, images.width].map(|dim| (dim as u32).to_be_bytes());
-            let again = [&[0, 0, 8, 3], dims.as_flattened(), &images.pixels.all().expect("pixels in memory")].concat();
+            let again = [&[0, 0, 8, 3], dims.as_flattened(), &images.pixels.all().expect("pixels in memory")]
+                .concat();
             assert_eq!(again, data);
         }
         Err(error) => assert!(error.to_string().starts_with("images: ")),
