@@ -126,7 +126,9 @@ fn composed<T: Real>() {
     variant!(AlongGradient, Gsam::new(one, zero()));
     variant!(AlongGradient, Wsam::new(one, zero()));
     variant!(AlongGradient, DecoupledWsam::new(one, zero()));
-    variant!(Friendly::new(one, one, zero(), zero()), PerturbedOnly);
+    let mut friendly = Friendly::new(one, one, zero::<T>(), zero());
+    seen(friendly.buffers_mut());
+    variant!(friendly, PerturbedOnly);
     variant!(Stochastic::new(one, seen(3)), PerturbedOnly);
     let n = seen(5);
     seen((Friendly::<T, Buffer<T>>::words(n), Gsam::<T, Buffer<T>>::words(n)));
@@ -135,7 +137,8 @@ fn composed<T: Real>() {
 
 fn others<T: Real>() {
     let (rule, one) = (seen(Rule::l2(T::ONE)), seen(T::ONE));
-    let look = Look::new(seen(3), one, zero(), zero());
+    let mut look = Look::new(seen(3), one, zero::<T>(), zero());
+    seen(look.buffers_mut());
     seen((look.is_due(), Look::<T, Buffer<T>>::words(seen(5))));
     run!(LookSam { space: space(), rule, look, base: base() });
     run!(MomentumSam { space: space(), rule, base: base() });

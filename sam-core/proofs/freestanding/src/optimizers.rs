@@ -3,8 +3,8 @@
 use core::hint::black_box as seen;
 
 use sam_core::{
-    Adam, Average, Clipped, Descent, LearningRate, Lion, Momentum, Real, RmsProp, Sgd, State, WeightDecay, Words,
-    WordsMut,
+    Adam, Average, Clipped, Descent, LearningRate, Lion, Momentum, Real, RmsProp, Sgd, State, WeightDecay,
+    Words, WordsMut,
 };
 
 pub fn exercise<T: Real>() {
