@@ -89,10 +89,12 @@ fn a_run_killed_at_dozens_of_moments_ends_with_the_weights_of_one_that_was_not()
     let place = tempfile::tempdir().unwrap();
     let arguments = "train --model resnet-8 --epochs 16 --batch 16 --limit 64 --augment cutout --label-noise 0.2 \
                      --warmup-epochs 3 --schedule step";
+    let started = Instant::now();
     let whole = weights(&sam(place.path(), &format!("{arguments} --out whole --json")).output().unwrap());
+    let time = started.elapsed().as_micros() as u64;
     let mut random = Random(7);
-    // Later and later, so that the run ends however slow the machine is.
-    let after = |kills| Duration::from_micros(random.below(150_000) + 2000 * kills);
+    // A tenth of the run at most at first, and later and later, so that it ends however loaded the machine is.
+    let after = |kills| Duration::from_micros(random.below(time / 10) + time / 200 * kills);
     let (kills, _, killed) = kill_until_finished(place.path(), arguments, false, after);
     assert!(kills >= 5, "killed {kills} times only");
     assert_eq!(killed, whole);
@@ -105,7 +107,8 @@ fn a_run_killed_within_its_writes_ends_with_the_weights_of_one_that_was_not() {
     let arguments = "train --model mlp-1000-900 --epochs 12 --batch 64 --limit 64";
     let whole = weights(&sam(place.path(), &format!("{arguments} --out whole --json")).output().unwrap());
     let mut random = Random(3);
-    let after = |kills| Duration::from_micros(random.below(10_000) + 1000 * kills);
+    // At once at first, and later and later, so that the run ends.
+    let after = |kills| Duration::from_micros(random.below(1000 * kills + 1));
     let (kills, in_writes, killed) = kill_until_finished(place.path(), arguments, true, after);
     assert!(kills >= 6 && in_writes >= 3, "killed {kills} times, {in_writes} times within a write");
     assert_eq!(killed, whole);
