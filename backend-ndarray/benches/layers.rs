@@ -13,7 +13,7 @@ use ndarray::{Array2, Array4};
 use sam_backend_ndarray::{Description, Network, NetworkError};
 use sam_core::{
     GradientOracle, Pass,
-    model::{Graph, Name, Op, Shape, Tensor},
+    model::{Architecture, Graph, ImageShape, Name, Op, Shape, Tensor},
 };
 
 const BATCH: usize = 32;
@@ -39,6 +39,10 @@ impl Bench {
             x = graph.push(Name::new("pool"), Op::GlobalAvgPool, &[x])?;
             graph.push(Name::new("head"), Op::Classify { classes: CLASSES }, &[x])
         };
+        Self::of(image, describe)
+    }
+
+    fn of(image: Shape, describe: impl FnOnce(&mut Description) -> Result<Tensor, NetworkError>) -> Self {
         let network = Network::build(image, CLASSES, BATCH, 1, describe).unwrap();
         let params: Vec<f32> = (0..network.parameter_count()).map(|i| (i % 17) as f32 / 17.0 - 0.5).collect();
         let mut bench = Self {
@@ -130,6 +134,18 @@ fn sweeps(c: &mut Criterion) {
     }
 }
 
+/// Evaluation of whole networks, in images, with batch normalisation folded where it can be.
+fn evaluation(c: &mut Criterion) {
+    let image = ImageShape::new(28, 28, 1);
+    let mut group = c.benchmark_group("evaluation");
+    group.throughput(Throughput::Elements(BATCH as u64));
+    for name in ["resnet-20", "wrn-16-1"] {
+        let architecture: Architecture = name.parse().unwrap();
+        let mut bench = Bench::of(image, |graph| architecture.describe(image, CLASSES, graph));
+        group.bench_function(name, |b| b.iter(|| bench.forward()));
+    }
+}
+
 /// What the machine can do: a large product of `matrixmultiply`'s, behind ndarray's `dot`, and copying.
 fn limits(c: &mut Criterion) {
     let mut group = c.benchmark_group("limit");
@@ -143,5 +159,5 @@ fn limits(c: &mut Criterion) {
     group.bench_function("copy", |b| b.iter(|| black_box(&mut to).copy_from_slice(&from)));
 }
 
-criterion_group!(benches, limits, convolutions, dense, sweeps);
+criterion_group!(benches, limits, convolutions, dense, sweeps, evaluation);
 criterion_main!(benches);

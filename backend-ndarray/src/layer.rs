@@ -12,7 +12,7 @@ mod pool;
 pub mod relu;
 
 pub use batch_norm::{BatchNorm, MOMENTUM};
-pub use conv::{Conv, ConvLayouts};
+pub use conv::{Conv, ConvLayouts, FoldedConv};
 pub use dense::Dense;
 pub use flatten::Flatten;
 pub use pool::{AvgPool, GlobalAvgPool, MaxPool};
@@ -33,7 +33,9 @@ pub enum Mode {
     Clean,
     /// Gradient at perturbed parameters: batch statistics, the running ones stay.
     Perturbed,
-    /// Running statistics, nothing changes. A gradient takes them for constants.
+    /// Gradient at any parameters: running statistics, which it takes for constants and which stay.
+    Frozen,
+    /// Running statistics, and no gradient follows.
     Evaluate,
 }
 

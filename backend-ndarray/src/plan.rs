@@ -31,6 +31,8 @@ pub struct Step {
     pub skip: bool,
     /// A batch normalisation that applies the ReLU behind it.
     pub fused_relu: bool,
+    /// Whether nobody else reads its first input.
+    pub alone: bool,
     pub params: Range<usize>,
     pub statistics: Range<usize>,
 }
@@ -85,6 +87,7 @@ impl Plan {
                 output: i + 1,
                 skip: aliases.skip[i],
                 fused_relu: aliases.fused_relu[i],
+                alone: description.sole_consumer(node.inputs[0]).is_some(),
                 params: plan.add_parameters(node, input),
                 statistics: plan.add_statistics(node, input),
             };

@@ -4,6 +4,7 @@ use super::{
 };
 use crate::{
     Scalar,
+    layer::relu::rectify,
     team::{Share, Team},
 };
 
@@ -17,6 +18,24 @@ pub enum Start<'a, T> {
     Bias(&'a [T]),
 }
 
+/// What is done to the sums when they are complete.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Finish {
+    Nothing,
+    /// `max(sum, 0)`.
+    Relu,
+}
+
+impl Finish {
+    /// Of values that have just been written.
+    #[inline(always)]
+    pub fn apply<T: Scalar>(self, values: &mut [T]) {
+        if self == Self::Relu {
+            values.iter_mut().for_each(|value| *value = rectify(*value));
+        }
+    }
+}
+
 /// Where a product goes: row `i`, column `j` to `out[rows[i] + column + j]`.
 #[derive(Debug)]
 pub struct Target<'a, T> {
@@ -26,6 +45,7 @@ pub struct Target<'a, T> {
     /// Columns to store, at most [`COLUMNS`]; B is read in full width all the same.
     pub columns: usize,
     pub start: Start<'a, T>,
+    pub finish: Finish,
 }
 
 /// Number of column panels of a matrix of `columns` columns.
@@ -68,7 +88,7 @@ pub fn product<T: Scalar>(
     runs: Runs<'_>,
     target: Target<'_, T>,
 ) {
-    let Target { out, rows: out_rows, column, columns, start } = target;
+    let Target { out, rows: out_rows, column, columns, start, finish } = target;
     let largest = |rows: &[u32]| rows.iter().copied().max().map_or(0, |row| row as usize);
     assert_eq!(rows.len(), out_rows.len(), "a product needs as many target rows as rows");
     assert!(columns <= COLUMNS, "a panel has {COLUMNS} columns");
@@ -88,6 +108,8 @@ pub fn product<T: Scalar>(
     let mut block = blocks.next().unwrap_or(&[]);
     let mut start = start;
     loop {
+        let next = blocks.next();
+        let finish = if next.is_none() { finish } else { Finish::Nothing };
         for (rows, out_rows) in rows.chunks(ROWS).zip(out_rows.chunks(ROWS)) {
             let tile = |out: &mut [T], out_rows: &[u32], initial| {
                 let operands = Operands {
@@ -119,6 +141,9 @@ pub fn product<T: Scalar>(
                     Start::Bias(bias) => Initial::Row(bias[column..column + COLUMNS].as_ptr()),
                 };
                 tile(&mut out[column..], out_rows, initial);
+                for &row in out_rows {
+                    finish.apply(&mut out[row as usize + column..][..COLUMNS]);
+                }
                 continue;
             }
             // Too narrow a panel: through a tile of its own.
@@ -133,11 +158,12 @@ pub fn product<T: Scalar>(
                 }
             }
             tile(&mut apart, &TILE_ROWS[..rows.len()], Initial::Existing);
+            finish.apply(&mut apart);
             for (sums, &row) in apart.chunks_exact(COLUMNS).zip(out_rows) {
                 out[row as usize + column..][..columns].copy_from_slice(&sums[..columns]);
             }
         }
-        match blocks.next() {
+        match next {
             Some(next) => block = next,
             None => return,
         }
@@ -163,7 +189,8 @@ pub fn product_in_place<T: Scalar>(
 ) {
     for column in (0..columns).step_by(COLUMNS) {
         let columns = COLUMNS.min(columns - column);
-        let target = Target { out: &mut *out, rows: out_rows, column, columns, start };
+        let target =
+            Target { out: &mut *out, rows: out_rows, column, columns, start, finish: Finish::Nothing };
         product(kernels, a, rows, &b[column..], runs, target);
     }
 }

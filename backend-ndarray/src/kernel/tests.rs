@@ -1,7 +1,7 @@
 //! Products against plain loops in f64, over shapes that fill no tile, with every micro-kernel that this machine
 //! runs.
 
-use super::{COLUMNS, MicroKernels, Run, Runs, Start, Target, pack_panels, panels, product};
+use super::{COLUMNS, Finish, MicroKernels, Run, Runs, Start, Target, pack_panels, panels, product};
 use crate::Scalar;
 use proptest::prelude::*;
 
@@ -63,9 +63,10 @@ fn check<T: Scalar>(kernels: &MicroKernels<T>, case: &Case, tolerance: f64) {
     let (column, stride) = (3, COLUMNS + 5);
     let out_rows: Vec<u32> = (0..case.rows.len()).rev().map(|row| (row * stride) as u32).collect();
     let bias: Vec<T> = (0..column + COLUMNS).map(|j| T::of(j as f64 / 8.0)).collect();
-    for start in [Start::Zero, Start::Existing, Start::Bias(&bias)] {
+    let starts = [Start::Zero, Start::Existing, Start::Bias(&bias)];
+    for (start, finish) in starts.into_iter().flat_map(|s| [(s, Finish::Nothing), (s, Finish::Relu)]) {
         let mut out = vec![T::of(UNTOUCHED); case.rows.len() * stride];
-        let target = Target { out: &mut out, rows: &out_rows, column, columns: case.columns, start };
+        let target = Target { out: &mut out, rows: &out_rows, column, columns: case.columns, start, finish };
         let runs = Runs {
             list: &case.runs,
             depth: case.depth,
@@ -80,12 +81,13 @@ fn check<T: Scalar>(kernels: &MicroKernels<T>, case: &Case, tolerance: f64) {
                 let expected = match j.checked_sub(column).filter(|&j| j < case.columns) {
                     None => UNTOUCHED,
                     Some(j) => {
-                        reference(&exact, row, j)
+                        let sum = reference(&exact, row, j)
                             + match start {
                                 Start::Zero => 0.0,
                                 Start::Existing => UNTOUCHED,
                                 Start::Bias(bias) => bias[column + j].value(),
-                            }
+                            };
+                        if finish == Finish::Relu { sum.max(0.0) } else { sum }
                     }
                 };
                 assert!(
@@ -116,7 +118,7 @@ proptest! {
         let compute = |rows: &[u32]| {
             let mut out = vec![0f32; rows.len() * COLUMNS];
             let out_rows: Vec<u32> = (0..rows.len()).map(|row| (row * COLUMNS) as u32).collect();
-            let target = Target { out: &mut out, rows: &out_rows, column: 0, columns: COLUMNS, start: Start::Zero };
+            let target = Target { out: &mut out, rows: &out_rows, column: 0, columns: COLUMNS, start: Start::Zero, finish: Finish::Nothing };
             product(&f32::kernels(), &a, rows, &b, runs, target);
             out.iter().map(|v| v.to_bits()).collect::<Vec<_>>()
         };
@@ -144,7 +146,14 @@ proptest! {
 fn a_row_that_leads_out_of_its_operand_is_refused() {
     let runs = Runs { list: &[Run { a: 0, b: 0 }], depth: 4, a_step: 1, b_step: COLUMNS, block: 1 };
     let mut out = [0f32; COLUMNS];
-    let target = Target { out: &mut out, rows: &[0], column: 0, columns: COLUMNS, start: Start::Zero };
+    let target = Target {
+        out: &mut out,
+        rows: &[0],
+        column: 0,
+        columns: COLUMNS,
+        start: Start::Zero,
+        finish: Finish::Nothing,
+    };
     product(&f32::kernels(), &[0.0; 8], &[5], &[0.0; 4 * COLUMNS], runs, target);
 }
 
@@ -153,6 +162,13 @@ fn a_row_that_leads_out_of_its_operand_is_refused() {
 fn a_run_that_leads_out_of_its_operand_is_refused() {
     let runs = Runs { list: &[Run { a: 0, b: 1 }], depth: 4, a_step: 1, b_step: COLUMNS, block: 1 };
     let mut out = [0f32; COLUMNS];
-    let target = Target { out: &mut out, rows: &[0], column: 0, columns: COLUMNS, start: Start::Zero };
+    let target = Target {
+        out: &mut out,
+        rows: &[0],
+        column: 0,
+        columns: COLUMNS,
+        start: Start::Zero,
+        finish: Finish::Nothing,
+    };
     product(&f32::kernels(), &[0.0; 8], &[0], &[0.0; 4 * COLUMNS], runs, target);
 }

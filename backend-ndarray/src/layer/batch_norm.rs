@@ -17,6 +17,11 @@ const EPSILON: f64 = 1e-5;
 /// Share of the newest batch in the running statistics.
 pub const MOMENTUM: f64 = 0.1;
 
+/// `1 / sqrt(variance + 1e-5)`.
+pub fn inverse_deviation<T: Scalar>(variance: T::Wide) -> T::Wide {
+    (variance + EPSILON).sqrt().recip()
+}
+
 /// Normalises each channel. Statistics are `[mean.., variance..]`, the variance unbiased.
 pub struct BatchNorm<T: Scalar> {
     input: Layout,
@@ -60,7 +65,7 @@ impl<T: Scalar> BatchNorm<T> {
     }
 
     fn inverse_deviation(&self, channel: usize) -> T::Wide {
-        (self.variance[channel] + EPSILON).sqrt().recip()
+        inverse_deviation::<T>(self.variance[channel])
     }
 
     /// Mean and biased variance of the batch: each sample's in two sweeps, then merged (Chan et al. 1983), so that
@@ -138,7 +143,7 @@ impl<T: Scalar> Layer<T> for BatchNorm<T> {
     fn forward(&mut self, pass: Forward<'_, T>) {
         let channels = self.channels();
         let (running_mean, running_variance) = pass.statistics.split_at_mut(channels);
-        self.constant = pass.mode == Mode::Evaluate;
+        self.constant = matches!(pass.mode, Mode::Frozen | Mode::Evaluate);
         if self.constant {
             self.mean.iter_mut().zip(&*running_mean).for_each(|(to, from)| *to = from.wide());
             self.variance.iter_mut().zip(&*running_variance).for_each(|(to, from)| *to = from.wide());

@@ -4,6 +4,8 @@
 //! The parameters are `[W (kernel rows x kernel columns x inputs x outputs), b]`. A kernel row's columns and input
 //! channels lie behind one another both in W and, channels last, in the image: one run of products.
 
+mod folded;
+mod forward;
 mod gather;
 mod input_gradient;
 mod outer;
@@ -13,11 +15,11 @@ mod winograd;
 use super::{Backward, Forward, GROUP, Layer};
 use crate::{
     Scalar,
-    kernel::{MicroKernels, Start, pack_panels},
+    kernel::{Finish, MicroKernels, Start},
     layout::Layout,
-    team::Share,
 };
-use gather::Gather;
+pub use folded::FoldedConv;
+use forward::ForwardConv;
 use input_gradient::InputGradients;
 use weight_gradient::{PackedWeightGradient, WeightGradient};
 use winograd::{Winograd, WinogradWeightGradient};
@@ -50,6 +52,12 @@ impl Filters {
         self.kernel * self.kernel * self.inputs * self.outputs
     }
 
+    /// Whether Winograd's method does the forward pass and the input gradient, if it applies.
+    fn by_winograd(&self) -> bool {
+        let Self { kernel, stride, inputs, outputs, .. } = *self;
+        winograd::applies(kernel, stride, inputs, outputs) && inputs + outputs >= WINOGRAD_CHANNELS
+    }
+
     /// Where the image's pixel that output pixel `y` (or `x`) starts from lies; negative in the halo.
     const fn origin(&self, output: usize) -> isize {
         (output * self.stride) as isize - self.padding as isize
@@ -61,14 +69,9 @@ pub struct Conv<T> {
     filters: Filters,
     layouts: ConvLayouts,
     kernels: MicroKernels<T>,
-    forward: ForwardMethod<T>,
+    forward: ForwardConv<T>,
     input_gradient: InputMethod<T>,
     weight_gradient: WeightMethod<T>,
-}
-
-enum ForwardMethod<T> {
-    Gathered { gather: Gather, packed: Vec<T> },
-    Winograd(Winograd<T>),
 }
 
 enum InputMethod<T> {
@@ -88,19 +91,12 @@ impl<T: Scalar> Conv<T> {
         let (inputs, outputs) = (layouts.input.shape.channels, layouts.output.shape.channels);
         let filters = Filters { kernel, stride, padding, inputs, outputs };
         let ConvLayouts { input, d_input, output, d_output } = layouts;
-        let winograd =
-            winograd::applies(kernel, stride, inputs, outputs) && inputs + outputs >= WINOGRAD_CHANNELS;
         Self {
             filters,
             layouts,
             kernels: T::kernels(),
-            forward: if winograd {
-                ForwardMethod::Winograd(Winograd::new(input, output, padding))
-            } else {
-                let gather = Self::forward_gather(filters, layouts);
-                ForwardMethod::Gathered { packed: gather.panels(outputs), gather }
-            },
-            input_gradient: if winograd {
+            forward: ForwardConv::new(filters, input, output),
+            input_gradient: if filters.by_winograd() {
                 InputMethod::Winograd(Winograd::new(d_output, d_input, kernel - 1 - padding))
             } else {
                 InputMethod::Gathered(InputGradients::new(filters, layouts))
@@ -125,48 +121,12 @@ impl<T: Scalar> Conv<T> {
     ) -> usize {
         input_gradient::halo(kernel, stride, padding, input, output)
     }
-
-    fn forward_gather(filters: Filters, layouts: ConvLayouts) -> Gather {
-        let Filters { kernel, inputs, .. } = filters;
-        let ConvLayouts { input, output, .. } = layouts;
-        let (height, width) = (output.shape.height, output.shape.width);
-        let pixels = (0..height).flat_map(move |y| (0..width).map(move |x| (y, x)));
-        Gather::new(
-            pixels.map(|(y, x)| {
-                (input.pixel(filters.origin(y), filters.origin(x)), output.pixel(y as isize, x as isize))
-            }),
-            [input.sample_len(), output.sample_len()],
-            (0..kernel).map(|r| r * input.row_stride()),
-            kernel,
-            inputs,
-        )
-    }
 }
 
 impl<T: Scalar> Layer<T> for Conv<T> {
     fn forward(&mut self, pass: Forward<'_, T>) {
-        let Filters { kernel, inputs, outputs, .. } = self.filters;
-        let (weights, bias) = pass.params.split_at(self.filters.weights());
-        let start = if bias.is_empty() { Start::Zero } else { Start::Bias(bias) };
-        let kernels = &self.kernels;
-        match &mut self.forward {
-            ForwardMethod::Winograd(winograd) => {
-                winograd
-                    .prepare(pass.team, |r, s, i, o| weights[((r * kernel + s) * inputs + i) * outputs + o]);
-                winograd.run(pass.team, kernels, pass.samples, pass.input, pass.output, start);
-            }
-            ForwardMethod::Gathered { gather, packed } => {
-                pack_panels(pass.team, packed, gather.depth(), outputs, |k, j| weights[k * outputs + j]);
-                let (from, to) = (self.layouts.input.sample_len(), self.layouts.output.sample_len());
-                pass.output[..pass.samples * to]
-                    .chunks_mut(GROUP * to)
-                    .zip(pass.input.chunks(GROUP * from))
-                    .share(pass.team, |(output, input)| {
-                        let samples = output.len() / to;
-                        gather.multiply(kernels, samples, input, packed, output, outputs, start);
-                    });
-            }
-        }
+        let Forward { team, samples, params, input, output, .. } = pass;
+        self.forward.run(team, samples, params, input, output, Finish::Nothing);
     }
 
     fn backward(&mut self, pass: Backward<'_, T>) {
@@ -196,7 +156,14 @@ impl<T: Scalar> Layer<T> for Conv<T> {
                     weights[((turned(r) * kernel + turned(s)) * inputs + i) * outputs + o]
                 });
                 let start = if d_input.accumulate { Start::Existing } else { Start::Zero };
-                winograd.run(pass.team, kernels, samples, pass.d_output, d_input.values, start);
+                winograd.run(
+                    pass.team,
+                    kernels,
+                    samples,
+                    pass.d_output,
+                    d_input.values,
+                    (start, Finish::Nothing),
+                );
             }
             InputMethod::Gathered(method) => {
                 method.compute(pass.team, kernels, samples, weights, pass.d_output, d_input);

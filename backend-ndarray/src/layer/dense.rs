@@ -2,7 +2,8 @@ use super::{Backward, Forward, InputGradient, Layer};
 use crate::{
     Scalar,
     kernel::{
-        COLUMNS, MicroKernels, Run, Runs, Start, Target, pack_panels, panels, product, product_in_place,
+        COLUMNS, Finish, MicroKernels, Run, Runs, Start, Target, pack_panels, panels, product,
+        product_in_place,
     },
     team::{Share, Team},
 };
@@ -74,7 +75,9 @@ impl<T: Scalar> Gathered<T> {
                         }
                         let column = p * COLUMNS;
                         let columns = COLUMNS.min(columns - column);
-                        let target = Target { out: &mut *out, rows: out_rows, column, columns, start };
+                        let finish = Finish::Nothing;
+                        let target =
+                            Target { out: &mut *out, rows: out_rows, column, columns, start, finish };
                         let runs = Runs { list, depth, a_step: 1, b_step: COLUMNS, block: 1 };
                         product(kernels, a, rows, panel, runs, target);
                         start = Start::Existing;

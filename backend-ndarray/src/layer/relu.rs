@@ -13,7 +13,7 @@ const CHUNK: usize = 16_384;
 
 /// At 0 too it is a constant, as the gradient has it: so a derivative that comes along is cut off there as well.
 #[inline(always)]
-fn rectify<T: Scalar>(x: T) -> T {
+pub fn rectify<T: Scalar>(x: T) -> T {
     if x <= T::zero() { T::zero() } else { x }
 }
 

@@ -3,7 +3,8 @@ use crate::{
     error::NetworkError,
     kernel::COLUMNS,
     layer::{
-        AvgPool, BatchNorm, Conv, ConvLayouts, Dense, Flatten, GlobalAvgPool, Layer, MaxPool, relu::Relu,
+        AvgPool, BatchNorm, Conv, ConvLayouts, Dense, Flatten, FoldedConv, GlobalAvgPool, Layer, MaxPool,
+        relu::Relu,
     },
     layout::Layout,
     plan::{Edge, Place, Plan, Step},
@@ -21,6 +22,8 @@ pub struct Task<T> {
     pub d_output: Option<Place>,
     pub params: Range<usize>,
     pub statistics: Range<usize>,
+    /// A convolution's, if the next task is the batch normalisation of its output and of nothing else.
+    pub folded: Option<FoldedConv<T>>,
 }
 
 pub enum Kind<T> {
@@ -52,7 +55,20 @@ pub fn buffers<T: Scalar>(lens: &[usize], batch: usize) -> Result<Vec<Vec<T>>, N
 }
 
 pub fn tasks<T: Scalar>(plan: &Plan, batch: usize) -> Vec<Task<T>> {
-    plan.steps.iter().filter(|step| !step.skip).map(|step| task(plan, step, batch)).collect()
+    let steps: Vec<&Step> = plan.steps.iter().filter(|step| !step.skip).collect();
+    let mut tasks: Vec<_> = steps.iter().map(|step| task(plan, step, batch)).collect();
+    for (i, pair) in steps.windows(2).enumerate() {
+        tasks[i].folded = folded(plan, pair[0], pair[1]);
+    }
+    tasks
+}
+
+/// `conv` and `norm` as one, if they are what they are called.
+fn folded<T: Scalar>(plan: &Plan, conv: &Step, norm: &Step) -> Option<FoldedConv<T>> {
+    let Op::Conv { kernel, stride, padding, .. } = conv.op else { return None };
+    let alone = norm.op == Op::BatchNorm && norm.inputs[0].tensor == conv.output && norm.alone;
+    let [input, output] = [conv.inputs[0].tensor, norm.output].map(|tensor| plan.values[tensor].layout);
+    alone.then(|| FoldedConv::new(input, output, kernel, stride, padding, norm.fused_relu))
 }
 
 fn task<T: Scalar>(plan: &Plan, step: &Step, batch: usize) -> Task<T> {
@@ -85,6 +101,7 @@ fn task<T: Scalar>(plan: &Plan, step: &Step, batch: usize) -> Task<T> {
         d_output,
         params: step.params.clone(),
         statistics: step.statistics.clone(),
+        folded: None,
     }
 }
 

@@ -74,7 +74,7 @@ impl<T: Scalar> Network<T> {
         } = self;
         let samples = labels.len();
         let mode = match pass {
-            _ if *frozen => Mode::Evaluate,
+            _ if *frozen => Mode::Frozen,
             Pass::Clean => Mode::Clean,
             Pass::Perturbed => Mode::Perturbed,
         };
@@ -98,7 +98,25 @@ fn forward<T: Scalar>(
     samples: usize,
     mode: Mode,
 ) {
-    for Task { kind, input, output, params: own, statistics: own_statistics, .. } in tasks {
+    let mut tasks = tasks.iter_mut();
+    while let Some(task) = tasks.next() {
+        let folded = task.folded.as_mut().filter(|_| mode == Mode::Evaluate);
+        if let Some((folded, norm)) = folded.and_then(|folded| Some((folded, tasks.next()?))) {
+            let mut to = take(&mut values[norm.output.slot]);
+            let pass = Forward {
+                team,
+                mode,
+                samples,
+                params: &params[task.params.clone()],
+                statistics: &mut statistics[norm.statistics.clone()],
+                input: &values[task.input.slot],
+                output: &mut to,
+            };
+            folded.forward(pass, &params[norm.params.clone()]);
+            values[norm.output.slot] = to;
+            continue;
+        }
+        let Task { kind, input, output, params: own, statistics: own_statistics, .. } = task;
         let mut to = take(&mut values[output.slot]);
         match kind {
             Kind::Layer(layer) => layer.forward(Forward {

@@ -1,7 +1,7 @@
 use super::GROUP;
 use crate::{
     Scalar,
-    kernel::{COLUMNS, MicroKernels, Run, Runs, Start, Target, panels, product},
+    kernel::{COLUMNS, Finish, MicroKernels, Run, Runs, Start, Target, panels, product},
 };
 
 /// Bytes of B that a block of runs may take in f32: most of a 32 KiB cache.
@@ -70,7 +70,7 @@ impl Gather {
         packed: &[T],
         out: &mut [T],
         columns: usize,
-        start: Start<'_, T>,
+        (start, finish): (Start<'_, T>, Finish),
     ) {
         let rows = samples * self.pixels;
         let runs =
@@ -84,6 +84,7 @@ impl Gather {
                 column,
                 columns: COLUMNS.min(columns - column),
                 start,
+                finish,
             };
             product(kernels, a, &self.rows[..rows], panel, runs, target);
         }

@@ -1,7 +1,7 @@
 use super::{ConvLayouts, Filters, GROUP, gather::Gather};
 use crate::{
     Scalar,
-    kernel::{MicroKernels, Start, pack_panels},
+    kernel::{Finish, MicroKernels, Start, pack_panels},
     layer::InputGradient,
     team::{Share, Team},
 };
@@ -122,7 +122,15 @@ impl<T: Scalar> InputGradients<T> {
             |(d_input, d_output)| {
                 let samples = d_input.len() / to;
                 for Phase { gather, packed, .. } in &self.phases {
-                    gather.multiply(kernels, samples, d_output, packed, d_input, inputs, start);
+                    gather.multiply(
+                        kernels,
+                        samples,
+                        d_output,
+                        packed,
+                        d_input,
+                        inputs,
+                        (start, Finish::Nothing),
+                    );
                 }
             },
         );

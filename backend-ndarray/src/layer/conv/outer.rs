@@ -1,7 +1,7 @@
 use super::winograd::LANES;
 use crate::{
     Scalar,
-    kernel::{COLUMNS, MicroKernels, Run, Runs, Start, Target, panels, product},
+    kernel::{COLUMNS, Finish, MicroKernels, Run, Runs, Start, Target, panels, product},
     team::{Share, Team},
 };
 
@@ -128,6 +128,7 @@ impl<T: Scalar> OuterProducts<T> {
                         column,
                         columns: COLUMNS.min(columns - column),
                         start,
+                        finish: Finish::Nothing,
                     };
                     product(kernels, a, a_rows, b, runs, target);
                 }

@@ -12,7 +12,7 @@ pub use weight_gradient::WinogradWeightGradient;
 
 use crate::{
     Scalar,
-    kernel::{COLUMNS, MicroKernels, Run, Runs, Start, Target, panels, product},
+    kernel::{COLUMNS, Finish, MicroKernels, Run, Runs, Start, Target, panels, product},
     layer::GROUP,
     layout::Layout,
     team::{Share, Team},
@@ -150,7 +150,7 @@ impl<T: Scalar> Winograd<T> {
         samples: usize,
         source: &[T],
         target: &mut [T],
-        start: Start<'_, T>,
+        ends: (Start<'_, T>, Finish),
     ) {
         let (from, to) = (self.source.sample_len(), self.target.sample_len());
         target[..samples * to].chunks_mut(GROUP * to).zip(source.chunks(GROUP * from)).share_numbered(
@@ -160,7 +160,7 @@ impl<T: Scalar> Winograd<T> {
                 self.scratch.with(member, |scratch| {
                     for first in (0..tiles).step_by(self.block) {
                         let count = self.block.min(tiles - first);
-                        self.block(kernels, first, count, (source, &mut *target), scratch, start);
+                        self.block(kernels, first, count, (source, &mut *target), scratch, ends);
                     }
                 });
             },
@@ -174,7 +174,7 @@ impl<T: Scalar> Winograd<T> {
         count: usize,
         (source, target): (&[T], &mut [T]),
         scratch: &mut [T],
-        start: Start<'_, T>,
+        ends: (Start<'_, T>, Finish),
     ) {
         let (inputs, outputs) = (self.source.shape.channels, self.target.shape.channels);
         let [of_patches, of_products] = self.arrangements;
@@ -204,10 +204,12 @@ impl<T: Scalar> Winograd<T> {
                     column,
                     columns: COLUMNS.min(outputs - column),
                     start: Start::Zero,
+                    finish: Finish::Nothing,
                 };
                 product(kernels, a, &self.rows[0][..count], b, runs, target);
             }
         }
-        store_outputs(products, of_products, target, self.target, self.tiles, first..first + count, start);
+        let tiles = first..first + count;
+        store_outputs(products, of_products, target, self.target, self.tiles, tiles, ends);
     }
 }

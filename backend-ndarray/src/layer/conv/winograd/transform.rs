@@ -4,7 +4,7 @@
 use super::Tiles;
 use crate::{
     Scalar,
-    kernel::{Start, panels, wide},
+    kernel::{Finish, Start, panels, wide},
     layout::Layout,
 };
 use core::ops::Range;
@@ -256,8 +256,9 @@ pub fn store_outputs(
     layout: Layout,
     tiles: Tiles,
     range: Range<usize>,
-    start: Start<'_, T>,
+    ends: (Start<'_, T>, Finish),
 ) {
+    let (start, finish) = ends;
     let (products, target) = (by_lanes(products), by_lanes_mut(target));
     let (row, pixel) = (layout.row_stride() / LANES, layout.shape.channels / LANES);
     for (i, tile) in range.enumerate() {
@@ -283,6 +284,7 @@ pub fn store_outputs(
                         Start::Existing => add(*to, value),
                         Start::Bias(bias) => add(by_lanes(bias)[channel], value),
                     };
+                    finish.apply(to);
                 }
             }
         }

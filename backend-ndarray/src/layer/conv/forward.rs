@@ -1,0 +1,82 @@
+use super::{Filters, GROUP, gather::Gather, winograd::Winograd};
+use crate::{
+    Scalar,
+    kernel::{Finish, MicroKernels, Start, pack_panels},
+    layout::Layout,
+    team::{Share, Team},
+};
+
+/// The forward pass of a convolution.
+pub struct ForwardConv<T> {
+    filters: Filters,
+    input: Layout,
+    output: Layout,
+    kernels: MicroKernels<T>,
+    method: Method<T>,
+}
+
+enum Method<T> {
+    Gathered { gather: Gather, packed: Vec<T> },
+    Winograd(Winograd<T>),
+}
+
+impl<T: Scalar> ForwardConv<T> {
+    pub fn new(filters: Filters, input: Layout, output: Layout) -> Self {
+        let method = if filters.by_winograd() {
+            Method::Winograd(Winograd::new(input, output, filters.padding))
+        } else {
+            let gather = gather(filters, input, output);
+            Method::Gathered { packed: gather.panels(filters.outputs), gather }
+        };
+        Self { filters, input, output, kernels: T::kernels(), method }
+    }
+
+    /// `params` are the weights and the biases, if there are any. `finish` is done to every output.
+    pub fn run(
+        &mut self,
+        team: &Team,
+        samples: usize,
+        params: &[T],
+        input: &[T],
+        output: &mut [T],
+        finish: Finish,
+    ) {
+        let Filters { kernel, inputs, outputs, .. } = self.filters;
+        let (weights, bias) = params.split_at(self.filters.weights());
+        let start = if bias.is_empty() { Start::Zero } else { Start::Bias(bias) };
+        let kernels = &self.kernels;
+        match &mut self.method {
+            Method::Winograd(winograd) => {
+                winograd.prepare(team, |r, s, i, o| weights[((r * kernel + s) * inputs + i) * outputs + o]);
+                winograd.run(team, kernels, samples, input, output, (start, finish));
+            }
+            Method::Gathered { gather, packed } => {
+                pack_panels(team, packed, gather.depth(), outputs, |k, j| weights[k * outputs + j]);
+                let (from, to) = (self.input.sample_len(), self.output.sample_len());
+                output[..samples * to].chunks_mut(GROUP * to).zip(input.chunks(GROUP * from)).share(
+                    team,
+                    |(output, input)| {
+                        let samples = output.len() / to;
+                        gather.multiply(kernels, samples, input, packed, output, outputs, (start, finish));
+                    },
+                );
+            }
+        }
+    }
+}
+
+/// The image's pixels under each filter, and the output's.
+fn gather(filters: Filters, input: Layout, output: Layout) -> Gather {
+    let Filters { kernel, inputs, .. } = filters;
+    let (height, width) = (output.shape.height, output.shape.width);
+    let pixels = (0..height).flat_map(move |y| (0..width).map(move |x| (y, x)));
+    Gather::new(
+        pixels.map(|(y, x)| {
+            (input.pixel(filters.origin(y), filters.origin(x)), output.pixel(y as isize, x as isize))
+        }),
+        [input.sample_len(), output.sample_len()],
+        (0..kernel).map(|r| r * input.row_stride()),
+        kernel,
+        inputs,
+    )
+}

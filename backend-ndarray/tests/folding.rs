@@ -1,0 +1,106 @@
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+//! Evaluation, in which batch normalisation is folded into the convolutions before it, against the loss that a gradient
+//! with frozen statistics is of, where it is not.
+
+use ndarray::Array4;
+use proptest::prelude::*;
+use sam_backend_ndarray::{Description, Network, NetworkError};
+use sam_core::{
+    GradientOracle, Pass,
+    model::{Architecture, Graph, ImageShape, Name, Op, Shape, Tensor},
+};
+
+const CLASSES: usize = 4;
+
+fn noise(seed: u64) -> impl Iterator<Item = f64> {
+    let mut state = seed.wrapping_mul(2).wrapping_add(0x9E37_79B9_7F4A_7C15);
+    core::iter::repeat_with(move || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 11) as f64 / (1u64 << 52) as f64 - 1.0
+    })
+}
+
+/// Largest difference of the two losses over some labels, relative to the loss. Scales of both signs and zero, statistics
+/// far from the batch's.
+fn difference(
+    image: ImageShape,
+    samples: usize,
+    seed: u64,
+    describe: impl FnOnce(&mut Description) -> Result<Tensor, NetworkError>,
+) -> f64 {
+    let mut network = Network::<f64>::build(image, CLASSES, samples, 2, describe).unwrap();
+    let mut values = noise(seed);
+    let shape = (samples, image.height, image.width, image.channels);
+    let images = Array4::from_shape_simple_fn(shape, || values.next().unwrap());
+    let mut w = network.initial_parameters(seed);
+    for segment in network.segments() {
+        let scales = segment.name.contains("norm");
+        for (i, w) in w[segment.range.clone()].iter_mut().enumerate() {
+            let n = values.next().unwrap();
+            *w = if scales { [n, 0.0, 1.0 + n][i % 3] } else { *w + 0.1 * n };
+        }
+    }
+    let statistics: Vec<f64> = values.by_ref().take(network.statistics().len()).map(|n| 1.2 + n).collect();
+    network.set_statistics(&statistics).unwrap();
+    network.freeze_statistics(true);
+    let mut g = vec![0.0; w.len()];
+    let mut worst = 0.0f64;
+    for shift in 0..CLASSES {
+        let labels: Vec<u16> = (0..samples).map(|i| ((i * 3 + shift) % CLASSES) as u16).collect();
+        network.set_batch(images.view(), &labels).unwrap();
+        let loss = network.gradient(&w, &mut g, Pass::Clean).unwrap();
+        let evaluated = network.evaluate(&w, images.view(), &labels).unwrap().loss;
+        worst = worst.max((evaluated - loss).abs() / loss);
+    }
+    worst
+}
+
+#[test]
+fn whole_networks() {
+    for name in ["resnet-8", "wrn-10-1", "wrn-10-2", "wrn-16-2"] {
+        let image = ImageShape::new(9, 8, 2);
+        let architecture: Architecture = name.parse().unwrap();
+        let worst = difference(image, 5, 3, |graph| architecture.describe(image, CLASSES, graph));
+        assert!(worst < 1e-12, "{name}: {worst}");
+    }
+}
+
+/// A normalised convolution that another layer reads as well can't be folded.
+#[test]
+fn a_convolution_with_two_readers() {
+    let worst = difference(Shape::new(5, 4, 2), 3, 5, |graph| {
+        let conv = Op::Conv { channels: 3, kernel: 3, stride: 1, padding: 1, bias: false };
+        let x = graph.push(Name::new("conv"), conv, &[Tensor::INPUT])?;
+        let y = graph.push(Name::new("norm"), Op::BatchNorm, &[x])?;
+        let x = graph.push(Name::new("add"), Op::Add, &[x, y])?;
+        let x = graph.push(Name::new("pool"), Op::GlobalAvgPool, &[x])?;
+        graph.push(Name::new("head"), Op::Dense { outputs: CLASSES }, &[x])
+    });
+    assert!(worst < 1e-13, "{worst}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// By either method, with and without biases and ReLU, into an image with a halo.
+    #[test]
+    fn convolutions(
+        (height, width, inputs, outputs) in (3usize..9, 3usize..9, 1usize..4, 1usize..20),
+        (kernel, stride) in (1usize..4, 1usize..3),
+        (eights, bias, relu) in (any::<bool>(), any::<bool>(), any::<bool>()),
+        seed in any::<u64>(),
+    ) {
+        let lanes = if eights { 24 } else { 1 };
+        let worst = difference(Shape::new(height, width, 2), 3, seed, |graph| {
+            let conv = |channels, kernel, stride, bias| Op::Conv { channels, kernel, stride, padding: kernel / 2, bias };
+            let x = graph.push(Name::new("first"), conv(inputs * lanes, 3, 1, false), &[Tensor::INPUT])?;
+            let x = graph.push(Name::new("second"), conv(outputs * lanes, kernel, stride, bias), &[x])?;
+            let x = graph.push(Name::new("norm"), Op::BatchNorm, &[x])?;
+            let x = if relu { graph.push(Name::new("relu"), Op::Relu, &[x])? } else { x };
+            let x = graph.push(Name::new("third"), conv(2, 3, 1, true), &[x])?;
+            let x = graph.push(Name::new("pool"), Op::GlobalAvgPool, &[x])?;
+            graph.push(Name::new("head"), Op::Dense { outputs: CLASSES }, &[x])
+        });
+        prop_assert!(worst < 1e-11, "{}", worst);
+    }
+}
