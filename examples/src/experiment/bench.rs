@@ -47,7 +47,8 @@ pub struct BenchResult {
     pub sgd_images_per_s: f64,
     /// Images a second with SAM.
     pub sam_images_per_s: f64,
-    /// `sam_ms / sgd_ms`.
+    /// Median of the ratio of a SAM step's time to that of the SGD step just before it: a machine that gets slower in
+    /// between changes it less than it changes `sam_ms / sgd_ms`.
     pub sam_over_sgd: f64,
     /// Median share of the SAM step that is not its two gradients.
     pub outside_gradients: f64,
@@ -99,6 +100,7 @@ impl Bench {
             progress.advance(1);
         }
         let middle = |mut values: Vec<f64>| median(&mut values).unwrap_or(f64::NAN);
+        let sam_over_sgd = middle(ratios(&sam_ms, &sgd_ms));
         let (sgd_ms, sam_ms) = (middle(sgd_ms), middle(sam_ms));
         let images_per_s = |ms: f64| settings.batch.largest() as f64 / ms * 1e3;
         Ok(BenchResult {
@@ -111,7 +113,7 @@ impl Bench {
             sam_ms,
             sgd_images_per_s: images_per_s(sgd_ms),
             sam_images_per_s: images_per_s(sam_ms),
-            sam_over_sgd: sam_ms / sgd_ms,
+            sam_over_sgd,
             outside_gradients: middle(outside),
         })
     }
@@ -128,6 +130,11 @@ impl Bench {
             (0..self.settings.batch.largest()).map(|_| random.random_range(0..CLASSES as u16)).collect();
         (images, labels)
     }
+}
+
+/// Each time divided by the one that was taken beside it.
+fn ratios(of: &[f64], to: &[f64]) -> Vec<f64> {
+    of.iter().zip(to).map(|(of, to)| of / to).collect()
 }
 
 /// Seconds of a step, and of those in gradients.
@@ -200,6 +207,14 @@ mod tests {
     }
 
     #[test]
+    fn a_machine_that_gets_slower_in_between_does_not_change_the_ratio() {
+        let (sgd, sam) = ([1.0, 1.0, 1.0, 3.0, 3.0], [2.0, 2.0, 6.0, 6.0, 6.0]);
+        let [mut ratios, mut sgd, mut sam] = [ratios(&sam, &sgd), sgd.to_vec(), sam.to_vec()];
+        assert_eq!(median(&mut ratios), Some(2.0));
+        assert_eq!((median(&mut sgd), median(&mut sam)), (Some(1.0), Some(6.0)), "medians alone say 6");
+    }
+
+    #[test]
     fn known_times_are_measured_in_turn_and_attributed_to_the_right_method() {
         let bench = Bench {
             settings: Settings {
@@ -244,6 +259,7 @@ mod tests {
         // Sleeping takes as long as it is told or, on a busy machine, longer.
         assert!((5.0..25.0).contains(&result.sgd_ms), "{result:?}");
         assert!((50.0..100.0).contains(&result.sam_ms), "{result:?}");
+        assert!((2.0..=20.0).contains(&result.sam_over_sgd), "{result:?}");
         assert!((0.2..0.6).contains(&result.outside_gradients), "{result:?}");
         assert_eq!((result.params, result.batch), (7, 4));
     }
