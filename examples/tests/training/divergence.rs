@@ -1,54 +1,32 @@
 //! Losses, gradients and weights that are not finite: nothing changes, the place is named, and the run does what was
 //! chosen.
 
-#![allow(clippy::unwrap_used)]
-
 use std::{fs, path::Path, process::Command};
 
 use ndarray::Array4;
 use sam_core::{Norm, Outcome, Pass};
 use sam_examples::{
-    data::{Augment, DataSource, Dataset},
+    data::{Augment, Dataset},
     training::{
         cpu::CpuLearner,
         learner::{Batch, Evaluation, Learner, LearnerError, StepReport},
         nonfinite::{NonFinite, Origin},
-        settings::{
-            AverageSettings, DataSettings, Method, NormExponent, ScheduleSettings, ScheduleShape, Settings,
-            SgdSettings,
-        },
+        settings::{DataSettings, Method, NormExponent, Settings},
         state::State,
         trainer::{Trainer, TrainingError},
     },
 };
 use serde_json::Value;
 
-const SAM: Method = Method::Sam { rho: 0.05, norm: NormExponent(Norm::L2) };
+use super::support::{BASE, SAM, data, learner, trainer_of};
 
 fn settings(model: &str, method: Method) -> Settings {
     Settings {
-        seed: 1,
-        epochs: 3,
         batch: 25.into(),
         model: model.parse().unwrap(),
-        label_smoothing: 0.0,
-        data: DataSettings {
-            name: DataSource::Digits,
-            limit: Some(300),
-            label_noise: 0.0,
-            augment: Augment::Basic,
-        },
+        data: DataSettings { limit: Some(300), augment: Augment::Basic, ..BASE.data },
         method,
-        sgd: SgdSettings {
-            lr: 0.05,
-            momentum: 0.9,
-            nesterov: true,
-            weight_decay: 5e-4,
-            decoupled: false,
-            clip_norm: None,
-        },
-        schedule: ScheduleSettings { shape: ScheduleShape::Cosine, warmup_epochs: 0 },
-        average: AverageSettings::NONE,
+        ..BASE
     }
 }
 
@@ -115,13 +93,8 @@ fn trainer<'a, F: FnMut(usize) -> Fault>(
     data: &'a Dataset,
     fault: F,
 ) -> Trainer<'a, Spoilt<F>> {
-    let learner = CpuLearner::new(settings, data.shape, data.classes, 1).unwrap();
-    let learner = Spoilt { learner, fault, attempts: 0, rates: Vec::new() };
-    Trainer::new(settings, data, &data.fingerprint().unwrap(), learner).unwrap()
-}
-
-fn data(settings: &Settings) -> Dataset {
-    settings.data.name.load(None, settings.data.limit).unwrap()
+    let learner = learner(settings, data, 1);
+    trainer_of(settings, data, Spoilt { learner, fault, attempts: 0, rates: Vec::new() })
 }
 
 fn bits(state: &State) -> Vec<u32> {

@@ -1,18 +1,16 @@
 //! Resumed runs over all that a run can be set to, and checkpoints made to do harm.
 
-#![allow(clippy::unwrap_used)]
-
 use std::{collections::HashMap, fs, path::Path};
 
 use sam_core::Norm;
 use sam_examples::{
-    data::{Augment, DataSource, Dataset},
+    data::Augment,
     training::{
         checkpoint::{Checkpoint, CheckpointError, RunPosition},
         cpu::CpuLearner,
         settings::{
-            AverageSettings, BatchSizes, DataSettings, Method, NormExponent, ScheduleSettings, ScheduleShape,
-            Settings, SgdSettings,
+            BatchSizes, DataSettings, Method, NormExponent, ScheduleSettings, ScheduleShape, Settings,
+            SgdSettings,
         },
         state::{State, Tensor},
         trainer::{Trainer, TrainingError},
@@ -21,42 +19,20 @@ use sam_examples::{
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-const PLAIN: Settings = Settings {
-    seed: 5,
-    epochs: 2,
-    batch: BatchSizes::one(20),
-    model: sam_core::model::Architecture::LeNet,
-    label_smoothing: 0.0,
-    data: DataSettings {
-        name: DataSource::Digits,
-        limit: Some(90),
-        label_noise: 0.1,
-        augment: Augment::None,
-    },
-    method: Method::Sgd,
-    sgd: SgdSettings {
-        lr: 0.05,
-        momentum: 0.9,
-        nesterov: true,
-        weight_decay: 5e-4,
-        decoupled: false,
-        clip_norm: None,
-    },
-    schedule: ScheduleSettings { shape: ScheduleShape::Cosine, warmup_epochs: 0 },
-    average: AverageSettings::NONE,
-};
+use super::support::{BASE, data, trainer};
+
+fn plain() -> Settings {
+    Settings {
+        epochs: 2,
+        batch: BatchSizes::one(20),
+        data: DataSettings { limit: Some(90), label_noise: 0.1, ..BASE.data },
+        method: Method::Sgd,
+        ..BASE
+    }
+}
 
 fn sam(p: f64) -> Method {
     Method::Sam { rho: 0.05, norm: NormExponent(Norm::from_p(p).unwrap()) }
-}
-
-fn data(settings: &Settings) -> Dataset {
-    settings.data.name.load(None, settings.data.limit).unwrap()
-}
-
-fn trainer<'a>(settings: &'a Settings, data: &'a Dataset, threads: usize) -> Trainer<'a, CpuLearner> {
-    let learner = CpuLearner::new(settings, data.shape, data.classes, threads).unwrap();
-    Trainer::new(settings, data, &data.fingerprint().unwrap(), learner).unwrap()
 }
 
 /// Makes one step, and closes the epoch if it was the last.
@@ -86,7 +62,7 @@ fn all_settings() -> Vec<Settings> {
                     momentum: [0.9, 0.0, 0.5][i % 3],
                     nesterov: i % 2 == 0,
                     decoupled: i % 4 < 2,
-                    ..PLAIN.sgd
+                    ..BASE.sgd
                 };
                 all.push(Settings {
                     model: ["mlp-12", "lenet", "resnet-8", "wrn-10-1"][i % 4].parse().unwrap(),
@@ -94,8 +70,8 @@ fn all_settings() -> Vec<Settings> {
                     method,
                     sgd,
                     schedule: ScheduleSettings { shape, warmup_epochs: i % 2 },
-                    data: DataSettings { augment, ..PLAIN.data.clone() },
-                    ..PLAIN
+                    data: DataSettings { augment, ..plain().data },
+                    ..plain()
                 });
             }
         }
@@ -271,7 +247,7 @@ fn a_state_with_two_tensors_of_one_name_cannot_be_written() {
 fn a_place_that_the_run_cannot_be_at_is_refused() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("c.safetensors");
-    let settings = Settings { model: "mlp-5".parse().unwrap(), ..PLAIN };
+    let settings = Settings { model: "mlp-5".parse().unwrap(), ..plain() };
     let data = data(&settings);
     let mut trainer = trainer(&settings, &data, 1);
     for _ in 0..5 {

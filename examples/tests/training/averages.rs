@@ -1,54 +1,23 @@
 //! Averages of the weights along a run, against their definitions in double precision.
 
-#![allow(clippy::unwrap_used)]
-
 use sam_examples::{
-    data::{Augment, DataError, DataSource, Dataset},
+    data::{Augment, DataError},
     training::{
         checkpoint::Checkpoint,
-        cpu::CpuLearner,
-        settings::{
-            AverageSettings, DataSettings, Method, ScheduleSettings, ScheduleShape, Settings, SgdSettings,
-        },
+        settings::{AverageSettings, DataSettings, ScheduleSettings, ScheduleShape, Settings},
         state::State,
-        trainer::Trainer,
     },
 };
 
+use super::support::{BASE, data, trainer};
+
 fn settings(model: &str) -> Settings {
     Settings {
-        seed: 3,
-        epochs: 3,
-        batch: 40.into(),
         model: model.parse().unwrap(),
-        label_smoothing: 0.0,
-        data: DataSettings {
-            name: DataSource::Digits,
-            limit: Some(250),
-            label_noise: 0.0,
-            augment: Augment::Basic,
-        },
-        method: Method::sam(0.1),
-        sgd: SgdSettings {
-            lr: 0.05,
-            momentum: 0.9,
-            nesterov: true,
-            weight_decay: 5e-4,
-            decoupled: false,
-            clip_norm: None,
-        },
+        data: DataSettings { augment: Augment::Basic, ..BASE.data },
         schedule: ScheduleSettings { shape: ScheduleShape::Constant, warmup_epochs: 0 },
-        average: AverageSettings::NONE,
+        ..BASE
     }
-}
-
-fn data(settings: &Settings) -> Dataset {
-    settings.data.name.load(None, settings.data.limit).unwrap()
-}
-
-fn trainer<'a>(settings: &'a Settings, data: &'a Dataset) -> Trainer<'a, CpuLearner> {
-    let learner = CpuLearner::new(settings, data.shape, data.classes, 1).unwrap();
-    Trainer::new(settings, data, &data.fingerprint().unwrap(), learner).unwrap()
 }
 
 /// The values of a group of a state's tensors in double precision.
@@ -70,7 +39,7 @@ fn averages_are_what_their_definitions_say_and_change_nothing_else() {
     let average = AverageSettings { ema: Some(decay), swa_from: Some(2) };
     let settings = Settings { average, ..plain.clone() };
     let data = data(&settings);
-    let mut trainer = trainer(&settings, &data);
+    let mut trainer = trainer(&settings, &data, 1);
     let (mut after_steps, mut after_epochs) = (Vec::new(), Vec::new());
     while !trainer.finished() {
         trainer.step().unwrap();
@@ -131,7 +100,7 @@ fn averages_are_what_their_definitions_say_and_change_nothing_else() {
     assert!(history.iter().all(|m| m.ema_test_error.is_some()));
 
     // The run itself does not know of its averages.
-    let mut without = self::trainer(&plain, &data);
+    let mut without = self::trainer(&plain, &data, 1);
     while !without.finished() {
         without.step().unwrap();
         if without.at_epoch_end() {
@@ -156,7 +125,7 @@ fn a_checkpoint_with_other_averages_is_refused() {
     let average = AverageSettings { ema: Some(0.9), swa_from: None };
     let with = Settings { average, ..settings("mlp-8") };
     let data = data(&with);
-    let mut trainer = trainer(&with, &data);
+    let mut trainer = trainer(&with, &data, 1);
     trainer.step().unwrap();
     trainer.save(&path).unwrap();
     let mut checkpoint = Checkpoint::load(&path).unwrap();

@@ -1,12 +1,10 @@
 //! Training: resumed runs against uninterrupted ones, threads, broken checkpoints, SAM at radius 0.
 
-#![allow(clippy::unwrap_used)]
-
 use std::{fs, path::Path};
 
 use sam_core::{Norm, model::ImageShape};
 use sam_examples::{
-    data::{Augment, DataSource, Dataset},
+    data::{Augment, Dataset},
     training::{
         backend::BackendName,
         checkpoint::{Checkpoint, CheckpointError},
@@ -25,42 +23,17 @@ use sam_examples::{
     },
 };
 
-const SAM: Method = Method::Sam { rho: 0.1, norm: NormExponent(Norm::L2) };
+use super::support::{BASE, SAM, data, trainer};
 
 fn settings(model: &str, method: Method) -> Settings {
     Settings {
-        seed: 3,
-        epochs: 3,
-        batch: 40.into(),
         model: model.parse().unwrap(),
         label_smoothing: 0.1,
-        data: DataSettings {
-            name: DataSource::Digits,
-            limit: Some(250),
-            label_noise: 0.2,
-            augment: Augment::Cutout,
-        },
+        data: DataSettings { label_noise: 0.2, augment: Augment::Cutout, ..BASE.data },
         method,
-        sgd: SgdSettings {
-            lr: 0.05,
-            momentum: 0.9,
-            nesterov: true,
-            weight_decay: 5e-4,
-            decoupled: false,
-            clip_norm: None,
-        },
         schedule: ScheduleSettings { shape: ScheduleShape::Cosine, warmup_epochs: 1 },
-        average: AverageSettings::NONE,
+        ..BASE
     }
-}
-
-fn data(settings: &Settings) -> Dataset {
-    settings.data.name.load(None, settings.data.limit).unwrap()
-}
-
-fn trainer<'a>(settings: &'a Settings, data: &'a Dataset, threads: usize) -> Trainer<'a, CpuLearner> {
-    let learner = CpuLearner::new(settings, data.shape, data.classes, threads).unwrap();
-    Trainer::new(settings, data, &data.fingerprint().unwrap(), learner).unwrap()
 }
 
 /// Makes steps until `steps` are done in all, or the run is finished.
