@@ -15,8 +15,8 @@ use std::{
 use sam_examples::training::{checkpoint::Checkpoint, settings::Method};
 use serde_json::Value;
 
-/// Fifty epochs of 20 steps. A group of m-sharpness is half a batch.
-const RUN: &str = "train --model mlp-64 --limit 40 --epochs 50 --batch 2 --label-noise 0.1 --json";
+/// Twenty-five epochs of 20 steps. A group of m-sharpness is half a batch.
+const RUN: &str = "train --model mlp-64 --limit 40 --epochs 25 --batch 2 --label-noise 0.1 --json";
 
 /// Methods with the hyper-parameters that are not their defaults.
 const ROWS: [&str; 14] = [
