@@ -1,4 +1,3 @@
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 //! Products with the Hessian by dual numbers: every kind of layer against central differences of its `f64` gradient, and
 //! what no difference could show.
 
@@ -12,16 +11,9 @@ use sam_core::{
     model::{Graph, ImageShape, Name, Op, Shape, Tensor},
 };
 
-const CLASSES: usize = 3;
+use super::support::{images, noise};
 
-/// Deterministic values in (-1, 1) with no structure that a wrong index could hide behind.
-fn noise(seed: u64) -> impl Iterator<Item = f64> {
-    let mut state = seed.wrapping_mul(2).wrapping_add(0x9E37_79B9_7F4A_7C15);
-    core::iter::repeat_with(move || {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (state >> 11) as f64 / (1u64 << 52) as f64 - 1.0
-    })
-}
+const CLASSES: usize = 3;
 
 fn dot(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()
@@ -37,10 +29,7 @@ type Describe<'a> = &'a dyn Fn(&mut Description) -> Result<Tensor, NetworkError>
 fn network<T: Scalar>(image: ImageShape, samples: usize, describe: Describe<'_>) -> Network<T> {
     let mut network = Network::<T>::build(image, CLASSES, samples, 2, describe).unwrap();
     network.set_label_smoothing(T::of(0.1));
-    let mut values = noise(1);
-    let images = Array4::from_shape_fn((samples, image.height, image.width, image.channels), |_| {
-        T::of(values.next().unwrap())
-    });
+    let images = images(samples, image, 1);
     let labels: Vec<u16> = (0..samples).map(|i| (i * 7 % CLASSES) as u16).collect();
     network.set_batch(images.view(), &labels).unwrap();
     network

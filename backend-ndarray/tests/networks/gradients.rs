@@ -1,7 +1,5 @@
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 //! Every layer's gradient against central differences of the loss, in f64.
 
-use ndarray::Array4;
 use proptest::prelude::*;
 use sam_backend_ndarray::{Description, Network, NetworkError};
 use sam_core::{
@@ -9,14 +7,7 @@ use sam_core::{
     model::{Graph, ImageShape, Name, Op, Shape, Tensor},
 };
 
-/// Deterministic values in (-1, 1) with no structure that a wrong index could hide behind.
-fn noise(seed: u64) -> impl Iterator<Item = f64> {
-    let mut state = seed.wrapping_mul(2).wrapping_add(0x9E37_79B9_7F4A_7C15);
-    core::iter::repeat_with(move || {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (state >> 11) as f64 / (1u64 << 52) as f64 - 1.0
-    })
-}
+use super::support::{images, noise};
 
 const CLASSES: usize = 3;
 
@@ -38,10 +29,7 @@ fn prepared_gradient_error(
 ) -> f64 {
     let mut network = Network::<f64>::build(image, CLASSES, samples, 2, describe).unwrap();
     network.set_label_smoothing(0.1);
-    let images = Array4::from_shape_fn((samples, image.height, image.width, image.channels), {
-        let mut values = noise(1);
-        move |_| values.next().unwrap()
-    });
+    let images = images(samples, image, 1);
     let labels: Vec<u16> = (0..samples).map(|i| (i * 7 % CLASSES) as u16).collect();
     network.set_batch(images.view(), &labels).unwrap();
     prepare(&mut network);
@@ -254,10 +242,7 @@ fn architectures() {
         ("wrn-10-1", Shape::new(5, 4, 2)),
     ] {
         let mut network = Network::<f64>::new(&name.parse().unwrap(), image, CLASSES, 3, 1).unwrap();
-        let images = Array4::from_shape_fn((3, image.height, image.width, image.channels), {
-            let mut values = noise(5);
-            move |_| values.next().unwrap()
-        });
+        let images = images(3, image, 5);
         network.set_batch(images.view(), &[0, 2, 1]).unwrap();
         let mut w: Vec<f64> =
             network.initial_parameters(1).iter().zip(noise(2)).map(|(w, n)| w + 0.1 * n).collect();

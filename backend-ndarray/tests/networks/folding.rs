@@ -1,8 +1,6 @@
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 //! Evaluation, in which batch normalisation is folded into the convolutions before it, against the loss that a gradient
 //! with frozen statistics is of, where it is not.
 
-use ndarray::Array4;
 use proptest::prelude::*;
 use sam_backend_ndarray::{Description, Network, NetworkError};
 use sam_core::{
@@ -10,15 +8,9 @@ use sam_core::{
     model::{Architecture, Graph, ImageShape, Name, Op, Shape, Tensor},
 };
 
-const CLASSES: usize = 4;
+use super::support::{images, noise};
 
-fn noise(seed: u64) -> impl Iterator<Item = f64> {
-    let mut state = seed.wrapping_mul(2).wrapping_add(0x9E37_79B9_7F4A_7C15);
-    core::iter::repeat_with(move || {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (state >> 11) as f64 / (1u64 << 52) as f64 - 1.0
-    })
-}
+const CLASSES: usize = 4;
 
 /// Largest difference of the two losses over some labels, relative to the loss. Scales of both signs and zero, statistics
 /// far from the batch's.
@@ -29,9 +21,8 @@ fn difference(
     describe: impl FnOnce(&mut Description) -> Result<Tensor, NetworkError>,
 ) -> f64 {
     let mut network = Network::<f64>::build(image, CLASSES, samples, 2, describe).unwrap();
-    let mut values = noise(seed);
-    let shape = (samples, image.height, image.width, image.channels);
-    let images = Array4::from_shape_simple_fn(shape, || values.next().unwrap());
+    let images = images(samples, image, seed);
+    let mut values = noise(seed.wrapping_add(1));
     let mut w = network.initial_parameters(seed);
     for segment in network.segments() {
         let scales = segment.name.contains("norm");

@@ -1,20 +1,13 @@
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 //! A network's forward pass against plain loops, its running statistics, and what its results may not depend on.
 
-use ndarray::{Array4, s};
+use ndarray::s;
 use sam_backend_ndarray::{BatchError, Network, NetworkError, Scalar};
 use sam_core::{
     GradientOracle, Pass,
     model::{Graph, ImageShape, Name, Op, Shape, Tensor},
 };
 
-fn images(samples: usize, image: ImageShape, seed: u64) -> Array4<f32> {
-    let mut state = seed.wrapping_mul(2) | 1;
-    Array4::from_shape_fn((samples, image.height, image.width, image.channels), |_| {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (state >> 40) as f32 / (1 << 23) as f32 - 1.0
-    })
-}
+use super::support::images;
 
 fn labels(samples: usize, classes: usize) -> Vec<u16> {
     (0..samples).map(|i| ((i * 5 + 1) % classes) as u16).collect()
@@ -44,7 +37,7 @@ fn a_small_network_equals_plain_loops() {
         g.push(Name::new("head"), Op::Dense { outputs: 4 }, &[x])
     })
     .unwrap();
-    let x = images(7, image, 3).mapv(f64::from);
+    let x = images::<f64>(7, image, 3);
     let y = labels(7, 4);
     let mut w = network.initial_parameters(5);
     w.iter_mut().enumerate().for_each(|(i, w)| *w += (i % 7) as f64 / 70.0);
@@ -93,7 +86,7 @@ fn networks_conform_to_the_oracle_trait() {
     let image = Shape::new(6, 5, 1);
     for name in ["mlp-9-7", "lenet", "resnet-8", "wrn-10-1"] {
         let mut network = Network::<f64>::new(&name.parse().unwrap(), image, 3, 5, 2).unwrap();
-        network.set_batch(images(5, image, 8).mapv(f64::from).view(), &labels(5, 3)).unwrap();
+        network.set_batch(images(5, image, 8).view(), &labels(5, 3)).unwrap();
         let w = parameters(&network, 1);
         sam_core::testkit::check_oracle(&mut network, &w, 1e-6, 1e-6);
     }
@@ -156,7 +149,7 @@ fn running_statistics_follow_the_clean_pass() {
         g.push(Name::new("head"), Op::Dense { outputs: 2 }, &[x])
     })
     .unwrap();
-    let x = images(5, image, 9).mapv(|x| f64::from(x) + 1000.0);
+    let x = images::<f64>(5, image, 9).mapv(|x| x + 1000.0);
     network.set_batch(x.view(), &[0, 1, 0, 1, 1]).unwrap();
     let w = network.initial_parameters(0);
     let mut g = vec![0.0; w.len()];
@@ -218,7 +211,7 @@ fn variance_survives_a_large_mean() {
         g.push(Name::new("head"), Op::Dense { outputs: 2 }, &[x])
     })
     .unwrap();
-    let x = images(64, image, 2).mapv(|x| x + 4096.0);
+    let x = images::<f32>(64, image, 2).mapv(|x| x + 4096.0);
     network.set_batch(x.view(), &labels(64, 2)).unwrap();
     let mut g = vec![0.0; network.parameter_count()];
     network.gradient(&network.initial_parameters(0), &mut g, Pass::Clean).unwrap();

@@ -1,0 +1,9 @@
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+//! Whole networks: passes, gradients, products with the Hessian, evaluation.
+
+mod folding;
+mod gradients;
+#[cfg(feature = "dual")]
+mod hessian;
+mod passes;
+mod support;
