@@ -3,7 +3,11 @@
 #![allow(unsafe_code, reason = "calls of the driver")]
 
 use core::fmt;
-use std::{env, ffi::CStr, sync::Arc};
+use std::{
+    env,
+    ffi::CStr,
+    sync::{Arc, OnceLock},
+};
 
 use cust::{
     context::{Context, CurrentContext},
@@ -12,9 +16,11 @@ use cust::{
 };
 
 use crate::{
-    Arguments, CudaError, Grid, Kernel, Precision, driver, graph,
+    Arguments, CudaError, Grid, Kernel, KernelChoice, Precision, driver, graph,
     kernels::{Kernels, TensorKernels},
+    layer::Trials,
     stream::Stream,
+    vendor::Vendor,
 };
 
 /// A GPU, opened. Clones are handles to the same.
@@ -26,6 +32,9 @@ pub struct Device(Arc<Inner>);
 
 /// Fields are dropped in this order: what needs the context goes before it.
 struct Inner {
+    /// Opened when first asked for.
+    vendor: OnceLock<Vendor>,
+    trials: Trials,
     kernels: Kernels,
     /// Of compute capability 8.0 and up.
     tensor: Option<TensorKernels>,
@@ -111,7 +120,8 @@ impl Device {
         let kernels = Kernels::load(&card)?;
         let tensor = (card.capability >= (8, 0)).then(|| TensorKernels::load(&card)).transpose()?;
         let blocking = env::var_os("SAM_CUDA_BLOCKING").is_some_and(|value| value == "1");
-        Ok(Self(Arc::new(Inner { kernels, tensor, stream, context, card, blocking })))
+        let (vendor, trials) = (OnceLock::new(), Trials::default());
+        Ok(Self(Arc::new(Inner { vendor, trials, kernels, tensor, stream, context, card, blocking })))
     }
 
     /// The card's name, its compute capability and the driver's version.
@@ -183,14 +193,19 @@ impl Device {
         if code != CUresult::CUDA_SUCCESS {
             return Err(self.card().error(doing(), code));
         }
-        if self.0.blocking && graph::recording().is_none() {
-            // SAFETY: the stream is alive.
-            let code = unsafe { sys::cuStreamSynchronize(self.stream()) };
-            if code != CUresult::CUDA_SUCCESS {
-                return Err(self.card().error(doing(), code));
-            }
+        self.wait_if_blocking(doing)
+    }
+
+    /// Waits for the work that `doing` describes, if the environment asks for it and the work is not being recorded.
+    pub(crate) fn wait_if_blocking(&self, doing: impl FnOnce() -> String) -> Result<(), CudaError> {
+        if !self.0.blocking || graph::recording().is_some() {
+            return Ok(());
         }
-        Ok(())
+        // SAFETY: the stream is alive.
+        match unsafe { sys::cuStreamSynchronize(self.stream()) } {
+            CUresult::CUDA_SUCCESS => Ok(()),
+            code => Err(self.card().error(doing(), code)),
+        }
     }
 
     pub(crate) fn card(&self) -> &Card {
@@ -210,6 +225,40 @@ impl Device {
             return Ok(());
         }
         Err(CudaError::Precision { precision, card: self.card().to_string() })
+    }
+
+    /// Makes sure that networks can have their kernels from where `choice` says.
+    ///
+    /// # Errors
+    /// [`CudaError::Libraries`], for [`KernelChoice::Vendor`] only, if one of NVIDIA's libraries is not there.
+    pub fn check_kernels(&self, choice: KernelChoice) -> Result<(), CudaError> {
+        if choice != KernelChoice::Vendor {
+            return Ok(());
+        }
+        self.bind()?;
+        match self.vendor().missing() {
+            None => Ok(()),
+            Some(missing) => Err(CudaError::Libraries { missing }),
+        }
+    }
+
+    /// Names and versions of NVIDIA's libraries, as far as they are there; looks for them.
+    ///
+    /// # Errors
+    /// A device that fails.
+    pub fn libraries(&self) -> Result<String, CudaError> {
+        self.bind()?;
+        Ok(self.vendor().description())
+    }
+
+    /// NVIDIA's libraries; at first the context must be this thread's.
+    pub(crate) fn vendor(&self) -> &Vendor {
+        self.0.vendor.get_or_init(Vendor::open)
+    }
+
+    /// What trials of their products came to.
+    pub(crate) fn trials(&self) -> &Trials {
+        &self.0.trials
     }
 
     /// Those for tensor cores, where there are such.

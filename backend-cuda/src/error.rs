@@ -72,6 +72,11 @@ pub enum CudaError {
         /// The card, and the driver's version.
         card: String,
     },
+    /// NVIDIA's libraries were asked for and are not there.
+    Libraries {
+        /// Which, and where they were looked for.
+        missing: String,
+    },
     /// More entries than a kernel can count.
     TooLarge {
         /// Which buffer.
@@ -124,6 +129,12 @@ impl fmt::Display for CudaError {
             }
             Self::Precision { precision, card } => {
                 write!(f, "{card}: products in {precision} need compute capability 8.0 or more; use f32")
+            }
+            Self::Libraries { missing } => {
+                write!(
+                    f,
+                    "expected NVIDIA's libraries for vendor kernels, found {missing}; or use native kernels"
+                )
             }
             Self::TooLarge { what, found } => write!(
                 f,

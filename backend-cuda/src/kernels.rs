@@ -166,6 +166,14 @@ kernels! {
     "add" {
         add(Ptr<f32>, Ptr<f32>, u32, PtrMut<f32>);
     }
+    "add_bias" {
+        // bias, n, channels, y
+        add_bias(Ptr<f32>, u32, Divisor, PtrMut<f32>);
+    }
+    "transpose" {
+        // from, rows, columns, to
+        transpose(Ptr<f32>, u32, u32, PtrMut<f32>);
+    }
     "max_pool" {
         // x, outputs, shape, chosen, y
         max_pool_forward(Ptr<f32>, u32, PoolShape, PtrMut<u32>, PtrMut<f32>);

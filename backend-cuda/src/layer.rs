@@ -13,12 +13,12 @@ mod sums;
 
 pub(crate) use add::add;
 pub(crate) use batch_norm::{BatchNorm, Channel, Correction, Moments, Sums};
-pub(crate) use conv::{Conv, ConvShape};
+pub(crate) use conv::{Choosing, Conv, ConvShape, Geometry, Trials};
 pub(crate) use divisor::Divisor;
 pub(crate) use pool::{AvgPool, MaxPool, PoolShape};
 pub(crate) use relu::Relu;
 
-use crate::{CudaError, Device, Precision, Ptr, PtrMut};
+use crate::{ChosenKernel, CudaError, Device, Precision, Ptr, PtrMut};
 
 /// What a pass is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,6 +75,11 @@ pub(crate) trait Layer: Send {
 
     /// What the layer's products are of, if it has any; the device must be able to.
     fn set_precision(&mut self, _precision: Precision) {}
+
+    /// Chooses kernels for the layer's products in the precision that is set, if it has any.
+    fn choose(&mut self, _choosing: &Choosing<'_>) -> Result<Vec<ChosenKernel>, CudaError> {
+        Ok(Vec::new())
+    }
 
     /// Bytes of scratch memory that either pass needs for a batch of `samples`.
     fn scratch_bytes(&self, _samples: usize) -> usize {

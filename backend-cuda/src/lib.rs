@@ -3,6 +3,7 @@
 #![cfg(all(target_os = "linux", target_arch = "x86_64"))]
 
 mod arena;
+mod choice;
 mod descent;
 mod device;
 mod driver;
@@ -26,8 +27,10 @@ mod step;
 mod step_graph;
 mod stream;
 mod timing;
+mod vendor;
 
 pub use arena::Segment;
+pub use choice::{ChosenKernel, KernelChoice, Product};
 pub use descent::{CudaAdam, CudaSgd};
 pub use device::Device;
 pub use error::CudaError;

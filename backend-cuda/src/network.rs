@@ -1,6 +1,7 @@
 //! Networks on the device behind `sam-core`'s gradient oracle.
 
 mod build;
+mod choose;
 mod error;
 mod run;
 
@@ -14,13 +15,13 @@ use sam_core::{
 };
 
 use crate::{
-    Augmentation, CudaError, Device, DeviceImages, DeviceVec, Gradient, Precision,
+    Augmentation, ChosenKernel, CudaError, Device, DeviceImages, DeviceVec, Gradient, KernelChoice,
     arena::{self, Segment},
     layer::Mode,
     loss::{CrossEntropy, DeviceLoss, Evaluation},
     plan::{Backward, Description, Plan},
 };
-use build::{Kind, Task};
+use build::Task;
 
 /// A network that computes the loss of a batch and its gradient on the device.
 ///
@@ -51,6 +52,8 @@ pub struct CudaNetwork {
     perturbed: DeviceLoss,
     image: Shape,
     smoothing: f64,
+    choice: KernelChoice,
+    chosen: Vec<ChosenKernel>,
     samples: usize,
     batch: usize,
 }
@@ -116,6 +119,8 @@ impl CudaNetwork {
             tensors: plan.values,
             image,
             smoothing: 0.0,
+            choice: KernelChoice::Native,
+            chosen: Vec::new(),
             samples: 0,
             batch,
         })
@@ -182,20 +187,6 @@ impl CudaNetwork {
     /// Share of each target spread over all classes, in [0, 1); 0 at first. For training only.
     pub fn set_label_smoothing(&mut self, smoothing: f32) {
         self.smoothing = f64::from(smoothing);
-    }
-
-    /// What convolutions and dense layers multiply in from now on; f32 at first. For evaluation too.
-    ///
-    /// # Errors
-    /// [`CudaError::Precision`] if the card has no tensor cores for it.
-    pub fn set_precision(&mut self, precision: Precision) -> Result<(), CudaError> {
-        self.device.check_precision(precision)?;
-        for task in &mut self.tasks {
-            if let Kind::Layer(layer) = &mut task.kind {
-                layer.set_precision(precision);
-            }
-        }
-        Ok(())
     }
 
     /// Bytes of activations and their gradients: most of what the network holds.

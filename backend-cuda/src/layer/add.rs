@@ -1,5 +1,6 @@
 #![allow(unsafe_code, reason = "launches of kernels")]
 
+use super::Divisor;
 use crate::{CudaError, Device, Grid, Ptr, PtrMut};
 
 /// `to = a + b`, entry by entry; `to` may be one of them.
@@ -13,4 +14,18 @@ pub(crate) fn add(
     let n = n as u32;
     // SAFETY: the plan made all three of n entries; the kernel is made for a sum in place.
     unsafe { device.launch(&device.kernels().add, Grid::over(n), (a, b, n, to)) }
+}
+
+/// `to[i, o] += bias[o]` over `rows` rows of `channels` values.
+pub(super) fn add_bias(
+    device: &Device,
+    rows: usize,
+    channels: usize,
+    bias: Ptr<f32>,
+    to: PtrMut<f32>,
+) -> Result<(), CudaError> {
+    let n = (rows * channels) as u32;
+    let arguments = (bias, n, Divisor::new(channels), to);
+    // SAFETY: the output has rows times channels values, the bias a value a channel.
+    unsafe { device.launch(&device.kernels().add_bias, Grid::over(n), arguments) }
 }

@@ -10,6 +10,8 @@ use crate::{
 
 /// A step of the plan, ready to run; numbers are those of buffers.
 pub(super) struct Task {
+    /// The layer's name.
+    pub name: String,
     pub kind: Kind,
     pub input: usize,
     pub output: usize,
@@ -58,7 +60,8 @@ pub(super) fn tasks(
     plan: &Plan,
     batch: usize,
 ) -> Result<Vec<Task>, CudaError> {
-    plan.steps.iter().map(|step| task(device, description, plan, step, batch)).collect()
+    let named = plan.steps.iter().zip(description.nodes());
+    named.map(|(step, node)| task(device, description, plan, step, (node.name.to_string(), batch))).collect()
 }
 
 fn task(
@@ -66,7 +69,7 @@ fn task(
     description: &Description,
     plan: &Plan,
     step: &Step,
-    batch: usize,
+    (name, batch): (String, usize),
 ) -> Result<Task, CudaError> {
     let first = step.inputs[0];
     let shapes = [description.shape(first), description.shape(step.output)];
@@ -76,6 +79,7 @@ fn task(
         op => Kind::Layer(layer(device, op, step.fused_relu, shapes, batch)?),
     };
     Ok(Task {
+        name,
         kind,
         input: plan.values[first],
         output: plan.values[step.output],

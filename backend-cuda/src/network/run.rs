@@ -65,7 +65,7 @@ impl CudaNetwork {
     fn forward(&mut self, params: &DeviceVec<f32>, samples: usize, mode: Mode) -> Result<(), CudaError> {
         let Self { device, tasks, values, statistics, scratch, .. } = self;
         let value = |buffer: usize| values[buffer].shared_ptr();
-        for Task { kind, input, output, params: own, statistics: own_statistics } in tasks {
+        for Task { kind, input, output, params: own, statistics: own_statistics, .. } in tasks {
             match kind {
                 Kind::Layer(layer) => layer.forward(Forward {
                     device,

@@ -14,3 +14,4 @@ mod space;
 mod steps;
 mod support;
 mod twins;
+mod vendor;

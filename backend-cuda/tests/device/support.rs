@@ -1,8 +1,10 @@
 //! Finds a device.
 
 use std::{
-    env,
-    path::PathBuf,
+    env, fs,
+    os::unix::fs::symlink,
+    path::{Path, PathBuf},
+    process,
     sync::{Mutex, MutexGuard, OnceLock, PoisonError},
 };
 
@@ -51,17 +53,41 @@ fn choose_driver() {
     if env::var_os(CHOICE).is_some() || has_driver() {
         return;
     }
-    if let Some(interpreter) = interpreter() {
+    if let Some(interpreter) = beside("libptx_interpreter_driver.so") {
         // SAFETY: under a lock that every test takes first; nothing else in the process reads the environment.
         #[allow(unsafe_code, reason = "the variable is read once, later")]
         unsafe {
             env::set_var(CHOICE, interpreter);
         }
     }
+    let stand_in = beside("libvendor_stand_in.so");
+    if let (Some(stand_in), None) = (stand_in, env::var_os(LIBRARIES)) {
+        let folder = libraries(&stand_in);
+        // SAFETY: as above.
+        #[allow(unsafe_code, reason = "the variable is read once, later")]
+        unsafe {
+            env::set_var(LIBRARIES, folder);
+        }
+    }
 }
 
-fn interpreter() -> Option<PathBuf> {
+const LIBRARIES: &str = "SAM_CUDA_LIB_DIR";
+
+/// A folder with what stands in for NVIDIA's libraries, under their names.
+fn libraries(stand_in: &Path) -> PathBuf {
+    let folder = env::temp_dir().join(format!("sam-vendor-stand-in-{}", process::id()));
+    fs::create_dir_all(&folder).unwrap();
+    for name in ["libcublasLt.so.13", "libcudnn.so.9"] {
+        let link = folder.join(name);
+        let _ = fs::remove_file(&link);
+        symlink(stand_in, link).unwrap();
+    }
+    folder
+}
+
+/// A shared library that was built beside this program.
+pub fn beside(name: &str) -> Option<PathBuf> {
     let program = env::current_exe().ok()?;
     let folders = program.ancestors().skip(1).take(2);
-    folders.map(|folder| folder.join("libptx_interpreter_driver.so")).find(|path| path.exists())
+    folders.map(|folder| folder.join(name)).find(|path| path.exists())
 }

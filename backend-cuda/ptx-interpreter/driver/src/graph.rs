@@ -8,6 +8,7 @@ use crate::code::{
     ERROR_STREAM_CAPTURE_UNSUPPORTED,
 };
 use crate::event;
+use crate::foreign::Foreign;
 use crate::launch::Kernel;
 use crate::memory;
 use crate::pointer::{put, put_optional};
@@ -22,6 +23,7 @@ pub enum Command {
     ToHost { to: usize, from: u64, size: usize },
     OnDevice { to: u64, from: u64, size: usize },
     Mark { event: usize },
+    Foreign(Foreign),
 }
 
 impl Command {
@@ -37,6 +39,7 @@ impl Command {
             }
             Self::OnDevice { to, from, size } => memory::copy_on_device(state, *to, *from, *size),
             Self::Mark { event } => event::mark(state, *event),
+            Self::Foreign(work) => work.execute(state),
         }
     }
 }

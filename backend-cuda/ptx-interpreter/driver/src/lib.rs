@@ -12,6 +12,7 @@ mod context;
 mod counters;
 mod device;
 mod event;
+mod foreign;
 mod graph;
 mod launch;
 mod memory;

@@ -3,7 +3,7 @@
 use std::{env, sync::OnceLock};
 
 use super::*;
-use crate::{Device, DeviceVec, layer::InputGradient, layer::Mode};
+use crate::{Device, DeviceVec, PtrMut, layer::InputGradient, layer::Mode};
 
 /// A GPU where there is one, else the interpreter of kernels, which lies beside this program.
 fn device() -> Option<Device> {

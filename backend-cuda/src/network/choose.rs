@@ -1,0 +1,70 @@
+//! Precision and kernels of a network's products.
+
+use super::{
+    CudaNetwork,
+    build::{Kind, Task},
+};
+use crate::{ChosenKernel, CudaError, DeviceVec, KernelChoice, Precision, layer::Choosing, plan};
+
+impl CudaNetwork {
+    /// What convolutions and dense layers multiply in from now on; f32 at first. For evaluation too. Kernels are chosen
+    /// anew.
+    ///
+    /// # Errors
+    /// [`CudaError::Precision`] if the card has no tensor cores for it; as [`CudaNetwork::set_kernels`].
+    pub fn set_precision(&mut self, precision: Precision) -> Result<(), CudaError> {
+        self.device.check_precision(precision)?;
+        for task in &mut self.tasks {
+            if let Kind::Layer(layer) = &mut task.kind {
+                layer.set_precision(precision);
+            }
+        }
+        self.choose()
+    }
+
+    /// Whose kernels compute the products of convolutions and dense layers from now on; this crate's at first.
+    ///
+    /// NVIDIA's take over batches of the size that the network was built for; smaller ones, as at the end of an evaluation,
+    /// are computed by this crate's. Their results don't depend on the run either: of their algorithms, deterministic ones are
+    /// taken only. [`KernelChoice::Auto`] runs a trial for each shape of product, once in the life of a [`Device`](crate::Device).
+    ///
+    /// # Errors
+    /// [`CudaError::Libraries`] if they are asked for by [`KernelChoice::Vendor`] and not there; a device that fails, or has
+    /// no memory for their workspace.
+    pub fn set_kernels(&mut self, choice: KernelChoice) -> Result<(), CudaError> {
+        self.device.check_kernels(choice)?;
+        self.choice = choice;
+        self.choose()
+    }
+
+    /// Which kernel computes each product, and why; nothing before [`CudaNetwork::set_kernels`].
+    #[must_use]
+    pub fn kernels(&self) -> &[ChosenKernel] {
+        &self.chosen
+    }
+
+    fn choose(&mut self) -> Result<(), CudaError> {
+        let Self { device, tasks, backward, choice, batch, .. } = self;
+        self.chosen.clear();
+        for (step, Task { name, kind, params, .. }) in tasks.iter_mut().enumerate() {
+            let Kind::Layer(layer) = kind else { continue };
+            let input_gradient = backward.iter().any(|action| {
+                matches!(action, plan::Backward::Layer { step: own, d_input: Some(_), .. } if *own == step)
+            });
+            self.chosen.extend(layer.choose(&Choosing {
+                device,
+                choice: *choice,
+                samples: *batch,
+                layer: name,
+                parameter: params.start,
+                input_gradient,
+            })?);
+        }
+        let scratch = self.tasks.iter().map(|task| task.scratch_bytes(self.batch)).max().unwrap_or(0);
+        let scratch = scratch.div_ceil(size_of::<f64>());
+        if scratch > self.scratch.len() {
+            self.scratch = DeviceVec::zeros(&self.device, scratch)?;
+        }
+        Ok(())
+    }
+}

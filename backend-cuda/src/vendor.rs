@@ -1,0 +1,137 @@
+//! NVIDIA's libraries: cuBLASLt for products of matrices, cuDNN for convolutions. They are looked for when somebody asks
+//! for them, never linked and never needed.
+//!
+//! Types, enumerations and signatures are those of cudarc's raw bindings. Its loader is not used: it takes the first file
+//! of a list of names and panics where a function is missing, and a status that is newer than its enumerations would not be
+//! a value of them at all. [`library`] opens one file, says what it looked for, and statuses stay numbers.
+
+mod cublaslt;
+mod cudnn;
+mod descriptor;
+mod library;
+
+use cublaslt::CublasLt;
+use cudnn::Cudnn;
+use library::Failure;
+
+use crate::{CudaError, Device, Precision, Product, Ptr, PtrMut, layer::Geometry};
+
+/// The libraries, as far as they were found; the reason where one was not.
+pub(crate) struct Vendor {
+    cublaslt: Result<CublasLt, String>,
+    cudnn: Result<Cudnn, String>,
+}
+
+/// A product as a library computes it, for one number of samples, with all that can be prepared.
+pub(crate) trait VendorKernel: Send {
+    /// The library and what was chosen of it.
+    fn name(&self) -> String;
+
+    /// Bytes of scratch memory that it needs.
+    fn scratch_bytes(&self) -> usize;
+
+    /// Has the product computed after all work asked for before; a bias is not added. Neither waits nor allocates.
+    fn launch(&mut self, device: &Device, operands: &Operands) -> Result<(), CudaError>;
+}
+
+/// What a product is of and where it goes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Operands {
+    /// The input; for the input's gradient that of the output.
+    pub left: Ptr<f32>,
+    /// The weights; for their gradient that of the output.
+    pub right: Ptr<f32>,
+    pub to: PtrMut<f32>,
+    /// Whether it is added to what is there: for the input's gradient only.
+    pub accumulate: bool,
+    pub scratch: PtrMut<f64>,
+}
+
+/// Bytes of workspace that a library may take for a product.
+const MOST_WORKSPACE: usize = 1 << 30;
+
+impl Vendor {
+    /// Looks for the libraries. The device's context must be this thread's.
+    pub fn open() -> Self {
+        Self { cublaslt: CublasLt::open(), cudnn: Cudnn::open() }
+    }
+
+    /// Why a library is not there, if one is not.
+    pub fn missing(&self) -> Option<String> {
+        let reasons = [self.cublaslt.as_ref().err(), self.cudnn.as_ref().err()];
+        let reasons: Vec<&str> = reasons.into_iter().flatten().map(String::as_str).collect();
+        (!reasons.is_empty()).then(|| reasons.join("; "))
+    }
+
+    /// Names and versions of what was found.
+    pub fn description(&self) -> String {
+        let name = |found: Option<String>, name: &str| found.unwrap_or_else(|| format!("no {name}"));
+        let cublaslt = name(self.cublaslt.as_ref().ok().map(CublasLt::name), "cuBLASLt");
+        let cudnn = name(self.cudnn.as_ref().ok().map(Cudnn::name), "cuDNN");
+        format!("{cublaslt}, {cudnn}")
+    }
+
+    /// A kernel for a product; or why there is none, which is no error: another kernel computes it.
+    ///
+    /// Weights and their gradients lie `parameter` values from a buffer's start, all else at the start.
+    ///
+    /// # Errors
+    /// A library that fails in another way than by saying that it doesn't support the product.
+    pub fn kernel(
+        &self,
+        device: &Device,
+        geometry: &Geometry,
+        product: Product,
+        precision: Precision,
+        parameter: usize,
+    ) -> Result<Result<Box<dyn VendorKernel>, String>, CudaError> {
+        device.bind()?;
+        let found: Result<Box<dyn VendorKernel>, Failure> = if geometry.is_matrix() {
+            match &self.cublaslt {
+                Err(reason) => return Ok(Err(reason.clone())),
+                Ok(library) => {
+                    library.matmul(geometry, product, precision, parameter).map(|own| Box::new(own) as _)
+                }
+            }
+        } else {
+            match &self.cudnn {
+                Err(reason) => return Ok(Err(reason.clone())),
+                Ok(library) => {
+                    library.convolution(geometry, product, precision).map(|own| Box::new(own) as _)
+                }
+            }
+        };
+        match found {
+            Ok(kernel) if kernel.scratch_bytes() > MOST_WORKSPACE => {
+                let (asked, most) = (kernel.scratch_bytes() >> 20, MOST_WORKSPACE >> 20);
+                Ok(Err(format!("{} wants {asked} MiB of workspace, more than {most}", kernel.name())))
+            }
+            Ok(kernel) => Ok(Ok(kernel)),
+            Err(failure) if failure.unsupported => Ok(Err(failure.to_string())),
+            Err(failure) => Err(failure.on(device)),
+        }
+    }
+
+    fn cublaslt(&self) -> Result<&CublasLt, CudaError> {
+        self.cublaslt.as_ref().map_err(|missing| CudaError::Libraries { missing: missing.clone() })
+    }
+
+    fn cudnn(&self) -> Result<&Cudnn, CudaError> {
+        self.cudnn.as_ref().map_err(|missing| CudaError::Libraries { missing: missing.clone() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::env;
+
+    /// What was found; says that a test is skipped where nothing was, and fails it if `SAM_REQUIRE_VENDOR=1`.
+    pub fn found<T>(library: Result<T, String>) -> Option<T> {
+        if let Err(reason) = &library {
+            let required = env::var_os("SAM_REQUIRE_VENDOR").is_some_and(|value| value == "1");
+            assert!(!required, "SAM_REQUIRE_VENDOR=1, but {reason}");
+            println!("skipped: {reason}");
+        }
+        library.ok()
+    }
+}

@@ -1,0 +1,349 @@
+//! cuDNN: convolutions.
+//!
+//! Images lie as this crate's do. Filters are to the library filters x rows x columns x channels, so that they are
+//! transposed on their way in, and their gradient on its way out; both are small beside the images.
+//!
+//! Algorithms are those that the library's manual says are deterministic and takes channels last for.
+
+#![allow(unsafe_code, reason = "calls of the library")]
+
+mod convolution;
+mod functions;
+
+use core::{
+    ffi::{c_char, c_int},
+    ptr::null_mut,
+};
+use std::sync::{Mutex, PoisonError};
+
+use cudarc::cudnn::sys::{
+    cudnnContext, cudnnConvolutionMode_t, cudnnConvolutionStruct, cudnnDataType_t, cudnnFilterStruct,
+    cudnnMathType_t, cudnnTensorFormat_t, cudnnTensorStruct,
+};
+use sam_core::model::Shape;
+
+use super::{
+    descriptor::Descriptor,
+    library::{Failure, Wanted, function, text},
+};
+use crate::{Precision, Product, layer::Geometry};
+use convolution::{Algorithm, Convolution, Parts};
+use functions::Functions;
+
+const WANTED: Wanted = Wanted {
+    name: "cuDNN",
+    files: &["libcudnn.so.9"],
+    folders: &["cudnn/lib"],
+    package: "nvidia-cudnn-cu13",
+};
+
+const FLOAT: cudnnDataType_t = cudnnDataType_t::CUDNN_DATA_FLOAT;
+const CHANNELS_LAST: cudnnTensorFormat_t = cudnnTensorFormat_t::CUDNN_TENSOR_NHWC;
+/// Statuses that say that there is no such thing.
+const UNSUPPORTED: core::ops::Range<u32> = 3000..4000;
+/// The library with a handle in the context that it was opened in.
+pub(super) struct Cudnn {
+    functions: &'static Functions,
+    /// Statuses in words.
+    text: unsafe extern "C" fn(u32) -> *const c_char,
+    /// For one thread at a time.
+    handle: Mutex<Handle>,
+    version: usize,
+}
+
+struct Handle(*mut cudnnContext);
+
+// SAFETY: the library takes a handle from any thread, one at a time.
+unsafe impl Send for Handle {}
+
+impl Cudnn {
+    /// Opens the library and makes a handle in the context of this thread; else says why it is not there.
+    pub fn open() -> Result<Self, String> {
+        let mut own = Self::load()?;
+        let handle = own.handle.get_mut().unwrap_or_else(PoisonError::into_inner);
+        // SAFETY: the pointer is to a field.
+        let status = unsafe { (own.functions.cudnnCreate)(&mut handle.0) };
+        own.check("cudnnCreate", status).map_err(|failure| WANTED.missing(&failure.to_string()))?;
+        Ok(own)
+    }
+
+    /// Opens the library, for what needs no handle.
+    fn load() -> Result<Self, String> {
+        let library = WANTED.open()?;
+        let load = || {
+            // SAFETY: the types are those of the library's header, with statuses as numbers.
+            let (text, version) = unsafe {
+                (
+                    function(&library, "cudnnGetErrorString")?,
+                    function::<unsafe extern "C" fn() -> usize>(&library, "cudnnGetVersion")?,
+                )
+            };
+            Ok((Functions::load(&library)?, text, version))
+        };
+        let (functions, text, version) = load().map_err(|reason: String| WANTED.missing(&reason))?;
+        // Functions stay valid: NVIDIA's libraries are not made for being unloaded.
+        core::mem::forget(library);
+        // SAFETY: it only tells a number.
+        let version = unsafe { version() };
+        let handle = Mutex::new(Handle(null_mut()));
+        Ok(Self { functions: Box::leak(Box::new(functions)), text, handle, version })
+    }
+
+    pub fn name(&self) -> String {
+        // 91002 is 9.10.2.
+        format!("cuDNN {}.{}.{}", self.version / 10_000, self.version / 100 % 100, self.version % 100)
+    }
+
+    fn check(&self, function: &'static str, status: u32) -> Result<(), Failure> {
+        if status == 0 {
+            return Ok(());
+        }
+        // SAFETY: the function takes any number and returns a static string.
+        let words = unsafe { text((self.text)(status)) };
+        Err(self.failure(function, format!("status {status}, {words}"), UNSUPPORTED.contains(&status)))
+    }
+
+    fn failure(&self, function: &'static str, status: String, unsupported: bool) -> Failure {
+        Failure { library: self.name(), function, status, unsupported }
+    }
+
+    /// One of a convolution's products.
+    pub fn convolution(
+        &self,
+        geometry: &Geometry,
+        product: Product,
+        precision: Precision,
+    ) -> Result<Convolution, Failure> {
+        let math = match precision {
+            Precision::Single => cudnnMathType_t::CUDNN_FMA_MATH,
+            Precision::Tf32 => cudnnMathType_t::CUDNN_DEFAULT_MATH,
+            Precision::Bf16 => {
+                let reason =
+                    "results of bf16 factors would be rounded to bf16, which they are not here".to_owned();
+                return Err(self.failure("cudnnSetConvolutionMathType", reason, true));
+            }
+        };
+        let parts = self.parts(geometry, math)?;
+        self.check_output(&parts, geometry)?;
+        let (algorithm, workspace) = self.algorithm(&parts, product)?;
+        Ok(Convolution { name: self.name(), parts, algorithm, workspace, product, geometry: *geometry })
+    }
+
+    fn parts(&self, geometry: &Geometry, math: cudnnMathType_t) -> Result<Parts, Failure> {
+        let Geometry { samples, input, output, kernel, .. } = *geometry;
+        Ok(Parts {
+            x: self.tensor(samples, input)?,
+            y: self.tensor(samples, output)?,
+            w: self.filters([output.channels, input.channels, kernel, kernel])?,
+            convolution: self.geometry(geometry, math)?,
+        })
+    }
+
+    fn tensor(&self, samples: usize, shape: Shape) -> Result<Descriptor<cudnnTensorStruct>, Failure> {
+        let Functions { cudnnCreateTensorDescriptor: create, cudnnDestroyTensorDescriptor: destroy, .. } =
+            *self.functions;
+        // SAFETY: the pair belongs together.
+        let own = unsafe { Descriptor::new(|place| create(place), destroy) };
+        let own = self.created("cudnnCreateTensorDescriptor", own)?;
+        let [n, c, h, w] = [samples, shape.channels, shape.height, shape.width].map(|extent| extent as c_int);
+        // SAFETY: the descriptor is alive.
+        let status = unsafe {
+            (self.functions.cudnnSetTensor4dDescriptor)(own.raw(), CHANNELS_LAST, FLOAT, n, c, h, w)
+        };
+        self.check("cudnnSetTensor4dDescriptor", status)?;
+        Ok(own)
+    }
+
+    fn filters(&self, extents: [usize; 4]) -> Result<Descriptor<cudnnFilterStruct>, Failure> {
+        let Functions { cudnnCreateFilterDescriptor: create, cudnnDestroyFilterDescriptor: destroy, .. } =
+            *self.functions;
+        // SAFETY: the pair belongs together.
+        let own = unsafe { Descriptor::new(|place| create(place), destroy) };
+        let own = self.created("cudnnCreateFilterDescriptor", own)?;
+        let [k, c, h, w] = extents.map(|extent| extent as c_int);
+        // SAFETY: the descriptor is alive.
+        let status = unsafe {
+            (self.functions.cudnnSetFilter4dDescriptor)(own.raw(), FLOAT, CHANNELS_LAST, k, c, h, w)
+        };
+        self.check("cudnnSetFilter4dDescriptor", status)?;
+        Ok(own)
+    }
+
+    fn geometry(
+        &self,
+        geometry: &Geometry,
+        math: cudnnMathType_t,
+    ) -> Result<Descriptor<cudnnConvolutionStruct>, Failure> {
+        let Functions {
+            cudnnCreateConvolutionDescriptor: create,
+            cudnnDestroyConvolutionDescriptor: destroy,
+            ..
+        } = *self.functions;
+        // SAFETY: the pair belongs together.
+        let own = unsafe { Descriptor::new(|place| create(place), destroy) };
+        let own = self.created("cudnnCreateConvolutionDescriptor", own)?;
+        let (padding, stride) = (geometry.padding as c_int, geometry.stride as c_int);
+        // Filters are not turned around, nor spread.
+        let mode = cudnnConvolutionMode_t::CUDNN_CROSS_CORRELATION;
+        // SAFETY: the descriptor is alive.
+        let status = unsafe {
+            (self.functions.cudnnSetConvolution2dDescriptor)(
+                own.raw(),
+                padding,
+                padding,
+                stride,
+                stride,
+                1,
+                1,
+                mode,
+                FLOAT,
+            )
+        };
+        self.check("cudnnSetConvolution2dDescriptor", status)?;
+        // SAFETY: as above.
+        let status = unsafe { (self.functions.cudnnSetConvolutionMathType)(own.raw(), math) };
+        self.check("cudnnSetConvolutionMathType", status)?;
+        Ok(own)
+    }
+
+    /// The library's idea of the output's shape must be ours.
+    fn check_output(&self, parts: &Parts, geometry: &Geometry) -> Result<(), Failure> {
+        const FUNCTION: &str = "cudnnGetConvolution2dForwardOutputDim";
+        let mut found: [c_int; 4] = [0; 4];
+        let [n, c, h, w] = &mut found;
+        // SAFETY: descriptors are alive, pointers are to local variables.
+        let status = unsafe {
+            (self.functions.cudnnGetConvolution2dForwardOutputDim)(
+                parts.convolution.raw(),
+                parts.x.raw(),
+                parts.w.raw(),
+                n,
+                c,
+                h,
+                w,
+            )
+        };
+        self.check(FUNCTION, status)?;
+        let Geometry { samples, output, .. } = *geometry;
+        let expected = [samples, output.channels, output.height, output.width].map(|extent| extent as c_int);
+        if found == expected {
+            return Ok(());
+        }
+        Err(self.failure(FUNCTION, format!("expected an output of {expected:?}, found {found:?}"), true))
+    }
+
+    /// The first algorithm that the library has for this, and the workspace that it needs.
+    fn algorithm(&self, parts: &Parts, product: Product) -> Result<(Algorithm, usize), Failure> {
+        let mut refusal = self.failure("no algorithm", String::new(), true);
+        for &algorithm in Algorithm::of(product) {
+            let mut bytes = 0;
+            let (function, status) = self.workspace(parts, algorithm, &mut bytes);
+            match self.check(function, status) {
+                Ok(()) => return Ok((algorithm, bytes)),
+                Err(failure) if failure.unsupported => refusal = failure,
+                Err(failure) => return Err(failure),
+            }
+        }
+        Err(refusal)
+    }
+
+    fn workspace(&self, parts: &Parts, algorithm: Algorithm, bytes: &mut usize) -> (&'static str, u32) {
+        let handle = self.handle.lock().unwrap_or_else(PoisonError::into_inner);
+        let [x, y] = [parts.x.raw(), parts.y.raw()];
+        let (w, convolution) = (parts.w.raw(), parts.convolution.raw());
+        // SAFETY: handle and descriptors are alive, the pointer is to a variable.
+        unsafe {
+            match algorithm {
+                Algorithm::Forward(algorithm) => (
+                    "cudnnGetConvolutionForwardWorkspaceSize",
+                    (self.functions.cudnnGetConvolutionForwardWorkspaceSize)(
+                        handle.0,
+                        x,
+                        w,
+                        convolution,
+                        y,
+                        algorithm,
+                        bytes,
+                    ),
+                ),
+                Algorithm::Input(algorithm) => (
+                    "cudnnGetConvolutionBackwardDataWorkspaceSize",
+                    (self.functions.cudnnGetConvolutionBackwardDataWorkspaceSize)(
+                        handle.0,
+                        w,
+                        y,
+                        convolution,
+                        x,
+                        algorithm,
+                        bytes,
+                    ),
+                ),
+                Algorithm::Weight(algorithm) => (
+                    "cudnnGetConvolutionBackwardFilterWorkspaceSize",
+                    (self.functions.cudnnGetConvolutionBackwardFilterWorkspaceSize)(
+                        handle.0,
+                        x,
+                        y,
+                        convolution,
+                        w,
+                        algorithm,
+                        bytes,
+                    ),
+                ),
+            }
+        }
+    }
+
+    fn created<T>(
+        &self,
+        function: &'static str,
+        result: Result<Descriptor<T>, u32>,
+    ) -> Result<Descriptor<T>, Failure> {
+        result.map_err(|status| match self.check(function, status) {
+            Err(failure) => failure,
+            Ok(()) => self.failure(function, "no status".to_owned(), false),
+        })
+    }
+}
+
+impl Drop for Cudnn {
+    fn drop(&mut self) {
+        let handle = self.handle.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if !handle.0.is_null() {
+            // SAFETY: nobody else has the handle. A failure has nobody to go to.
+            let _ = unsafe { (self.functions.cudnnDestroy)(handle.0) };
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::vendor::tests::found;
+
+    /// On the library itself, where it is; needs no device. Its idea of the output's shape is this crate's.
+    #[test]
+    fn descriptors_can_be_made() {
+        let Some(library) = found(Cudnn::load()) else { return };
+        let shapes = [
+            (8, 7, 3, 3, 1, 1),
+            (9, 9, 5, 3, 2, 1),
+            (6, 5, 4, 2, 1, 0),
+            (8, 8, 16, 1, 2, 0),
+            (7, 7, 1, 5, 3, 2),
+        ];
+        for (height, width, channels, kernel, stride, padding) in shapes {
+            let extent = |of: usize| (of + 2 * padding - kernel) / stride + 1;
+            let (input, output) =
+                (Shape::new(height, width, channels), Shape::new(extent(height), extent(width), 6));
+            let geometry = Geometry { samples: 4, input, output, kernel, stride, padding };
+            for math in [cudnnMathType_t::CUDNN_FMA_MATH, cudnnMathType_t::CUDNN_DEFAULT_MATH] {
+                let parts = library.parts(&geometry, math).unwrap();
+                library.check_output(&parts, &geometry).unwrap();
+            }
+            let wrong = Geometry { output: Shape::new(extent(height) + 1, extent(width), 6), ..geometry };
+            let parts = library.parts(&wrong, cudnnMathType_t::CUDNN_FMA_MATH).unwrap();
+            assert!(library.check_output(&parts, &wrong).unwrap_err().unsupported);
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! One of a convolution's products.
+
+#![allow(unsafe_code, reason = "calls of the library")]
+
+use core::{ffi::c_void, ptr::from_ref};
+use std::sync::PoisonError;
+
+use cudarc::cudnn::sys::{
+    cudnnConvolutionBwdDataAlgo_t as InputAlgorithm, cudnnConvolutionBwdFilterAlgo_t as WeightAlgorithm,
+    cudnnConvolutionFwdAlgo_t as ForwardAlgorithm, cudnnConvolutionStruct, cudnnFilterStruct,
+    cudnnTensorStruct,
+};
+
+use crate::{
+    CudaError, Device, Grid, Product, Ptr, PtrMut,
+    layer::Geometry,
+    vendor::{Operands, VendorKernel, descriptor::Descriptor},
+};
+
+/// Where the library's workspace may begin.
+const ALIGNMENT: usize = 256;
+
+/// What a convolution is of. Gradients are described as what they are the gradients of.
+pub(super) struct Parts {
+    pub x: Descriptor<cudnnTensorStruct>,
+    pub y: Descriptor<cudnnTensorStruct>,
+    pub w: Descriptor<cudnnFilterStruct>,
+    pub convolution: Descriptor<cudnnConvolutionStruct>,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Algorithm {
+    Forward(ForwardAlgorithm),
+    Input(InputAlgorithm),
+    Weight(WeightAlgorithm),
+}
+
+impl Algorithm {
+    /// Those that are deterministic and take channels last, the fastest as a rule first.
+    pub const fn of(product: Product) -> &'static [Self] {
+        match product {
+            Product::Forward => &[
+                Self::Forward(ForwardAlgorithm::CUDNN_CONVOLUTION_FWD_ALGO_IMPLICIT_PRECOMP_GEMM),
+                Self::Forward(ForwardAlgorithm::CUDNN_CONVOLUTION_FWD_ALGO_IMPLICIT_GEMM),
+            ],
+            Product::InputGradient => &[Self::Input(InputAlgorithm::CUDNN_CONVOLUTION_BWD_DATA_ALGO_1)],
+            Product::WeightGradient => &[Self::Weight(WeightAlgorithm::CUDNN_CONVOLUTION_BWD_FILTER_ALGO_1)],
+        }
+    }
+}
+
+/// A convolution's product, ready to be asked for.
+pub(in crate::vendor) struct Convolution {
+    pub(super) name: String,
+    pub(super) parts: Parts,
+    pub(super) algorithm: Algorithm,
+    pub(super) workspace: usize,
+    pub(super) product: Product,
+    pub(super) geometry: Geometry,
+}
+
+impl Convolution {
+    /// Bytes of the filters, up to where the library's workspace may begin.
+    const fn filter_bytes(&self) -> usize {
+        (self.geometry.weights() * size_of::<f32>()).next_multiple_of(ALIGNMENT)
+    }
+
+    /// `to = from` transposed, from `rows` x `columns`.
+    fn transpose(
+        device: &Device,
+        [rows, columns]: [usize; 2],
+        from: Ptr<f32>,
+        to: PtrMut<f32>,
+    ) -> Result<(), CudaError> {
+        const TILE: u32 = 32;
+        const THREADS: u32 = 256;
+        let (rows, columns) = (rows as u32, columns as u32);
+        let grid = Grid::new([rows.div_ceil(TILE), columns.div_ceil(TILE), 1], THREADS);
+        // SAFETY: the caller's buffers have rows times columns values and are different ones.
+        unsafe { device.launch(&device.kernels().transpose, grid, (from, rows, columns, to)) }
+    }
+}
+
+impl VendorKernel for Convolution {
+    fn name(&self) -> String {
+        self.name.clone()
+    }
+
+    fn scratch_bytes(&self) -> usize {
+        self.filter_bytes() + self.workspace
+    }
+
+    fn launch(&mut self, device: &Device, operands: &Operands) -> Result<(), CudaError> {
+        let Operands { left, right, to, accumulate, scratch } = *operands;
+        let filters: PtrMut<f32> = scratch.cast();
+        let workspace = scratch.cast::<u8>().add(self.filter_bytes()).address() as *mut c_void;
+        let (patch, count) = (self.geometry.patch(), self.geometry.output.channels);
+        if self.product != Product::WeightGradient {
+            Self::transpose(device, [patch, count], right, filters)?;
+        }
+        device.bind()?;
+        let library = device.vendor().cudnn()?;
+        let (one, sum) = (1.0f32, if accumulate { 1.0f32 } else { 0.0 });
+        let (one, sum) = (from_ref(&one).cast(), from_ref(&sum).cast());
+        let Parts { x, y, w, convolution } = &self.parts;
+        let left = left.address() as *const c_void;
+        let right = right.address() as *const c_void;
+        let filters_at = filters.address() as *mut c_void;
+        let to_at = to.address() as *mut c_void;
+        let (function, status) = {
+            let handle = library.handle.lock().unwrap_or_else(PoisonError::into_inner);
+            // SAFETY: the handle is alive and this thread's, and so is the stream.
+            let status = unsafe { (library.functions.cudnnSetStream)(handle.0, device.stream().cast()) };
+            library.check("cudnnSetStream", status).map_err(|failure| failure.on(device))?;
+            // SAFETY: handle and descriptors are alive; the caller's buffers are as large as the descriptors say, the scratch
+            // memory has room for the filters and for the workspace that the algorithm asked for. Nobody else uses that until
+            // the stream is there.
+            unsafe {
+                match self.algorithm {
+                    Algorithm::Forward(algorithm) => (
+                        "cudnnConvolutionForward",
+                        (library.functions.cudnnConvolutionForward)(
+                            handle.0,
+                            one,
+                            x.raw(),
+                            left,
+                            w.raw(),
+                            filters_at,
+                            convolution.raw(),
+                            algorithm,
+                            workspace,
+                            self.workspace,
+                            sum,
+                            y.raw(),
+                            to_at,
+                        ),
+                    ),
+                    Algorithm::Input(algorithm) => (
+                        "cudnnConvolutionBackwardData",
+                        (library.functions.cudnnConvolutionBackwardData)(
+                            handle.0,
+                            one,
+                            w.raw(),
+                            filters_at,
+                            y.raw(),
+                            left,
+                            convolution.raw(),
+                            algorithm,
+                            workspace,
+                            self.workspace,
+                            sum,
+                            x.raw(),
+                            to_at,
+                        ),
+                    ),
+                    Algorithm::Weight(algorithm) => (
+                        "cudnnConvolutionBackwardFilter",
+                        (library.functions.cudnnConvolutionBackwardFilter)(
+                            handle.0,
+                            one,
+                            x.raw(),
+                            left,
+                            y.raw(),
+                            right,
+                            convolution.raw(),
+                            algorithm,
+                            workspace,
+                            self.workspace,
+                            sum,
+                            w.raw(),
+                            filters_at,
+                        ),
+                    ),
+                }
+            }
+        };
+        library.check(function, status).map_err(|failure| failure.on(device))?;
+        device.wait_if_blocking(|| format!("{}, {}", self.name, self.product))?;
+        if self.product == Product::WeightGradient {
+            Self::transpose(device, [count, patch], filters.reading(), to)?;
+        }
+        Ok(())
+    }
+}

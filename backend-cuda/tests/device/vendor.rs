@@ -1,0 +1,338 @@
+//! Products by NVIDIA's libraries: on a GPU by the real ones, where they are, else by the stand-in on the interpreter.
+//!
+//! Without either the tests say that they were skipped, or fail if `SAM_REQUIRE_VENDOR=1`.
+
+use std::env;
+
+use libloading::Library;
+use sam_backend_cuda::{
+    ChosenKernel, CudaError, CudaNetwork, CudaSgd, CudaSpace, DeviceVec, Gradient, KernelChoice,
+    NetworkError, Precision, Product, StepGraph,
+};
+use sam_core::{
+    GradientOracle, Pass, Rule, Sam,
+    model::{Graph, Name, Op, Shape, Tensor},
+};
+
+use crate::{
+    support::{Turn, beside, device},
+    twins::{Describe, Twins, Whole, noise},
+};
+
+const CLASSES: usize = 3;
+const IMAGE: Shape = Shape::new(6, 5, 2);
+
+/// A convolution of every kind: strided, padded, with a bias and without, 1x1, with a gradient that is added to another's; and
+/// dense layers.
+struct Mixed;
+
+impl Describe for Mixed {
+    fn describe<G: Graph>(&self, graph: &mut G) -> Result<Tensor, G::Error> {
+        let conv =
+            |channels, kernel, stride, padding, bias| Op::Conv { channels, kernel, stride, padding, bias };
+        let x = graph.push(Name::new("stem"), conv(5, 3, 1, 1, true), &[Tensor::INPUT])?;
+        let a = graph.push(Name::new("branch"), conv(7, 3, 2, 1, false), &[x])?;
+        let b = graph.push(Name::new("shortcut"), conv(7, 1, 2, 0, false), &[x])?;
+        let x = graph.push(Name::new("add"), Op::Add, &[a, b])?;
+        let x = graph.push(Name::new("pointwise"), conv(4, 1, 1, 0, true), &[x])?;
+        let x = graph.push(Name::new("relu"), Op::Relu, &[x])?;
+        let x = graph.push(Name::new("even"), conv(3, 2, 1, 0, true), &[x])?;
+        let x = graph.push(Name::new("flatten"), Op::Flatten, &[x])?;
+        let x = graph.push(Name::new("hidden"), Op::Dense { outputs: 9 }, &[x])?;
+        graph.push(Name::new("head"), Op::Dense { outputs: CLASSES }, &[x])
+    }
+}
+
+/// A device with the libraries.
+fn with_libraries(test: &str) -> Option<Turn> {
+    let turn = device(test)?;
+    match turn.device.check_kernels(KernelChoice::Vendor) {
+        Ok(()) => {
+            println!("{test}: {}", turn.device.libraries().unwrap());
+            plant(0);
+            Some(turn)
+        }
+        Err(error) => {
+            let required = env::var_os("SAM_REQUIRE_VENDOR").is_some_and(|value| value == "1");
+            assert!(!required, "{test}: SAM_REQUIRE_VENDOR=1, but {error}");
+            println!("{test}: skipped: {error}");
+            None
+        }
+    }
+}
+
+/// The stand-in, if that is what is tested on.
+fn stand_in(turn: &Turn) -> Option<Library> {
+    turn.device.synchronisations()?;
+    let path = beside("libvendor_stand_in.so")?;
+    // SAFETY: the device has opened the same library.
+    #[allow(unsafe_code, reason = "opens a library")]
+    Some(unsafe { Library::new(path) }.unwrap())
+}
+
+/// Calls a function of the stand-in's.
+fn call<R>(library: &Library, name: &str) -> R {
+    // SAFETY: these functions only tell numbers.
+    #[allow(unsafe_code, reason = "calls a function of a library")]
+    unsafe {
+        library.get::<unsafe extern "C" fn() -> R>(name).unwrap()()
+    }
+}
+
+/// Plants a fault in the stand-in; does nothing elsewhere.
+fn plant(fault: u32) {
+    let Some(path) = beside("libvendor_stand_in.so") else { return };
+    // SAFETY: the function only keeps the number.
+    #[allow(unsafe_code, reason = "calls a function of a library")]
+    unsafe {
+        let library = Library::new(path).unwrap();
+        library.get::<unsafe extern "C" fn(u32)>("vendor_stand_in_plant").unwrap()(fault);
+    }
+}
+
+fn assert_all_vendor(kernels: &[ChosenKernel]) {
+    // Six convolutions and dense layers with three products each, but for the first one's input gradient.
+    assert_eq!(kernels.len(), 3 * 7 - 1, "{kernels:?}");
+    for kernel in kernels {
+        assert!(kernel.vendor, "{kernel}");
+    }
+    let first = kernels.iter().filter(|kernel| kernel.layer == "stem");
+    assert!(
+        first.clone().count() == 2 && first.clone().all(|kernel| kernel.product != Product::InputGradient)
+    );
+}
+
+/// The gradients of a network against the CPU's in f64, and the last bits of a second time.
+#[test]
+fn vendor_products_have_the_right_values() {
+    let Some(turn) = with_libraries("vendor_products_have_the_right_values") else { return };
+    for samples in [1, 3, 8] {
+        let mut twins = Twins::new(&turn, IMAGE, CLASSES, samples, &Mixed);
+        twins.device.set_kernels(KernelChoice::Vendor).unwrap();
+        assert_all_vendor(twins.device.kernels());
+        let (error, tensor) = twins.worst(&turn, Pass::Clean);
+        assert!(error <= 1e-4, "{samples} samples: the gradient of {tensor} is off by {error:e}");
+        let w = twins.parameters();
+        let bits = |twins: &mut Twins| {
+            let [(loss, gradient), _] = twins.gradients(&turn, &w, Pass::Perturbed);
+            (loss.to_bits(), gradient.iter().map(|value| value.to_bits()).collect::<Vec<_>>())
+        };
+        assert_eq!(bits(&mut twins), bits(&mut twins), "{samples} samples");
+    }
+}
+
+/// On tensor cores as exact as the native kernels; convolutions in bf16 stay with those.
+#[test]
+fn vendor_products_have_the_precision_that_is_set() {
+    let Some(turn) = with_libraries("vendor_products_have_the_precision_that_is_set") else { return };
+    let mut twins = Twins::new(&turn, IMAGE, CLASSES, 4, &Mixed);
+    let w = twins.parameters();
+    for (precision, bound) in [(Precision::Tf32, 4e-3), (Precision::Bf16, 3e-2)] {
+        if let Err(error) = twins.device.set_precision(precision) {
+            println!("{precision}: skipped: {error}");
+            continue;
+        }
+        twins.device.set_kernels(KernelChoice::Native).unwrap();
+        let [(_, native), _] = twins.gradients(&turn, &w, Pass::Clean);
+        twins.device.set_kernels(KernelChoice::Vendor).unwrap();
+        for kernel in twins.device.kernels() {
+            let matrix = ["pointwise", "hidden", "head"].contains(&kernel.layer.as_str());
+            assert_eq!(kernel.vendor, matrix || precision == Precision::Tf32, "{precision}: {kernel}");
+            assert!(kernel.vendor || kernel.reason.contains("bf16"), "{kernel}");
+        }
+        let [(_, vendor), (_, exact)] = twins.gradients(&turn, &w, Pass::Clean);
+        let largest = exact.iter().fold(0.0f64, |most, value| most.max(value.abs()));
+        let worst = |found: &[f64]| {
+            found.iter().zip(&exact).fold(0.0f64, |most, (a, b)| most.max((a - b).abs())) / largest
+        };
+        assert!(worst(&native) <= bound && worst(&vendor) <= 2.0 * bound, "{precision}: {}", worst(&vendor));
+        assert!(worst(&vendor) > 1e-6, "{precision}: nothing was rounded");
+    }
+}
+
+/// SAM on a residual network with normalisation, recorded and launched: the same bits, and nothing waits.
+#[test]
+fn vendor_steps_are_recorded() {
+    let Some(turn) = with_libraries("vendor_steps_are_recorded") else { return };
+    let device = &turn.device;
+    let (image, classes, samples) = (Shape::new(8, 8, 1), 10, 3);
+    let images: Vec<f32> = noise(7).take(samples * image.len()).collect();
+    let run = |recorded: bool| {
+        let mut network =
+            CudaNetwork::new(device, &"resnet-8".parse().unwrap(), image, classes, samples).unwrap();
+        network.set_kernels(KernelChoice::Vendor).unwrap();
+        let start = network.initial_parameters(5);
+        let base = CudaSgd::new(device, 0.05).unwrap().with_momentum(0.9, start.len()).unwrap();
+        let sam = Sam { space: CudaSpace::new(device, start.len()).unwrap(), rule: Rule::l2(0.05), base };
+        let w = DeviceVec::from_slice(device, &start).unwrap();
+        let steps = StepGraph::new(sam, network, w).unwrap();
+        let mut steps = if recorded { steps } else { steps.without_recording() };
+        steps.set_batch(&images, &[0, 3, 9]).unwrap();
+        let reports: Vec<_> = (0..3)
+            .map(|_| {
+                let before = device.synchronisations();
+                let report = steps.step().unwrap();
+                assert_eq!(device.synchronisations(), before, "a step waits");
+                report
+            })
+            .collect();
+        assert_eq!(steps.launches().unwrap().is_some(), recorded);
+        let losses: Vec<u64> =
+            reports.last().map(|report| report.clean.value().unwrap().to_bits()).into_iter().collect();
+        let bits = |values: Vec<f32>| values.into_iter().map(f32::to_bits).collect::<Vec<_>>();
+        (losses, bits(steps.params().read().unwrap()))
+    };
+    let launched = run(false);
+    assert_eq!(run(true), launched);
+}
+
+/// What was tried is what is used: batches of another size are this crate's.
+#[test]
+fn smaller_batches_are_native() {
+    let Some(turn) = with_libraries("smaller_batches_are_native") else { return };
+    let Some(library) = stand_in(&turn) else { return };
+    let products = || call::<u64>(&library, "vendor_stand_in_products");
+    let mut twins = Twins::new(&turn, IMAGE, CLASSES, 4, &Mixed);
+    twins.device.set_kernels(KernelChoice::Vendor).unwrap();
+    let before = products();
+    assert!(twins.worst(&turn, Pass::Clean).0 <= 1e-4);
+    assert_eq!(products() - before, 3 * 7 - 1);
+    twins.set_batch(3);
+    let before = products();
+    assert!(twins.worst(&turn, Pass::Clean).0 <= 1e-4);
+    assert_eq!(products(), before);
+}
+
+/// Descriptors go with the network that they were made for.
+#[test]
+fn networks_leave_no_descriptors() {
+    let Some(turn) = with_libraries("networks_leave_no_descriptors") else { return };
+    let Some(library) = stand_in(&turn) else { return };
+    let objects = || call::<usize>(&library, "vendor_stand_in_objects");
+    let before = objects();
+    let mut twins = Twins::new(&turn, IMAGE, CLASSES, 2, &Mixed);
+    twins.device.set_kernels(KernelChoice::Vendor).unwrap();
+    assert!(objects() > before);
+    twins.device.set_kernels(KernelChoice::Auto).unwrap();
+    twins.device.set_kernels(KernelChoice::Vendor).unwrap();
+    drop(twins);
+    assert_eq!(objects(), before);
+}
+
+/// The stand-in is faster than interpreted kernels, so that all that agrees is taken; whatever is wrong with it is not.
+#[test]
+fn auto_takes_what_agrees_and_is_faster() {
+    let Some(turn) = with_libraries("auto_takes_what_agrees_and_is_faster") else { return };
+    if stand_in(&turn).is_none() {
+        return;
+    }
+    // Verdicts are kept for the life of a device: every case has its own number of samples.
+    let cases = [
+        (0, "", ""),
+        (1, "which may be", "a wrong entry"),
+        (2, "which may be", "factors of a lower precision"),
+        (4, "NOT_SUPPORTED", "not supported"),
+        (5, "EXECUTION_FAILED", "failing"),
+        (7, "MiB of workspace", "too much workspace"),
+    ];
+    for (fault, reason, what) in cases {
+        let samples = 8 + fault as usize;
+        let mut twins = Twins::new(&turn, IMAGE, CLASSES, samples, &Mixed);
+        plant(fault);
+        let chosen = twins.device.set_kernels(KernelChoice::Auto);
+        plant(0);
+        chosen.unwrap();
+        if fault == 0 {
+            assert_all_vendor(twins.device.kernels());
+        } else {
+            for kernel in twins.device.kernels() {
+                assert!(!kernel.vendor && kernel.reason.contains(reason), "{what}: {kernel}");
+            }
+        }
+        assert!(twins.worst(&turn, Pass::Clean).0 <= 1e-4, "{what}");
+    }
+    // Filters that lie in another order are found in all but the products of matrices, whose they are not.
+    let mut twins = Twins::new(&turn, IMAGE, CLASSES, 30, &Mixed);
+    plant(6);
+    let chosen = twins.device.set_kernels(KernelChoice::Auto);
+    plant(0);
+    chosen.unwrap();
+    for kernel in twins.device.kernels() {
+        assert_eq!(kernel.vendor, kernel.reason.contains("cuBLASLt"), "{kernel}");
+    }
+}
+
+/// Without faults but slow, it is left alone. On a network whose interpreted kernels take less than that.
+#[test]
+fn auto_leaves_what_is_slow() {
+    let Some(turn) = with_libraries("auto_leaves_what_is_slow") else { return };
+    if stand_in(&turn).is_none() {
+        return;
+    }
+    let mut network =
+        CudaNetwork::new(&turn.device, &"mlp-3".parse().unwrap(), Shape::new(2, 2, 1), 2, 2).unwrap();
+    plant(3);
+    let chosen = network.set_kernels(KernelChoice::Auto);
+    plant(0);
+    chosen.unwrap();
+    for kernel in network.kernels() {
+        assert!(!kernel.vendor && kernel.reason.contains("ms, native"), "{kernel}");
+    }
+}
+
+/// Equal shapes of one device choose alike, and are tried once.
+#[test]
+fn a_trial_is_made_once() {
+    let Some(turn) = with_libraries("a_trial_is_made_once") else { return };
+    let Some(library) = stand_in(&turn) else { return };
+    let products = || call::<u64>(&library, "vendor_stand_in_products");
+    let build = || {
+        let model = Whole("resnet-8".parse().unwrap(), Shape::new(8, 8, 1), 10);
+        let mut network =
+            CudaNetwork::build(&turn.device, model.1, model.2, 2, |g| model.describe(g)).unwrap();
+        network.set_kernels(KernelChoice::Auto).unwrap();
+        network.kernels().iter().map(|kernel| kernel.vendor).collect::<Vec<_>>()
+    };
+    let before = products();
+    let first = build();
+    assert!(products() > before);
+    let before = products();
+    assert_eq!(build(), first);
+    assert_eq!(products(), before);
+}
+
+/// Where the library is asked for and fails, the error says which call it was.
+#[test]
+fn failures_name_the_library_and_its_function() {
+    let Some(turn) = with_libraries("failures_name_the_library_and_its_function") else { return };
+    if stand_in(&turn).is_none() {
+        return;
+    }
+    let model = |text: &str| text.parse().unwrap();
+    for (name, image, expected) in [
+        (
+            "mlp-4",
+            Shape::new(2, 2, 1),
+            ["cuBLASLt 13.0.0", "cublasLtMatmul", "CUBLAS_STATUS_EXECUTION_FAILED"],
+        ),
+        (
+            "lenet",
+            Shape::new(8, 8, 1),
+            ["cuDNN 9.10.2", "cudnnConvolutionForward", "CUDNN_STATUS_EXECUTION_FAILED"],
+        ),
+    ] {
+        let mut network = CudaNetwork::new(&turn.device, &model(name), image, 3, 1).unwrap();
+        network.set_kernels(KernelChoice::Vendor).unwrap();
+        network.set_batch(&vec![0.5; image.len()], &[1]).unwrap();
+        let w = DeviceVec::from_slice(&turn.device, &network.initial_parameters(0)).unwrap();
+        let mut g = Gradient::zeros(&turn.device, w.len()).unwrap();
+        plant(5);
+        let result = network.gradient(&w, &mut g, Pass::Clean);
+        plant(0);
+        let Err(NetworkError::Device(error @ CudaError::Driver { .. })) = result else {
+            panic!("{name}: {:?}", result.map(|_| ()));
+        };
+        let text = error.to_string();
+        assert!(expected.iter().all(|part| text.contains(part)) && text.contains("interpreter"), "{text}");
+    }
+}
