@@ -2,7 +2,13 @@
 #![cfg(all(feature = "command", feature = "cuda", target_os = "linux", target_arch = "x86_64"))]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::{env, path::PathBuf, sync::OnceLock, time::Duration};
+use std::{
+    env,
+    os::unix::fs::symlink,
+    path::{Path, PathBuf},
+    sync::OnceLock,
+    time::Duration,
+};
 
 use assert_cmd::Command;
 use ndarray::{Array4, s};
@@ -320,6 +326,60 @@ fn the_command_multiplies_on_tensor_cores() {
         .args(["bench", "--precision", "bf16", "--model", "mlp-4", "--image", "2x2x1"])
         .output()
         .unwrap();
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.code() == Some(1) && text.contains("expected --backend cuda, found cpu"), "{text}");
+}
+
+/// With NVIDIA's libraries, for which a stand-in does on the interpreter, and without.
+#[test]
+fn the_command_takes_the_kernels_that_it_is_told_to() {
+    let folder = tempfile::tempdir().unwrap();
+    let stand_in = env::current_exe().unwrap().with_file_name("libvendor_stand_in.so");
+    for name in ["libcublasLt.so.13", "libcudnn.so.9"] {
+        symlink(&stand_in, folder.path().join(name)).unwrap();
+    }
+    let nowhere = tempfile::tempdir().unwrap();
+    let bench = |kernels: &str, libraries: &Path| {
+        let output = sam()
+            .args([
+                "bench",
+                "--backend",
+                "cuda",
+                "--kernels",
+                kernels,
+                "--model",
+                "lenet",
+                "--image",
+                "4x4x1",
+            ])
+            .args(["--batch", "1", "--steps", "9", "--json"])
+            .env(DRIVER, interpreter())
+            .env("SAM_CUDA_LIB_DIR", libraries)
+            .output()
+            .unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        (output.status.code(), text(output.stdout), text(output.stderr))
+    };
+    // Two convolutions and two dense layers, and no gradient of the images.
+    for (kernels, libraries, expected) in [
+        ("native", folder.path(), 0),
+        ("vendor", folder.path(), 11),
+        ("auto", folder.path(), 11),
+        ("native", nowhere.path(), 0),
+        ("auto", nowhere.path(), 0),
+    ] {
+        let (code, out, errors) = bench(kernels, libraries);
+        assert_eq!(code, Some(0), "{kernels}: {errors}");
+        assert!(out.contains(&format!("\"vendor_kernels\":{expected},")), "{kernels}: {out}");
+        assert!(out.contains("weight gradient: "), "{kernels}: {out}");
+    }
+    let (code, _, errors) = bench("vendor", nowhere.path());
+    assert_eq!(code, Some(1), "{errors}");
+    assert!(errors.lines().count() == 1 && errors.contains("no cuDNN (nothing at"), "{errors}");
+    assert_eq!(bench("cutlass", folder.path()).0, Some(2));
+    let output =
+        sam().args(["bench", "--kernels", "vendor", "--model", "mlp-4", "--image", "2x2x1"]).output();
+    let output = output.unwrap();
     let text = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.code() == Some(1) && text.contains("expected --backend cuda, found cpu"), "{text}");
 }

@@ -10,6 +10,7 @@ use crate::{
     training::{
         backend::BackendName,
         config::Machine,
+        kernels::Kernels,
         precision::Precision,
         settings::{
             AverageSettings, BatchSizes, DataSettings, Method, NormExponent, ScheduleSettings, ScheduleShape,
@@ -129,6 +130,11 @@ pub struct MachineArgs {
     #[arg(long, value_name = "NAME")]
     pub precision: Option<Precision>,
 
+    /// Whose kernels a GPU multiplies with: native, ours; vendor, NVIDIA's cuBLASLt and cuDNN; auto, for each product NVIDIA's
+    /// if they are there, agree with ours and are faster [default: auto, or as the resumed run]
+    #[arg(long, value_name = "NAME")]
+    pub kernels: Option<Kernels>,
+
     /// Threads that compute; results do not depend on it [default: the number of cores]
     #[arg(long, value_name = "N", value_parser = parse_threads)]
     pub threads: Option<NonZeroUsize>,
@@ -151,6 +157,7 @@ impl MachineArgs {
         Machine {
             backend: self.backend.unwrap_or_default(),
             precision: self.precision.unwrap_or_default(),
+            kernels: self.kernels.unwrap_or_default(),
             threads: self.threads(),
             data_dir: data.data_dir.clone(),
         }

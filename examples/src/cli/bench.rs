@@ -115,6 +115,7 @@ pub fn run(args: &BenchArgs, as_json: bool, interrupt: &Interrupt) -> Result<(),
     memory::check(&bench.settings, (of(&bench.settings) + of(&sgd)).saturating_add(images))?;
     let backend = Backend::open(backend, bench.threads)?;
     let backend = backend.with_precision(args.machine.precision.unwrap_or_default())?;
+    let backend = backend.with_kernels(args.machine.kernels.unwrap_or_default())?;
     let learner = |settings: &_| backend.learner(settings, bench.shape, CLASSES);
     let result = bench.run(interrupt, learner)?;
     print(if as_json { json::line(&result) } else { text(&result, bench.shape) })?;
@@ -131,8 +132,19 @@ fn text(result: &BenchResult, shape: ImageShape) -> String {
         "{model}, {params} parameters, batch {batch} of {shape}, {threads} threads\n\
          SGD step  {sgd_ms:>9.3} ms  {sgd_images:>9.0} images/s\n\
          SAM step  {sam_ms:>9.3} ms  {sam_images:>9.0} images/s\n\
-         SAM/SGD   {sam_over_sgd:>9.3}     {outside:.2} % of the SAM step is not its two gradients"
+         SAM/SGD   {sam_over_sgd:>9.3}     {outside:.2} % of the SAM step is not its two gradients{}",
+        kernels(result)
     )
+}
+
+/// A line that says whose kernels computed, where there is a choice.
+fn kernels(result: &BenchResult) -> String {
+    match result.kernels.len() {
+        0 => String::new(),
+        all => {
+            format!("\nkernels   {} of {all} products are NVIDIA's; --json says why", result.vendor_kernels)
+        }
+    }
 }
 
 /// Values of the largest image that is timed.

@@ -201,6 +201,7 @@ pub fn run(args: &CompareArgs, as_json: bool, interrupt: &Interrupt) -> Result<(
     let directory = ComparisonDirectory(args.out.clone().unwrap_or_else(default));
     let backend = Backend::open(backend, 1)?;
     let backend = backend.with_precision(args.machine.precision.unwrap_or_default())?;
+    let backend = backend.with_kernels(args.machine.kernels.unwrap_or_default())?;
     let learner = |settings: &_| backend.learner(settings, dataset.shape, dataset.classes);
     let summaries = comparison.run(&directory, &dataset, interrupt, learner)?;
     let varied = Varied::among(&summaries);

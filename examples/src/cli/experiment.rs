@@ -100,6 +100,7 @@ pub fn run_with<E: Experiment>(
     memory::check(&base, bytes * threads as u128)?;
     let backend = Backend::open(name, 1)?;
     let backend = backend.with_precision(args.machine.precision.unwrap_or_default())?;
+    let backend = backend.with_kernels(args.machine.kernels.unwrap_or_default())?;
     let learner =
         |settings: &Settings, dataset: &Dataset| backend.learner(settings, dataset.shape, dataset.classes);
     drop(learner(&base, &dataset)?);

@@ -73,7 +73,7 @@ pub struct TrainArgs {
     #[arg(long, value_name = "ACTION", help_heading = "Run")]
     on_nonfinite: Option<OnNonFinite>,
 
-    /// Go on with the run in DIR, with its settings; only --backend, --threads, --data-dir, --on-nonfinite and
+    /// Go on with the run in DIR, with its settings; only --backend, --precision, --kernels, --threads, --data-dir, --on-nonfinite and
     /// --json may be given.
     #[arg(long, value_name = "DIR", help_heading = "Run", conflicts_with_all = SETTLED)]
     resume: Option<PathBuf>,
@@ -147,6 +147,7 @@ pub fn run(args: &TrainArgs, as_json: bool, interrupt: &Interrupt) -> Result<(),
             memory::check(settings, memory::of_run(&config, shape, classes))?;
             let backend = Backend::open(config.machine.backend, config.machine.threads)?;
             let backend = backend.with_precision(config.machine.precision)?;
+            let backend = backend.with_kernels(config.machine.kernels)?;
             let learner = backend.learner(settings, shape, classes)?;
             train(&directory, &config, &dataset, learner, interrupt)?
         }
@@ -208,6 +209,9 @@ fn resumed(args: &TrainArgs, path: &Path) -> Result<(RunDirectory, Config), Expe
     if let Some(precision) = args.machine.precision {
         config.machine.precision = precision;
     }
+    if let Some(kernels) = args.machine.kernels {
+        config.machine.kernels = kernels;
+    }
     if let Some(action) = args.on_nonfinite {
         config.on_nonfinite = action;
     }
@@ -230,7 +234,10 @@ mod tests {
                 free.push(argument);
             }
         }
-        assert_eq!(free, ["data_dir", "backend", "precision", "threads", "on_nonfinite", "resume"]);
+        assert_eq!(
+            free,
+            ["data_dir", "backend", "precision", "kernels", "threads", "on_nonfinite", "resume"]
+        );
         // Debug builds of the parser make sure that every name in the list is an argument.
         command.debug_assert();
     }

@@ -52,6 +52,11 @@ pub struct BenchResult {
     pub sam_over_sgd: f64,
     /// Median share of the SAM step that is not its two gradients.
     pub outside_gradients: f64,
+    /// Products that NVIDIA's kernels compute, on a GPU.
+    pub vendor_kernels: usize,
+    /// Whose kernel computes each product, and why; nothing where there is no choice.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub kernels: Vec<String>,
 }
 
 /// What is timed.
@@ -102,6 +107,7 @@ impl Bench {
         let middle = |mut values: Vec<f64>| median(&mut values).unwrap_or(f64::NAN);
         let sam_over_sgd = middle(ratios(&sam_ms, &sgd_ms));
         let (sgd_ms, sam_ms) = (middle(sgd_ms), middle(sam_ms));
+        let chosen = sam.kernels();
         let images_per_s = |ms: f64| settings.batch.largest() as f64 / ms * 1e3;
         Ok(BenchResult {
             kind: "bench",
@@ -115,6 +121,8 @@ impl Bench {
             sam_images_per_s: images_per_s(sam_ms),
             sam_over_sgd,
             outside_gradients: middle(outside),
+            vendor_kernels: chosen.vendor,
+            kernels: chosen.products,
         })
     }
 

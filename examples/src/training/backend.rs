@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     cpu::CpuLearner,
     cuda,
+    kernels::{ChosenKernels, Kernels},
     learner::{Batch, Chosen, Evaluation, Learner, LearnerError, StepReport, TrainingImages},
     nonfinite::Origin,
     precision::Precision,
@@ -104,6 +105,18 @@ impl Backend {
         }
     }
 
+    /// Its networks' products are computed by the kernels of whom `kernels` says.
+    ///
+    /// # Errors
+    /// [`LearnerError::Backend`], when they are not there.
+    pub fn with_kernels(self, kernels: Kernels) -> Result<Self, LearnerError> {
+        match (self, kernels) {
+            (Self::Cpu { .. }, Kernels::Vendor) => Err(LearnerError::backend(OnlyOnGpus)),
+            (own @ Self::Cpu { .. }, _) => Ok(own),
+            (Self::Cuda(device), _) => device.with_kernels(kernels).map(Self::Cuda),
+        }
+    }
+
     /// A freshly initialised learner.
     ///
     /// # Errors
@@ -127,6 +140,11 @@ impl Backend {
 #[derive(Debug, thiserror::Error)]
 #[error("--precision {0}: expected --backend cuda, found cpu, which has f32 only")]
 struct OnlyOnTensorCores(Precision);
+
+/// The processor has kernels of our own only.
+#[derive(Debug, thiserror::Error)]
+#[error("--kernels vendor: expected --backend cuda, found cpu, which has native ones only")]
+struct OnlyOnGpus;
 
 /// A learner of whichever backend.
 pub struct AnyLearner(Box<dyn Learner>);
@@ -182,5 +200,9 @@ impl Learner for AnyLearner {
 
     fn origin(&self, pass: Pass) -> Option<Origin> {
         self.0.origin(pass)
+    }
+
+    fn kernels(&self) -> ChosenKernels {
+        self.0.kernels()
     }
 }

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     backend::BackendName,
+    kernels::Kernels,
     nonfinite::OnNonFinite,
     precision::Precision,
     settings::{InvalidSetting, Settings},
@@ -38,6 +39,9 @@ pub struct Machine {
     /// What its products are of, another rounding again.
     #[serde(default, skip_serializing_if = "is_default")]
     pub precision: Precision,
+    /// Whose kernels compute them, yet another.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub kernels: Kernels,
     /// Threads that compute.
     pub threads: usize,
     /// Where the data set lies, if not in its usual places.

@@ -14,6 +14,7 @@ use sam_core::{Outcome, Words, WordsMut, model::ImageShape};
 use super::{
     counters::{copy_counters, counters},
     cpu::tensors::group,
+    kernels::{ChosenKernels, Kernels},
     learner::{Batch, Chosen, Evaluation, Learner, LearnerError, NoImages, StepReport, TrainingImages},
     precision::Precision,
     settings::Settings,
@@ -51,13 +52,15 @@ pub fn check(settings: &Settings) -> Result<(), LearnerError> {
     if method::runs(method) { Ok(()) } else { Err(LearnerError::backend(OtherMethod(method.name()))) }
 }
 
-/// A GPU, and what networks multiply in there.
+/// A GPU, and how networks multiply there.
 #[derive(Debug, Clone)]
 pub struct Device {
     /// The GPU.
     pub gpu: backend::Device,
     /// What they multiply in.
     pub precision: backend::Precision,
+    /// Whose kernels they multiply with.
+    pub kernels: backend::KernelChoice,
 }
 
 impl Device {
@@ -74,6 +77,20 @@ impl Device {
         self.gpu.check_precision(precision).map_err(LearnerError::backend)?;
         Ok(Self { precision, ..self })
     }
+
+    /// With other kernels.
+    ///
+    /// # Errors
+    /// [`LearnerError::Backend`] if they are NVIDIA's by all means, and a library of those is not there.
+    pub fn with_kernels(self, kernels: Kernels) -> Result<Self, LearnerError> {
+        let kernels = match kernels {
+            Kernels::Auto => backend::KernelChoice::Auto,
+            Kernels::Native => backend::KernelChoice::Native,
+            Kernels::Vendor => backend::KernelChoice::Vendor,
+        };
+        self.gpu.check_kernels(kernels).map_err(LearnerError::backend)?;
+        Ok(Self { kernels, ..self })
+    }
 }
 
 /// Opens the first GPU.
@@ -82,7 +99,8 @@ impl Device {
 /// [`LearnerError::Backend`] without one, or without its driver.
 pub fn open() -> Result<Device, LearnerError> {
     let gpu = backend::Device::new(0).map_err(LearnerError::backend)?;
-    Ok(Device { gpu, precision: backend::Precision::Single })
+    let (precision, kernels) = (backend::Precision::Single, backend::KernelChoice::Native);
+    Ok(Device { gpu, precision, kernels })
 }
 
 /// A freshly initialised [`CudaLearner`].
@@ -130,10 +148,11 @@ impl CudaLearner {
         classes: usize,
     ) -> Result<Self, LearnerError> {
         check(settings)?;
-        let Device { gpu, precision } = device;
+        let Device { gpu, precision, kernels } = device;
         let network = CudaNetwork::new(gpu, &settings.model, shape, classes, settings.batch.largest());
         let mut network = network.map_err(LearnerError::backend)?;
         network.set_precision(*precision).map_err(LearnerError::backend)?;
+        network.set_kernels(*kernels).map_err(LearnerError::backend)?;
         network.set_label_smoothing(settings.label_smoothing as f32);
         let method = method::build(gpu, settings, network.parameter_count());
         let method = method.map_err(LearnerError::backend)?;
@@ -257,6 +276,12 @@ impl Learner for CudaLearner {
 
     fn parameter_count(&self) -> usize {
         self.steps.params().len()
+    }
+
+    fn kernels(&self) -> ChosenKernels {
+        let kernels = self.steps.network().kernels();
+        let vendor = kernels.iter().filter(|kernel| kernel.vendor).count();
+        ChosenKernels { vendor, products: kernels.iter().map(ToString::to_string).collect() }
     }
 }
 

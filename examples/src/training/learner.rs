@@ -6,6 +6,7 @@ use ndarray::ArrayView4;
 use sam_core::{Outcome, Pass, model::ImageShape};
 
 use super::{
+    kernels::ChosenKernels,
     nonfinite::Origin,
     state::{State, StateMismatch},
 };
@@ -111,6 +112,11 @@ pub trait Learner {
     fn origin(&self, pass: Pass) -> Option<Origin> {
         let _ = pass;
         None
+    }
+
+    /// Which kernels compute the network's products; nothing where there is no choice.
+    fn kernels(&self) -> ChosenKernels {
+        ChosenKernels::default()
     }
 }
 

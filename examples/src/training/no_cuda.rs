@@ -3,6 +3,7 @@
 use sam_core::model::ImageShape;
 
 use super::{
+    kernels::Kernels,
     learner::{Learner, LearnerError},
     precision::Precision,
     settings::Settings,
@@ -16,6 +17,12 @@ impl Device {
     /// # Errors
     /// Never called: nobody has a device.
     pub fn with_precision(self, _: Precision) -> Result<Self, LearnerError> {
+        match self {}
+    }
+
+    /// # Errors
+    /// Never called: nobody has a device.
+    pub fn with_kernels(self, _: Kernels) -> Result<Self, LearnerError> {
         match self {}
     }
 }

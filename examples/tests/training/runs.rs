@@ -10,6 +10,7 @@ use sam_examples::{
         checkpoint::{Checkpoint, CheckpointError},
         config::{Config, ConfigError, Machine},
         cpu::CpuLearner,
+        kernels::Kernels,
         learner::{Batch, Evaluation, Learner, LearnerError, StepReport},
         metrics::EpochMetrics,
         nonfinite::OnNonFinite,
@@ -402,6 +403,7 @@ fn a_configuration_survives_the_file_and_a_wrong_one_is_refused() {
         let machine = Machine {
             backend: BackendName::Cpu,
             precision: Precision::Bf16,
+            kernels: Kernels::Native,
             threads: 2,
             data_dir: Some("/some/where".into()),
         };
