@@ -235,8 +235,7 @@ impl Device {
         if choice != KernelChoice::Vendor {
             return Ok(());
         }
-        self.bind()?;
-        match self.vendor().missing() {
+        match self.vendor()?.missing() {
             None => Ok(()),
             Some(missing) => Err(CudaError::Libraries { missing }),
         }
@@ -247,13 +246,13 @@ impl Device {
     /// # Errors
     /// A device that fails.
     pub fn libraries(&self) -> Result<String, CudaError> {
-        self.bind()?;
-        Ok(self.vendor().description())
+        Ok(self.vendor()?.description())
     }
 
-    /// NVIDIA's libraries; at first the context must be this thread's.
-    pub(crate) fn vendor(&self) -> &Vendor {
-        self.0.vendor.get_or_init(Vendor::open)
+    /// NVIDIA's libraries, with the context as this thread's.
+    pub(crate) fn vendor(&self) -> Result<&Vendor, CudaError> {
+        self.bind()?;
+        Ok(self.0.vendor.get_or_init(Vendor::open))
     }
 
     /// What trials of their products came to.

@@ -85,7 +85,6 @@ impl Vendor {
         precision: Precision,
         parameter: usize,
     ) -> Result<Result<Box<dyn VendorKernel>, String>, CudaError> {
-        device.bind()?;
         let found: Result<Box<dyn VendorKernel>, Failure> = if geometry.is_matrix() {
             match &self.cublaslt {
                 Err(reason) => return Ok(Err(reason.clone())),

@@ -2,7 +2,7 @@
 //!
 //! Without either the tests say that they were skipped, or fail if `SAM_REQUIRE_VENDOR=1`.
 
-use std::env;
+use std::{env, thread};
 
 use libloading::Library;
 use sam_backend_cuda::{
@@ -201,6 +201,19 @@ fn smaller_batches_are_native() {
     let before = products();
     assert!(twins.worst(&turn, Pass::Clean).0 <= 1e-4);
     assert_eq!(products(), before);
+}
+
+/// A context is a thread's: libraries that are opened on another than the device find theirs too.
+#[test]
+fn kernels_are_chosen_on_any_thread() {
+    let Some(turn) = with_libraries("kernels_are_chosen_on_any_thread") else { return };
+    let device = sam_backend_cuda::Device::new(0).unwrap();
+    let mut network =
+        CudaNetwork::new(&device, &"mlp-3".parse().unwrap(), Shape::new(2, 2, 1), 2, 2).unwrap();
+    let choose = || network.set_kernels(KernelChoice::Auto).map(|()| network.kernels().to_vec());
+    let kernels = thread::scope(|scope| scope.spawn(choose).join().unwrap()).unwrap();
+    assert!(kernels.iter().all(|kernel| kernel.reason.contains("ms, native")), "{kernels:?}");
+    drop(turn);
 }
 
 /// Descriptors go with the network that they were made for.

@@ -37,7 +37,7 @@ impl Choosing<'_> {
             return Ok((None, "as asked for".to_owned()));
         }
         let precision = native.precision;
-        let kernel = match device.vendor().kernel(device, geometry, product, precision, parameter) {
+        let kernel = match device.vendor()?.kernel(device, geometry, product, precision, parameter) {
             Ok(Ok(kernel)) => kernel,
             Ok(Err(reason)) => return Ok((None, reason)),
             // Nothing that a library does may break what would work without.

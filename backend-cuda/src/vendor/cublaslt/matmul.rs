@@ -57,8 +57,7 @@ impl VendorKernel for Matmul {
     }
 
     fn launch(&mut self, device: &Device, operands: &Operands) -> Result<(), CudaError> {
-        device.bind()?;
-        let library = device.vendor().cublaslt()?;
+        let library = device.vendor()?.cublaslt()?;
         let Operands { left, right, to, accumulate, scratch } = *operands;
         let address = |address: u64| address as *const c_void;
         let [a, b] = [address(right.address()), address(left.address())];

@@ -98,8 +98,7 @@ impl VendorKernel for Convolution {
         if self.product != Product::WeightGradient {
             Self::transpose(device, [patch, count], right, filters)?;
         }
-        device.bind()?;
-        let library = device.vendor().cudnn()?;
+        let library = device.vendor()?.cudnn()?;
         let (one, sum) = (1.0f32, if accumulate { 1.0f32 } else { 0.0 });
         let (one, sum) = (from_ref(&one).cast(), from_ref(&sum).cast());
         let Parts { x, y, w, convolution } = &self.parts;
