@@ -85,7 +85,7 @@ impl CublasLt {
         let mut own = Self::load()?;
         // SAFETY: the pointer is to a field.
         let status = unsafe { (own.functions.cublasLtCreate)(&mut own.handle) };
-        own.check("cublasLtCreate", status).map_err(|failure| WANTED.missing(&failure.to_string()))?;
+        own.check("cublasLtCreate", status).map_err(|failure| WANTED.unusable(&failure))?;
         Ok(own)
     }
 

@@ -63,7 +63,7 @@ impl Cudnn {
         let handle = own.handle.get_mut().unwrap_or_else(PoisonError::into_inner);
         // SAFETY: the pointer is to a field.
         let status = unsafe { (own.functions.cudnnCreate)(&mut handle.0) };
-        own.check("cudnnCreate", status).map_err(|failure| WANTED.missing(&failure.to_string()))?;
+        own.check("cudnnCreate", status).map_err(|failure| WANTED.unusable(&failure))?;
         Ok(own)
     }
 

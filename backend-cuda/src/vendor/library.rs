@@ -58,6 +58,11 @@ impl Wanted {
         )
     }
 
+    /// What to say where the library is there and refuses to work, as without a device.
+    pub fn unusable(&self, failure: &Failure) -> String {
+        format!("no {} that works here ({failure})", self.name)
+    }
+
     fn candidates(&self) -> Vec<PathBuf> {
         let files = || self.files.iter();
         let within = |folder: PathBuf| files().map(move |file| folder.join(file)).collect::<Vec<_>>();

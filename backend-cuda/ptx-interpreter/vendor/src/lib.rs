@@ -5,7 +5,7 @@
 //! error. Constants are those of the libraries' headers, written down here once more. Handles and descriptors are numbers,
 //! never pointers.
 //!
-//! It opens the interpreter's driver as its caller does, by `SAM_CUDA_DRIVER`. Faults can be planted: [`fault`].
+//! It opens the interpreter's driver as its caller does, by `SAM_CUDA_DRIVER`. Faults can be planted: `fault.rs`.
 
 #![allow(unsafe_code, reason = "C functions that are given pointers")]
 #![allow(non_snake_case, reason = "the libraries' own names")]
