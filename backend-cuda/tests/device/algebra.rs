@@ -2,30 +2,17 @@
 
 use proptest::prelude::*;
 use sam_backend_cuda::{
-    CudaError, CudaSegmentedSpace, CudaSgd, CudaSpace, Device, DeviceNorm, DeviceVec, Gradient,
-    GradientBuffer,
+    CudaError, CudaSegmentedSpace, CudaSgd, CudaSpace, Device, DeviceVec, Gradient, GradientBuffer,
 };
 use sam_core::{
     AlongGradient, Friendly, GradientAlgebra, Gsam, Look, LookSam, Norm, Outcome, ParamSpace, PerturbedOnly,
-    Rule, Scope, Segment, SegmentedSpace, Sgd, SliceSpace, Variant, Wsam,
-    testkit::{Storage, check_space},
+    Rule, Scope, Segment, SegmentedSpace, Sgd, SliceSpace, Variant, Wsam, testkit::check_space,
 };
 
-use crate::{space::OnDevice, support::device, twins::noise};
-
-fn gradient(device: &Device, values: &[f32]) -> Gradient {
-    let mut gradient = Gradient::zeros(device, values.len()).unwrap();
-    gradient.values_mut().write(values).unwrap();
-    gradient
-}
-
-fn bits(values: &[f32]) -> Vec<u32> {
-    values.iter().map(|value| value.to_bits()).collect()
-}
-
-fn config(cases: u32) -> ProptestConfig {
-    ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
-}
+use crate::{
+    support::{OnDevice, bits, config, device, gradient},
+    twins::noise,
+};
 
 fn pair() -> impl Strategy<Value = (Vec<f32>, Vec<f32>)> {
     let entry = prop_oneof![6 => -3.0f32..3.0, 1 => Just(0.0f32), 1 => -1e30f32..1e30, 1 => -1e-30f32..1e-30];
@@ -96,47 +83,20 @@ fn quotients_of_products_are_exact_to_a_rounding() {
     assert_eq!(error, CudaError::Length { what: "gradient buffer", expected: 3, found: 2 });
 }
 
-/// A storage in segments that are alike, which is the space without.
-struct InSegments(OnDevice, Scope);
-
-impl Storage for InSegments {
-    type Scalar = f32;
-    type Space = CudaSegmentedSpace;
-    type Params = DeviceVec<f32>;
-    type Grads = Gradient;
-    const TOLERANCE: f64 = OnDevice::TOLERANCE;
-
-    fn space(&mut self, len: usize) -> CudaSegmentedSpace {
-        let parts = match self.1 {
-            Scope::Global => vec![len / 3, len - len / 3],
-            Scope::Segment => vec![len],
-        };
-        let segments: Vec<_> = parts.into_iter().map(Segment::new).collect();
-        CudaSegmentedSpace::new(&self.0.0, self.1, &segments).unwrap()
-    }
-
-    fn params(&mut self, values: &[f64]) -> DeviceVec<f32> {
-        self.0.params(values)
-    }
-
-    fn grads(&mut self, values: &[f64]) -> Gradient {
-        self.0.grads(values)
-    }
-
-    fn read(&mut self, params: &DeviceVec<f32>) -> Vec<f64> {
-        self.0.read(params)
-    }
-
-    fn read_norm(&mut self, norm: &DeviceNorm) -> f64 {
-        self.0.read_norm(norm)
-    }
-}
-
+/// In segments that are alike the space is the one without.
 #[test]
 fn segments_alike_conform() {
     let Some(turn) = device("segments_alike_conform") else { return };
     for scope in [Scope::Global, Scope::Segment] {
-        check_space(&mut InSegments(OnDevice(turn.device.clone()), scope));
+        let make = |device: &Device, len: usize| {
+            let parts = match scope {
+                Scope::Global => vec![len / 3, len - len / 3],
+                Scope::Segment => vec![len],
+            };
+            let segments: Vec<_> = parts.into_iter().map(Segment::new).collect();
+            CudaSegmentedSpace::new(device, scope, &segments).unwrap()
+        };
+        check_space(&mut OnDevice { device: turn.device.clone(), make });
     }
 }
 

@@ -7,15 +7,15 @@ use sam_core::{
     testkit::{self, check_descent},
 };
 
-use crate::{space::OnDevice, support::device};
+use crate::support::{bits, config, device};
 
 #[test]
 fn sgd_conforms() {
     let Some(turn) = device("sgd_conforms") else { return };
     check_descent(
-        &mut OnDevice(turn.device.clone()),
+        &mut turn.storage(),
         |storage, len, lr| {
-            let sgd = CudaSgd::new(&storage.0, lr as f32).unwrap().with_momentum(0.9, len).unwrap();
+            let sgd = CudaSgd::new(&storage.device, lr as f32).unwrap().with_momentum(0.9, len).unwrap();
             sgd.with_decay(WeightDecay::Coupled(0.01))
         },
         testkit::sgd,
@@ -26,8 +26,8 @@ fn sgd_conforms() {
 fn adam_conforms() {
     let Some(turn) = device("adam_conforms") else { return };
     check_descent(
-        &mut OnDevice(turn.device.clone()),
-        |storage, len, lr| CudaAdam::adamw(&storage.0, lr as f32, 0.01, len).unwrap(),
+        &mut turn.storage(),
+        |storage, len, lr| CudaAdam::adamw(&storage.device, lr as f32, 0.01, len).unwrap(),
         testkit::adam,
     );
 }
@@ -49,15 +49,10 @@ fn problem() -> impl Strategy<Value = (Vec<f32>, Vec<Vec<f32>>, f32, f32, Weight
     })
 }
 
-fn bits(values: &[f32]) -> Vec<u32> {
-    values.iter().map(|value| value.to_bits()).collect()
-}
-
 #[test]
 fn sgd_has_the_bits_of_the_host() {
     let Some(turn) = device("sgd_has_the_bits_of_the_host") else { return };
-    let config = ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() };
-    proptest!(config, |((start, gradients, lr, momentum, decay) in problem(), nesterov in any::<bool>())| {
+    proptest!(config(48), |((start, gradients, lr, momentum, decay) in problem(), nesterov in any::<bool>())| {
         let n = start.len();
         let mut host = Sgd::new(lr).with_momentum(momentum, vec![0.0; n]).with_decay(decay);
         host.nesterov = nesterov;
@@ -81,8 +76,7 @@ fn sgd_has_the_bits_of_the_host() {
 #[test]
 fn adam_has_the_bits_of_the_host() {
     let Some(turn) = device("adam_has_the_bits_of_the_host") else { return };
-    let config = ProptestConfig { cases: 32, failure_persistence: None, ..ProptestConfig::default() };
-    proptest!(config, |((start, gradients, lr, _, decay) in problem())| {
+    proptest!(config(32), |((start, gradients, lr, _, decay) in problem())| {
         let n = start.len();
         let mut host = Adam::new(lr, vec![0.0; n], vec![0.0; n]).with_decay(decay);
         let mut base = CudaAdam::new(&turn.device, lr, n).unwrap().with_decay(decay);

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use sam_core::model::{Graph, Name, Op, Shape, Tensor};
 
 use crate::{
-    support::device,
+    support::{config, device},
     twins::{Describe, assert_twins_agree},
 };
 
@@ -34,10 +34,6 @@ fn head<G: Graph>(graph: &mut G, x: Tensor) -> Result<Tensor, G::Error> {
 
 const fn conv(channels: usize, kernel: usize, stride: usize, padding: usize, bias: bool) -> Op {
     Op::Conv { channels, kernel, stride, padding, bias }
-}
-
-fn config(cases: u32) -> ProptestConfig {
-    ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
 }
 
 #[test]

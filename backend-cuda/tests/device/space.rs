@@ -1,93 +1,26 @@
 //! The space against sam-core's conformance kit and its formulas.
 
 use proptest::prelude::*;
-use sam_backend_cuda::{CudaError, CudaSgd, CudaSpace, Device, DeviceNorm, DeviceVec, Gradient};
+use sam_backend_cuda::{CudaError, CudaSgd, CudaSpace, Device, DeviceVec, Gradient};
 use sam_core::{
     Norm, Outcome, ParamSpace, Rule, Sam, Verdict,
     kernel::Ascent,
     testkit::{Storage, check_space},
 };
 
-use crate::support::device;
-
-pub struct OnDevice(pub Device);
-
-fn narrow(values: &[f64]) -> Vec<f32> {
-    values.iter().map(|x| *x as f32).collect()
-}
-
-impl Storage for OnDevice {
-    type Scalar = f32;
-    type Space = CudaSpace;
-    type Params = DeviceVec<f32>;
-    type Grads = Gradient;
-    /// What rounding to f32 leaves.
-    const TOLERANCE: f64 = 3e-7;
-
-    fn space(&mut self, len: usize) -> CudaSpace {
-        CudaSpace::new(&self.0, len).unwrap()
-    }
-
-    fn params(&mut self, values: &[f64]) -> DeviceVec<f32> {
-        DeviceVec::from_slice(&self.0, &narrow(values)).unwrap()
-    }
-
-    fn grads(&mut self, values: &[f64]) -> Gradient {
-        let mut gradient = Gradient::zeros(&self.0, values.len()).unwrap();
-        gradient.values_mut().write(&narrow(values)).unwrap();
-        gradient
-    }
-
-    fn read(&mut self, params: &DeviceVec<f32>) -> Vec<f64> {
-        params.read().unwrap().into_iter().map(f64::from).collect()
-    }
-
-    fn read_norm(&mut self, norm: &DeviceNorm) -> f64 {
-        norm.value().unwrap()
-    }
-}
+use crate::support::{OnDevice, config, device, narrow};
 
 #[test]
 fn the_space_conforms() {
     let Some(turn) = device("the_space_conforms") else { return };
-    check_space(&mut OnDevice(turn.device.clone()));
-}
-
-/// A storage whose spaces wait, and so must know.
-struct Waiting(OnDevice);
-
-impl Storage for Waiting {
-    type Scalar = f32;
-    type Space = CudaSpace;
-    type Params = DeviceVec<f32>;
-    type Grads = Gradient;
-    const TOLERANCE: f64 = OnDevice::TOLERANCE;
-
-    fn space(&mut self, len: usize) -> CudaSpace {
-        self.0.space(len).waiting()
-    }
-
-    fn params(&mut self, values: &[f64]) -> DeviceVec<f32> {
-        self.0.params(values)
-    }
-
-    fn grads(&mut self, values: &[f64]) -> Gradient {
-        self.0.grads(values)
-    }
-
-    fn read(&mut self, params: &DeviceVec<f32>) -> Vec<f64> {
-        self.0.read(params)
-    }
-
-    fn read_norm(&mut self, norm: &DeviceNorm) -> f64 {
-        self.0.read_norm(norm)
-    }
+    check_space(&mut turn.storage());
 }
 
 #[test]
 fn the_waiting_space_conforms_and_knows() {
     let Some(turn) = device("the_waiting_space_conforms_and_knows") else { return };
-    let mut storage = Waiting(OnDevice(turn.device.clone()));
+    let make = |device: &Device, len| CudaSpace::new(device, len).unwrap().waiting();
+    let mut storage = OnDevice { device: turn.device.clone(), make };
     check_space(&mut storage);
     for (entry, expected) in [(0.0, Verdict::Zero), (1.0, Verdict::Finite), (f64::NAN, Verdict::NonFinite)] {
         let (w, g) = (storage.params(&[1.0; 3]), storage.grads(&[0.0, entry, 0.0]));
@@ -105,9 +38,8 @@ fn the_ascent_has_the_bits_of_the_host() {
     let Some(turn) = device("the_ascent_has_the_bits_of_the_host") else { return };
     let values = |n: usize| proptest::collection::vec(-2.0f64..2.0, n);
     let cases = (1usize..700).prop_flat_map(|n| (values(n), values(n), 0.01f32..0.9, -100i32..100));
-    let config = ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() };
-    proptest!(config, |((w, g, rho, power) in cases)| {
-        let mut storage = OnDevice(turn.device.clone());
+    proptest!(config(24), |((w, g, rho, power) in cases)| {
+        let mut storage = turn.storage();
         let scale = 2f64.powi(power);
         let g: Vec<f64> = g.iter().map(|g| g * scale).collect();
         let (w32, g32) = (narrow(&w), narrow(&g));
@@ -139,7 +71,7 @@ fn the_ascent_has_the_bits_of_the_host() {
 #[test]
 fn the_norm_is_exact_to_1e_12() {
     let Some(turn) = device("the_norm_is_exact_to_1e_12") else { return };
-    let mut storage = OnDevice(turn.device.clone());
+    let mut storage = turn.storage();
     for len in [1, 4096, 4097, 20_000] {
         let g: Vec<f64> = (0..len).map(|i| f64::from(((i * 7919) % 1013) as f32 / 1013.0 - 0.4)).collect();
         let (w, grads) = (storage.params(&g), storage.grads(&g));
@@ -192,7 +124,7 @@ fn nothing_moves_along_a_gradient_that_is_not_finite() {
 #[test]
 fn a_step_given_up_is_forgotten() {
     let Some(turn) = device("a_step_given_up_is_forgotten") else { return };
-    let mut storage = OnDevice(turn.device.clone());
+    let mut storage = turn.storage();
     let (mut w, bad) = (storage.params(&[1.0, 2.0]), storage.grads(&[f64::NAN, 0.0]));
     let mut sam = Sam { space: storage.space(2), rule: Rule::l2(0.05), base: () };
     drop(sam.ascend(&mut w, &bad).unwrap());
@@ -206,7 +138,7 @@ fn a_step_given_up_is_forgotten() {
 #[test]
 fn what_does_not_fit_is_refused() {
     let Some(turn) = device("what_does_not_fit_is_refused") else { return };
-    let mut storage = OnDevice(turn.device.clone());
+    let mut storage = turn.storage();
     let (w, g) = (storage.params(&[1.0; 3]), storage.grads(&[1.0; 2]));
     let mut space = storage.space(3);
     let error = space.dual_norm(&w, &g, &Rule::l2(0.1)).unwrap_err();

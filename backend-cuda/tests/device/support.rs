@@ -1,4 +1,4 @@
-//! Finds a device.
+//! Finds a device, and gets numbers into it and out of it.
 
 use std::{
     env, fs,
@@ -8,7 +8,9 @@ use std::{
     sync::{Mutex, MutexGuard, OnceLock, PoisonError},
 };
 
-use sam_backend_cuda::{CudaError, Device};
+use proptest::prelude::ProptestConfig;
+use sam_backend_cuda::{CudaError, CudaSpace, Device, DeviceNorm, DeviceSpace, DeviceVec, Gradient};
+use sam_core::testkit::Storage;
 
 /// Device tests run one after the other: counts of synchronising calls are of the whole process.
 static TURN: Mutex<()> = Mutex::new(());
@@ -17,6 +19,67 @@ static TURN: Mutex<()> = Mutex::new(());
 pub struct Turn {
     pub device: Device,
     _turn: MutexGuard<'static, ()>,
+}
+
+impl Turn {
+    /// The space without segments, as a storage.
+    pub fn storage(&self) -> OnDevice<fn(&Device, usize) -> CudaSpace> {
+        OnDevice { device: self.device.clone(), make: |device, len| CudaSpace::new(device, len).unwrap() }
+    }
+}
+
+/// Storage for the conformance kit, whose spaces `make` makes.
+pub struct OnDevice<M> {
+    pub device: Device,
+    pub make: M,
+}
+
+impl<S: DeviceSpace, M: Fn(&Device, usize) -> S> Storage for OnDevice<M> {
+    type Scalar = f32;
+    type Space = S;
+    type Params = DeviceVec<f32>;
+    type Grads = Gradient;
+    /// What rounding to f32 leaves.
+    const TOLERANCE: f64 = 3e-7;
+
+    fn space(&mut self, len: usize) -> S {
+        (self.make)(&self.device, len)
+    }
+
+    fn params(&mut self, values: &[f64]) -> DeviceVec<f32> {
+        DeviceVec::from_slice(&self.device, &narrow(values)).unwrap()
+    }
+
+    fn grads(&mut self, values: &[f64]) -> Gradient {
+        gradient(&self.device, &narrow(values))
+    }
+
+    fn read(&mut self, params: &DeviceVec<f32>) -> Vec<f64> {
+        params.read().unwrap().into_iter().map(f64::from).collect()
+    }
+
+    fn read_norm(&mut self, norm: &DeviceNorm) -> f64 {
+        norm.value().unwrap()
+    }
+}
+
+pub fn narrow(values: &[f64]) -> Vec<f32> {
+    values.iter().map(|x| *x as f32).collect()
+}
+
+pub fn gradient(device: &Device, values: &[f32]) -> Gradient {
+    let mut gradient = Gradient::zeros(device, values.len()).unwrap();
+    gradient.values_mut().write(values).unwrap();
+    gradient
+}
+
+pub fn bits(values: &[f32]) -> Vec<u32> {
+    values.iter().map(|value| value.to_bits()).collect()
+}
+
+/// So many cases, and no file of failures.
+pub fn config(cases: u32) -> ProptestConfig {
+    ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
 }
 
 /// The device to test on; `None` after saying why there is none.
