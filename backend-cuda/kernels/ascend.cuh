@@ -6,6 +6,11 @@
 
 static __device__ float sign(float g) { return g > 0.0f ? 1.0f : g < 0.0f ? -1.0f : 0.0f; }
 
+// The gradient scaled to the length of the radius: p = 2, not adaptive.
+static __device__ float along(float slope, const Norm& norm) {
+    return (slope * float(norm.unit)) * float(norm.factor);
+}
+
 // w + eps-hat of entry i, `norm` with the unit and the factor that belong to `rho`. The radius is not 0 and the norm finite.
 static __device__ float raised(
     unsigned int i, float weight, float slope, float rho, float eta, const Norm& norm, int exponent_kind, int adaptive,
@@ -18,7 +23,7 @@ static __device__ float raised(
             if (adaptive) {
                 eps = float(t * (((double(slope) * norm.unit) * t) * norm.factor));
             } else {
-                eps = (slope * float(norm.unit)) * float(norm.factor);
+                eps = along(slope, norm);
             }
             break;
         case P_INFINITE: eps = radius * sign(slope); break;

@@ -1,10 +1,12 @@
 //! Base optimizers on the device. They step only where the gradient's flag says so, and never ask the host.
 
 mod adam;
+mod clip;
 mod sgd;
 
 pub use adam::CudaAdam;
 pub(crate) use adam::{AdamProgress, AdamRates};
+pub use clip::CudaClipped;
 pub use sgd::CudaSgd;
 pub(crate) use sgd::SgdRates;
 

@@ -101,6 +101,10 @@ kernels! {
         // partials, count, join, finite
         check_finish(Ptr<u32>, u32, i32, PtrMut<u32>);
     }
+    "clip" {
+        // g, n, rule, norm, finite
+        clip(PtrMut<f32>, u32, Ptr<DeviceRule>, Ptr<NormRecord>, Ptr<u32>);
+    }
     "sgd" {
         // w, g, m, n, rates, nesterov, finite
         sgd(PtrMut<f32>, Ptr<f32>, PtrMut<f32>, u32, Ptr<SgdRates>, i32, Ptr<u32>);

@@ -31,7 +31,7 @@ mod vendor;
 
 pub use arena::Segment;
 pub use choice::{ChosenKernel, KernelChoice, Product};
-pub use descent::{CudaAdam, CudaSgd};
+pub use descent::{CudaAdam, CudaClipped, CudaSgd};
 pub use device::Device;
 pub use error::CudaError;
 pub use event::Event;

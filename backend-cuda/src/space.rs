@@ -3,23 +3,23 @@
 #![allow(unsafe_code, reason = "launches of kernels")]
 
 mod algebra;
+mod measure;
 mod norm;
 mod record;
 mod segmented;
 
 pub use algebra::DeviceSpace;
 pub(crate) use algebra::Products;
+pub(crate) use measure::Measure;
 pub use norm::DeviceNorm;
 pub(crate) use record::{DeviceRule, NormRecord, Partial};
 pub use segmented::CudaSegmentedSpace;
 pub(crate) use segmented::{Piece, Pieces};
 
-use std::sync::Arc;
-
 use sam_core::{ParamSpace, Rule, Verdict};
 
 use crate::{CudaError, Device, DeviceVec, Gradient, Grid};
-use record::{exponent_kind, goals};
+use record::exponent_kind;
 
 /// Entries that one block of a sweep works on: `CHUNK` in the kernels.
 const CHUNK: u32 = 4096;
@@ -38,11 +38,7 @@ const THREADS: u32 = 256;
 #[derive(Debug)]
 pub struct CudaSpace {
     perturbed: DeviceVec<f32>,
-    rule: DeviceVec<DeviceRule>,
-    /// The rule that is on the device.
-    known: Option<DeviceRule>,
-    norm: Arc<DeviceVec<NormRecord>>,
-    partials: DeviceVec<Partial>,
+    norm: Measure,
     checks: DeviceVec<u32>,
     products: DeviceVec<Products>,
     product: DeviceVec<Products>,
@@ -60,10 +56,7 @@ impl CudaSpace {
         let chunks = (len.div_ceil(CHUNK as usize)).max(1);
         Ok(Self {
             perturbed: DeviceVec::zeros(device, len)?,
-            rule: DeviceVec::zeros(device, 1)?,
-            known: None,
-            norm: Arc::new(DeviceVec::zeros(device, 1)?),
-            partials: DeviceVec::zeros(device, chunks)?,
+            norm: Measure::new(device, len)?,
             checks: DeviceVec::zeros(device, chunks)?,
             products: DeviceVec::zeros(device, chunks)?,
             product: DeviceVec::zeros(device, 1)?,
@@ -84,12 +77,7 @@ impl CudaSpace {
     /// # Errors
     /// A device that fails.
     pub fn prepare(&mut self, rule: &Rule<f32>) -> Result<(), CudaError> {
-        let rule = DeviceRule::new(rule);
-        if self.known != Some(rule) {
-            self.rule.store(&rule)?;
-            self.known = Some(rule);
-        }
-        Ok(())
+        self.norm.prepare(rule)
     }
 
     fn device(&self) -> &Device {
@@ -123,28 +111,9 @@ impl ParamSpace for CudaSpace {
         g: &Gradient,
         rule: &Rule<f32>,
     ) -> Result<DeviceNorm, CudaError> {
-        let n = self.fits(w, g)?;
-        self.prepare(rule)?;
+        self.fits(w, g)?;
         self.halfway = true;
-        let (p, q) = (rule.norm.p(), rule.norm.q());
-        let adaptive = i32::from(rule.adaptive.is_some());
-        let (chunks, device) = (self.chunks(), self.perturbed.device().clone());
-        let kernels = device.kernels();
-        for &goal in goals(&rule.norm) {
-            let goal = goal as i32;
-            let (w, g_values) = (w.view().ptr(), g.values().view().ptr());
-            let (rule, norm) = (self.rule.view().ptr(), self.norm.view().ptr());
-            let partials = self.partials.view_mut().ptr();
-            let sweep = (w, g_values, n, rule, adaptive, goal, q, norm, partials);
-            // SAFETY: w and g have n entries, partials as many as there are chunks; only partials are written.
-            unsafe { device.launch(&kernels.norm_sweep, Grid::new([chunks, 1, 1], THREADS), sweep)? };
-            let partials = self.partials.view().ptr();
-            let norm = self.norm.shared_ptr();
-            let finish = (partials, chunks, rule, adaptive, goal, p, q, norm, g.finite_address());
-            // SAFETY: as above; the record and the flag are single values that nothing on the host refers to.
-            unsafe { device.launch(&kernels.norm_finish, Grid::new([1, 1, 1], THREADS), finish)? };
-        }
-        Ok(DeviceNorm::new(Arc::clone(&self.norm)))
+        self.norm.launch(&w.view(), &g.values().view(), rule, g.finite_address())
     }
 
     fn verdict(&self, norm: &DeviceNorm) -> Verdict {
@@ -166,7 +135,7 @@ impl ParamSpace for CudaSpace {
             w.view().ptr(),
             g.values().view().ptr(),
             n,
-            self.rule.view().ptr(),
+            self.norm.rule(),
             norm.record().ptr(),
             exponent_kind(&rule.norm),
             i32::from(rule.adaptive.is_some()),

@@ -12,11 +12,11 @@ use crate::{CudaError, DeviceVec, Slice};
 pub struct DeviceNorm(Arc<DeviceVec<NormRecord>>);
 
 impl DeviceNorm {
-    pub(super) const fn new(record: Arc<DeviceVec<NormRecord>>) -> Self {
+    pub(crate) const fn new(record: Arc<DeviceVec<NormRecord>>) -> Self {
         Self(record)
     }
 
-    pub(super) fn record(&self) -> Slice<'_, NormRecord> {
+    pub(crate) fn record(&self) -> Slice<'_, NormRecord> {
         self.0.view()
     }
 

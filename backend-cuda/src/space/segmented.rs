@@ -1,7 +1,5 @@
 //! Parameters in device memory that are perturbed segment by segment.
 
-use std::sync::Arc;
-
 use bytemuck::{Pod, Zeroable};
 use cust::memory::DeviceCopy;
 use sam_core::{GradientAlgebra, ParamSpace, Rule, Scope, Verdict};
@@ -95,10 +93,10 @@ impl CudaSegmentedSpace {
         let (of_norms, norms, finite) = if each {
             (&self.segments, self.norms.shared_ptr(), PtrMut::NULL)
         } else {
-            (&self.all, self.whole.norm.shared_ptr(), g.finite_address())
+            (&self.all, self.whole.norm.record(), g.finite_address())
         };
         let (rule_at, pieces, partials) =
-            (self.whole.rule.view().ptr(), self.pieces.view().ptr(), self.partials.shared_ptr());
+            (self.whole.norm.rule(), self.pieces.view().ptr(), self.partials.shared_ptr());
         for &goal in goals(&rule.norm) {
             let goal = goal as i32;
             let (w, g) = (w.view().ptr(), g.values().view().ptr());
@@ -152,7 +150,7 @@ impl ParamSpace for CudaSegmentedSpace {
         self.whole.prepare(rule)?;
         self.whole.halfway = true;
         self.measure(w, g, rule, false)?;
-        Ok(DeviceNorm::new(Arc::clone(&self.whole.norm)))
+        Ok(self.whole.norm.norm())
     }
 
     fn verdict(&self, norm: &DeviceNorm) -> Verdict {
@@ -177,7 +175,7 @@ impl ParamSpace for CudaSegmentedSpace {
             w.view().ptr(),
             g.values().view().ptr(),
             self.pieces.view().ptr(),
-            self.whole.rule.view().ptr(),
+            self.whole.norm.rule(),
             norm.record().ptr(),
             self.norms.view().ptr(),
             i32::from(own),

@@ -3,7 +3,7 @@
 use sam_core::{Words, WordsMut};
 
 use super::{DeviceDescent, Sink, Source};
-use crate::{CudaAdam, CudaError, CudaSgd, DeviceVec};
+use crate::{CudaAdam, CudaClipped, CudaError, CudaSgd, DeviceVec};
 
 impl DeviceDescent for CudaSgd {
     fn prepare(&mut self) -> Result<(), CudaError> {
@@ -51,5 +51,24 @@ impl DeviceDescent for CudaAdam {
         source("adam.mean", WordsMut::Reals(&mut mean));
         source("adam.square", WordsMut::Reals(&mut square));
         self.restore(steps[0], &mean, &square)
+    }
+}
+
+impl<D: DeviceDescent> DeviceDescent for CudaClipped<D> {
+    fn prepare(&mut self) -> Result<(), CudaError> {
+        Self::prepare(self)?;
+        self.base.prepare()
+    }
+
+    fn set_rate(&mut self, lr: f32) {
+        self.base.set_rate(lr);
+    }
+
+    fn save(&self, sink: &mut Sink<'_>) -> Result<(), CudaError> {
+        self.base.save(sink)
+    }
+
+    fn load(&mut self, source: &mut Source<'_>) -> Result<(), CudaError> {
+        self.base.load(source)
     }
 }

@@ -42,9 +42,6 @@ struct NotThere(&'static str);
 /// # Errors
 /// [`LearnerError::Backend`] if not.
 pub fn check(settings: &Settings) -> Result<(), LearnerError> {
-    if settings.sgd.clip_norm.is_some() {
-        return Err(LearnerError::backend(NotThere("--clip-norm")));
-    }
     if !settings.average.is_none() {
         return Err(LearnerError::backend(NotThere("--ema or --swa-from")));
     }

@@ -1,6 +1,6 @@
 //! Which of the family's methods run on the device, and how.
 
-use sam_backend_cuda::{CudaError, CudaSgd, CudaSpace, Device, DeviceStep, GradientBuffer};
+use sam_backend_cuda::{CudaClipped, CudaError, CudaSgd, CudaSpace, Device, DeviceStep, GradientBuffer};
 use sam_core::{
     AlongGradient, Friendly, Gsam, Look, LookSam, PerturbedOnly, Plain, Sam, Variant, WeightDecay, Wsam,
 };
@@ -56,10 +56,12 @@ pub fn build(
     }))
 }
 
-fn base(device: &Device, settings: &SgdSettings, weights: usize) -> Result<CudaSgd, CudaError> {
+fn base(device: &Device, settings: &SgdSettings, weights: usize) -> Result<CudaClipped<CudaSgd>, CudaError> {
     let decay = settings.weight_decay as f32;
     let decay = if settings.decoupled { WeightDecay::Decoupled(decay) } else { WeightDecay::Coupled(decay) };
     let base = CudaSgd::new(device, settings.lr as f32)?.with_decay(decay);
     let base = base.with_momentum(settings.momentum as f32, weights)?;
-    Ok(if settings.nesterov { base.with_nesterov() } else { base })
+    let base = if settings.nesterov { base.with_nesterov() } else { base };
+    let longest = settings.clip_norm.map_or(f32::INFINITY, |norm| norm as f32);
+    CudaClipped::new(device, base, longest, weights)
 }

@@ -1,0 +1,93 @@
+//! The norm of a whole gradient, measured on the device.
+
+#![allow(unsafe_code, reason = "launches of kernels")]
+
+use std::sync::Arc;
+
+use sam_core::Rule;
+
+use super::{
+    CHUNK, DeviceNorm, THREADS,
+    record::{DeviceRule, NormRecord, Partial, goals},
+};
+use crate::{CudaError, Device, DeviceVec, Grid, Ptr, PtrMut, Slice};
+
+/// A rule and the latest norm by it, both on the device, with the memory that the sweeps of the norm take.
+#[derive(Debug)]
+pub(crate) struct Measure {
+    rule: DeviceVec<DeviceRule>,
+    /// The rule that is on the device.
+    known: Option<DeviceRule>,
+    norm: Arc<DeviceVec<NormRecord>>,
+    partials: DeviceVec<Partial>,
+}
+
+impl Measure {
+    /// For gradients of `len` entries.
+    pub fn new(device: &Device, len: usize) -> Result<Self, CudaError> {
+        Ok(Self {
+            rule: DeviceVec::zeros(device, 1)?,
+            known: None,
+            norm: Arc::new(DeviceVec::zeros(device, 1)?),
+            partials: DeviceVec::zeros(device, len.div_ceil(CHUNK as usize).max(1))?,
+        })
+    }
+
+    /// Brings the radius of `rule` to the device, if it is not there.
+    pub fn prepare(&mut self, rule: &Rule<f32>) -> Result<(), CudaError> {
+        let rule = DeviceRule::new(rule);
+        if self.known != Some(rule) {
+            self.rule.store(&rule)?;
+            self.known = Some(rule);
+        }
+        Ok(())
+    }
+
+    /// Has the norm of `g` by `rule` measured; waits for nothing. `finite` is told whether the gradient is, unless null.
+    /// The caller has made sure that both are as long as the measure is for.
+    pub fn launch(
+        &mut self,
+        w: &Slice<'_, f32>,
+        g: &Slice<'_, f32>,
+        rule: &Rule<f32>,
+        finite: PtrMut<u32>,
+    ) -> Result<DeviceNorm, CudaError> {
+        self.prepare(rule)?;
+        let n = g.len() as u32;
+        let (p, q) = (rule.norm.p(), rule.norm.q());
+        let adaptive = i32::from(rule.adaptive.is_some());
+        let chunks = n.div_ceil(CHUNK);
+        let device = self.rule.device();
+        let kernels = device.kernels();
+        let (rule_at, norm, partials) = (self.rule(), self.record(), self.partials.shared_ptr());
+        for &goal in goals(&rule.norm) {
+            let goal = goal as i32;
+            let sweep = (w.ptr(), g.ptr(), n, rule_at, adaptive, goal, q, norm.reading(), partials);
+            // SAFETY: w and g have n entries, partials as many as there are chunks; only partials are written.
+            unsafe { device.launch(&kernels.norm_sweep, Grid::new([chunks, 1, 1], THREADS), sweep)? };
+            let finish = (partials.reading(), chunks, rule_at, adaptive, goal, p, q, norm, finite);
+            // SAFETY: as above; the record and the flag are single values that nothing on the host refers to.
+            unsafe { device.launch(&kernels.norm_finish, Grid::new([1, 1, 1], THREADS), finish)? };
+        }
+        Ok(self.norm())
+    }
+
+    pub fn device(&self) -> &Device {
+        self.rule.device()
+    }
+
+    /// Where the rule is.
+    pub fn rule(&self) -> Ptr<DeviceRule> {
+        self.rule.view().ptr()
+    }
+
+    /// Where the norm is.
+    pub fn record(&self) -> PtrMut<NormRecord> {
+        self.norm.shared_ptr()
+    }
+
+    /// The norm, which the next measurement overwrites.
+    pub fn norm(&self) -> DeviceNorm {
+        DeviceNorm::new(Arc::clone(&self.norm))
+    }
+}
