@@ -1,5 +1,32 @@
 //! Training methods whose whole step runs on the device, behind one face.
 
+/// What methods with a space, a rule and a base optimizer do alike.
+macro_rules! steps_with_rule {
+    () => {
+        fn step(
+            &mut self,
+            w: &mut DeviceVec<f32>,
+            g: &mut Gradient,
+            oracle: &mut DeviceOracle<'_>,
+        ) -> DeviceStepResult {
+            Self::step(self, w, g, oracle).map(report)
+        }
+
+        fn prepare(&mut self) -> Result<(), CudaError> {
+            self.space.prepare(&self.rule)?;
+            self.base.prepare()
+        }
+
+        fn set_rate(&mut self, lr: f32) {
+            self.base.set_rate(lr);
+        }
+
+        fn set_radius(&mut self, rho: f32) {
+            self.rule.rho = rho;
+        }
+    };
+}
+
 mod buffer;
 mod descent;
 mod look;

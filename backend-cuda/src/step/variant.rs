@@ -54,27 +54,7 @@ where
     C: Combination<S, D> + Part,
     D: DeviceDescent,
 {
-    fn step(
-        &mut self,
-        w: &mut DeviceVec<f32>,
-        g: &mut Gradient,
-        oracle: &mut DeviceOracle<'_>,
-    ) -> DeviceStepResult {
-        Self::step(self, w, g, oracle).map(report)
-    }
-
-    fn prepare(&mut self) -> Result<(), CudaError> {
-        self.space.prepare(&self.rule)?;
-        self.base.prepare()
-    }
-
-    fn set_rate(&mut self, lr: f32) {
-        self.base.set_rate(lr);
-    }
-
-    fn set_radius(&mut self, rho: f32) {
-        self.rule.rho = rho;
-    }
+    steps_with_rule!();
 
     fn is_recordable(&self) -> bool {
         A::RECORDABLE && C::RECORDABLE && !self.space.waits()
