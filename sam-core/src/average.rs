@@ -15,6 +15,17 @@ pub enum Weighting<T> {
     },
 }
 
+impl<T: Real> Weighting<T> {
+    /// How much of the way an average goes towards the weights of its `count`th step, counted from 1.
+    pub fn share(self, count: u64) -> T {
+        let share = T::narrow(1.0 / count as f64);
+        match self {
+            Self::Exponential { decay } if share < T::ONE - decay => T::ONE - decay,
+            _ => share,
+        }
+    }
+}
+
 /// The average of the weights of many steps, which often generalises better than the last step's.
 ///
 /// After the `n`th step `mean += (w - mean) / n`, with `1 / n` never below `1 - decay` where the weighting is exponential.
@@ -61,11 +72,7 @@ impl<T: Real, B: AsRef<[T]> + AsMut<[T]>> Average<T, B> {
             mean.iter_mut().zip(w).for_each(|(mean, w)| *mean = *w);
             return Ok(());
         }
-        let share = T::narrow(1.0 / self.count as f64);
-        let share = match self.weighting {
-            Weighting::Exponential { decay } if share < T::ONE - decay => T::ONE - decay,
-            _ => share,
-        };
+        let share = self.weighting.share(self.count);
         mean.iter_mut().zip(w).for_each(|(mean, w)| *mean += (*w - *mean) * share);
         Ok(())
     }
