@@ -116,6 +116,10 @@ kernels! {
             PtrMut<f32>, Ptr<f32>, PtrMut<f32>, PtrMut<f32>, u32, Ptr<AdamRates>, Ptr<AdamProgress>, Ptr<u32>,
         );
     }
+    "average" {
+        // mean, w, n, share
+        average(PtrMut<f32>, Ptr<f32>, u32, f32);
+    }
     "conv_forward" {
         // x, filters, bias, shape, y
         conv_forward_wide(Ptr<f32>, Ptr<f32>, Ptr<f32>, ConvShape, PtrMut<f32>);

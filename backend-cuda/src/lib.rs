@@ -3,6 +3,7 @@
 #![cfg(all(target_os = "linux", target_arch = "x86_64"))]
 
 mod arena;
+mod average;
 mod choice;
 mod descent;
 mod device;
@@ -30,6 +31,7 @@ mod timing;
 mod vendor;
 
 pub use arena::Segment;
+pub use average::CudaAverage;
 pub use choice::{ChosenKernel, KernelChoice, Product};
 pub use descent::{CudaAdam, CudaClipped, CudaSgd};
 pub use device::Device;

@@ -184,6 +184,27 @@ impl CudaNetwork {
         self.statistics.copy_from(&self.remembered)
     }
 
+    /// Means and unbiased variances of the batch in every batch normalisation, laid out like [`CudaNetwork::statistics`]: what
+    /// those would follow in a clean pass. Nothing is changed. Cost: a forward pass; waits for the device.
+    ///
+    /// For weights that no clean pass was made with, such as an average of weights (Izmailov et al. 2018).
+    ///
+    /// # Errors
+    /// When the parameters don't fit the network, or there is no batch.
+    pub fn batch_statistics(&mut self, params: &DeviceVec<f32>) -> Result<Vec<f32>, NetworkError> {
+        self.check_parameters(params)?;
+        if self.samples == 0 {
+            return Err(NetworkError::NoBatch);
+        }
+        Ok(self.forward_measure(params)?)
+    }
+
+    /// The running statistics where they are, to read.
+    #[must_use]
+    pub const fn running_statistics(&self) -> &DeviceVec<f32> {
+        &self.statistics
+    }
+
     /// Share of each target spread over all classes, in [0, 1); 0 at first. For training only.
     pub fn set_label_smoothing(&mut self, smoothing: f32) {
         self.smoothing = f64::from(smoothing);

@@ -109,6 +109,31 @@ impl<S: DeviceStep> StepGraph<S> {
         self.network.evaluate(&self.w, images, labels)
     }
 
+    /// Replaces the parameters. What was recorded stays right: it says where they are, not what. Waits for the device.
+    ///
+    /// # Errors
+    /// [`CudaError::Length`] if there is not one value for each.
+    pub fn set_params(&mut self, params: &[f32]) -> Result<(), CudaError> {
+        CudaError::check_length("parameters", self.w.len(), params.len())?;
+        self.w.write(params)
+    }
+
+    /// As [`CudaNetwork::set_statistics`].
+    ///
+    /// # Errors
+    /// As [`CudaNetwork::set_statistics`].
+    pub fn set_statistics(&mut self, statistics: &[f32]) -> Result<(), CudaError> {
+        self.network.set_statistics(statistics)
+    }
+
+    /// As [`CudaNetwork::batch_statistics`], at the parameters, of the batch of the steps to come.
+    ///
+    /// # Errors
+    /// As [`CudaNetwork::batch_statistics`].
+    pub fn batch_statistics(&mut self) -> Result<Vec<f32>, NetworkError> {
+        self.network.batch_statistics(&self.w)
+    }
+
     /// As [`CudaNetwork::remember_statistics`].
     ///
     /// # Errors

@@ -1,3 +1,5 @@
+use core::mem::replace;
+
 use super::{
     CudaNetwork,
     build::{Kind, Task},
@@ -7,6 +9,9 @@ use crate::{
     layer::{Backward, Forward, InputGradient, Mode, add},
     plan,
 };
+
+/// Share of the newest batch in the running statistics, as in `kernels/batch_norm_forward.cu`.
+const MOMENTUM: f64 = 0.1;
 
 impl CudaNetwork {
     pub(super) fn forward_evaluate(
@@ -60,6 +65,18 @@ impl CudaNetwork {
             }
         }
         Ok(())
+    }
+
+    /// Statistics of the batch in every batch normalisation; the running ones stay.
+    pub(super) fn forward_measure(&mut self, params: &DeviceVec<f32>) -> Result<Vec<f32>, CudaError> {
+        let nothing = DeviceVec::zeros(&self.device, self.statistics.len())?;
+        let before = replace(&mut self.statistics, nothing);
+        let done = self.forward(params, self.samples, Mode::Clean);
+        let measured = replace(&mut self.statistics, before);
+        done?;
+        // From zero the running statistics have come this share of the way.
+        let whole = |value: f32| (f64::from(value) / MOMENTUM) as f32;
+        Ok(measured.read()?.into_iter().map(whole).collect())
     }
 
     fn forward(&mut self, params: &DeviceVec<f32>, samples: usize, mode: Mode) -> Result<(), CudaError> {

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod algebra;
+mod average;
 mod clip;
 mod descent;
 mod errors;
