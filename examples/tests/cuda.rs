@@ -6,20 +6,25 @@ use std::{
     env,
     os::unix::fs::symlink,
     path::{Path, PathBuf},
+    process::Stdio,
     sync::OnceLock,
+    thread,
     time::Duration,
 };
 
 use assert_cmd::Command;
 use ndarray::{Array4, s};
 use sam_backend_cuda::{CudaNetwork, DeviceImages, NetworkError};
-use sam_core::{Norm, Outcome, Pass, model::ImageShape};
+use sam_core::{Average, Norm, Outcome, Pass, average::Weighting, model::ImageShape};
 use sam_examples::{
     data::{Augment, BatchMaker, DataSource, Dataset, ImageSet, epoch_order},
     training::{
+        average::Which,
         backend::{AnyLearner, Backend, BackendName},
+        cpu::CpuLearner,
         cuda::{CudaLearner, augmentation},
         learner::{Batch, Evaluation, Learner, LearnerError, StepReport},
+        metrics::EpochMetrics,
         settings::{
             AverageSettings, DataSettings, Method, NormExponent, ScheduleSettings, ScheduleShape, Settings,
             SgdSettings,
@@ -299,6 +304,183 @@ fn a_run_on_images_of_the_devices_is_the_run() {
         assert_eq!(found.test_loss, expected.test_loss);
     }
     assert_eq!(here.state().unwrap(), brought.state().unwrap());
+}
+
+/// Clipped steps and both averages.
+fn averaged() -> Settings {
+    let mut settings = settings("resnet-8", SAM);
+    settings.epochs = 3;
+    settings.data.augment = Augment::Basic;
+    settings.sgd.lr = 0.02;
+    settings.sgd.clip_norm = Some(0.5);
+    settings.average = AverageSettings { ema: Some(0.8), swa_from: Some(2) };
+    settings
+}
+
+fn values(state: &State, group: &str) -> Vec<f32> {
+    state.group(group).flat_map(|tensor| &tensor.values).copied().collect()
+}
+
+/// Averages on the device have the bits of the host's over the same weights, leave the run alone and wait for nothing; given
+/// the same state both backends evaluate them alike.
+#[test]
+fn averages_on_the_device_are_the_hosts() {
+    let Backend::Cuda(device) = cuda() else { panic!("the CUDA backend was opened") };
+    let (settings, dataset) = (averaged(), dataset(SHAPE, 21));
+    let plain = Settings { average: AverageSettings::NONE, ..settings.clone() };
+    let learner = |settings| CudaLearner::new(&device, settings, SHAPE, CLASSES).unwrap();
+    let mut trainer = Trainer::new(&settings, &dataset, "data", learner(&settings)).unwrap();
+    let mut without = Trainer::new(&plain, &dataset, "data", learner(&plain)).unwrap();
+    let start = trainer.state().unwrap();
+    let zeros = |group| vec![0.0; values(&start, group).len()];
+    let ema = |group| {
+        let mut average = Average::uniform(zeros(group));
+        average.weighting = Weighting::Exponential { decay: 0.8 };
+        average
+    };
+    let [mut weights, mut statistics] = ["weights/", "statistics/"].map(ema);
+    let mut swa = Average::uniform(zeros("weights/"));
+    while !trainer.finished() {
+        trainer.step().unwrap();
+        without.step().unwrap();
+        assert!(trainer.learner().launches().unwrap().is_some(), "steps are recorded");
+        let state = trainer.state().unwrap();
+        weights.add(&values(&state, "weights/")).unwrap();
+        statistics.add(&values(&state, "statistics/")).unwrap();
+        if trainer.at_epoch_end() {
+            if trainer.epoch() >= 1 {
+                swa.add(&values(&state, "weights/")).unwrap();
+            }
+            trainer.end_epoch(true).unwrap();
+            without.end_epoch(true).unwrap();
+        }
+    }
+    let state = trainer.state().unwrap();
+    let bits = |values: &[f32]| values.iter().map(|value| value.to_bits()).collect::<Vec<_>>();
+    for (group, average) in
+        [("ema.weights/", &weights), ("ema.statistics/", &statistics), ("swa.weights/", &swa)]
+    {
+        assert_eq!(bits(&values(&state, group)), bits(average.mean()), "{group}");
+    }
+    assert_ne!(weights.mean(), swa.mean());
+    let is_own = |name: &str| !name.contains("ema.") && !name.contains("swa.");
+    let own = state.tensors.iter().filter(|tensor| is_own(&tensor.name)).cloned().collect();
+    assert_eq!(State { tensors: own }, without.state().unwrap());
+    for (with, without) in trainer.history().iter().zip(without.history()) {
+        assert_eq!((with.train_loss, with.test_loss), (without.train_loss, without.test_loss));
+    }
+
+    let mut learner = learner(&settings);
+    let before = device.gpu.synchronisations();
+    learner.add_to_average(Which::Ema).unwrap();
+    learner.add_to_average(Which::Swa).unwrap();
+    assert_eq!(device.gpu.synchronisations(), before, "an average waited for the device");
+
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("c.safetensors");
+    trainer.save(&path).unwrap();
+    let learner = CpuLearner::new(&settings, SHAPE, CLASSES, 1).unwrap();
+    let mut host = Trainer::new(&settings, &dataset, "data", learner).unwrap();
+    host.restore(&path).unwrap();
+    assert_eq!(host.state().unwrap(), state);
+    for (found, expected) in [
+        (trainer.evaluate_ema().unwrap().unwrap(), host.evaluate_ema().unwrap().unwrap()),
+        (trainer.evaluate_swa().unwrap().unwrap(), host.evaluate_swa().unwrap().unwrap()),
+    ] {
+        assert!((found.loss - expected.loss).abs() <= 1e-4 * expected.loss, "{found:?}, {expected:?}");
+        assert!((found.loss - trainer.history()[2].test_loss.unwrap()).abs() > 1e-4, "it is an average's");
+    }
+    assert_eq!(trainer.state().unwrap(), state, "its own weights are back");
+}
+
+/// Begun on the CPU, stopped within an epoch, continued on the GPU and back: the run that never left the CPU, to rounding.
+/// Stopped and continued on the GPU: the run that was not stopped, bit for bit.
+#[test]
+fn clipped_and_averaged_runs_move_between_the_backends() {
+    let (settings, dataset) = (averaged(), dataset(SHAPE, 21));
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("c.safetensors");
+    let (cpu, gpu) = (Backend::Cpu { threads: 1 }, cuda());
+    // Three epochs of three steps, each part on its backend.
+    let run = |parts: &[(&Backend, usize)]| {
+        let mut end = None;
+        for (part, &(backend, steps)) in parts.iter().enumerate() {
+            let learner = backend.learner(&settings, SHAPE, CLASSES).unwrap();
+            let mut trainer = Trainer::new(&settings, &dataset, "data", learner).unwrap();
+            if part > 0 {
+                trainer.restore(&path).unwrap();
+            }
+            for _ in 0..steps {
+                trainer.step().unwrap();
+                if trainer.at_epoch_end() {
+                    trainer.end_epoch(true).unwrap();
+                }
+            }
+            trainer.save(&path).unwrap();
+            end = Some((trainer.state().unwrap(), trainer.history().to_vec()));
+        }
+        end.unwrap()
+    };
+    let (stayed, expected) = run(&[(&cpu, 9)]);
+    let (moved, found) = run(&[(&cpu, 2), (&gpu, 5), (&cpu, 2)]);
+    assert_close(&moved, &stayed, 2e-3);
+    for (found, expected) in found.iter().zip(&expected) {
+        let losses = |epoch: &EpochMetrics| {
+            [Some(epoch.train_loss), epoch.test_loss, epoch.ema_test_loss, epoch.swa_test_loss]
+        };
+        for (found, expected) in losses(found).into_iter().zip(losses(expected)) {
+            assert_eq!(found.is_some(), expected.is_some());
+            let difference = found.unwrap_or(0.0) - expected.unwrap_or(0.0);
+            assert!(difference.abs() <= 1e-3, "{found:?}, expected {expected:?}");
+        }
+    }
+    let (whole, stopped) = (run(&[(&gpu, 9)]), run(&[(&gpu, 2), (&gpu, 3), (&gpu, 4)]));
+    assert_eq!(whole.0, stopped.0);
+
+    let mut unclipped = settings.clone();
+    unclipped.sgd.clip_norm = None;
+    let mut learners = [&settings, &unclipped].map(|settings| gpu.learner(settings, SHAPE, CLASSES).unwrap());
+    for learner in &mut learners {
+        step(learner, 0);
+    }
+    let [clipped, unclipped] = learners.map(|mut learner| learner.export().unwrap());
+    assert_ne!(values(&clipped, "weights/"), values(&unclipped, "weights/"), "the limit is reached");
+}
+
+/// By the command: interrupted on the device within a run, and brought to its end on the CPU.
+#[test]
+fn the_command_goes_on_elsewhere() {
+    let place = tempfile::tempdir().unwrap();
+    let command = |arguments: &str| {
+        let mut command = std::process::Command::new(assert_cmd::cargo::cargo_bin!("sam"));
+        command.args(arguments.split_whitespace()).current_dir(place.path());
+        command.env(DRIVER, env::var_os(DRIVER).unwrap_or_else(|| interpreter().into()));
+        command
+    };
+    let result = |arguments: &str| -> serde_json::Value {
+        let output = command(arguments).output().unwrap();
+        assert!(output.status.success(), "{arguments}: {}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice(&output.stdout).unwrap()
+    };
+    let run = "train --limit 60 --model mlp-8 --batch 6 --epochs 12 --optimizer sam --schedule constant --clip-norm 0.5 \
+               --ema 0.9 --swa-from 2 --json";
+    let whole = result(&format!("{run} --backend cpu --out whole"));
+    let mut child = command(&format!("{run} --backend cuda --out stopped"));
+    let mut child = child.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let checkpoint: &Path = &place.path().join("stopped/checkpoint.safetensors");
+    while !checkpoint.exists() && child.try_wait().unwrap().is_none() {
+        thread::sleep(Duration::from_millis(1));
+    }
+    let kill = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+    assert!(kill.unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(130), "the device is slower than the signal: {said}");
+    let resumed = result("train --resume stopped --backend cpu --json");
+    for field in ["train_loss", "test_loss", "test_error", "ema_test_error", "swa_test_error"] {
+        let [found, expected] = [&resumed, &whole].map(|result| result[field].as_f64().unwrap());
+        assert!((found - expected).abs() <= 1e-3 * expected, "{field}: {found}, expected {expected}");
+    }
 }
 
 #[test]

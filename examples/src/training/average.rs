@@ -1,13 +1,13 @@
-//! Averages of the weights along a run: kept beside the weights, and saved with them.
+//! Averages of the weights along a run: kept beside the weights, wherever those are, and saved with them.
 
-use std::convert::Infallible;
+use std::{borrow::Cow, convert::Infallible};
 
-use sam_core::{Average, LengthMismatch, State as _, WordsMut};
+use sam_core::{Average, State as _, WordsMut, average::Weighting};
 use serde::{Deserialize, Serialize};
 
 use super::{
     counters::{copy_counters, counters},
-    learner::{Learner, LearnerError},
+    learner::LearnerError,
     state::{STATISTICS, State, Tensor, WEIGHTS},
 };
 
@@ -45,101 +45,207 @@ impl AverageSettings {
     pub fn count(&self) -> usize {
         usize::from(self.ema.is_some()) + usize::from(self.swa_from.is_some())
     }
-}
 
-/// An average of weights, with what batch normalisation needs to be evaluated with them.
-#[derive(Debug)]
-pub struct RunningAverage {
-    /// The first part of its tensors' names.
-    name: &'static str,
-    weights: Average<f32, Vec<f32>>,
-    /// Running statistics averaged alike; without, they must be measured anew.
-    statistics: Option<Average<f32, Vec<f32>>>,
-}
-
-impl RunningAverage {
-    /// Over the steps of `learner`, later ones counting more, its running statistics included.
-    ///
-    /// # Errors
-    /// [`LearnerError`], when the learner cannot say what its weights are.
-    pub fn exponential(decay: f64, learner: &mut impl Learner) -> Result<Self, LearnerError> {
-        let decay = decay as f32;
-        let of = |length| Average::exponential(decay, vec![0.0; length]);
-        let statistics = Some(of(learner.statistics()?.len()));
-        Ok(Self { name: "ema", weights: of(learner.parameters()?.len()), statistics })
-    }
-
-    /// Over chosen weights of `learner`, all counting alike.
-    ///
-    /// # Errors
-    /// [`LearnerError`], when the learner cannot say what its weights are.
-    pub fn uniform(learner: &mut impl Learner) -> Result<Self, LearnerError> {
-        let weights = Average::uniform(vec![0.0; learner.parameters()?.len()]);
-        Ok(Self { name: "swa", weights, statistics: None })
-    }
-
-    /// Takes in the weights that `learner` has now.
-    ///
-    /// # Errors
-    /// [`LearnerError`], when the learner cannot say what they are.
-    pub fn add(&mut self, learner: &mut impl Learner) -> Result<(), LearnerError> {
-        let wrong = |error: LengthMismatch| LearnerError::backend(error);
-        self.weights.add(&learner.parameters()?).map_err(wrong)?;
-        match &mut self.statistics {
-            Some(statistics) => statistics.add(&learner.statistics()?).map_err(wrong),
-            None => Ok(()),
+    /// How the weights that are taken into an average count in it; `None` if it is not wanted.
+    fn weighting(&self, which: Which) -> Option<Weighting<f32>> {
+        match which {
+            Which::Ema => self.ema.map(|decay| Weighting::Exponential { decay: decay as f32 }),
+            Which::Swa => self.swa_from.map(|_| Weighting::Uniform),
         }
     }
 
-    /// The average of the weights; `None` before the first.
-    pub fn weights(&self) -> Option<&[f32]> {
-        (self.weights.count() > 0).then(|| self.weights.mean())
+    /// Whether there is this one.
+    pub fn wants(&self, which: Which) -> bool {
+        self.weighting(which).is_some()
+    }
+}
+
+/// One of the averages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Which {
+    /// Over all steps, later ones counting more. Running statistics are averaged alike.
+    Ema,
+    /// Over the ends of epochs, all counting alike. Running statistics must be measured anew at it.
+    Swa,
+}
+
+impl Which {
+    const ALL: [Self; 2] = [Self::Ema, Self::Swa];
+
+    /// The first part of its tensors' names.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Ema => "ema",
+            Self::Swa => "swa",
+        }
+    }
+}
+
+/// An average where the numbers are that it is of.
+pub trait Mean: Sized {
+    /// Those numbers.
+    type Numbers: ?Sized;
+
+    /// Takes in the numbers of one more step.
+    ///
+    /// # Errors
+    /// [`LearnerError::Backend`], when they are more or fewer, or the backend fails.
+    fn add(&mut self, numbers: &Self::Numbers) -> Result<(), LearnerError>;
+
+    /// Steps that were taken in.
+    fn count(&self) -> u64;
+
+    /// The average.
+    ///
+    /// # Errors
+    /// [`LearnerError::Backend`], when the backend fails.
+    fn read(&self) -> Result<Cow<'_, [f32]>, LearnerError>;
+
+    /// Makes it what it was after `count` steps.
+    ///
+    /// # Errors
+    /// As [`Mean::add`].
+    fn restore(&mut self, count: u64, mean: &[f32]) -> Result<(), LearnerError>;
+}
+
+impl Mean for Average<f32, Vec<f32>> {
+    type Numbers = [f32];
+
+    fn add(&mut self, numbers: &[f32]) -> Result<(), LearnerError> {
+        Self::add(self, numbers).map_err(LearnerError::backend)
     }
 
-    /// The average of the running statistics, if it has one.
-    pub fn statistics(&self) -> Option<&[f32]> {
-        self.statistics.as_ref().map(Average::mean)
+    fn count(&self) -> u64 {
+        Self::count(self)
     }
 
-    /// Whether the tensor of that name is this average's.
-    pub fn owns(&self, tensor: &str) -> bool {
-        let name = tensor.strip_prefix("counts/").unwrap_or(tensor);
-        name.strip_prefix(self.name).is_some_and(|rest| rest.starts_with('.'))
+    fn read(&self) -> Result<Cow<'_, [f32]>, LearnerError> {
+        Ok(Cow::Borrowed(self.mean()))
     }
 
-    /// Its tensors, named and cut like those of `learner`, the state of the learner that it is of.
-    pub fn export(&self, learner: &State) -> Vec<Tensor> {
-        let mut tensors = vec![counters(&format!("{}.steps", self.name), &[self.weights.count()])];
-        for (group, average) in [(WEIGHTS, Some(&self.weights)), (STATISTICS, self.statistics.as_ref())] {
-            let mut values = average.map_or(&[][..], Average::mean).iter();
-            for tensor in learner.group(group).filter(|_| average.is_some()) {
-                tensors.push(Tensor {
-                    name: format!("{}.{}", self.name, tensor.name),
+    fn restore(&mut self, count: u64, mean: &[f32]) -> Result<(), LearnerError> {
+        let Ok(()) = self.load(&mut |_, words| -> Result<(), Infallible> {
+            match words {
+                WordsMut::Reals(own) => own.copy_from_slice(mean),
+                WordsMut::Counts(counts) => counts.fill(count),
+            }
+            Ok(())
+        });
+        Ok(())
+    }
+}
+
+/// An average of weights on the host, with what batch normalisation needs to be evaluated with them.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Averaged {
+    /// The weights.
+    pub weights: Vec<f32>,
+    /// Running statistics averaged alike; without, they must be measured anew.
+    pub statistics: Option<Vec<f32>>,
+}
+
+/// The averages that a learner keeps of its weights.
+#[derive(Debug)]
+pub struct Averages<M>(Vec<Running<M>>);
+
+#[derive(Debug)]
+struct Running<M> {
+    which: Which,
+    weights: M,
+    statistics: Option<M>,
+}
+
+impl<M: Mean> Averages<M> {
+    /// Those that `settings` want, of nothing yet. `new` makes one of so many numbers.
+    ///
+    /// # Errors
+    /// Those of `new`.
+    pub fn new<E>(
+        settings: &AverageSettings,
+        weights: usize,
+        statistics: usize,
+        new: impl Fn(Weighting<f32>, usize) -> Result<M, E>,
+    ) -> Result<Self, E> {
+        let mut averages = Vec::new();
+        for which in Which::ALL {
+            let Some(weighting) = settings.weighting(which) else { continue };
+            let statistics = (which == Which::Ema).then(|| new(weighting, statistics)).transpose()?;
+            averages.push(Running { which, weights: new(weighting, weights)?, statistics });
+        }
+        Ok(Self(averages))
+    }
+
+    /// Takes in the weights and running statistics of one more step.
+    ///
+    /// # Errors
+    /// [`LearnerError::NoAverages`], when there is no such average; as [`Mean::add`].
+    pub fn add(
+        &mut self,
+        which: Which,
+        weights: &M::Numbers,
+        statistics: &M::Numbers,
+    ) -> Result<(), LearnerError> {
+        let average = self.0.iter_mut().find(|average| average.which == which);
+        let average = average.ok_or(LearnerError::NoAverages)?;
+        average.weights.add(weights)?;
+        average.statistics.as_mut().map_or(Ok(()), |average| average.add(statistics))
+    }
+
+    /// One of them; `None` before its first step.
+    ///
+    /// # Errors
+    /// As [`Averages::add`] and [`Mean::read`].
+    pub fn read(&self, which: Which) -> Result<Option<Averaged>, LearnerError> {
+        let average = self.0.iter().find(|average| average.which == which);
+        let Running { weights, statistics, .. } = average.ok_or(LearnerError::NoAverages)?;
+        if weights.count() == 0 {
+            return Ok(None);
+        }
+        let statistics = statistics.as_ref().map(Mean::read).transpose()?.map(Cow::into_owned);
+        Ok(Some(Averaged { weights: weights.read()?.into_owned(), statistics }))
+    }
+
+    /// Adds their tensors to `learner`, the state of the learner without them; they are named and cut like its own.
+    ///
+    /// # Errors
+    /// As [`Mean::read`].
+    pub fn export(&self, learner: &mut State) -> Result<(), LearnerError> {
+        let mut tensors = Vec::new();
+        for Running { which, weights, statistics } in &self.0 {
+            let name = which.name();
+            tensors.push(counters(&format!("{name}.steps"), &[weights.count()]));
+            for (group, mean) in [(WEIGHTS, Some(weights)), (STATISTICS, statistics.as_ref())] {
+                let Some(mean) = mean else { continue };
+                let mean = mean.read()?;
+                let mut values = mean.iter();
+                tensors.extend(learner.group(group).map(|tensor| Tensor {
+                    name: format!("{name}.{}", tensor.name),
                     shape: tensor.shape.clone(),
                     values: values.by_ref().take(tensor.values.len()).copied().collect(),
-                });
+                }));
             }
         }
-        tensors
+        learner.tensors.extend(tensors);
+        Ok(())
     }
 
-    /// Takes over its tensors from `saved`, which has all that [`RunningAverage::export`] would give.
-    pub fn import(&mut self, learner: &State, saved: &State) {
-        let mut count = 0;
-        copy_counters(saved, &format!("{}.steps", self.name), std::slice::from_mut(&mut count));
-        for (group, average) in [(WEIGHTS, Some(&mut self.weights)), (STATISTICS, self.statistics.as_mut())] {
-            let Some(average) = average else { continue };
-            let tensors =
-                learner.group(group).filter_map(|own| saved.get(&format!("{}.{}", self.name, own.name)));
-            let values: Vec<f32> = tensors.flat_map(|tensor| &tensor.values).copied().collect();
-            let done: Result<(), Infallible> = average.load(&mut |_, words| {
-                match words {
-                    WordsMut::Reals(mean) => mean.copy_from_slice(&values),
-                    WordsMut::Counts(counts) => counts.fill(count),
-                }
-                Ok(())
-            });
-            let Ok(()) = done;
+    /// Takes them over from `saved`, which has all the tensors of `learner`, the learner's state.
+    ///
+    /// # Errors
+    /// As [`Mean::restore`].
+    pub fn import(&mut self, learner: &State, saved: &State) -> Result<(), LearnerError> {
+        for Running { which, weights, statistics } in &mut self.0 {
+            let name = which.name();
+            let mut count = 0;
+            copy_counters(saved, &format!("{name}.steps"), std::slice::from_mut(&mut count));
+            for (group, mean) in [(WEIGHTS, Some(weights)), (STATISTICS, statistics.as_mut())] {
+                let Some(mean) = mean else { continue };
+                let tensors =
+                    learner.group(group).filter_map(|own| saved.get(&format!("{name}.{}", own.name)));
+                let values: Vec<f32> = tensors.flat_map(|tensor| &tensor.values).copied().collect();
+                mean.restore(count, &values)?;
+            }
         }
+        Ok(())
     }
 }

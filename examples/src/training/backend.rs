@@ -6,6 +6,7 @@ use sam_core::{Pass, model::ImageShape};
 use serde::{Deserialize, Serialize};
 
 use super::{
+    average::{Averaged, Which},
     cpu::CpuLearner,
     cuda,
     kernels::{ChosenKernels, Kernels},
@@ -180,6 +181,14 @@ impl Learner for AnyLearner {
 
     fn parameter_count(&self) -> usize {
         self.0.parameter_count()
+    }
+
+    fn add_to_average(&mut self, which: Which) -> Result<(), LearnerError> {
+        self.0.add_to_average(which)
+    }
+
+    fn average(&mut self, which: Which) -> Result<Option<Averaged>, LearnerError> {
+        self.0.average(which)
     }
 
     fn parameters(&mut self) -> Result<Cow<'_, [f32]>, LearnerError> {

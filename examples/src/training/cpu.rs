@@ -8,9 +8,10 @@ pub(super) mod tensors;
 use std::borrow::Cow;
 
 use sam_backend_ndarray::{ForwardOverReverse, Network, Scalar, Segment};
-use sam_core::{Outcome, Pass, Words, WordsMut, model::ImageShape};
+use sam_core::{Average, Outcome, Pass, Words, WordsMut, model::ImageShape};
 
 use super::{
+    average::{Averaged, Averages, Which},
     counters::{copy_counters, counters},
     learner::{Batch, Evaluation, Learner, LearnerError, StepReport},
     nonfinite::Origin,
@@ -31,6 +32,7 @@ pub struct CpuLearner {
     weights: Vec<f32>,
     gradient: Vec<f32>,
     optimizer: Box<dyn Optimizer>,
+    averages: Averages<Average<f32, Vec<f32>>>,
     mixup: Option<Mixup>,
     /// For the term of second order.
     twin: Option<Twin>,
@@ -72,7 +74,13 @@ impl CpuLearner {
             _ => None,
         };
         let statistics = network.statistics().to_vec();
+        let average = |weighting, length| -> Result<_, LearnerError> {
+            let mut average = Average::uniform(vec![0.0; length]);
+            average.weighting = weighting;
+            Ok(average)
+        };
         Ok(Self {
+            averages: Averages::new(&settings.average, count, statistics.len(), average)?,
             network,
             weights,
             gradient: vec![0.0; count],
@@ -149,11 +157,14 @@ impl Learner for CpuLearner {
         }
         let statistics = tensors(STATISTICS, self.network.statistic_segments(), self.network.statistics());
         state.tensors.extend(statistics);
+        self.averages.export(&mut state)?;
         Ok(state)
     }
 
     fn import(&mut self, state: &State) -> Result<(), LearnerError> {
-        state.check_against(&self.export()?)?;
+        let own = self.export()?;
+        state.check_against(&own)?;
+        self.averages.import(&own, state)?;
         let network = &mut self.network;
         copy(state, WEIGHTS, network.segments(), &mut self.weights);
         self.optimizer.load(&mut |piece, words| match words {
@@ -175,6 +186,14 @@ impl Learner for CpuLearner {
 
     fn parameter_count(&self) -> usize {
         self.weights.len()
+    }
+
+    fn add_to_average(&mut self, which: Which) -> Result<(), LearnerError> {
+        self.averages.add(which, &self.weights, self.network.statistics())
+    }
+
+    fn average(&mut self, which: Which) -> Result<Option<Averaged>, LearnerError> {
+        self.averages.read(which)
     }
 
     fn parameters(&mut self) -> Result<Cow<'_, [f32]>, LearnerError> {

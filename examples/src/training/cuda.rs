@@ -6,12 +6,13 @@ use std::borrow::Cow;
 
 use ndarray::ArrayView4;
 use sam_backend_cuda::{
-    self as backend, Augmentation, CudaError, CudaNetwork, DeviceImages, DeviceStep, DeviceVec, Segment,
-    StepGraph,
+    self as backend, Augmentation, CudaAverage, CudaError, CudaNetwork, DeviceImages, DeviceStep, DeviceVec,
+    Segment, StepGraph,
 };
 use sam_core::{Outcome, Words, WordsMut, model::ImageShape};
 
 use super::{
+    average::{Averaged, Averages, Mean, Which},
     counters::{copy_counters, counters},
     cpu::tensors::group,
     kernels::{ChosenKernels, Kernels},
@@ -32,19 +33,11 @@ use crate::{
 )]
 struct OtherMethod(&'static str);
 
-/// The option works on the CPU only.
-#[derive(Debug, thiserror::Error)]
-#[error("--backend cuda: expected a run without {0}, found one with it; use --backend cpu")]
-struct NotThere(&'static str);
-
 /// Makes sure that the backend has what `settings` ask for.
 ///
 /// # Errors
 /// [`LearnerError::Backend`] if not.
 pub fn check(settings: &Settings) -> Result<(), LearnerError> {
-    if !settings.average.is_none() {
-        return Err(LearnerError::backend(NotThere("--ema or --swa-from")));
-    }
     let method = settings.method;
     if method::runs(method) { Ok(()) } else { Err(LearnerError::backend(OtherMethod(method.name()))) }
 }
@@ -119,6 +112,7 @@ pub fn learner(
 /// at its end only, for what its report says.
 pub struct CudaLearner {
     steps: StepGraph<Box<dyn DeviceStep>>,
+    averages: Averages<CudaAverage>,
     taken: Option<Taken>,
 }
 
@@ -154,17 +148,20 @@ impl CudaLearner {
         let method = method::build(gpu, settings, network.parameter_count());
         let method = method.map_err(LearnerError::backend)?;
         let method = method.ok_or_else(|| LearnerError::backend(OtherMethod(settings.method.name())))?;
-        Self::around(gpu, settings.seed, network, method).map_err(LearnerError::backend)
+        Self::around(gpu, settings, network, method).map_err(LearnerError::backend)
     }
 
     fn around(
         device: &backend::Device,
-        seed: u64,
+        settings: &Settings,
         network: CudaNetwork,
         method: Box<dyn DeviceStep>,
     ) -> Result<Self, CudaError> {
-        let weights = DeviceVec::from_slice(device, &network.initial_parameters(seed))?;
-        Ok(Self { steps: StepGraph::new(method, network, weights)?.with_marks()?, taken: None })
+        let weights = DeviceVec::from_slice(device, &network.initial_parameters(settings.seed))?;
+        let average = |weighting, length| CudaAverage::new(device, weighting, length);
+        let statistics = network.running_statistics().len();
+        let averages = Averages::new(&settings.average, weights.len(), statistics, average)?;
+        Ok(Self { steps: StepGraph::new(method, network, weights)?.with_marks()?, averages, taken: None })
     }
 
     /// Launches steps kernel by kernel, as without graphs. The bits are the same.
@@ -252,11 +249,14 @@ impl Learner for CudaLearner {
         saved.map_err(LearnerError::backend)?;
         let statistics = network.statistics().map_err(LearnerError::backend)?;
         state.tensors.extend(tensors(STATISTICS, network.statistic_segments(), &statistics));
+        self.averages.export(&mut state)?;
         Ok(state)
     }
 
     fn import(&mut self, state: &State) -> Result<(), LearnerError> {
-        state.check_against(&self.export()?)?;
+        let own = self.export()?;
+        state.check_against(&own)?;
+        self.averages.import(&own, state)?;
         let (method, network, weights) = self.steps.parts_mut();
         let values = gather(state, WEIGHTS, network.segments());
         weights.write(&values).map_err(LearnerError::backend)?;
@@ -279,6 +279,53 @@ impl Learner for CudaLearner {
         let kernels = self.steps.network().kernels();
         let vendor = kernels.iter().filter(|kernel| kernel.vendor).count();
         ChosenKernels { vendor, products: kernels.iter().map(ToString::to_string).collect() }
+    }
+
+    fn add_to_average(&mut self, which: Which) -> Result<(), LearnerError> {
+        self.averages.add(which, self.steps.params(), self.steps.network().running_statistics())
+    }
+
+    fn average(&mut self, which: Which) -> Result<Option<Averaged>, LearnerError> {
+        self.averages.read(which)
+    }
+
+    fn parameters(&mut self) -> Result<Cow<'_, [f32]>, LearnerError> {
+        self.steps.params().read().map(Cow::Owned).map_err(LearnerError::backend)
+    }
+
+    fn statistics(&mut self) -> Result<Cow<'_, [f32]>, LearnerError> {
+        self.steps.network().statistics().map(Cow::Owned).map_err(LearnerError::backend)
+    }
+
+    fn set_parameters(&mut self, parameters: &[f32], statistics: &[f32]) -> Result<(), LearnerError> {
+        self.steps.set_statistics(statistics).map_err(LearnerError::backend)?;
+        self.steps.set_params(parameters).map_err(LearnerError::backend)
+    }
+
+    fn measure(&mut self, batch: Batch<'_>) -> Result<Vec<f32>, LearnerError> {
+        self.steps.set_batch(&values(&batch.images), batch.labels).map_err(LearnerError::backend)?;
+        self.steps.batch_statistics().map_err(LearnerError::backend)
+    }
+}
+
+/// Nothing waits for the device before the average is read.
+impl Mean for CudaAverage {
+    type Numbers = DeviceVec<f32>;
+
+    fn add(&mut self, numbers: &DeviceVec<f32>) -> Result<(), LearnerError> {
+        Self::add(self, numbers).map_err(LearnerError::backend)
+    }
+
+    fn count(&self) -> u64 {
+        Self::count(self)
+    }
+
+    fn read(&self) -> Result<Cow<'_, [f32]>, LearnerError> {
+        self.mean().read().map(Cow::Owned).map_err(LearnerError::backend)
+    }
+
+    fn restore(&mut self, count: u64, mean: &[f32]) -> Result<(), LearnerError> {
+        Self::restore(self, count, mean).map_err(LearnerError::backend)
     }
 }
 

@@ -6,6 +6,7 @@ use ndarray::ArrayView4;
 use sam_core::{Outcome, Pass, model::ImageShape};
 
 use super::{
+    average::{Averaged, Which},
     kernels::ChosenKernels,
     nonfinite::Origin,
     state::{State, StateMismatch},
@@ -72,7 +73,26 @@ pub trait Learner {
     /// The number of trained parameters.
     fn parameter_count(&self) -> usize;
 
-    /// The weights, tensor by tensor in the order of [`Learner::export`]. This, and what follows, is for averages of them.
+    /// Takes the weights, as they are now, into one of the averages that the settings ask for. [`Learner::export`] has those
+    /// too. This, and what follows, is for averages.
+    ///
+    /// # Errors
+    /// [`LearnerError::NoAverages`], when it keeps none such; [`LearnerError`], when the backend fails.
+    fn add_to_average(&mut self, which: Which) -> Result<(), LearnerError> {
+        let _ = which;
+        Err(LearnerError::NoAverages)
+    }
+
+    /// One of those averages; `None` before any weights were taken into it.
+    ///
+    /// # Errors
+    /// As [`Learner::add_to_average`].
+    fn average(&mut self, which: Which) -> Result<Option<Averaged>, LearnerError> {
+        let _ = which;
+        Err(LearnerError::NoAverages)
+    }
+
+    /// The weights, tensor by tensor in the order of [`Learner::export`].
     ///
     /// # Errors
     /// [`LearnerError::NoAverages`], when the backend cannot; [`LearnerError`], when it fails.

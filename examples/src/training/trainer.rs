@@ -11,7 +11,7 @@ use std::{
 use sam_core::{Outcome, schedule::Schedule};
 
 use super::{
-    average::RunningAverage,
+    average::Which,
     batch_sizes::Timetable,
     checkpoint::{CheckpointError, RunPosition},
     learner::{Batch, Chosen, Learner, LearnerError, TrainingImages},
@@ -43,8 +43,6 @@ pub struct Trainer<'a, L> {
     labels: NoisyLabels,
     rates: Schedule<f32>,
     timetable: Timetable,
-    ema: Option<RunningAverage>,
-    swa: Option<RunningAverage>,
     position: RunPosition,
     /// The order of the images in the current epoch.
     order: Vec<usize>,
@@ -130,8 +128,6 @@ impl<'a, L: Learner> Trainer<'a, L> {
         check_batch(settings, dataset)?;
         let (batch, images) = (settings.batch.largest(), dataset.train.len());
         let timetable = Timetable::new(&settings.batch, images, settings.epochs);
-        let ema = settings.average.ema.map(|decay| RunningAverage::exponential(decay, &mut learner));
-        let swa = settings.average.swa_from.map(|_| RunningAverage::uniform(&mut learner));
         let position = RunPosition {
             settings: settings.digest(),
             data: fingerprint.to_owned(),
@@ -160,8 +156,6 @@ impl<'a, L: Learner> Trainer<'a, L> {
         Ok(Self {
             settings,
             dataset,
-            ema: ema.transpose()?,
-            swa: swa.transpose()?,
             learner,
             taken,
             batches,
@@ -255,8 +249,8 @@ impl<'a, L: Learner> Trainer<'a, L> {
                 origin: self.learner.origin(pass),
             })));
         }
-        if let Some(ema) = &mut self.ema {
-            ema.add(&mut self.learner)?;
+        if self.settings.average.wants(Which::Ema) {
+            self.learner.add_to_average(Which::Ema)?;
         }
         self.position.step += 1;
         self.position.skipped_in_a_row = 0;
@@ -301,8 +295,8 @@ impl<'a, L: Learner> Trainer<'a, L> {
     /// [`TrainingError::Learner`], when the evaluation fails.
     pub fn end_epoch(&mut self, evaluate: bool) -> Result<EpochMetrics, TrainingError> {
         let epoch = self.epoch() + 1;
-        if let Some(swa) = self.swa.as_mut().filter(|_| self.settings.average.swa_from <= Some(epoch)) {
-            swa.add(&mut self.learner)?;
+        if self.settings.average.swa_from.is_some_and(|from| from <= epoch) {
+            self.learner.add_to_average(Which::Swa)?;
         }
         let (test, ema, swa) = match evaluate {
             true => (Some(self.evaluate_test()?), self.evaluate_ema()?, self.evaluate_swa()?),

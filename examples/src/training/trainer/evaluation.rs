@@ -4,7 +4,7 @@ use ndarray::Axis;
 
 use super::{Trainer, TrainingError};
 use crate::training::{
-    average::RunningAverage,
+    average::{Averaged, Which},
     learner::{Batch, Evaluation, Learner},
 };
 
@@ -28,7 +28,7 @@ impl<L: Learner> Trainer<'_, L> {
     /// # Errors
     /// As [`Trainer::evaluate_test`].
     pub fn evaluate_ema(&mut self) -> Result<Option<Evaluation>, TrainingError> {
-        self.evaluate_average(|trainer| trainer.ema.as_ref())
+        self.evaluate_average(Which::Ema)
     }
 
     /// The same for the equal-weight average, once it has begun. Its batch normalisation goes by the statistics that the
@@ -37,18 +37,15 @@ impl<L: Learner> Trainer<'_, L> {
     /// # Errors
     /// As [`Trainer::evaluate_test`].
     pub fn evaluate_swa(&mut self) -> Result<Option<Evaluation>, TrainingError> {
-        self.evaluate_average(|trainer| trainer.swa.as_ref())
+        self.evaluate_average(Which::Swa)
     }
 
     /// Lends the learner an average's weights; its own are back afterwards, bit for bit, whatever happens.
-    fn evaluate_average(
-        &mut self,
-        average: impl Fn(&Self) -> Option<&RunningAverage>,
-    ) -> Result<Option<Evaluation>, TrainingError> {
-        let Some(weights) = average(self).and_then(|average| average.weights().map(<[f32]>::to_vec)) else {
+    fn evaluate_average(&mut self, which: Which) -> Result<Option<Evaluation>, TrainingError> {
+        if !self.settings.average.wants(which) {
             return Ok(None);
-        };
-        let statistics = average(self).and_then(|average| average.statistics().map(<[f32]>::to_vec));
+        }
+        let Some(Averaged { weights, statistics }) = self.learner.average(which)? else { return Ok(None) };
         let own = (self.learner.parameters()?.into_owned(), self.learner.statistics()?.into_owned());
         self.learner.set_parameters(&weights, statistics.as_deref().unwrap_or(&own.1))?;
         let measured = match statistics {

@@ -4,7 +4,6 @@ use std::path::Path;
 
 use super::{MOST_ROLLBACKS, Trainer, TrainingError};
 use crate::training::{
-    average::RunningAverage,
     checkpoint::{Checkpoint, CheckpointError, RunPosition},
     learner::{Learner, LearnerError},
     nonfinite::{NonFinite, Origin},
@@ -12,35 +11,12 @@ use crate::training::{
 };
 
 impl<L: Learner> Trainer<'_, L> {
-    /// The learner's state, and the averages.
+    /// The learner's state, averages included.
     ///
     /// # Errors
     /// [`TrainingError::Learner`], when the backend fails.
     pub fn state(&mut self) -> Result<State, TrainingError> {
-        let learner = self.learner.export()?;
-        Ok(self.with_averages(learner))
-    }
-
-    fn averages(&self) -> impl Iterator<Item = &RunningAverage> {
-        self.ema.iter().chain(&self.swa)
-    }
-
-    fn with_averages(&self, mut learner: State) -> State {
-        let tensors: Vec<_> = self.averages().flat_map(|average| average.export(&learner)).collect();
-        learner.tensors.extend(tensors);
-        learner
-    }
-
-    /// Takes over what [`Trainer::state`] has given; unless it is of another network, optimizer or average.
-    fn take(&mut self, saved: State) -> Result<(), LearnerError> {
-        let learner = self.learner.export()?;
-        saved.check_against(&self.with_averages(learner.clone()))?;
-        for average in self.ema.iter_mut().chain(&mut self.swa) {
-            average.import(&learner, &saved);
-        }
-        let mut own = saved;
-        own.tensors.retain(|tensor| !self.averages().any(|average| average.owns(&tensor.name)));
-        self.learner.import(&own)
+        Ok(self.learner.export()?)
     }
 
     /// Writes where the run stands to `path`.
@@ -94,7 +70,7 @@ impl<L: Learner> Trainer<'_, L> {
             );
             return Err(mismatch("position", "a place in the run".into(), found).into());
         }
-        self.take(state).map_err(|error| match error {
+        self.learner.import(&state).map_err(|error| match error {
             LearnerError::State(error) => {
                 mismatch("tensors", error.expected, format!("{} ({})", error.found, error.name)).into()
             }
