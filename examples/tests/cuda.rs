@@ -542,17 +542,18 @@ fn the_command_takes_the_kernels_that_it_is_told_to() {
         let text = |bytes| String::from_utf8(bytes).unwrap();
         (output.status.code(), text(output.stdout), text(output.stderr))
     };
-    // Two convolutions and two dense layers, and no gradient of the images.
+    // Two convolutions and two dense layers, and no gradient of the images; what is faster here may be close.
     for (kernels, libraries, expected) in [
-        ("native", folder.path(), 0),
-        ("vendor", folder.path(), 11),
-        ("auto", folder.path(), 11),
-        ("native", nowhere.path(), 0),
-        ("auto", nowhere.path(), 0),
+        ("native", folder.path(), 0..=0),
+        ("vendor", folder.path(), 11..=11),
+        ("auto", folder.path(), 6..=11),
+        ("native", nowhere.path(), 0..=0),
+        ("auto", nowhere.path(), 0..=0),
     ] {
         let (code, out, errors) = bench(kernels, libraries);
         assert_eq!(code, Some(0), "{kernels}: {errors}");
-        assert!(out.contains(&format!("\"vendor_kernels\":{expected},")), "{kernels}: {out}");
+        let found = |vendor: usize| out.contains(&format!("\"vendor_kernels\":{vendor},"));
+        assert!(expected.into_iter().any(found), "{kernels}: {out}");
         assert!(out.contains("weight gradient: "), "{kernels}: {out}");
     }
     let (code, _, errors) = bench("vendor", nowhere.path());

@@ -256,7 +256,10 @@ fn auto_takes_what_agrees_and_is_faster() {
         plant(0);
         chosen.unwrap();
         if fault == 0 {
-            assert_all_vendor(twins.device.kernels());
+            // All agree, and hardly one is slower than interpreted kernels.
+            let kernels = twins.device.kernels();
+            assert!(kernels.iter().all(|kernel| kernel.reason.contains("ms, native")), "{kernels:?}");
+            assert!(kernels.iter().filter(|kernel| kernel.vendor).count() > kernels.len() / 2, "{kernels:?}");
         } else {
             for kernel in twins.device.kernels() {
                 assert!(!kernel.vendor && kernel.reason.contains(reason), "{what}: {kernel}");
