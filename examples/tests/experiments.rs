@@ -35,7 +35,7 @@ fn sam(place: &Path, arguments: &str) -> (String, String) {
 
 /// The experiments, small, with the lines of JSON that each must give and its picture, if any.
 const EXPERIMENTS: [(&str, usize, Option<&str>); 12] = [
-    ("grid --rhos 0.05,0.2", 3, Some("grid.svg")),
+    ("grid --rho 0.05,0.2", 3, Some("grid.svg")),
     ("noise --rates 0.4 --alpha 1,8", 8, Some("noise.svg")),
     ("ablate m --m 4,32 --rhos 0.1", 2, Some("m.svg")),
     ("ablate norm", 5, Some("norm.svg")),

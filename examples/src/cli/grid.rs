@@ -15,10 +15,16 @@ use crate::{
 /// The test errors are those of networks trained on all training images.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Experiment")]
-#[command(mut_arg("rho", |arg| arg.hide(true)), allow_negative_numbers = true, after_help = EXAMPLES)]
+#[command(mut_arg("rho", |arg| arg.long("one-rho").hide(true)), allow_negative_numbers = true, after_help = EXAMPLES)]
 pub struct GridArgs {
     /// Radii to try, with commas between.
-    #[arg(long, value_name = "RHO,..", value_delimiter = ',', default_value = "0.01,0.02,0.05,0.1,0.2,0.5")]
+    #[arg(
+        long = "rho",
+        alias = "rhos",
+        value_name = "RHO,..",
+        value_delimiter = ',',
+        default_value = "0.01,0.02,0.05,0.1,0.2,0.5"
+    )]
     rhos: Vec<f64>,
 
     /// Probability with which each training label is replaced by a random one.
@@ -31,14 +37,14 @@ pub struct GridArgs {
 const EXAMPLES: &str = "\
 Examples:
   sam grid
-  sam grid --rhos 0.05,0.1,0.2 --label-noise 0.4 --json
+  sam grid --rho 0.05,0.1,0.2 --label-noise 0.4 --json
   sam grid --data fashion-mnist --limit 10000 --model lenet --epochs 20 --seeds 3";
 
 impl GridArgs {
     /// Makes sure that every number is in its range.
     pub fn check(&self) -> Result<(), InvalidSetting> {
         self.experiment.check(self.label_noise)?;
-        radii("rhos", &self.rhos)
+        radii("rho", &self.rhos)
     }
 }
 

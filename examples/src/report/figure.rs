@@ -122,7 +122,12 @@ pub fn draw(path: &Path, figure: &Figure) -> Result<(), PlotError> {
 }
 
 fn draw_panel(area: &Area<'_>, panel: &Panel) -> Result<(), PlotError> {
-    let scale = |value: f64| if panel.logarithmic { value.log10() } else { value };
+    // A share is never above 100 %, though an interval may reach there.
+    let most = if panel.y.ends_with("(%)") { 100.0 } else { f64::INFINITY };
+    let scale = |value: f64| {
+        let value = value.min(most);
+        if panel.logarithmic { value.log10() } else { value }
+    };
     let ends = |point: &Point| {
         let half = point.y.ci95.unwrap_or(0.0);
         [point.y.mean - half, point.y.mean + half]

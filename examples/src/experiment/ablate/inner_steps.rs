@@ -14,6 +14,7 @@ use crate::{
         probe,
     },
     report::{
+        counted,
         figure::{self, Figure, Horizontal, Panel, Point, Series, Style},
         markdown::{Table, significant},
         statistics::Estimate,
@@ -99,7 +100,7 @@ impl Experiment for InnerSteps {
             };
             table.row(vec![steps.to_string(), cell(0), cell(1), cell(2)]);
             let series = |i: usize| Series {
-                name: format!("{steps} steps"),
+                name: counted(steps, "step"),
                 color,
                 style: Style::Line,
                 points: curves[i].iter().map(|&(epoch, y)| Point { x: epoch as f64, y }).collect(),
