@@ -141,17 +141,20 @@ fn draw_panel(area: &Area<'_>, panel: &Panel) -> Result<(), PlotError> {
         high = if high > 0.0 { high } else { 1.0 };
     }
     let margin = 0.08 * (high - low);
-    // Dots may be anywhere: the legend gets room of its own.
-    let named = panel.series.iter().filter(|series| series.style == Style::Dots && !series.name.is_empty());
-    high += 0.07 * named.count() as f64 * (high - low);
+    // The legend, in the upper right, gets room of its own where dots may be anywhere or lines end high.
+    let (left, right) = range(points().map(|point| point.x));
+    let legend =
+        0.07 * panel.series.iter().filter(|series| !series.name.is_empty()).count() as f64 * (high - low);
+    let covered =
+        |point: &Point| point.x > right - 0.3 * (right - left) && scale(point.y.mean) > high - legend;
+    if panel.series.iter().any(|series| series.style == Style::Dots) || points().any(covered) {
+        high += legend;
+    }
     // Where no mean is negative the axis has no room for negative numbers, though an interval may reach there.
     let positive = !panel.logarithmic && points().all(|point| point.y.mean >= 0.0);
     let y = (if positive { (low - margin).max(0.0) } else { low - margin })..high + margin;
     let (x, label, ticks) = match &panel.x {
-        Horizontal::Quantity(label) => {
-            let (left, right) = range(points().map(|point| point.x));
-            (left..right, label.as_str(), 9)
-        }
+        Horizontal::Quantity(label) => (left..right, label.as_str(), 9),
         Horizontal::Categories(label, names) => (-0.5..names.len() as f64 - 0.5, label.as_str(), 0),
     };
     let bottom = y.start;
