@@ -310,8 +310,6 @@ const FILES: &[Row] = &[
         1,
         &["--backend cuda", "expected sgd, sam, asam, gsam", "found esam"],
     ),
-    ("train --backend cuda --clip-norm 1", 1, &["--backend cuda", "--clip-norm", "--backend cpu"]),
-    ("train --backend cuda --ema 0.9", 1, &["--backend cuda", "--ema or --swa-from", "--backend cpu"]),
     ("train --resume c-batches", 1, &["c-batches/config.toml", "at least one batch size", "--out"]),
     ("train --resume c-batch", 1, &["c-batch/config.toml", "a number of images, or a list", "--out"]),
     ("train --resume c-average", 1, &["c-average/config.toml", "--ema", "below 1"]),
