@@ -83,10 +83,14 @@ fn averages_on_the_device_are_the_hosts() {
     }
 
     let mut learner = learner(&settings);
-    let before = device.gpu.synchronisations();
-    learner.add_to_average(Which::Ema).unwrap();
-    learner.add_to_average(Which::Swa).unwrap();
-    assert_eq!(device.gpu.synchronisations(), before, "an average waited for the device");
+    // Tests beside this one wait too, and are counted: what waits itself does so every time.
+    let mut waits = || {
+        let before = device.gpu.synchronisations();
+        learner.add_to_average(Which::Ema).unwrap();
+        learner.add_to_average(Which::Swa).unwrap();
+        device.gpu.synchronisations() > before
+    };
+    assert!((0..200).any(|_| !waits()), "an average waited for the device");
 
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("c.safetensors");
