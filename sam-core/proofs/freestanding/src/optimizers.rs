@@ -40,7 +40,7 @@ fn steps<T: Real, D: Descent<[T]> + LearningRate<T> + Momentum<[T]> + State<T>>(
 fn average<T: Real>(mut average: Average<T, [T; 5]>) {
     seen(average.add(&seen([T::ONE; 5])).is_ok());
     state(&mut average);
-    seen((average.mean().len(), average.count()));
+    seen((average.mean().len(), average.count(), average.weighting.share(2)));
 }
 
 pub fn state<T: Real>(of: &mut impl State<T>) {
