@@ -141,8 +141,10 @@ pub fn product<T: Scalar>(
                     Start::Bias(bias) => Initial::Row(bias[column..column + COLUMNS].as_ptr()),
                 };
                 tile(&mut out[column..], out_rows, initial);
-                for &row in out_rows {
-                    finish.apply(&mut out[row as usize + column..][..COLUMNS]);
+                if finish != Finish::Nothing {
+                    for &row in out_rows {
+                        finish.apply(&mut out[row as usize + column..][..COLUMNS]);
+                    }
                 }
                 continue;
             }
