@@ -141,34 +141,23 @@ proptest! {
     }
 }
 
+/// A row of four products, of eight values of A from `row` on.
+fn one_row(run: Run, row: u32) {
+    let runs = Runs { list: &[run], depth: 4, a_step: 1, b_step: COLUMNS, block: 1 };
+    let (start, finish) = (Start::Zero, Finish::Nothing);
+    let mut out = [0f32; COLUMNS];
+    let target = Target { out: &mut out, rows: &[0], column: 0, columns: COLUMNS, start, finish };
+    product(&f32::kernels(), &[0.0; 8], &[row], &[0.0; 4 * COLUMNS], runs, target);
+}
+
 #[test]
 #[should_panic(expected = "lead out of A")]
 fn a_row_that_leads_out_of_its_operand_is_refused() {
-    let runs = Runs { list: &[Run { a: 0, b: 0 }], depth: 4, a_step: 1, b_step: COLUMNS, block: 1 };
-    let mut out = [0f32; COLUMNS];
-    let target = Target {
-        out: &mut out,
-        rows: &[0],
-        column: 0,
-        columns: COLUMNS,
-        start: Start::Zero,
-        finish: Finish::Nothing,
-    };
-    product(&f32::kernels(), &[0.0; 8], &[5], &[0.0; 4 * COLUMNS], runs, target);
+    one_row(Run { a: 0, b: 0 }, 5);
 }
 
 #[test]
 #[should_panic(expected = "lead out of B")]
 fn a_run_that_leads_out_of_its_operand_is_refused() {
-    let runs = Runs { list: &[Run { a: 0, b: 1 }], depth: 4, a_step: 1, b_step: COLUMNS, block: 1 };
-    let mut out = [0f32; COLUMNS];
-    let target = Target {
-        out: &mut out,
-        rows: &[0],
-        column: 0,
-        columns: COLUMNS,
-        start: Start::Zero,
-        finish: Finish::Nothing,
-    };
-    product(&f32::kernels(), &[0.0; 8], &[0], &[0.0; 4 * COLUMNS], runs, target);
+    one_row(Run { a: 0, b: 1 }, 0);
 }
