@@ -8,9 +8,10 @@ use sam_core::model::Architecture;
 use crate::{
     data::{Augment, DataSource},
     training::{
-        backend::BackendName,
+        backend::{Backend, BackendName},
         config::Machine,
         kernels::Kernels,
+        learner::LearnerError,
         precision::Precision,
         settings::{
             AverageSettings, BatchSizes, DataSettings, Method, NormExponent, ScheduleSettings, ScheduleShape,
@@ -150,6 +151,16 @@ impl MachineArgs {
     pub fn threads(&self) -> usize {
         let cores = || thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
         self.threads.unwrap_or_else(cores).get()
+    }
+
+    /// The backend as the arguments describe it, with so many threads for each network.
+    ///
+    /// # Errors
+    /// [`LearnerError`], when the machine does not have what was asked for.
+    pub fn open(&self, threads: usize) -> Result<Backend, LearnerError> {
+        Backend::open(self.backend.unwrap_or_default(), threads)?
+            .with_precision(self.precision.unwrap_or_default())?
+            .with_kernels(self.kernels.unwrap_or_default())
     }
 
     /// The machine, with the data's place.

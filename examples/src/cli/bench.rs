@@ -13,7 +13,6 @@ use crate::{
     interrupt::Interrupt,
     json,
     training::{
-        backend::Backend,
         memory,
         settings::{
             AverageSettings, DataSettings, InvalidSetting, Method, NormExponent, ScheduleSettings,
@@ -113,9 +112,7 @@ pub fn run(args: &BenchArgs, as_json: bool, interrupt: &Interrupt) -> Result<(),
     let sgd = Settings { method: Method::Sgd, ..bench.settings.clone() };
     let images = (bench.settings.batch.largest() as u128).saturating_mul(bench.shape.len() as u128 * 4);
     memory::check(&bench.settings, (of(&bench.settings) + of(&sgd)).saturating_add(images))?;
-    let backend = Backend::open(backend, bench.threads)?;
-    let backend = backend.with_precision(args.machine.precision.unwrap_or_default())?;
-    let backend = backend.with_kernels(args.machine.kernels.unwrap_or_default())?;
+    let backend = args.machine.open(bench.threads)?;
     let learner = |settings: &_| backend.learner(settings, bench.shape, CLASSES);
     let result = bench.run(interrupt, learner)?;
     print(if as_json { json::line(&result) } else { text(&result, bench.shape) })?;

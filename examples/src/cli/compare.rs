@@ -20,7 +20,6 @@ use crate::{
     json,
     report::table,
     training::{
-        backend::Backend,
         memory,
         settings::{InvalidSetting, MOST_EPOCHS},
         trainer::check_batch,
@@ -199,9 +198,7 @@ pub fn run(args: &CompareArgs, as_json: bool, interrupt: &Interrupt) -> Result<(
     let models = || args.subjects.models.iter().map(ToString::to_string).collect::<Vec<_>>().join("+");
     let default = || PathBuf::from(format!("runs/compare-{}-{}", data.data, models()));
     let directory = ComparisonDirectory(args.out.clone().unwrap_or_else(default));
-    let backend = Backend::open(backend, 1)?;
-    let backend = backend.with_precision(args.machine.precision.unwrap_or_default())?;
-    let backend = backend.with_kernels(args.machine.kernels.unwrap_or_default())?;
+    let backend = args.machine.open(1)?;
     let learner = |settings: &_| backend.learner(settings, dataset.shape, dataset.classes);
     let summaries = comparison.run(&directory, &dataset, interrupt, learner)?;
     let varied = Varied::among(&summaries);

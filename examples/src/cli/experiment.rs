@@ -18,7 +18,6 @@ use crate::{
     interrupt::Interrupt,
     json,
     training::{
-        backend::Backend,
         memory,
         settings::{InvalidSetting, Settings},
         trainer::check_batch,
@@ -98,9 +97,7 @@ pub fn run_with<E: Experiment>(
     check_batch(&base, &dataset)?;
     let bytes = name.on_host(memory::of_learner(&base, dataset.shape, dataset.classes));
     memory::check(&base, bytes * threads as u128)?;
-    let backend = Backend::open(name, 1)?;
-    let backend = backend.with_precision(args.machine.precision.unwrap_or_default())?;
-    let backend = backend.with_kernels(args.machine.kernels.unwrap_or_default())?;
+    let backend = args.machine.open(1)?;
     let learner =
         |settings: &Settings, dataset: &Dataset| backend.learner(settings, dataset.shape, dataset.classes);
     drop(learner(&base, &dataset)?);
