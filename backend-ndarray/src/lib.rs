@@ -9,10 +9,12 @@ mod layer;
 mod layout;
 mod loss;
 mod network;
+mod parallel;
 mod plan;
 mod scalar;
 mod space;
 mod team;
+mod threads;
 
 pub use arena::Segment;
 #[cfg(feature = "dual")]
@@ -22,6 +24,8 @@ pub use loss::Evaluation;
 pub use network::{Network, Size};
 #[cfg(feature = "dual")]
 pub use num_dual::Dual64;
+pub use parallel::{Parallel, ParallelSpace};
 pub use plan::Description;
 pub use scalar::{Scalar, Wide};
 pub use space::{ArrayError, ArraySpace, OnArrays};
+pub use threads::Threads;

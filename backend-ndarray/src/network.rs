@@ -7,7 +7,7 @@ use crate::{
     error::{BatchError, NetworkError, check_length},
     loss::Evaluation,
     plan::{Description, Place, Plan},
-    team::Team,
+    threads::Threads,
 };
 use build::Task;
 use ndarray::{ArrayView4, ArrayViewMut2, Axis, Slice};
@@ -65,7 +65,7 @@ pub struct Network<T> {
     frozen: bool,
     batch: usize,
     classes: usize,
-    team: Team,
+    threads: Threads,
 }
 
 impl<T: Scalar> Network<T> {
@@ -148,7 +148,7 @@ impl<T: Scalar> Network<T> {
         let plan = Plan::new(&description);
         let values = build::buffers(&plan.value_slots, batch)?;
         let gradients = build::buffers(&plan.gradient_slots, batch)?;
-        let team = Team::new(threads).map_err(|cause| NetworkError::Threads(cause.to_string()))?;
+        let threads = Threads::new(threads).map_err(|cause| NetworkError::Threads(cause.to_string()))?;
         let computed = description.nodes().iter().zip(&plan.steps).filter(|(_, step)| !step.skip);
         Ok(Self {
             names: computed.map(|(node, _)| node.name.to_string()).collect(),
@@ -164,8 +164,14 @@ impl<T: Scalar> Network<T> {
             frozen: false,
             batch,
             classes,
-            team,
+            threads,
         })
+    }
+
+    /// The threads that compute it, for others' sweeps over its parameters. See [`ParallelSpace`](crate::ParallelSpace).
+    #[must_use]
+    pub fn threads(&self) -> Threads {
+        self.threads.clone()
     }
 
     /// Number of parameters: the length of the arenas.

@@ -90,7 +90,7 @@ impl Shared {
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -191,7 +191,9 @@ where
 
     /// The same, with the member's number below [`Team::members`].
     fn share_numbered(self, team: &Team, each: impl Fn(usize, Self::Item) + Sync) {
-        if team.others.is_empty() {
+        // Waking others costs more than any one item is worth.
+        let alone = self.size_hint().1.is_some_and(|most| most < 2);
+        if alone || team.others.is_empty() {
             return self.for_each(|item| each(0, item));
         }
         let items = Mutex::new(self);

@@ -3,8 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use ndarray::Array4;
-use sam_backend_ndarray::Network;
-use sam_core::{Rule, Sam, Sgd, SliceSpace, WeightDecay, model::ImageShape};
+use sam_backend_ndarray::{Network, Parallel, ParallelSpace};
+use sam_core::{Rule, Sam, Sgd, WeightDecay, model::ImageShape};
 use std::{
     alloc::{GlobalAlloc, Layout, System},
     sync::atomic::{AtomicUsize, Ordering::Relaxed},
@@ -49,10 +49,11 @@ fn main() {
             let mut w = network.initial_parameters(0);
             let mut g = vec![0.0; w.len()];
             let base = Sgd::new(0.01).with_momentum(0.9, vec![0.0; w.len()]);
+            let base = base.with_decay(WeightDecay::Coupled(5e-4));
             let mut sam = Sam {
-                space: SliceSpace::new(vec![0.0; w.len()]),
+                space: ParallelSpace::new(w.len(), network.threads()),
                 rule: Rule::l2(0.05),
-                base: base.with_decay(WeightDecay::Coupled(5e-4)),
+                base: Parallel::new(base, network.threads()),
             };
             let mut step = || {
                 let before = COUNT.load(Relaxed);

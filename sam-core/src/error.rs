@@ -59,7 +59,10 @@ pub struct LengthMismatch {
 
 impl LengthMismatch {
     /// Compares a buffer's length with that of the parameters.
-    pub(crate) const fn check(buffer: &'static str, expected: usize, found: usize) -> Result<(), Self> {
+    ///
+    /// # Errors
+    /// The mismatch, if the lengths differ.
+    pub const fn check(buffer: &'static str, expected: usize, found: usize) -> Result<(), Self> {
         if expected == found { Ok(()) } else { Err(Self { buffer, expected, found }) }
     }
 }

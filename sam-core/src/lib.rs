@@ -45,7 +45,7 @@ pub use descent::adam::Adam;
 pub use descent::clip::Clipped;
 pub use descent::lion::Lion;
 pub use descent::rmsprop::RmsProp;
-pub use descent::sgd::Sgd;
+pub use descent::sgd::{Sgd, SgdUpdate};
 pub use descent::{Descent, LearningRate, Momentum, WeightDecay};
 pub use error::{BufferedError, LengthMismatch, StepError};
 pub use look::{Look, LookSam};

@@ -47,8 +47,8 @@ impl<T: Scalar> Network<T> {
 
     /// Logits of the samples that were loaded, row by row.
     pub(super) fn forward_logits(&mut self, params: &[T], samples: usize) -> &[T] {
-        let Self { tasks, values, statistics, team, ends, classes, .. } = self;
-        forward(team, tasks, values, statistics, params, samples, Mode::Evaluate);
+        let Self { tasks, values, statistics, threads, ends, classes, .. } = self;
+        forward(&threads.lock(), tasks, values, statistics, params, samples, Mode::Evaluate);
         &values[ends.logits.slot][..samples * *classes]
     }
 
@@ -60,8 +60,8 @@ impl<T: Scalar> Network<T> {
     pub(super) fn forward_measure(&mut self, params: &[T]) -> Vec<T> {
         let nothing = vec![T::zero(); self.statistics.len()];
         let before = replace(&mut self.statistics, nothing);
-        let Self { tasks, values, statistics, team, labels, .. } = self;
-        forward(team, tasks, values, statistics, params, labels.len(), Mode::Clean);
+        let Self { tasks, values, statistics, threads, labels, .. } = self;
+        forward(&threads.lock(), tasks, values, statistics, params, labels.len(), Mode::Clean);
         // From zero the running statistics have come this share of the way.
         let mut measured = replace(&mut self.statistics, before);
         measured.iter_mut().for_each(|value| *value = T::of(value.value() / MOMENTUM));
@@ -70,7 +70,17 @@ impl<T: Scalar> Network<T> {
 
     pub(super) fn forward_backward(&mut self, params: &[T], grads: &mut [T], pass: Pass) -> Evaluation {
         let Self {
-            tasks, values, gradients, statistics, team, ends, classes, labels, smoothing, frozen, ..
+            tasks,
+            values,
+            gradients,
+            statistics,
+            threads,
+            ends,
+            classes,
+            labels,
+            smoothing,
+            frozen,
+            ..
         } = self;
         let samples = labels.len();
         let mode = match pass {
@@ -78,6 +88,7 @@ impl<T: Scalar> Network<T> {
             Pass::Clean => Mode::Clean,
             Pass::Perturbed => Mode::Perturbed,
         };
+        let team = &threads.lock();
         forward(team, tasks, values, statistics, params, samples, mode);
         let logits = &values[ends.logits.slot][..samples * *classes];
         let d_logits = ends.d_logits.map(|place| gradients[place.slot].as_mut_slice());

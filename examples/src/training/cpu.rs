@@ -81,10 +81,10 @@ impl CpuLearner {
         };
         Ok(Self {
             averages: Averages::new(&settings.average, count, statistics.len(), average)?,
+            optimizer: optimizer::build(settings, count, &network.threads()),
             network,
             weights,
             gradient: vec![0.0; count],
-            optimizer: optimizer::build(settings, count),
             mixup,
             twin,
             statistics,
@@ -126,7 +126,7 @@ impl CpuLearner {
 
 impl Learner for CpuLearner {
     fn step(&mut self, batch: Batch<'_>, rate: f32) -> Result<StepReport, LearnerError> {
-        self.optimizer.base().base.lr = rate;
+        self.optimizer.base().base.base.lr = rate;
         self.statistics.copy_from_slice(self.network.statistics());
         let report = self.observed_step(batch);
         if matches!(report, Ok(StepReport { outcome: Outcome::Descended | Outcome::ZeroGradient, .. })) {

@@ -1,5 +1,9 @@
 //! Stochastic gradient descent.
 
+mod update;
+
+pub use update::SgdUpdate;
+
 use core::marker::PhantomData;
 
 use super::{LearningRate, Momentum};
@@ -81,6 +85,22 @@ impl<T: Real, B: AsRef<[T]> + AsMut<[T]>> Sgd<T, B> {
     pub fn momentum_buffer_mut(&mut self) -> &mut [T] {
         self.buffer.as_mut()
     }
+
+    /// The update and the momentum it changes (empty if there is none), for who shares the parameters `w` out among
+    /// threads.
+    ///
+    /// # Errors
+    /// [`LengthMismatch`] of the gradient, or of the buffer if there is momentum.
+    pub fn parts(&mut self, w: &[T], g: &[T]) -> Result<(SgdUpdate<T>, &mut [T]), LengthMismatch> {
+        let Self { lr, momentum, nesterov, decay, .. } = *self;
+        let update = SgdUpdate { lr, momentum, nesterov, decay };
+        LengthMismatch::check("gradient", w.len(), g.len())?;
+        if momentum == T::ZERO {
+            return Ok((update, &mut []));
+        }
+        LengthMismatch::check("momentum buffer", w.len(), self.buffer.as_ref().len())?;
+        Ok((update, self.buffer.as_mut()))
+    }
 }
 
 impl<T: Real, B: AsRef<[T]> + AsMut<[T]>> Descent<[T]> for Sgd<T, B> {
@@ -89,70 +109,10 @@ impl<T: Real, B: AsRef<[T]> + AsMut<[T]>> Descent<[T]> for Sgd<T, B> {
     /// # Errors
     /// [`LengthMismatch`] of the gradient, or of the buffer if there is momentum.
     fn descend(&mut self, w: &mut [T], g: &mut [T]) -> Result<(), LengthMismatch> {
-        LengthMismatch::check("gradient", w.len(), g.len())?;
-        if self.momentum == T::ZERO {
-            self.without_momentum(w, g);
-            return Ok(());
-        }
-        LengthMismatch::check("momentum buffer", w.len(), self.buffer.as_ref().len())?;
-        let (mu, lr, buffer) = (self.momentum, self.lr, self.buffer.as_mut());
-        let entries = w.iter_mut().zip(g.iter().zip(buffer));
-        // One loop for each formula: a choice inside the loop would keep it from vectorising.
-        match (lr == T::ZERO, self.nesterov, self.decay) {
-            (true, _, WeightDecay::Coupled(decay)) if decay != T::ZERO => {
-                entries.for_each(|(w, (g, m))| *m = mu * *m + (*g + decay * *w));
-            }
-            (true, _, _) => entries.for_each(|(_, (g, m))| *m = mu * *m + *g),
-            (_, nesterov, WeightDecay::Coupled(decay)) if decay != T::ZERO => match nesterov {
-                false => entries.for_each(|(w, (g, m))| {
-                    *m = mu * *m + (*g + decay * *w);
-                    *w = minus(*w, lr * *m);
-                }),
-                true => entries.for_each(|(w, (g, m))| {
-                    let g = *g + decay * *w;
-                    *m = mu * *m + g;
-                    *w = minus(*w, lr * (g + mu * *m));
-                }),
-            },
-            (_, nesterov, decay) => {
-                let keep = decay.kept(lr);
-                match nesterov {
-                    false => entries.for_each(|(w, (g, m))| {
-                        *m = mu * *m + *g;
-                        *w = minus(keep * *w, lr * *m);
-                    }),
-                    true => entries.for_each(|(w, (g, m))| {
-                        *m = mu * *m + *g;
-                        *w = minus(keep * *w, lr * (*g + mu * *m));
-                    }),
-                }
-            }
-        }
+        let (update, m) = self.parts(w, g)?;
+        update.apply(w, g, m);
         Ok(())
     }
-}
-
-impl<T: Real, B> Sgd<T, B> {
-    fn without_momentum(&self, w: &mut [T], g: &[T]) {
-        let lr = self.lr;
-        let entries = w.iter_mut().zip(g);
-        match self.decay {
-            _ if lr == T::ZERO => {}
-            WeightDecay::Coupled(decay) if decay != T::ZERO => {
-                entries.for_each(|(w, g)| *w = minus(*w, lr * (*g + decay * *w)));
-            }
-            decay => {
-                let keep = decay.kept(lr);
-                entries.for_each(|(w, g)| *w = minus(keep * *w, lr * *g));
-            }
-        }
-    }
-}
-
-/// `w - step`, where a step of -0 does not turn -0 into 0: no gradient, no change.
-#[inline(always)]
-fn minus<T: Real>(w: T, step: T) -> T {
-    if step == T::ZERO { w } else { w - step }
 }
 
 impl<T: Real, B> LearningRate<T> for Sgd<T, B> {

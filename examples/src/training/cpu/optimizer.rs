@@ -2,6 +2,7 @@
 
 use std::error::Error;
 
+use sam_backend_ndarray::{Parallel, ParallelSpace, Threads};
 use sam_core::{
     AlongGradient, AscentRule, Clipped, Combination, Friendly, Gaussian, Gsam, Look, LookSam, MicroBatches,
     MomentumSam, MultiStepSam, Outcome, ParamSpace, PerturbedOnly, Plain, RandomSam, Sam, SamGradient,
@@ -13,8 +14,10 @@ use super::oracle::Watched;
 use crate::training::settings::{Method, Settings, SgdSettings};
 
 /// The base optimizer.
-pub type Base = Clipped<f32, Sgd<f32, Vec<f32>>>;
-type Space = SliceSpace<f32, Vec<f32>>;
+pub type Base = Clipped<f32, Parallel<Sgd<f32, Vec<f32>>>>;
+type Space = ParallelSpace<f32>;
+/// For the methods whose own sweeps have no parallel form.
+type Slices = SliceSpace<f32, Vec<f32>>;
 
 /// What goes wrong in a step.
 pub type StepFailure = Box<dyn Error + Send + Sync>;
@@ -42,27 +45,30 @@ pub trait Optimizer: Send {
     fn load(&mut self, source: &mut Source<'_>);
 }
 
-/// The optimizer that `settings` describe, for `weights` weights.
-pub fn build(settings: &Settings, weights: usize) -> Box<dyn Optimizer> {
+/// The optimizer that `settings` describe, for `weights` weights, with its sweeps on `threads`.
+pub fn build(settings: &Settings, weights: usize, threads: &Threads) -> Box<dyn Optimizer> {
     let zeros = || vec![0.0; weights];
     let rule = settings.method.rule();
-    let (space, base) = (SliceSpace::new(zeros()), base(&settings.sgd, zeros()));
+    let space = ParallelSpace::new(weights, threads.clone());
+    let base = base(&settings.sgd, zeros(), threads);
+    let plain = |base| Plain { space: ParallelSpace::new(0, threads.clone()), base };
     // The directions of a run are its own.
     let seed = settings.seed;
     match settings.method {
-        Method::Sgd | Method::Mixup { .. } => Box::new(Plain { space: SliceSpace::new(Vec::new()), base }),
+        Method::Sgd | Method::Mixup { .. } => Box::new(plain(base)),
         Method::Sam { .. } | Method::Asam { .. } => Box::new(Sam { space, rule, base }),
         Method::RandomSam { .. } => Box::new(RandomSam { space, rule, noise: Gaussian::new(seed), base }),
         Method::MomentumSam { .. } => Box::new(MomentumSam { space, rule, base }),
         Method::MultiStepSam { steps, .. } => {
+            let space = SliceSpace::new(zeros());
             Box::new(MultiStepSam { space, rule, steps, rate: rule.rho, base, eps: zeros() })
         }
         Method::SecondOrderSam { .. } => {
+            let space = SliceSpace::new(zeros());
             Box::new(SecondOrderSam { space, rule, base, buffers: [zeros(), zeros()] })
         }
         Method::MSharpness { m, .. } => {
-            let plain = Plain { space: SliceSpace::new(Vec::new()), base };
-            Box::new(Groups { plain, rule, m, perturbed: zeros(), sum: zeros() })
+            Box::new(Groups { plain: plain(base), rule, m, perturbed: zeros(), sum: zeros() })
         }
         Method::LookSam { k, alpha, .. } => {
             Box::new(LookSam { space, rule, look: Look::new(k, alpha as f32, zeros(), zeros()), base })
@@ -86,12 +92,13 @@ pub fn build(settings: &Settings, weights: usize) -> Box<dyn Optimizer> {
     }
 }
 
-fn base(settings: &SgdSettings, momentum: Vec<f32>) -> Base {
+fn base(settings: &SgdSettings, momentum: Vec<f32>, threads: &Threads) -> Base {
     let decay = settings.weight_decay as f32;
     let decay = if settings.decoupled { WeightDecay::Decoupled(decay) } else { WeightDecay::Coupled(decay) };
     let base =
         Sgd::new(settings.lr as f32).with_decay(decay).with_momentum(settings.momentum as f32, momentum);
     let base = if settings.nesterov { base.with_nesterov() } else { base };
+    let base = Parallel::new(base, threads.clone());
     Clipped { base, max_norm: settings.clip_norm.map_or(f32::INFINITY, |norm| norm as f32) }
 }
 
@@ -154,8 +161,8 @@ macro_rules! optimizer {
 
 optimizer! { [] Plain<Space, Base> }
 optimizer! { [] Sam<Space, Base> }
-optimizer! { [] MultiStepSam<Space, Base, Vec<f32>> }
-optimizer! { [] SecondOrderSam<Space, Base, Vec<f32>> }
+optimizer! { [] MultiStepSam<Slices, Base, Vec<f32>> }
+optimizer! { [] SecondOrderSam<Slices, Base, Vec<f32>> }
 optimizer! { [] LookSam<Space, Base, Vec<f32>> }
 optimizer! { [] MomentumSam<Space, Base> }
 optimizer! { [] RandomSam<Space, Base> }

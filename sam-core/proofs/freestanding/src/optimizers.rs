@@ -3,7 +3,7 @@
 use core::hint::black_box as seen;
 
 use sam_core::{
-    Adam, Average, Clipped, Descent, LearningRate, Lion, Momentum, Real, RmsProp, Sgd, State, WeightDecay,
+    Adam, Average, Clipped, Descent, LearningRate, LengthMismatch, Lion, Momentum, Real, RmsProp, Sgd, State, WeightDecay,
     Words, WordsMut,
 };
 
@@ -15,6 +15,11 @@ pub fn exercise<T: Real>() {
         Sgd::new(one).with_momentum(one, zero).with_nesterov().with_decay(seen(WeightDecay::Coupled(one)));
     seen(sgd.momentum_buffer());
     seen(sgd.momentum_buffer_mut());
+    if let Ok((update, momentum)) = sgd.parts(&zero, &zero) {
+        let mut part = seen(zero);
+        update.apply(&mut part, &zero, momentum);
+        seen(part);
+    }
     steps(sgd);
     steps(Adam::new(one, zero, zero).with_decay(seen(WeightDecay::Coupled(one))));
     steps(Adam::adamw(one, one, zero, zero));
@@ -24,6 +29,7 @@ pub fn exercise<T: Real>() {
     average(Average::uniform(zero));
     average(Average::exponential(one, zero));
     let n = seen(5);
+    seen(LengthMismatch::check("buffer", n, n).is_ok());
     seen((Sgd::<T, [T; 5]>::words(n), Adam::<T, [T; 5]>::words(n)));
     seen((RmsProp::<T, [T; 5]>::words(n), Lion::<T, [T; 5]>::words(n)));
 }
