@@ -16,6 +16,8 @@ mod tests;
 mod wide;
 
 pub use micro::{COLUMNS, MicroKernels, ROWS};
-pub use product::{Finish, Start, Target, pack_panels, panels, product, product_in_place};
+pub use product::{
+    Finish, Start, Target, pack_panels, pack_rows, pack_transpose, panels, product, product_in_place,
+};
 pub use table::{Run, Runs};
 pub(crate) use wide::wide;

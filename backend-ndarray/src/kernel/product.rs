@@ -73,6 +73,44 @@ pub fn pack_panels<T: Scalar>(
     });
 }
 
+/// Panels that are filled together, so that a row is read by several cache lines at a time.
+const PANELS_A_TASK: usize = 4;
+
+/// [`pack_panels`] of a matrix that lies row by row, by whole rows of a panel.
+pub fn pack_rows<T: Scalar>(team: &Team, panels: &mut [T], matrix: &[T], columns: usize) {
+    let depth = matrix.len() / columns;
+    panels.chunks_mut(PANELS_A_TASK * depth * COLUMNS).enumerate().share(team, |(task, panels)| {
+        let panels = panels.as_chunks_mut::<COLUMNS>().0;
+        for (k, row) in matrix.chunks_exact(columns).enumerate() {
+            let values = row[task * PANELS_A_TASK * COLUMNS..].chunks(COLUMNS);
+            for (to, values) in panels[k..].iter_mut().step_by(depth).zip(values) {
+                match values.first_chunk::<COLUMNS>() {
+                    Some(values) => *to = *values,
+                    None => {
+                        let (given, missing) = to.split_at_mut(values.len());
+                        given.copy_from_slice(values);
+                        missing.fill(T::zero());
+                    }
+                }
+            }
+        }
+    });
+}
+
+/// [`pack_panels`] of the transpose of a matrix that lies row by row, each of `depth` values.
+pub fn pack_transpose<T: Scalar>(team: &Team, panels: &mut [T], matrix: &[T], depth: usize) {
+    let rows = matrix.chunks(COLUMNS * depth);
+    panels.chunks_mut(depth * COLUMNS).zip(rows).share(team, |(panel, rows)| {
+        if rows.len() < panel.len() {
+            panel.fill(T::zero());
+        }
+        for (j, row) in rows.chunks_exact(depth).enumerate() {
+            let lines = panel.as_chunks_mut::<COLUMNS>().0;
+            lines.iter_mut().zip(row).for_each(|(to, &value)| to[j] = value);
+        }
+    });
+}
+
 /// Computes one panel of a product, all its rows.
 ///
 /// `rows[i]` is the offset of row `i` into `a`; see the module's text for the formula. Sums run over the runs

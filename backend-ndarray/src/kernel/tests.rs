@@ -1,7 +1,10 @@
 //! Products against plain loops in f64, over shapes that fill no tile, with every micro-kernel that this machine
 //! runs.
 
-use super::{COLUMNS, Finish, MicroKernels, Run, Runs, Start, Target, pack_panels, panels, product};
+use super::{
+    COLUMNS, Finish, MicroKernels, Run, Runs, Start, Target, pack_panels, pack_rows, pack_transpose, panels,
+    product,
+};
 use crate::Scalar;
 use proptest::prelude::*;
 
@@ -130,8 +133,18 @@ proptest! {
 
     #[test]
     fn packing_fills_panels_row_by_row_and_pads_with_zeros(depth in 1usize..9, columns in 1usize..50) {
+        let team = crate::team::Team::new(2).unwrap();
         let mut packed = vec![f64::NAN; panels(columns) * depth * COLUMNS];
-        pack_panels(&crate::team::Team::new(2).unwrap(), &mut packed, depth, columns, |k, j| (1 + k * columns + j) as f64);
+        let mut by_rows = packed.clone();
+        pack_panels(&team, &mut packed, depth, columns, |k, j| (1 + k * columns + j) as f64);
+        let matrix: Vec<f64> = (1..=depth * columns).map(|value| value as f64).collect();
+        pack_rows(&team, &mut by_rows, &matrix, columns);
+        prop_assert_eq!(&by_rows, &packed);
+        let transpose: Vec<f64> =
+            (0..columns).flat_map(|j| (0..depth).map(move |k| (1 + k * columns + j) as f64)).collect();
+        let mut by_columns = vec![f64::NAN; packed.len()];
+        pack_transpose(&team, &mut by_columns, &transpose, depth);
+        prop_assert_eq!(&by_columns, &packed);
         for (at, &value) in packed.iter().enumerate() {
             let (panel, k, j) = (at / (depth * COLUMNS), at / COLUMNS % depth, at % COLUMNS);
             let column = panel * COLUMNS + j;

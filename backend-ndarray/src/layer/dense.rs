@@ -2,8 +2,7 @@ use super::{Backward, Forward, InputGradient, Layer};
 use crate::{
     Scalar,
     kernel::{
-        COLUMNS, Finish, MicroKernels, Run, Runs, Start, Target, pack_panels, panels, product,
-        product_in_place,
+        COLUMNS, Finish, MicroKernels, Run, Runs, Start, Target, pack_rows, pack_transpose, panels, product,
     },
     team::{Share, Team},
 };
@@ -22,6 +21,9 @@ pub struct Dense<T> {
     kernels: MicroKernels<T>,
     forward: Gathered<T>,
     backward: Gathered<T>,
+    /// The gradient of the output in panels: in place its rows may lie a power of two apart, and compete for few places of the
+    /// cache.
+    packed_gradient: Vec<T>,
     /// Offsets of the weight gradient's rows in x and in the gradient.
     weight_rows: [Vec<u32>; 2],
 }
@@ -51,7 +53,7 @@ impl<T: Scalar> Gathered<T> {
         }
     }
 
-    /// Multiplies after [`pack_panels`] into `packed`.
+    /// Multiplies by what is in `packed`.
     fn multiply(
         &self,
         team: &Team,
@@ -88,8 +90,9 @@ impl<T: Scalar> Gathered<T> {
 }
 
 impl<T: Scalar> Dense<T> {
-    pub fn new(inputs: usize, outputs: usize) -> Self {
+    pub fn new(inputs: usize, outputs: usize, batch: usize) -> Self {
         Self {
+            packed_gradient: vec![T::zero(); panels(outputs) * batch * COLUMNS],
             inputs,
             outputs,
             kernels: T::kernels(),
@@ -101,15 +104,24 @@ impl<T: Scalar> Dense<T> {
     }
 
     /// `dW = x^T g`: each task computes some rows of dW over all samples, so nothing has to be added up.
-    fn weight_gradient(&self, team: &Team, samples: usize, x: &[T], g: &[T], grads: &mut [T]) {
-        let Self { inputs, outputs, .. } = *self;
+    fn weight_gradient(&mut self, team: &Team, samples: usize, x: &[T], g: &[T], grads: &mut [T]) {
+        let Self { inputs, outputs, kernels, packed_gradient, weight_rows, .. } = self;
+        let (inputs, outputs) = (*inputs, *outputs);
+        let packed = &mut packed_gradient[..panels(outputs) * samples * COLUMNS];
+        pack_rows(team, packed, &g[..samples * outputs], outputs);
         let run = [Run { a: 0, b: 0 }];
-        let runs = Runs { list: &run, depth: samples, a_step: inputs, b_step: outputs, block: 1 };
+        let runs = Runs { list: &run, depth: samples, a_step: inputs, b_step: COLUMNS, block: 1 };
         grads.chunks_mut(WEIGHT_ROWS_A_TASK * outputs).enumerate().share(team, |(task, grads)| {
             let rows = grads.len() / outputs;
             let x = &x[task * WEIGHT_ROWS_A_TASK..];
-            let [taps, targets] = [0, 1].map(|side: usize| &self.weight_rows[side][..rows]);
-            product_in_place(&self.kernels, x, taps, g, runs, (grads, targets), outputs, Start::Zero);
+            let [taps, rows] = [0, 1].map(|side: usize| &weight_rows[side][..rows]);
+            for (p, panel) in packed.chunks_exact(samples * COLUMNS).enumerate() {
+                let column = p * COLUMNS;
+                let columns = COLUMNS.min(outputs - column);
+                let (start, finish) = (Start::Zero, Finish::Nothing);
+                let target = Target { out: &mut *grads, rows, column, columns, start, finish };
+                product(kernels, x, taps, panel, runs, target);
+            }
         });
     }
 }
@@ -118,7 +130,7 @@ impl<T: Scalar> Layer<T> for Dense<T> {
     fn forward(&mut self, pass: Forward<'_, T>) {
         let Self { inputs, outputs, .. } = *self;
         let (weights, bias) = pass.params.split_at(inputs * outputs);
-        pack_panels(pass.team, &mut self.forward.packed, inputs, outputs, |k, j| weights[k * outputs + j]);
+        pack_rows(pass.team, &mut self.forward.packed, weights, outputs);
         self.forward.multiply(
             pass.team,
             &self.kernels,
@@ -140,7 +152,7 @@ impl<T: Scalar> Layer<T> for Dense<T> {
         }
 
         let Some(InputGradient { values, accumulate }) = pass.d_input else { return };
-        pack_panels(pass.team, &mut self.backward.packed, outputs, inputs, |k, j| weights[j * outputs + k]);
+        pack_transpose(pass.team, &mut self.backward.packed, weights, outputs);
         let start = if accumulate { Start::Existing } else { Start::Zero };
         self.backward.multiply(pass.team, &self.kernels, pass.samples, pass.d_output, values, start);
     }

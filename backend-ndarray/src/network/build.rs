@@ -116,7 +116,7 @@ fn layer<T: Scalar>(
     match op {
         Op::Flatten => Box::new(Flatten { input: values, d_input: gradient }),
         Op::Dense { outputs } | Op::Classify { classes: outputs } => {
-            Box::new(Dense::new(values.shape.len(), outputs))
+            Box::new(Dense::new(values.shape.len(), outputs, batch))
         }
         Op::Conv { kernel, stride, padding, .. } => {
             let layouts =

@@ -7,7 +7,7 @@ use crate::{
     layer::{Backward, Forward, InputGradient, MOMENTUM, Mode, add, relu},
     loss::{Evaluation, cross_entropy},
     plan::{Place, Plan},
-    team::Team,
+    team::{Share, Team},
 };
 use core::mem::{replace, take};
 use ndarray::ArrayView4;
@@ -35,14 +35,15 @@ impl<T: Scalar> Network<T> {
     /// Copies images to where the first layer reads them.
     pub(super) fn load(&mut self, images: ArrayView4<'_, T>) {
         let Place { slot, layout } = self.ends.image;
-        for (to, from) in self.values[slot].chunks_exact_mut(layout.sample_len()).zip(images.outer_iter()) {
+        let samples = self.values[slot].chunks_exact_mut(layout.sample_len()).zip(images.outer_iter());
+        samples.share(&self.threads.lock(), |(to, from)| {
             for (to, from) in layout.rows_mut(to).zip(from.outer_iter()) {
                 match from.as_slice() {
                     Some(from) => to.copy_from_slice(from),
                     None => to.iter_mut().zip(from).for_each(|(to, &from)| *to = from),
                 }
             }
-        }
+        });
     }
 
     /// Logits of the samples that were loaded, row by row.

@@ -1,7 +1,7 @@
 use super::{Filters, GROUP, gather::Gather, winograd::Winograd};
 use crate::{
     Scalar,
-    kernel::{Finish, MicroKernels, Start, pack_panels},
+    kernel::{Finish, MicroKernels, Start, pack_rows},
     layout::Layout,
     team::{Share, Team},
 };
@@ -51,7 +51,7 @@ impl<T: Scalar> ForwardConv<T> {
                 winograd.run(team, kernels, samples, input, output, (start, finish));
             }
             Method::Gathered { gather, packed } => {
-                pack_panels(team, packed, gather.depth(), outputs, |k, j| weights[k * outputs + j]);
+                pack_rows(team, packed, weights, outputs);
                 let (from, to) = (self.input.sample_len(), self.output.sample_len());
                 output[..samples * to].chunks_mut(GROUP * to).zip(input.chunks(GROUP * from)).share(
                     team,
