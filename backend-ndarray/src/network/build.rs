@@ -41,17 +41,15 @@ pub const fn buffer_len(len: usize, batch: usize) -> u128 {
     len as u128 * batch as u128 + COLUMNS as u128
 }
 
-/// Buffers of `lens` elements a sample.
+/// Buffers of `lens` elements a sample; none is allocated unless all can be addressed.
 pub fn buffers<T: Scalar>(lens: &[usize], batch: usize) -> Result<Vec<Vec<T>>, NetworkError> {
-    let buffer = |&len: &usize| {
+    let elements = |&len: &usize| {
         let elements = buffer_len(len, batch);
         // Tables of offsets are in 32 bits.
-        match u32::try_from(elements) {
-            Ok(elements) => Ok(vec![T::zero(); elements as usize]),
-            Err(_) => Err(NetworkError::TooLarge(elements)),
-        }
+        u32::try_from(elements).map_err(|_| NetworkError::TooLarge(elements))
     };
-    lens.iter().map(buffer).collect()
+    let elements: Vec<u32> = lens.iter().map(elements).collect::<Result<_, _>>()?;
+    Ok(elements.into_iter().map(|elements| vec![T::zero(); elements as usize]).collect())
 }
 
 pub fn tasks<T: Scalar>(plan: &Plan, batch: usize) -> Vec<Task<T>> {
