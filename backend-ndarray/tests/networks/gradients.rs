@@ -4,18 +4,16 @@ use proptest::prelude::*;
 use sam_backend_ndarray::{Description, Network, NetworkError};
 use sam_core::{
     GradientOracle, Pass,
-    model::{Graph, ImageShape, Name, Op, Shape, Tensor},
+    model::{ImageShape, Op, Shape, Tensor},
 };
 
-use super::support::{images, noise};
-
-const CLASSES: usize = 3;
+use super::support::{CLASSES, images, network, noise, push};
 
 /// Largest difference between gradient and central differences, relative to the gradient's largest entry.
 fn gradient_error(
     image: ImageShape,
     samples: usize,
-    describe: impl FnOnce(&mut Description) -> Result<Tensor, NetworkError>,
+    describe: impl Fn(&mut Description) -> Result<Tensor, NetworkError>,
 ) -> f64 {
     prepared_gradient_error(image, samples, describe, |_| ())
 }
@@ -24,14 +22,10 @@ fn gradient_error(
 fn prepared_gradient_error(
     image: ImageShape,
     samples: usize,
-    describe: impl FnOnce(&mut Description) -> Result<Tensor, NetworkError>,
+    describe: impl Fn(&mut Description) -> Result<Tensor, NetworkError>,
     prepare: impl FnOnce(&mut Network<f64>),
 ) -> f64 {
-    let mut network = Network::<f64>::build(image, CLASSES, samples, 2, describe).unwrap();
-    network.set_label_smoothing(0.1);
-    let images = images(samples, image, 1);
-    let labels: Vec<u16> = (0..samples).map(|i| (i * 7 % CLASSES) as u16).collect();
-    network.set_batch(images.view(), &labels).unwrap();
+    let mut network = network::<f64>(image, samples, describe);
     prepare(&mut network);
     // Everything off its starting value, so that scales, shifts and biases matter.
     let mut w: Vec<f64> =
@@ -54,15 +48,6 @@ fn prepared_gradient_error(
         worst = worst.max((difference - g[i]).abs() / largest);
     }
     worst
-}
-
-fn push(
-    graph: &mut Description,
-    name: &'static str,
-    op: Op,
-    inputs: &[Tensor],
-) -> Result<Tensor, NetworkError> {
-    graph.push(Name::new(name), op, inputs)
 }
 
 /// Flattens and classifies.

@@ -3,17 +3,15 @@
 
 use ndarray::Array4;
 use proptest::prelude::*;
-use sam_backend_ndarray::{
-    BatchError, Description, Dual64, ForwardOverReverse, Network, NetworkError, Scalar,
-};
+use sam_backend_ndarray::{BatchError, Description, Dual64, ForwardOverReverse, NetworkError};
 use sam_core::{
     GradientOracle, HessianVector, Pass,
-    model::{Graph, ImageShape, Name, Op, Shape, Tensor},
+    model::{ImageShape, Op, Shape, Tensor},
 };
 
-use super::support::{images, noise};
+use super::support::{CLASSES, network, noise, push};
 
-const CLASSES: usize = 3;
+type Describe<'a> = &'a dyn Fn(&mut Description) -> Result<Tensor, NetworkError>;
 
 fn dot(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()
@@ -21,18 +19,6 @@ fn dot(a: &[f64], b: &[f64]) -> f64 {
 
 fn length(a: &[f64]) -> f64 {
     dot(a, a).sqrt()
-}
-
-type Describe<'a> = &'a dyn Fn(&mut Description) -> Result<Tensor, NetworkError>;
-
-/// The network with a batch of noise.
-fn network<T: Scalar>(image: ImageShape, samples: usize, describe: Describe<'_>) -> Network<T> {
-    let mut network = Network::<T>::build(image, CLASSES, samples, 2, describe).unwrap();
-    network.set_label_smoothing(T::of(0.1));
-    let images = images(samples, image, 1);
-    let labels: Vec<u16> = (0..samples).map(|i| (i * 7 % CLASSES) as u16).collect();
-    network.set_batch(images.view(), &labels).unwrap();
-    network
 }
 
 /// How far the product is from central differences, and from being symmetric; both relative.
@@ -74,15 +60,6 @@ fn check(name: &str, image: ImageShape, samples: usize, describe: Describe<'_>) 
     let [difference, asymmetry] = errors(image, samples, describe);
     assert!(difference < 1e-7, "{name}: {difference} from central differences");
     assert!(asymmetry < 1e-10, "{name}: {asymmetry} from being symmetric");
-}
-
-fn push(
-    graph: &mut Description,
-    name: &'static str,
-    op: Op,
-    inputs: &[Tensor],
-) -> Result<Tensor, NetworkError> {
-    graph.push(Name::new(name), op, inputs)
 }
 
 const fn conv(channels: usize, kernel: usize, stride: usize, padding: usize) -> Op {

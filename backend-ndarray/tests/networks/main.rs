@@ -1,9 +1,10 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-//! Whole networks: passes, gradients, products with the Hessian, evaluation.
+//! Whole networks: passes, gradients, products with the Hessian, evaluation; sweeps over their parameters.
 
 mod folding;
 mod gradients;
 #[cfg(feature = "dual")]
 mod hessian;
+mod parallel;
 mod passes;
 mod support;

@@ -1,8 +1,11 @@
-//! Inputs that look random.
+//! Inputs that look random, and small networks with a batch of them.
 
 use ndarray::Array4;
-use sam_backend_ndarray::Scalar;
-use sam_core::model::ImageShape;
+use sam_backend_ndarray::{Description, Network, NetworkError, Scalar};
+use sam_core::model::{Graph, ImageShape, Name, Op, Tensor};
+
+/// Classes of a small network.
+pub const CLASSES: usize = 3;
 
 /// Values in (-1, 1), always the same, with no structure that a wrong index could hide behind.
 pub fn noise(seed: u64) -> impl Iterator<Item = f64> {
@@ -18,4 +21,27 @@ pub fn images<T: Scalar>(samples: usize, image: ImageShape, seed: u64) -> Array4
     let mut values = noise(seed);
     let shape = (samples, image.height, image.width, image.channels);
     Array4::from_shape_simple_fn(shape, || T::of(values.next().unwrap_or_default()))
+}
+
+/// A network of one's own on two threads, whose batch is noise.
+pub fn network<T: Scalar>(
+    image: ImageShape,
+    samples: usize,
+    describe: impl FnOnce(&mut Description) -> Result<Tensor, NetworkError>,
+) -> Network<T> {
+    let mut network = Network::build(image, CLASSES, samples, 2, describe).unwrap();
+    network.set_label_smoothing(T::of(0.1));
+    let labels: Vec<u16> = (0..samples).map(|i| (i * 7 % CLASSES) as u16).collect();
+    network.set_batch(images(samples, image, 1).view(), &labels).unwrap();
+    network
+}
+
+/// Adds an operation to a description.
+pub fn push(
+    graph: &mut Description,
+    name: &'static str,
+    op: Op,
+    inputs: &[Tensor],
+) -> Result<Tensor, NetworkError> {
+    graph.push(Name::new(name), op, inputs)
 }

@@ -1,4 +1,3 @@
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 //! Sweeps on several threads: the core's conformance kit, and the bits of one thread.
 
 use proptest::prelude::*;
@@ -9,6 +8,8 @@ use sam_core::{
     kernel::DualNorm,
     testkit::{Storage, check_space},
 };
+
+use super::support::noise;
 
 struct OnThreads(Threads);
 
@@ -62,14 +63,9 @@ fn rule() -> impl Strategy<Value = Rule<f64>> {
     })
 }
 
-/// Some vector of this length: cheap to make, unlike a strategy for each entry.
+/// Cheap to make, unlike a strategy for each entry.
 fn values(len: usize, seed: u64, size: f64) -> Vec<f64> {
-    let mut state = seed | 1;
-    let next = || {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        size * ((state >> 11) as f64 / (1_u64 << 52) as f64 - 1.0)
-    };
-    std::iter::repeat_with(next).take(len).collect()
+    noise(seed).map(|value| size * value).take(len).collect()
 }
 
 fn bits(values: &[f64]) -> Vec<u64> {
