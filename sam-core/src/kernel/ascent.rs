@@ -150,7 +150,8 @@ fn along_scaled<R: Real>(w: R, g: R, eta: f64, unit: f64, factor: f64) -> R {
 fn signed<R: Real>(w: R, g: R, radius: R, eta: Option<R>) -> R {
     match eta {
         None => radius * g.sign(),
-        Some(eta) => radius * (w.abs() + eta) * g.sign(),
+        // The sign first: where it is 0, a product that overflows must not become NaN.
+        Some(eta) => radius * ((w.abs() + eta) * g.sign()),
     }
 }
 
