@@ -258,3 +258,15 @@ fn exponents_below_one_are_refused() {
         assert_eq!((norm.p(), norm.q()), (p, q));
     }
 }
+
+/// Found by fuzzing: the length of an adaptive step beyond the largest `f32`, times the sign 0.
+#[test]
+fn a_zero_entry_stays_where_it_is_however_long_the_step() {
+    let rule = Rule::linf(5e25_f32).adaptive(5e25);
+    let (w, g) = ([69.25, 1.0], [0.0, 1.0]);
+    let ascent = Ascent::new(&rule, &dual_norm(&rule, &w, &g));
+    let mut up = [0.0; 2];
+    ascent.write(0, &w, &g, &mut up);
+    assert_eq!(up, [69.25, f32::INFINITY]);
+    assert_eq!(ascent.eps(0, w[0], g[0]), 0.0);
+}
