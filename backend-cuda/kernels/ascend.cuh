@@ -16,7 +16,8 @@ static __device__ float raised(
     unsigned int i, float weight, float slope, float rho, float eta, const Norm& norm, int exponent_kind, int adaptive,
     double exponent) {
     float eps = 0.0f;
-    const float radius = adaptive ? rho * (fabsf(weight) + eta) : rho;
+    // The sign first: where it is 0, a product that overflows must not become NaN.
+    const float step = rho * (adaptive ? (fabsf(weight) + eta) * sign(slope) : sign(slope));
     const double t = adaptive ? fabs(double(weight)) + double(eta) : 1.0;
     switch (exponent_kind) {
         case P_TWO:
@@ -26,11 +27,11 @@ static __device__ float raised(
                 eps = along(slope, norm);
             }
             break;
-        case P_INFINITE: eps = radius * sign(slope); break;
+        case P_INFINITE: eps = step; break;
         case P_ONE:
             // Not w + 0, which would turn -0 into 0.
             if (i != norm.index) return weight;
-            eps = radius * sign(slope);
+            eps = step;
             break;
         case P_OTHER:
             eps = float(t * (double(sign(slope)) * (norm.factor * power(t * fabs(double(slope)) / norm.scale, exponent))));

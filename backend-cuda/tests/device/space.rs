@@ -67,6 +67,19 @@ fn the_ascent_has_the_bits_of_the_host() {
     });
 }
 
+/// The length of an adaptive step beyond the largest `f32`, times the sign 0.
+#[test]
+fn a_zero_entry_stays_where_it_is_however_long_the_step() {
+    let Some(turn) = device("a_zero_entry_stays_where_it_is_however_long_the_step") else { return };
+    let mut storage = turn.storage();
+    let rule = Rule::linf(5e25_f32).adaptive(5e25);
+    let (mut w, g) = (storage.params(&[69.25, 1.0]), storage.grads(&[0.0, 1.0]));
+    let mut space = storage.space(2);
+    let norm = space.dual_norm(&w, &g, &rule).unwrap();
+    space.ascend(&mut w, &g, &rule, &norm).unwrap();
+    assert_eq!(space.perturbed(&w).read().unwrap(), [69.25, f32::INFINITY]);
+}
+
 /// The norm against a plain sum of squares in f64: a few units in the last place of a double.
 #[test]
 fn the_norm_is_exact_to_1e_12() {
