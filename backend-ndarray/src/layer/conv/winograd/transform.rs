@@ -157,29 +157,77 @@ fn by_lanes_mut<T>(values: &mut [T]) -> &mut [Lanes<T>] {
     values.as_chunks_mut().0
 }
 
-/// `N x N` pixels of one lane from `first`, zero beyond `height` and `width`.
+/// Steps from a row to the next and from a pixel to the next, in lanes.
+type Steps = (usize, usize);
+
+/// Those of an `N x N` patch that was copied.
+const fn copied<const N: usize>() -> Steps {
+    (N, 1)
+}
+
+/// `N x N` pixels of one lane, zero beyond `height` and `width`.
 #[inline(always)]
-fn load<T: Scalar, const N: usize>(
+fn copy<T: Scalar, const N: usize>(
     source: &[Lanes<T>],
-    first: usize,
-    (row, pixel): (usize, usize),
+    (row, pixel): Steps,
     (height, width): (usize, usize),
 ) -> [[Lanes<T>; N]; N] {
     let mut values = [[[T::zero(); LANES]; N]; N];
-    if height >= N && width >= N {
-        for (r, values) in values.iter_mut().enumerate() {
-            for (s, value) in values.iter_mut().enumerate() {
-                *value = source[first + r * row + s * pixel];
-            }
-        }
-    } else {
-        for (r, values) in values.iter_mut().enumerate().take(height) {
-            for (s, value) in values.iter_mut().enumerate().take(width) {
-                *value = source[first + r * row + s * pixel];
-            }
+    for (r, values) in values.iter_mut().enumerate().take(height) {
+        for (s, value) in values.iter_mut().enumerate().take(width) {
+            *value = source[r * row + s * pixel];
         }
     }
     values
+}
+
+/// `B^T d B` of one lane. Columns are taken in an order that leaves no more than three of them in registers.
+#[inline(always)]
+fn transform_patch<T: Scalar>(
+    source: &[Lanes<T>],
+    (row, pixel): Steps,
+    to: &mut [Lanes<T>],
+    position: usize,
+) {
+    macro_rules! column {
+        ($s:literal) => {{
+            let at = |r: usize| source[r * row + $s * pixel];
+            patch([at(0), at(1), at(2), at(3)])
+        }};
+    }
+    macro_rules! put {
+        ($s:literal, $op:ident, $a:ident, $b:ident) => {
+            for r in 0..4 {
+                to[(r * 4 + $s) * position] = $op($a[r], $b[r]);
+            }
+        };
+    }
+    let (second, third) = (column!(1), column!(2));
+    put!(1, add, second, third);
+    put!(2, sub, third, second);
+    let first = column!(0);
+    put!(0, sub, first, third);
+    let last = column!(3);
+    put!(3, sub, second, last);
+}
+
+/// `A y A^T` of one lane.
+#[inline(always)]
+fn transform_gradient<T: Scalar>(
+    source: &[Lanes<T>],
+    (row, pixel): Steps,
+    to: &mut [Lanes<T>],
+    position: usize,
+) {
+    let left = gradient([source[0], source[row]]);
+    let right = gradient([source[pixel], source[row + pixel]]);
+    for r in 0..4 {
+        let [a, b, c, d] = gradient([left[r], right[r]]);
+        to[r * 4 * position] = a;
+        to[(r * 4 + 1) * position] = b;
+        to[(r * 4 + 2) * position] = c;
+        to[(r * 4 + 3) * position] = d;
+    }
 }
 
 wide! {
@@ -200,17 +248,15 @@ pub fn load_patches(
     for (i, tile) in range.enumerate() {
         let (sample, y, x) = tiles.at(tile);
         let corner = layout.pixel(y as isize - padding as isize, x as isize - padding as isize);
-        let first = (sample * layout.sample_len() + corner) / LANES;
+        let source = &source[(sample * layout.sample_len() + corner) / LANES..];
+        let (height, width) = (bottom - y, right - x);
         for channel in 0..pixel {
-            let mut d = load::<T, 4>(source, first + channel, (row, pixel), (bottom - y, right - x));
-            for s in 0..4 {
-                [d[0][s], d[1][s], d[2][s], d[3][s]] = patch([d[0][s], d[1][s], d[2][s], d[3][s]]);
-            }
-            let to = &mut to[arrangement.at(i, channel)..];
-            for (r, row) in d.into_iter().enumerate() {
-                for (s, value) in patch(row).into_iter().enumerate() {
-                    to[(r * 4 + s) * arrangement.position] = value;
-                }
+            let (source, to) = (&source[channel..], &mut to[arrangement.at(i, channel)..]);
+            if height >= 4 && width >= 4 {
+                transform_patch(source, (row, pixel), to, arrangement.position);
+            } else {
+                let inside = copy::<T, 4>(source, (row, pixel), (height, width));
+                transform_patch(inside.as_flattened(), copied::<4>(), to, arrangement.position);
             }
         }
     }
@@ -231,16 +277,15 @@ pub fn load_gradients(
     let (row, pixel) = (layout.row_stride() / LANES, layout.shape.channels / LANES);
     for (i, tile) in range.enumerate() {
         let (sample, y, x) = tiles.at(tile);
-        let first = (sample * layout.sample_len() + layout.pixel(y as isize, x as isize)) / LANES;
-        let extents = (layout.shape.height - y, layout.shape.width - x);
+        let source = &source[(sample * layout.sample_len() + layout.pixel(y as isize, x as isize)) / LANES..];
+        let (height, width) = (layout.shape.height - y, layout.shape.width - x);
         for channel in 0..pixel {
-            let g = load::<T, 2>(source, first + channel, (row, pixel), extents);
-            let (left, right) = (gradient([g[0][0], g[1][0]]), gradient([g[0][1], g[1][1]]));
-            let to = &mut to[arrangement.at(i, channel)..];
-            for r in 0..4 {
-                for (s, value) in gradient([left[r], right[r]]).into_iter().enumerate() {
-                    to[(r * 4 + s) * arrangement.position] = value;
-                }
+            let (source, to) = (&source[channel..], &mut to[arrangement.at(i, channel)..]);
+            if height >= 2 && width >= 2 {
+                transform_gradient(source, (row, pixel), to, arrangement.position);
+            } else {
+                let inside = copy::<T, 2>(source, (row, pixel), (height, width));
+                transform_gradient(inside.as_flattened(), copied::<2>(), to, arrangement.position);
             }
         }
     }
@@ -276,8 +321,9 @@ pub fn store_outputs(
                 [columns[0][s], columns[1][s]] = output([m[0][s], m[1][s], m[2][s], m[3][s]]);
             }
             let outputs = [output(columns[0]), output(columns[1])];
-            for (r, outputs) in outputs.iter().enumerate().take(height) {
-                for (s, &value) in outputs.iter().enumerate().take(width) {
+            for (r, s) in [(0, 0), (0, 1), (1, 0), (1, 1)] {
+                if r < height && s < width {
+                    let value = outputs[r][s];
                     let to = &mut target[first + r * row + s * pixel + channel];
                     *to = match start {
                         Start::Zero => value,
