@@ -1,5 +1,4 @@
 //! The transforms, on [`LANES`] channels at a time.
-#![expect(clippy::needless_range_loop, reason = "columns of a matrix have no iterator")]
 
 use super::Tiles;
 use crate::{
