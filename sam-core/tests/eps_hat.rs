@@ -270,3 +270,18 @@ fn a_zero_entry_stays_where_it_is_however_long_the_step() {
     assert_eq!(up, [69.25, f32::INFINITY]);
     assert_eq!(ascent.eps(0, w[0], g[0]), 0.0);
 }
+
+/// Found by fuzzing: one over `|w| + eta` is more than the largest `f64`.
+#[test]
+fn a_subnormal_scale_does_not_overflow() {
+    for eta in [1e-309, 1.5e-312, 5e-324_f64] {
+        let rule = Rule::l2(0.05).adaptive(eta);
+        let (w, g) = ([0.0, 0.0], [-30.0, 40.0]);
+        let ascent = Ascent::new(&rule, &dual_norm(&rule, &w, &g));
+        let eps = [0, 1].map(|i| ascent.eps(i, w[i], g[i]));
+        for (eps, share) in eps.iter().zip([-0.6, 0.8]) {
+            // Half a unit of the last subnormal digit for each rounding.
+            assert!((eps - 0.05 * share * eta).abs() <= 1e-12 * eta + 1e-323, "{eta}: {eps}");
+        }
+    }
+}

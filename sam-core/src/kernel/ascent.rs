@@ -19,7 +19,7 @@ pub enum Ascent<R> {
         /// What remains of `rho / ||g||`.
         factor: R,
     },
-    /// `eps = t * (((g * unit) * t) * factor)` in `f64`, with `t = |w| + eta`. ASAM, `p = 2`.
+    /// `eps = t * (((g * t) * unit) * factor)` in `f64`, with `t = |w| + eta`. ASAM, `p = 2`.
     AlongScaled {
         /// Added to `|w|`.
         eta: f64,
@@ -143,7 +143,8 @@ fn along<R: Real>(g: R, unit: R, factor: R) -> R {
 #[inline(always)]
 fn along_scaled<R: Real>(w: R, g: R, eta: f64, unit: f64, factor: f64) -> R {
     let t = w.abs().widen() + eta;
-    R::narrow(t * (((g.widen() * unit) * t) * factor))
+    // First what the norm is made of, which is finite: the gradient times the unit need not be.
+    R::narrow(t * (((g.widen() * t) * unit) * factor))
 }
 
 #[inline(always)]
