@@ -180,7 +180,8 @@ fn copy<T: Scalar, const N: usize>(
     values
 }
 
-/// `B^T d B` of one lane. Columns are taken in an order that leaves no more than three of them in registers.
+/// `B^T d B` of one lane. Columns are taken in an order that leaves no more than three of them in registers. Macros, as
+/// closures with several callers are not inlined into a function for AVX2.
 #[inline(always)]
 fn transform_patch<T: Scalar>(
     source: &[Lanes<T>],
