@@ -22,6 +22,7 @@ static __device__ float raised(
     switch (exponent_kind) {
         case P_TWO:
             if (adaptive) {
+                // The unit is a power of two and float's range is far from double's ends: sam-core's bits in any order.
                 eps = float(t * (((double(slope) * norm.unit) * t) * norm.factor));
             } else {
                 eps = along(slope, norm);
