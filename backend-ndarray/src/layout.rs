@@ -1,3 +1,4 @@
+use num_traits::Zero;
 use sam_core::model::Shape;
 
 /// How one sample's tensor lies in memory: rows of pixels, channels last, inside a halo of zeros, so that a filter
@@ -58,5 +59,10 @@ impl Layout {
             .skip(self.halo)
             .take(self.shape.height)
             .map(move |row| &mut row[left..left + len])
+    }
+
+    /// Sets a sample's image to zero.
+    pub fn clear<T: Zero + Clone>(&self, sample: &mut [T]) {
+        self.rows_mut(sample).for_each(|row| row.fill(T::zero()));
     }
 }

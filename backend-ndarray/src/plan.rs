@@ -27,9 +27,9 @@ pub struct Step {
     /// The tensors it reads, then the one it makes.
     pub inputs: Vec<Edge>,
     pub output: usize,
-    /// Nothing to do: the node before does it as well, or only the shape changes.
+    /// Nothing to do: a node beside it does it as well, or only the shape changes.
     pub skip: bool,
-    /// A batch normalisation that applies the ReLU behind it.
+    /// A batch normalisation that applies the ReLU behind it, or a max-pooling the one before it.
     pub fused_relu: bool,
     /// Whether nobody else reads its first input.
     pub alone: bool,

@@ -122,7 +122,9 @@ fn layer<T: Scalar>(
             Box::new(Conv::new(layouts, kernel, stride, padding, batch))
         }
         Op::BatchNorm => Box::new(BatchNorm::new(input, output, fused_relu, batch)),
-        Op::MaxPool { size, stride } => Box::new(MaxPool::new(input, output, size, stride, batch)),
+        Op::MaxPool { size, stride } => {
+            Box::new(MaxPool::new(input, output, [size, stride], fused_relu, batch))
+        }
         Op::AvgPool { size, stride } => Box::new(AvgPool::new(input, output, size, stride)),
         Op::GlobalAvgPool => Box::new(GlobalAvgPool { input: values, d_input: gradient }),
         Op::Relu => Box::new(Relu { input, output }),

@@ -26,8 +26,8 @@ impl Classes {
 
 /// What can be computed in place.
 ///
-/// - ReLU behind a batch normalisation is part of it; any other ReLU overwrites its input, whose maker doesn't need
-///   it, if nobody else reads it.
+/// - ReLU behind a batch normalisation or before a max-pooling is part of it; any other ReLU overwrites its input,
+///   whose maker doesn't need it, if nobody else reads it.
 /// - Addition overwrites its first input on the same terms. Its gradient *is* the gradient of both inputs.
 /// - Flattening changes nothing if there is no halo.
 pub struct Aliases {
@@ -75,9 +75,13 @@ impl Aliases {
         }
         self.values.join(input, node + 1);
         self.gradients.join(input, node + 1);
-        if producer.op == Op::BatchNorm {
+        let pool = description
+            .sole_consumer(node + 1)
+            .filter(|&consumer| matches!(description.nodes()[consumer].op, Op::MaxPool { .. }));
+        let host = if producer.op == Op::BatchNorm { Some(input - 1) } else { pool };
+        if let Some(host) = host {
             self.skip[node] = true;
-            self.fused_relu[input - 1] = true;
+            self.fused_relu[host] = true;
         }
     }
 

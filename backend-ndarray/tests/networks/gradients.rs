@@ -116,15 +116,17 @@ proptest! {
         prop_assert!(error < TOLERANCE, "{}", error);
     }
 
+    /// Of windows that overlap, touch or leave gaps, behind a ReLU or not.
     #[test]
     fn pools(
-        (height, width) in (4usize..8, 4usize..8),
+        (height, width, channels) in (4usize..8, 4usize..8, prop::sample::select(vec![3, 8, 19])),
         (size, stride) in (1usize..4, 1usize..4),
-        max in any::<bool>(),
+        (max, relu, samples) in (any::<bool>(), any::<bool>(), 1usize..4),
     ) {
         let op = if max { Op::MaxPool { size, stride } } else { Op::AvgPool { size, stride } };
-        let error = gradient_error(Shape::new(height, width, 2), 3, |g| {
-            let x = push(g, "conv", conv(3, 3, 1, 1, true), &[Tensor::INPUT])?;
+        let error = gradient_error(Shape::new(height, width, 2), samples, |g| {
+            let x = push(g, "conv", conv(channels, 3, 1, 1, true), &[Tensor::INPUT])?;
+            let x = if relu { push(g, "relu", Op::Relu, &[x])? } else { x };
             let x = push(g, "pool", op, &[x])?;
             let x = push(g, "second", conv(2, 1, 1, 0, true), &[x])?;
             head(g, x)

@@ -1,6 +1,6 @@
 //! A network's forward pass against plain loops, its running statistics, and what its results may not depend on.
 
-use ndarray::s;
+use ndarray::{Array2, s};
 use sam_backend_ndarray::{BatchError, Network, NetworkError, Scalar};
 use sam_core::{
     GradientOracle, Pass,
@@ -313,6 +313,33 @@ fn the_first_layer_with_a_value_that_is_not_finite_is_named() {
         }
         network.gradient(&w, &mut g, Pass::Clean).unwrap();
         assert_eq!(network.first_nonfinite_layer(), None, "{model}: nothing stays behind");
+    }
+}
+
+/// Wherever a NaN stands in a window, it is the window's largest value.
+#[test]
+fn a_nan_passes_through_pools() {
+    let image = ImageShape::new(4, 4, 9);
+    let op = Op::MaxPool { size: 2, stride: 2 };
+    let identity = Op::Conv { channels: 9, kernel: 1, stride: 1, padding: 0, bias: false };
+    for relu in [false, true] {
+        let mut network = Network::<f32>::build(image, 3, 1, 1, |g| {
+            let x = g.push(Name::new("identity"), identity, &[Tensor::INPUT])?;
+            let x = if relu { g.push(Name::new("relu"), Op::Relu, &[x])? } else { x };
+            let x = g.push(Name::new("pool"), op, &[x])?;
+            let x = g.push(Name::new("flatten"), Op::Flatten, &[x])?;
+            g.push(Name::new("head"), Op::Classify { classes: 3 }, &[x])
+        })
+        .unwrap();
+        let mut w = vec![1.0; network.parameter_count()];
+        (0..81).for_each(|i| w[i] = f32::from(u8::from(i % 10 == 0)));
+        for pixel in 0..16 {
+            let mut batch = images::<f32>(1, image, 1);
+            batch[[0, pixel / 4, pixel % 4, 0]] = f32::NAN;
+            let mut logits = Array2::zeros([1, 3]);
+            network.logits(&w, batch.view(), logits.view_mut()).unwrap();
+            assert!(logits.iter().all(|logit| logit.is_nan()), "relu {relu}, pixel {pixel}");
+        }
     }
 }
 
