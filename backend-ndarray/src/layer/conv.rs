@@ -4,6 +4,7 @@
 //! The parameters are `[W (kernel rows x kernel columns x inputs x outputs), b]`. A kernel row's columns and input
 //! channels lie behind one another both in W and, channels last, in the image: one run of products.
 
+mod bias_gradient;
 mod folded;
 mod forward;
 mod gather;
@@ -18,6 +19,7 @@ use crate::{
     kernel::{Finish, MicroKernels, Start},
     layout::Layout,
 };
+use bias_gradient::BiasGradient;
 pub use folded::FoldedConv;
 use forward::ForwardConv;
 use input_gradient::InputGradients;
@@ -67,11 +69,11 @@ impl Filters {
 /// A 2-D convolution.
 pub struct Conv<T> {
     filters: Filters,
-    layouts: ConvLayouts,
     kernels: MicroKernels<T>,
     forward: ForwardConv<T>,
     input_gradient: InputMethod<T>,
     weight_gradient: WeightMethod<T>,
+    bias_gradient: BiasGradient<T>,
 }
 
 enum InputMethod<T> {
@@ -93,7 +95,6 @@ impl<T: Scalar> Conv<T> {
         let ConvLayouts { input, d_input, output, d_output } = layouts;
         Self {
             filters,
-            layouts,
             kernels: T::kernels(),
             forward: ForwardConv::new(filters, input, output),
             input_gradient: if filters.by_winograd() {
@@ -108,6 +109,7 @@ impl<T: Scalar> Conv<T> {
             } else {
                 WeightMethod::Gathered(WeightGradient::new(filters, layouts, batch))
             },
+            bias_gradient: BiasGradient::new(d_output, batch),
         }
     }
 
@@ -144,7 +146,7 @@ impl<T: Scalar> Layer<T> for Conv<T> {
                 method.compute(pass.team, kernels, samples, pass.input, pass.d_output, d_weights);
             }
         }
-        bias_gradient(self.layouts.d_output, samples, pass.d_output, d_bias);
+        self.bias_gradient.compute(pass.team, samples, pass.d_output, d_bias);
 
         let Some(d_input) = pass.d_input else { return };
         let weights = &pass.params[..self.filters.weights()];
@@ -168,19 +170,6 @@ impl<T: Scalar> Layer<T> for Conv<T> {
             InputMethod::Gathered(method) => {
                 method.compute(pass.team, kernels, samples, weights, pass.d_output, d_input);
             }
-        }
-    }
-}
-
-/// Sum of the output's gradient over samples and pixels, if there are biases.
-fn bias_gradient<T: Scalar>(layout: Layout, samples: usize, g: &[T], d_bias: &mut [T]) {
-    if d_bias.is_empty() {
-        return;
-    }
-    d_bias.fill(T::zero());
-    for sample in g.chunks_exact(layout.sample_len()).take(samples) {
-        for pixel in layout.rows(sample).flat_map(|row| row.chunks_exact(layout.shape.channels)) {
-            super::put(d_bias, pixel.iter().copied(), true);
         }
     }
 }

@@ -1,0 +1,55 @@
+use super::GROUP;
+use crate::{
+    Scalar,
+    kernel::wide,
+    layer::put,
+    layout::Layout,
+    team::{Share, Team},
+};
+
+/// Gradient of the biases: the output's, summed over the pixels of all samples.
+pub struct BiasGradient<T> {
+    d_output: Layout,
+    /// A row of sums for each group of samples, folded to a number a channel at its front.
+    partials: Vec<T>,
+}
+
+impl<T: Scalar> BiasGradient<T> {
+    pub fn new(d_output: Layout, batch: usize) -> Self {
+        Self { d_output, partials: vec![T::zero(); batch.div_ceil(GROUP) * d_output.row_len()] }
+    }
+
+    /// Overwrites `d_bias`; nothing to do where there are no biases.
+    pub fn compute(&mut self, team: &Team, samples: usize, g: &[T], d_bias: &mut [T]) {
+        if d_bias.is_empty() {
+            return;
+        }
+        let layout = self.d_output;
+        let g = &g[..samples * layout.sample_len()];
+        let partials = self.partials.chunks_exact_mut(layout.row_len());
+        partials
+            .zip(g.chunks(GROUP * layout.sample_len()))
+            .share(team, |(partial, g)| sum_pixels(partial, g, layout));
+        d_bias.fill(T::zero());
+        for partial in self.partials.chunks_exact(layout.row_len()).take(samples.div_ceil(GROUP)) {
+            put(d_bias, partial[..d_bias.len()].iter().copied(), true);
+        }
+    }
+}
+
+wide! {
+/// Sums all pixels of some samples into the front of `row`: whole rows first, so that the loop vectorises however few
+/// channels there are.
+fn sum_pixels(row: &mut [T], g: &[T], layout: Layout) {
+    row.fill(T::zero());
+    for sample in g.chunks_exact(layout.sample_len()) {
+        for pixels in layout.rows(sample) {
+            put(row, pixels.iter().copied(), true);
+        }
+    }
+    let (first, rest) = row.split_at_mut(layout.shape.channels);
+    for pixel in rest.chunks_exact(layout.shape.channels) {
+        put(first, pixel.iter().copied(), true);
+    }
+}
+}
