@@ -2,17 +2,24 @@ use super::{Backward, Forward, InputGradient, Layer};
 use crate::{
     Scalar,
     kernel::{
-        COLUMNS, Finish, MicroKernels, Run, Runs, Start, Target, pack_rows, pack_transpose, panels, product,
+        COLUMNS, Finish, MicroKernels, ROWS, Run, Runs, Start, Target, pack_rows, pack_transpose, panels,
+        product,
     },
     team::{Share, Team},
 };
 
-/// Samples that one task of a product works on: four full tiles.
-const ROWS_A_TASK: usize = 24;
-/// Rows of the weight gradient that one task computes.
-const WEIGHT_ROWS_A_TASK: usize = 48;
+/// Rows of a product that are worth a task.
+const ROWS_A_TASK: usize = 48;
 /// Longest run of products: a panel of B of this depth takes half of a 32 KiB cache in f32.
 const DEPTH: usize = 256;
+
+/// How many of so many rows a task computes: as many tasks for each member, in whole tiles. A row's bits don't depend on
+/// it.
+fn rows_a_task(rows: usize, team: &Team) -> usize {
+    let members = team.members();
+    let rounds = (rows / (members * ROWS_A_TASK)).max(1);
+    rows.div_ceil(members * rounds).next_multiple_of(ROWS)
+}
 
 /// `y = x W + b` on vectors. Parameters are `[W row by row (inputs x outputs), b]`.
 pub struct Dense<T> {
@@ -40,7 +47,7 @@ struct Gathered<T> {
 }
 
 impl<T: Scalar> Gathered<T> {
-    fn new(depth: usize, columns: usize) -> Self {
+    fn new(depth: usize, columns: usize, batch: usize) -> Self {
         let run = |k: usize| Run { a: k as u32, b: (k * COLUMNS) as u32 };
         let full = depth / DEPTH * DEPTH;
         Self {
@@ -49,7 +56,7 @@ impl<T: Scalar> Gathered<T> {
             packed: vec![T::zero(); panels(columns) * depth * COLUMNS],
             runs: (0..full).step_by(DEPTH).map(run).collect(),
             remainder: if full < depth { vec![run(full)] } else { vec![] },
-            rows: [depth, columns].map(|stride| (0..ROWS_A_TASK).map(|row| (row * stride) as u32).collect()),
+            rows: [depth, columns].map(|stride| (0..batch).map(|row| (row * stride) as u32).collect()),
         }
     }
 
@@ -64,9 +71,10 @@ impl<T: Scalar> Gathered<T> {
         start: Start<'_, T>,
     ) {
         let Self { depth, columns, .. } = *self;
+        let task = rows_a_task(samples, team);
         out[..samples * columns]
-            .chunks_mut(ROWS_A_TASK * columns)
-            .zip(a[..samples * depth].chunks(ROWS_A_TASK * depth))
+            .chunks_mut(task * columns)
+            .zip(a[..samples * depth].chunks(task * depth))
             .share(team, |(out, a)| {
                 let [rows, out_rows] = [0, 1].map(|side: usize| &self.rows[side][..a.len() / depth]);
                 for (p, panel) in self.packed.chunks_exact(depth * COLUMNS).enumerate() {
@@ -96,10 +104,9 @@ impl<T: Scalar> Dense<T> {
             inputs,
             outputs,
             kernels: T::kernels(),
-            forward: Gathered::new(inputs, outputs),
-            backward: Gathered::new(outputs, inputs),
-            weight_rows: [1, outputs]
-                .map(|step| (0..WEIGHT_ROWS_A_TASK).map(|row| (row * step) as u32).collect()),
+            forward: Gathered::new(inputs, outputs, batch),
+            backward: Gathered::new(outputs, inputs, batch),
+            weight_rows: [1, outputs].map(|step| (0..inputs).map(|row| (row * step) as u32).collect()),
         }
     }
 
@@ -111,9 +118,10 @@ impl<T: Scalar> Dense<T> {
         pack_rows(team, packed, &g[..samples * outputs], outputs);
         let run = [Run { a: 0, b: 0 }];
         let runs = Runs { list: &run, depth: samples, a_step: inputs, b_step: COLUMNS, block: 1 };
-        grads.chunks_mut(WEIGHT_ROWS_A_TASK * outputs).enumerate().share(team, |(task, grads)| {
+        let task = rows_a_task(inputs, team);
+        grads.chunks_mut(task * outputs).enumerate().share(team, |(i, grads)| {
             let rows = grads.len() / outputs;
-            let x = &x[task * WEIGHT_ROWS_A_TASK..];
+            let x = &x[i * task..];
             let [taps, rows] = [0, 1].map(|side: usize| &weight_rows[side][..rows]);
             for (p, panel) in packed.chunks_exact(samples * COLUMNS).enumerate() {
                 let column = p * COLUMNS;
