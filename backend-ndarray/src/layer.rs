@@ -26,6 +26,22 @@ use crate::{
 /// Samples that one task works on.
 pub const GROUP: usize = 8;
 
+/// Pixels that are worth a task.
+const PIXELS_A_TASK: usize = 784;
+
+/// Samples of an image that one task computes where nothing is summed over samples, at most [`GROUP`]: fewer of large
+/// ones, so that members of a team end a layer together.
+const fn samples_a_task(image: Layout) -> usize {
+    let fitting = PIXELS_A_TASK / image.shape.pixels();
+    if fitting == 0 {
+        1
+    } else if fitting < GROUP {
+        fitting
+    } else {
+        GROUP
+    }
+}
+
 /// What a pass is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {

@@ -1,7 +1,8 @@
-use super::{Filters, GROUP, gather::Gather, winograd::Winograd};
+use super::{Filters, gather::Gather, winograd::Winograd};
 use crate::{
     Scalar,
     kernel::{Finish, MicroKernels, Start, pack_rows},
+    layer::samples_a_task,
     layout::Layout,
     team::{Share, Team},
 };
@@ -53,7 +54,8 @@ impl<T: Scalar> ForwardConv<T> {
             Method::Gathered { gather, packed } => {
                 pack_rows(team, packed, weights, outputs);
                 let (from, to) = (self.input.sample_len(), self.output.sample_len());
-                output[..samples * to].chunks_mut(GROUP * to).zip(input.chunks(GROUP * from)).share(
+                let task = samples_a_task(self.output);
+                output[..samples * to].chunks_mut(task * to).zip(input.chunks(task * from)).share(
                     team,
                     |(output, input)| {
                         let samples = output.len() / to;

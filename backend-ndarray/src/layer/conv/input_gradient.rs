@@ -1,8 +1,8 @@
-use super::{ConvLayouts, Filters, GROUP, gather::Gather};
+use super::{ConvLayouts, Filters, gather::Gather};
 use crate::{
     Scalar,
     kernel::{Finish, MicroKernels, Start, pack_panels},
-    layer::InputGradient,
+    layer::{InputGradient, samples_a_task},
     team::{Share, Team},
 };
 
@@ -117,7 +117,8 @@ impl<T: Scalar> InputGradients<T> {
         }
         let start = if d_input.accumulate { Start::Existing } else { Start::Zero };
         let (from, to) = (self.layouts.d_output.sample_len(), self.layouts.d_input.sample_len());
-        d_input.values[..samples * to].chunks_mut(GROUP * to).zip(d_output.chunks(GROUP * from)).share(
+        let task = samples_a_task(self.layouts.d_input);
+        d_input.values[..samples * to].chunks_mut(task * to).zip(d_output.chunks(task * from)).share(
             team,
             |(d_input, d_output)| {
                 let samples = d_input.len() / to;

@@ -55,7 +55,7 @@ impl<T: Scalar> OuterProducts<T> {
                 .map(|sample| Run { a: (sample * lens[0]) as u32, b: (sample * lens[1]) as u32 })
                 .collect(),
             matrix_lens,
-            a_rows: (0..rows).map(|row| (row / LANES * LANES * points + row % LANES) as u32).collect(),
+            a_rows: rows_in_lanes(rows, points),
             c_rows: (0..rows).map(|row| (row * columns) as u32).collect(),
         }
     }
@@ -134,4 +134,9 @@ impl<T: Scalar> OuterProducts<T> {
                 }
             });
     }
+}
+
+/// Where each row starts in a matrix that lies in lanes, eight rows after eight with all their `points`.
+pub fn rows_in_lanes(rows: usize, points: usize) -> Vec<u32> {
+    (0..rows).map(|row| (row / LANES * LANES * points + row % LANES) as u32).collect()
 }

@@ -6,11 +6,10 @@ use super::{ConvLayouts, Filters};
 use crate::{
     Scalar,
     kernel::{MicroKernels, Run, Runs, Start, product_in_place},
+    layer::GROUP,
     team::{Share, Team},
 };
 
-/// Samples whose share of the gradient is summed apart, before the shares are added up in order.
-const SAMPLES_A_SHARE: usize = 16;
 /// Bytes of image and gradient that a block of rows may take in f32: a 32 KiB cache.
 const BLOCK_BYTES: usize = 32 * 1024;
 
@@ -24,6 +23,7 @@ pub struct WeightGradient<T> {
     /// One run for each row of pixels of each sample.
     runs: Vec<Run>,
     block: usize,
+    /// The gradient of each group of samples, before they are added up in order.
     shares: Vec<T>,
 }
 
@@ -33,7 +33,7 @@ impl<T: Scalar> WeightGradient<T> {
         let ConvLayouts { input, d_output, .. } = layouts;
         let taps = (0..kernel).flat_map(|r| (0..kernel * inputs).map(move |sc| r * input.row_stride() + sc));
         let origin = input.pixel(filters.origin(0), filters.origin(0));
-        let samples = SAMPLES_A_SHARE.min(batch);
+        let samples = GROUP.min(batch);
         let rows = (0..samples).flat_map(|s| (0..d_output.shape.height).map(move |y| (s, y)));
         let row_bytes = 4 * (stride * input.row_stride() + d_output.row_stride());
         Self {
@@ -48,7 +48,7 @@ impl<T: Scalar> WeightGradient<T> {
                 })
                 .collect(),
             block: (BLOCK_BYTES / row_bytes).max(1),
-            shares: vec![T::zero(); batch.div_ceil(SAMPLES_A_SHARE) * filters.weights()],
+            shares: vec![T::zero(); batch.div_ceil(GROUP) * filters.weights()],
         }
     }
 
@@ -64,11 +64,11 @@ impl<T: Scalar> WeightGradient<T> {
     ) {
         let ConvLayouts { input, d_output, .. } = self.layouts;
         let mut shares = core::mem::take(&mut self.shares);
-        let used = samples.div_ceil(SAMPLES_A_SHARE);
+        let used = samples.div_ceil(GROUP);
         shares.chunks_exact_mut(d_weights.len()).take(used).enumerate().share(team, |(i, share)| {
-            let first = i * SAMPLES_A_SHARE;
+            let first = i * GROUP;
             let (x, g) = (&x[first * input.sample_len()..], &g[first * d_output.sample_len()..]);
-            self.share(kernels, SAMPLES_A_SHARE.min(samples - first), x, g, share);
+            self.share(kernels, GROUP.min(samples - first), x, g, share);
         });
         d_weights.fill(T::zero());
         for share in shares.chunks_exact(d_weights.len()).take(used) {

@@ -5,6 +5,7 @@
 //! the channels by 16 small matrix products, become 2x2 outputs by `A^T m A`. The transforms only add and halve, so
 //! errors stay near those of a plain sum (measured in the tests).
 
+mod grouped;
 mod transform;
 mod weight_gradient;
 
@@ -12,8 +13,8 @@ pub use weight_gradient::WinogradWeightGradient;
 
 use crate::{
     Scalar,
-    kernel::{COLUMNS, Finish, MicroKernels, Run, Runs, Start, Target, panels, product},
-    layer::GROUP,
+    kernel::{COLUMNS, Finish, MicroKernels, ROWS, Run, Runs, Start, Target, panels, product},
+    layer::samples_a_task,
     layout::Layout,
     team::{Share, Team},
 };
@@ -59,7 +60,7 @@ impl Tiles {
 fn block(channels: usize) -> usize {
     let fitting = BLOCK_BYTES / (POSITIONS * channels * 4);
     // Fewer would read the filters too often.
-    (fitting / 6 * 6).clamp(48, 96)
+    (fitting / ROWS * ROWS).clamp(48, 96)
 }
 
 /// Working memory of each thread, so that a pass allocates nothing.
@@ -153,13 +154,16 @@ impl<T: Scalar> Winograd<T> {
         ends: (Start<'_, T>, Finish),
     ) {
         let (from, to) = (self.source.sample_len(), self.target.sample_len());
-        target[..samples * to].chunks_mut(GROUP * to).zip(source.chunks(GROUP * from)).share_numbered(
+        let task = samples_a_task(self.target);
+        target[..samples * to].chunks_mut(task * to).zip(source.chunks(task * from)).share_numbered(
             team,
             |member, (target, source)| {
                 let tiles = target.len() / to * self.tiles.a_sample();
+                // Blocks of one size, in whole rows of the micro-kernel.
+                let block = tiles.div_ceil(tiles.div_ceil(self.block)).next_multiple_of(ROWS);
                 self.scratch.with(member, |scratch| {
-                    for first in (0..tiles).step_by(self.block) {
-                        let count = self.block.min(tiles - first);
+                    for first in (0..tiles).step_by(block) {
+                        let count = block.min(tiles - first);
                         self.block(kernels, first, count, (source, &mut *target), scratch, ends);
                     }
                 });

@@ -1,0 +1,130 @@
+use super::{LANES, POSITIONS, Scratch, transform::Arrangement};
+use crate::{
+    Scalar,
+    kernel::{COLUMNS, Finish, MicroKernels, Run, Runs, Start, Target, product},
+    layer::{GROUP, conv::outer::rows_in_lanes, put},
+    team::{Share, Team},
+};
+use core::ops::Range;
+
+/// Bytes in f32 that a block's patches and gradients should take: half of a 512 KiB cache.
+const BLOCK_BYTES: usize = 256 * 1024;
+/// Most pairs of channels for which the groups' sums are worth their memory and being added up.
+const MOST_PAIRS: usize = 2048;
+/// Sums that one task adds up.
+const SUMS_A_TASK: usize = 4096;
+
+/// Sums of outer products over all tiles, `C += A^T B` for each position, each group of samples for itself: whoever
+/// fills in A and B multiplies them, while they are in its own cache, and nobody waits for others before the layer's
+/// end.
+pub struct GroupedProducts<T> {
+    /// Of a sample.
+    tiles: usize,
+    /// Tiles whose A and B are filled in at a time, and how they lie.
+    block: usize,
+    arrangements: [Arrangement; 2],
+    rows: usize,
+    columns: usize,
+    a_rows: Vec<u32>,
+    c_rows: Vec<u32>,
+    /// A block's A and B.
+    scratch: Scratch<T>,
+    /// Sums of each group.
+    partials: Vec<T>,
+}
+
+impl<T: Scalar> GroupedProducts<T> {
+    /// Whether C is so small that a group can have its own.
+    pub const fn applies(inputs: usize, outputs: usize) -> bool {
+        inputs * outputs <= MOST_PAIRS
+    }
+
+    /// For matrices C of `inputs x outputs`, and up to `batch` samples of `tiles` tiles each.
+    pub fn new([inputs, outputs]: [usize; 2], tiles: usize, batch: usize) -> Self {
+        let fitting = BLOCK_BYTES / (POSITIONS * (inputs + outputs) * 4);
+        let block = fitting.min(tiles * GROUP);
+        let arrangements = [Arrangement::by_lanes(inputs, block), Arrangement::by_panels(outputs, block)];
+        let [a, b] = arrangements.map(Arrangement::position_len);
+        Self {
+            tiles,
+            block,
+            arrangements,
+            rows: inputs,
+            columns: outputs,
+            a_rows: rows_in_lanes(inputs, block),
+            c_rows: (0..inputs).map(|row| (row * outputs) as u32).collect(),
+            scratch: Scratch::new(POSITIONS * (a + b)),
+            partials: vec![T::zero(); batch.div_ceil(GROUP) * POSITIONS * inputs * outputs],
+        }
+    }
+
+    /// Overwrites `sums` (matrix after matrix) with the sums over all samples of the images `x` and `y`, given the elements
+    /// of a sample of each. `fill(a, b, x, y, tiles)` writes A and B of some of a group's tiles as their arrangements say;
+    /// B's columns beyond the last stay zero.
+    pub fn compute(
+        &mut self,
+        team: &Team,
+        kernels: &MicroKernels<T>,
+        (x, x_len): (&[T], usize),
+        (y, y_len): (&[T], usize),
+        fill: impl Fn((&mut [T], Arrangement), (&mut [T], Arrangement), &[T], &[T], Range<usize>) + Sync,
+        sums: &mut [T],
+    ) {
+        self.scratch.prepare(team);
+        let mut partials = core::mem::take(&mut self.partials);
+        let [of_a, of_b] = self.arrangements;
+        let (len, groups) = (sums.len(), (x.len() / x_len).div_ceil(GROUP));
+        partials
+            .chunks_exact_mut(len)
+            .zip(x.chunks(GROUP * x_len).zip(y.chunks(GROUP * y_len)))
+            .share_numbered(team, |member, (sums, (x, y))| {
+                let tiles = x.len() / x_len * self.tiles;
+                self.scratch.with(member, |scratch| {
+                    let (a, b) = scratch.split_at_mut(POSITIONS * of_a.position_len());
+                    for first in (0..tiles).step_by(self.block) {
+                        let range = first..tiles.min(first + self.block);
+                        let depth = range.len();
+                        fill((&mut *a, of_a), (&mut *b, of_b), x, y, range);
+                        let start = if first == 0 { Start::Zero } else { Start::Existing };
+                        self.add(kernels, (a, b), depth, start, sums);
+                    }
+                });
+            });
+        sums.chunks_mut(SUMS_A_TASK).enumerate().share(team, |(task, sums)| {
+            let first = task * SUMS_A_TASK;
+            for (group, partial) in partials.chunks_exact(len).take(groups).enumerate() {
+                put(sums, partial[first..][..sums.len()].iter().copied(), group > 0);
+            }
+        });
+        self.partials = partials;
+    }
+
+    /// Adds the products of `depth` tiles to a group's sums.
+    fn add(
+        &self,
+        kernels: &MicroKernels<T>,
+        (a, b): (&[T], &[T]),
+        depth: usize,
+        start: Start<'_, T>,
+        sums: &mut [T],
+    ) {
+        let Self { arrangements: [of_a, of_b], rows, columns, .. } = *self;
+        let run = [Run { a: 0, b: 0 }];
+        let runs = Runs { list: &run, depth, a_step: LANES, b_step: COLUMNS, block: 1 };
+        for (position, out) in sums.chunks_exact_mut(rows * columns).enumerate() {
+            let a = &a[position * of_a.position_len()..];
+            for column in (0..columns).step_by(COLUMNS) {
+                let b = &b[position * of_b.position_len() + column * self.block..];
+                let target = Target {
+                    out: &mut *out,
+                    rows: &self.c_rows,
+                    column,
+                    columns: COLUMNS.min(columns - column),
+                    start,
+                    finish: Finish::Nothing,
+                };
+                product(kernels, a, &self.a_rows, b, runs, target);
+            }
+        }
+    }
+}
