@@ -1,4 +1,4 @@
-// Largest value of each window; the first of equals gets the gradient, and a NaN wins, so that it shows in the loss.
+// Largest value of each window; the first of equals gets the gradient. A NaN is the largest, so that it shows in the loss.
 #include "pool.cuh"
 
 // `chosen` is which pixel of its window each output came from.
@@ -10,7 +10,7 @@ extern "C" __global__ void __launch_bounds__(256, 4) max_pool_forward(
     unsigned int which = 0;
     each_value(pool, i, [&](unsigned int from, unsigned int k) {
         const float value = x[from];
-        if (k == 0 || !(value <= best)) {
+        if (k == 0 || value > best || isnan(value)) {
             best = value;
             which = k;
         }

@@ -1,11 +1,12 @@
 //! Every layer's gradient against the CPU backend's in f64.
 
 use proptest::prelude::*;
+use sam_backend_cuda::{CudaNetwork, DeviceVec};
 use sam_core::model::{Graph, Name, Op, Shape, Tensor};
 
 use crate::{
     support::{config, device},
-    twins::{Describe, assert_twins_agree},
+    twins::{Describe, assert_twins_agree, noise},
 };
 
 const CLASSES: usize = 3;
@@ -79,6 +80,22 @@ fn pools() {
         let chain = Chain(vec![conv(3, 3, 1, 1, true), pool, conv(2, 1, 1, 0, true)]);
         assert_twins_agree(&turn, Shape::new(height, width, 2), CLASSES, 3, &chain, TOLERANCE);
     });
+}
+
+/// Wherever a NaN stands in a window, it is the window's largest value.
+#[test]
+fn a_nan_passes_through_pools() {
+    let Some(turn) = device("a_nan_passes_through_pools") else { return };
+    let image = Shape::new(4, 4, 1);
+    let chain = Chain(vec![Op::MaxPool { size: 2, stride: 2 }]);
+    let mut network = CudaNetwork::build(&turn.device, image, CLASSES, 1, |g| chain.describe(g)).unwrap();
+    let params = DeviceVec::from_slice(&turn.device, &network.initial_parameters(0)).unwrap();
+    for pixel in 0..image.len() {
+        let mut values: Vec<f32> = noise(1).take(image.len()).collect();
+        assert!(network.evaluate(&params, &values, &[0]).unwrap().loss.is_finite());
+        values[pixel] = f32::NAN;
+        assert!(network.evaluate(&params, &values, &[0]).unwrap().loss.is_nan(), "pixel {pixel}");
+    }
 }
 
 #[test]
