@@ -1,0 +1,97 @@
+#![allow(clippy::unwrap_used, missing_docs, reason = "a benchmark fails by panicking")]
+//! What a second thread gains: `cargo bench -p sam-backend-ndarray --bench threads [NETWORK...]`.
+//!
+//! A gradient of 128 images on two threads is timed between two on one, and compared with their mean: the speed of a
+//! shared machine drifts less from one gradient to the next than from run to run. Beside it, in turn, the limit that the
+//! machine sets: two networks of one thread each at the same time.
+
+use std::{
+    sync::Barrier,
+    thread,
+    time::{Duration, Instant},
+};
+
+use ndarray::Array4;
+use sam_backend_ndarray::Network;
+use sam_core::{GradientOracle, Pass, model::ImageShape};
+
+const BATCH: usize = 128;
+const CLASSES: usize = 10;
+/// For each network.
+const TIME: Duration = Duration::from_secs(30);
+
+struct Bench {
+    network: Network<f32>,
+    params: Vec<f32>,
+    grads: Vec<f32>,
+}
+
+impl Bench {
+    fn new(name: &str, threads: usize) -> Self {
+        let image = ImageShape::new(28, 28, 1);
+        let mut network = Network::new(&name.parse().unwrap(), image, CLASSES, BATCH, threads).unwrap();
+        let images = Array4::from_shape_fn((BATCH, 28, 28, 1), |(n, y, x, _)| {
+            ((n * 7 + y * 5 + x * 3) % 13) as f32 / 13.0 - 0.5
+        });
+        let labels: Vec<u16> = (0..BATCH).map(|i| (i % CLASSES) as u16).collect();
+        network.set_batch(images.view(), &labels).unwrap();
+        let params = network.initial_parameters(0);
+        let mut bench = Self { grads: vec![0.0; params.len()], params, network };
+        // The first one allocates.
+        bench.seconds();
+        bench
+    }
+
+    /// Of a gradient.
+    fn seconds(&mut self) -> f64 {
+        let start = Instant::now();
+        self.network.gradient(&self.params, &mut self.grads, Pass::Perturbed).unwrap();
+        start.elapsed().as_secs_f64()
+    }
+}
+
+/// Speeds of two threads, and of two networks at once, as multiples of one thread's.
+fn multiples(name: &str) -> [Vec<f64>; 2] {
+    let [mut one, mut other, mut two] = [1, 1, 2].map(|threads| Bench::new(name, threads));
+    let [mut threads, mut networks] = [Vec::new(), Vec::new()];
+    let (begin, start) = (Instant::now(), Barrier::new(2));
+    let mut before = one.seconds();
+    while begin.elapsed() < TIME {
+        let shared = two.seconds();
+        let after = one.seconds();
+        let alone = (before + after) / 2.0;
+        threads.push(alone / shared);
+        let together = thread::scope(|scope| {
+            let other = scope.spawn(|| {
+                start.wait();
+                other.seconds()
+            });
+            start.wait();
+            [one.seconds(), other.join().unwrap()]
+        });
+        networks.push(together.iter().map(|seconds| alone / seconds).sum());
+        before = one.seconds();
+    }
+    [threads, networks]
+}
+
+/// First quartile, median and third quartile.
+fn quartiles(mut values: Vec<f64>) -> [f64; 3] {
+    values.sort_by(f64::total_cmp);
+    [1, 2, 3].map(|quarter| values[values.len() * quarter / 4])
+}
+
+fn main() {
+    let named: Vec<String> = std::env::args().skip(1).filter(|name| !name.starts_with('-')).collect();
+    let names = if named.is_empty() { vec!["lenet".into(), "wrn-16-1".into()] } else { named };
+    for name in names {
+        let [threads, networks] = multiples(&name);
+        let count = threads.len();
+        for (what, values) in [("two threads", threads), ("two networks at once", networks)] {
+            let [low, median, high] = quartiles(values);
+            println!(
+                "{name}, {what}: {median:.2} times one thread's speed ({low:.2} to {high:.2}, {count} times)"
+            );
+        }
+    }
+}
