@@ -17,8 +17,9 @@ use sam_core::{GradientOracle, Pass, model::ImageShape};
 
 const BATCH: usize = 128;
 const CLASSES: usize = 10;
-/// For each network.
+/// For each network, and comparisons at the least.
 const TIME: Duration = Duration::from_secs(30);
+const LEAST: usize = 12;
 
 struct Bench {
     network: Network<f32>,
@@ -56,7 +57,7 @@ fn multiples(name: &str) -> [Vec<f64>; 2] {
     let [mut threads, mut networks] = [Vec::new(), Vec::new()];
     let (begin, start) = (Instant::now(), Barrier::new(2));
     let mut before = one.seconds();
-    while begin.elapsed() < TIME {
+    while begin.elapsed() < TIME || threads.len() < LEAST {
         let shared = two.seconds();
         let after = one.seconds();
         let alone = (before + after) / 2.0;
