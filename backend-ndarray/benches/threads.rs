@@ -17,8 +17,9 @@ use sam_core::{GradientOracle, Pass, model::ImageShape};
 
 const BATCH: usize = 128;
 const CLASSES: usize = 10;
-/// For each network, and comparisons at the least.
+/// For each network.
 const TIME: Duration = Duration::from_secs(30);
+/// Comparisons, however long they take.
 const LEAST: usize = 12;
 
 struct Bench {

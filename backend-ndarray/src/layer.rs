@@ -1,8 +1,8 @@
 //! The layers: each computes its output for a batch, and from the output's gradient its parameters' gradient and
 //! its input's.
 //!
-//! Work is cut into groups of [`GROUP`] samples whatever the number of threads, and what groups sum is added up in
-//! their order: results have the same bits on one thread and on many.
+//! What is summed over samples is summed by groups of [`GROUP`] whatever the number of threads, and the groups' sums are
+//! added up in their order: results have the same bits on one thread and on many.
 
 mod batch_norm;
 mod conv;
@@ -23,7 +23,7 @@ use crate::{
     team::{Share, Team},
 };
 
-/// Samples that one task works on.
+/// Samples whose sums one task computes.
 pub const GROUP: usize = 8;
 
 /// Pixels that are worth a task.
@@ -31,15 +31,8 @@ const PIXELS_A_TASK: usize = 784;
 
 /// Samples of an image that one task computes where nothing is summed over samples, at most [`GROUP`]: fewer of large
 /// ones, so that members of a team end a layer together.
-const fn samples_a_task(image: Layout) -> usize {
-    let fitting = PIXELS_A_TASK / image.shape.pixels();
-    if fitting == 0 {
-        1
-    } else if fitting < GROUP {
-        fitting
-    } else {
-        GROUP
-    }
+fn samples_a_task(image: Layout) -> usize {
+    (PIXELS_A_TASK / image.shape.pixels()).clamp(1, GROUP)
 }
 
 /// What a pass is for.
@@ -102,6 +95,15 @@ fn put<T: crate::Scalar>(to: &mut [T], values: impl Iterator<Item = T>, accumula
         to.iter_mut().zip(values).for_each(|(to, value)| *to += value);
     } else {
         to.iter_mut().zip(values).for_each(|(to, value)| *to = value);
+    }
+}
+
+/// Adds all pixels of a row to its first.
+#[inline(always)]
+fn fold<T: crate::Scalar>(row: &mut [T], channels: usize) {
+    let (first, rest) = row.split_at_mut(channels);
+    for pixel in rest.chunks_exact(channels) {
+        put(first, pixel.iter().copied(), true);
     }
 }
 

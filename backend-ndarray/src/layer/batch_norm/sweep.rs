@@ -2,7 +2,7 @@
 //! sums are kept for every element of a row before they are folded to channels: so every loop runs over whole
 //! rows and vectorises whatever the number of channels.
 
-use crate::{Scalar, kernel::wide, layer::put, layout::Layout};
+use crate::{Scalar, kernel::wide, layer::fold, layout::Layout};
 
 /// Per-channel numbers of a normalisation, repeated over a row: `y = (x - mean) factor + offset`.
 #[derive(Clone, Copy)]
@@ -29,15 +29,6 @@ impl<T: Scalar> Normal<'_, T> {
     #[inline(always)]
     fn gate(&self, i: usize, x: T, g: T) -> T {
         if self.relu && self.value(i, x) <= T::zero() { T::zero() } else { g }
-    }
-}
-
-/// Adds all pixels of a row to its first.
-#[inline(always)]
-fn fold<T: Scalar>(row: &mut [T], channels: usize) {
-    let (first, rest) = row.split_at_mut(channels);
-    for pixel in rest.chunks_exact(channels) {
-        put(first, pixel.iter().copied(), true);
     }
 }
 

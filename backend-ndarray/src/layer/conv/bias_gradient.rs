@@ -2,7 +2,7 @@ use super::GROUP;
 use crate::{
     Scalar,
     kernel::wide,
-    layer::put,
+    layer::{fold, put},
     layout::Layout,
     team::{Share, Team},
 };
@@ -47,9 +47,6 @@ fn sum_pixels(row: &mut [T], g: &[T], layout: Layout) {
             put(row, pixels.iter().copied(), true);
         }
     }
-    let (first, rest) = row.split_at_mut(layout.shape.channels);
-    for pixel in rest.chunks_exact(layout.shape.channels) {
-        put(first, pixel.iter().copied(), true);
-    }
+    fold(row, layout.shape.channels);
 }
 }

@@ -60,13 +60,10 @@ impl<T: Scalar> Layer<T> for MaxPool {
             .zip(self.chosen.chunks_exact(d_output.shape.len()))
             .take(pass.samples)
             .share(pass.team, |((to, from), chosen)| {
-                if tiled && !accumulate {
-                    return give(windows, false, to, chosen, from);
-                }
-                if !accumulate {
+                if !accumulate && !tiled {
                     d_input.clear(to);
                 }
-                give(windows, true, to, chosen, from);
+                give(windows, accumulate || !tiled, to, chosen, from);
             });
     }
 }
