@@ -59,8 +59,8 @@ impl Tiles {
 /// Tiles in a block, a multiple of a product's rows where it can be.
 fn block(channels: usize) -> usize {
     let fitting = BLOCK_BYTES / (POSITIONS * channels * 4);
-    // Fewer would read the filters too often.
-    (fitting / ROWS * ROWS).clamp(48, 96)
+    // Fewer would read the filters too often; these hold a 14x14 image, or three of 7x7.
+    (fitting / ROWS * ROWS).clamp(54, 96)
 }
 
 /// Working memory of each thread, so that a pass allocates nothing.
@@ -154,7 +154,8 @@ impl<T: Scalar> Winograd<T> {
         ends: (Start<'_, T>, Finish),
     ) {
         let (from, to) = (self.source.sample_len(), self.target.sample_len());
-        let task = samples_a_task(self.target);
+        // As many samples as fit in a block: larger tasks would only let members of the team end further apart.
+        let task = (self.block / self.tiles.a_sample()).clamp(1, samples_a_task(self.target));
         target[..samples * to].chunks_mut(task * to).zip(source.chunks(task * from)).share_numbered(
             team,
             |member, (target, source)| {
