@@ -98,6 +98,22 @@ fn put<T: crate::Scalar>(to: &mut [T], values: impl Iterator<Item = T>, accumula
     }
 }
 
+/// Sums that one task adds up.
+const SUMS_A_TASK: usize = 4096;
+
+/// Overwrites `sums` with what each group has summed up, added in the groups' order; only the front of each counts.
+fn add_groups<'a, T: crate::Scalar>(
+    team: &Team,
+    groups: impl Iterator<Item = &'a [T]> + Clone + Sync,
+    sums: &mut [T],
+) {
+    sums.chunks_mut(SUMS_A_TASK).enumerate().share(team, |(task, sums)| {
+        for (before, group) in groups.clone().enumerate() {
+            put(sums, group[task * SUMS_A_TASK..][..sums.len()].iter().copied(), before > 0);
+        }
+    });
+}
+
 /// Adds all pixels of a row to its first.
 #[inline(always)]
 fn fold<T: crate::Scalar>(row: &mut [T], channels: usize) {

@@ -2,7 +2,7 @@ use super::GROUP;
 use crate::{
     Scalar,
     kernel::wide,
-    layer::{fold, put},
+    layer::{add_groups, fold, put},
     layout::Layout,
     team::{Share, Team},
 };
@@ -30,10 +30,8 @@ impl<T: Scalar> BiasGradient<T> {
         partials
             .zip(g.chunks(GROUP * layout.sample_len()))
             .share(team, |(partial, g)| sum_pixels(partial, g, layout));
-        d_bias.fill(T::zero());
-        for partial in self.partials.chunks_exact(layout.row_len()).take(samples.div_ceil(GROUP)) {
-            put(d_bias, partial[..d_bias.len()].iter().copied(), true);
-        }
+        let groups = self.partials.chunks_exact(layout.row_len()).take(samples.div_ceil(GROUP));
+        add_groups(team, groups, d_bias);
     }
 }
 

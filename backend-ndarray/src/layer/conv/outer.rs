@@ -8,8 +8,15 @@ use crate::{
 /// Points whose products are added up at a time: a panel of so many fills half of a 32 KiB cache, and reading and
 /// writing the sums is shared by as many products.
 const POINTS_A_CHUNK: usize = 256;
-/// Most rows of a sum that one task computes.
-const ROWS_A_TASK: usize = 96;
+/// Rows of a sum that one task computes: a multiple of the micro-kernel's rows and of [`LANES`].
+const ROWS_A_TASK: usize = 48;
+
+/// One of a product's two.
+#[derive(Clone, Copy)]
+pub enum Operand {
+    A,
+    B,
+}
 
 /// Sums of outer products over the points (pixels or tiles) of all samples, `C += A^T B`, for one or more matrices C.
 ///
@@ -66,15 +73,15 @@ impl<T: Scalar> OuterProducts<T> {
     }
 
     /// Overwrites `sums` (matrix after matrix) with the sums over all samples of the images `x` and `y`, given the
-    /// elements of a sample of each. `fill(a, b, x, y)` writes a sample's A and B, matrix after matrix; B's columns
-    /// beyond the last stay zero.
+    /// elements of a sample of each. `fill` writes a sample's A, given its part of `x`, or its B, given that of `y`, matrix
+    /// after matrix; B's columns beyond the last stay zero.
     pub fn compute(
         &mut self,
         team: &Team,
         kernels: &MicroKernels<T>,
         (x, x_len): (&[T], usize),
         (y, y_len): (&[T], usize),
-        fill: impl Fn(&mut [T], &mut [T], &[T], &[T]) + Sync,
+        fill: impl Fn(Operand, &mut [T], &[T]) + Sync,
         sums: &mut [T],
     ) {
         let matrices = sums.len() / (self.rows * self.columns);
@@ -82,10 +89,11 @@ impl<T: Scalar> OuterProducts<T> {
         let chunk = self.samples.len();
         let mut start = Start::Zero;
         for (x, y) in x.chunks(chunk * x_len).zip(y.chunks(chunk * y_len)) {
-            let (a, b) = (self.a.chunks_exact_mut(a_len), self.b.chunks_exact_mut(b_len));
-            a.zip(b)
-                .zip(x.chunks_exact(x_len).zip(y.chunks_exact(y_len)))
-                .share(team, |((a, b), (x, y))| fill(a, b, x, y));
+            let a = self.a.chunks_exact_mut(a_len).zip(x.chunks_exact(x_len));
+            let b = self.b.chunks_exact_mut(b_len).zip(y.chunks_exact(y_len));
+            a.map(|sample| (Operand::A, sample))
+                .chain(b.map(|sample| (Operand::B, sample)))
+                .share(team, |(operand, (to, from))| fill(operand, to, from));
             self.add(team, kernels, x.len() / x_len, start, sums);
             start = Start::Existing;
         }
@@ -108,13 +116,11 @@ impl<T: Scalar> OuterProducts<T> {
             b_step: COLUMNS,
             block: (POINTS_A_CHUNK / points).max(1),
         };
-        let tasks = rows.div_ceil(ROWS_A_TASK);
-        let rows_a_task = (rows / LANES).div_ceil(tasks) * LANES;
         sums.chunks_exact_mut(rows * columns)
             .enumerate()
             .flat_map(|(matrix, sums)| {
-                let parts = sums.chunks_mut(rows_a_task * columns).enumerate();
-                parts.map(move |(i, sums)| (matrix, i * rows_a_task, sums))
+                let parts = sums.chunks_mut(ROWS_A_TASK * columns).enumerate();
+                parts.map(move |(i, sums)| (matrix, i * ROWS_A_TASK, sums))
             })
             .share(team, |(matrix, first, out)| {
                 let rows = out.len() / columns;

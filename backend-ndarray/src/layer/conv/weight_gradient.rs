@@ -6,7 +6,7 @@ use super::{ConvLayouts, Filters};
 use crate::{
     Scalar,
     kernel::{MicroKernels, Run, Runs, Start, product_in_place},
-    layer::GROUP,
+    layer::{GROUP, add_groups},
     team::{Share, Team},
 };
 
@@ -70,10 +70,7 @@ impl<T: Scalar> WeightGradient<T> {
             let (x, g) = (&x[first * input.sample_len()..], &g[first * d_output.sample_len()..]);
             self.share(kernels, GROUP.min(samples - first), x, g, share);
         });
-        d_weights.fill(T::zero());
-        for share in shares.chunks_exact(d_weights.len()).take(used) {
-            crate::layer::put(d_weights, share.iter().copied(), true);
-        }
+        add_groups(team, shares.chunks_exact(d_weights.len()).take(used), d_weights);
         self.shares = shares;
     }
 

@@ -1,7 +1,11 @@
 use crate::{
     Scalar,
     kernel::{COLUMNS, MicroKernels, wide},
-    layer::conv::{ConvLayouts, Filters, outer::OuterProducts, winograd::LANES},
+    layer::conv::{
+        ConvLayouts, Filters,
+        outer::{Operand, OuterProducts},
+        winograd::LANES,
+    },
     team::Team,
 };
 
@@ -48,9 +52,9 @@ impl<T: Scalar> PackedWeightGradient<T> {
             kernels,
             (&x[..samples * x_len], x_len),
             (&g[..samples * g_len], g_len),
-            |a, b, x, g| {
-                copy_patches(a, x, filters, layouts);
-                copy_gradients(b, g, layouts);
+            |operand, to, from| match operand {
+                Operand::A => copy_patches(to, from, filters, layouts),
+                Operand::B => copy_gradients(to, from, layouts),
             },
             d_weights,
         );

@@ -2,17 +2,20 @@ use super::{LANES, POSITIONS, Scratch, transform::Arrangement};
 use crate::{
     Scalar,
     kernel::{COLUMNS, Finish, MicroKernels, Run, Runs, Start, Target, product},
-    layer::{GROUP, conv::outer::rows_in_lanes, put},
+    layer::{
+        GROUP, add_groups,
+        conv::outer::{Operand, rows_in_lanes},
+    },
     team::{Share, Team},
 };
 use core::ops::Range;
 
-/// Bytes in f32 that a block's patches and gradients should take: half of a 512 KiB cache.
-const BLOCK_BYTES: usize = 256 * 1024;
-/// Most pairs of channels for which the groups' sums are worth their memory and being added up.
-const MOST_PAIRS: usize = 2048;
-/// Sums that one task adds up.
-const SUMS_A_TASK: usize = 4096;
+/// Bytes in f32 that a block's patches and gradients should take: a cache.
+const BLOCK_BYTES: usize = 512 * 1024;
+/// Least tiles in a block, however large: they share reading and writing the sums.
+const LEAST_TILES: usize = 128;
+/// Most pairs of channels, per tile of a group, for which the group's sums are worth their memory and being added up.
+const PAIRS_A_TILE: usize = 8;
 
 /// Sums of outer products over all tiles, `C += A^T B` for each position, each group of samples for itself: whoever
 /// fills in A and B multiplies them, while they are in its own cache, and nobody waits for others before the layer's
@@ -34,15 +37,15 @@ pub struct GroupedProducts<T> {
 }
 
 impl<T: Scalar> GroupedProducts<T> {
-    /// Whether C is so small that a group can have its own.
-    pub const fn applies(inputs: usize, outputs: usize) -> bool {
-        inputs * outputs <= MOST_PAIRS
+    /// Whether C is so small, beside what is added to it, that a group can have its own.
+    pub const fn applies([inputs, outputs]: [usize; 2], tiles: usize) -> bool {
+        inputs * outputs <= PAIRS_A_TILE * tiles * GROUP
     }
 
     /// For matrices C of `inputs x outputs`, and up to `batch` samples of `tiles` tiles each.
     pub fn new([inputs, outputs]: [usize; 2], tiles: usize, batch: usize) -> Self {
         let fitting = BLOCK_BYTES / (POSITIONS * (inputs + outputs) * 4);
-        let block = fitting.min(tiles * GROUP);
+        let block = fitting.max(LEAST_TILES).min(tiles * GROUP);
         let arrangements = [Arrangement::by_lanes(inputs, block), Arrangement::by_panels(outputs, block)];
         let [a, b] = arrangements.map(Arrangement::position_len);
         Self {
@@ -59,15 +62,15 @@ impl<T: Scalar> GroupedProducts<T> {
     }
 
     /// Overwrites `sums` (matrix after matrix) with the sums over all samples of the images `x` and `y`, given the elements
-    /// of a sample of each. `fill(a, b, x, y, tiles)` writes A and B of some of a group's tiles as their arrangements say;
-    /// B's columns beyond the last stay zero.
+    /// of a sample of each. `fill` writes A or B of some of a group's tiles as its arrangement says, given the group's
+    /// part of `x` or `y`; B's columns beyond the last stay zero.
     pub fn compute(
         &mut self,
         team: &Team,
         kernels: &MicroKernels<T>,
         (x, x_len): (&[T], usize),
         (y, y_len): (&[T], usize),
-        fill: impl Fn((&mut [T], Arrangement), (&mut [T], Arrangement), &[T], &[T], Range<usize>) + Sync,
+        fill: impl Fn(Operand, (&mut [T], Arrangement), &[T], Range<usize>) + Sync,
         sums: &mut [T],
     ) {
         self.scratch.prepare(team);
@@ -84,18 +87,14 @@ impl<T: Scalar> GroupedProducts<T> {
                     for first in (0..tiles).step_by(self.block) {
                         let range = first..tiles.min(first + self.block);
                         let depth = range.len();
-                        fill((&mut *a, of_a), (&mut *b, of_b), x, y, range);
+                        fill(Operand::A, (&mut *a, of_a), x, range.clone());
+                        fill(Operand::B, (&mut *b, of_b), y, range);
                         let start = if first == 0 { Start::Zero } else { Start::Existing };
                         self.add(kernels, (a, b), depth, start, sums);
                     }
                 });
             });
-        sums.chunks_mut(SUMS_A_TASK).enumerate().share(team, |(task, sums)| {
-            let first = task * SUMS_A_TASK;
-            for (group, partial) in partials.chunks_exact(len).take(groups).enumerate() {
-                put(sums, partial[first..][..sums.len()].iter().copied(), group > 0);
-            }
-        });
+        add_groups(team, partials.chunks_exact(len).take(groups), sums);
         self.partials = partials;
     }
 

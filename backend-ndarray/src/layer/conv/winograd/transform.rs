@@ -127,10 +127,12 @@ fn filter_gradient<T: Scalar>([a, b, c, d]: [Lanes<T>; 4]) -> [Lanes<T>; 3] {
 }
 
 wide! {
-/// Transforms the gradients of transformed filters back, `G^T u G`: positions and taps are matrices of `len` elements.
-pub fn store_filter_gradients(sums: &[T], d_weights: &mut [T], len: usize) {
-    let (sums, d_weights, len) = (by_lanes(sums), by_lanes_mut(d_weights), len / LANES);
-    for at in 0..len {
+/// Transforms gradients of transformed filters back, `G^T u G`: the sums of a position lie `len` elements behind those of
+/// the position before, and each tap's gradients are a slice.
+pub fn store_filter_gradients(sums: &[T], len: usize, taps: [&mut [T]; 9]) {
+    let (sums, len) = (by_lanes(sums), len / LANES);
+    let taps = taps.map(by_lanes_mut);
+    for at in 0..taps[0].len() {
         let mut columns = [[[T::zero(); LANES]; 4]; 3];
         for s in 0..4 {
             let u = [sums[s * len + at], sums[(4 + s) * len + at], sums[(8 + s) * len + at], sums[(12 + s) * len + at]];
@@ -138,7 +140,7 @@ pub fn store_filter_gradients(sums: &[T], d_weights: &mut [T], len: usize) {
         }
         for r in 0..3 {
             for (s, value) in filter_gradient(columns[r]).into_iter().enumerate() {
-                d_weights[(r * 3 + s) * len + at] = value;
+                taps[r * 3 + s][at] = value;
             }
         }
     }
@@ -383,12 +385,16 @@ mod tests {
         fn gradients_are_transposes(seed in proptest::collection::vec(-1.0f64..1.0, 25)) {
             let (u, g) = (values::<4, 4>(&seed), values::<3, 3>(&seed[16..]));
             let flat: [f64; 16] = core::array::from_fn(|i| u[i / 4][i % 4]);
-            let mut back = [0.0; 9 * LANES];
-            store_filter_gradients(flat.map(|x| [x; LANES]).as_flattened(), &mut back, LANES);
+            let mut back = [[0.0; LANES]; 9];
+            store_filter_gradients(
+                flat.map(|x| [x; LANES]).as_flattened(),
+                LANES,
+                back.each_mut().map(<[f64; LANES]>::as_mut_slice),
+            );
             let mut forward = [0.0; 16 * LANES];
             store_filters(&mut forward, 0, LANES, g.map(|row| row.map(|x| [x; LANES])));
             let forward: f64 = forward.chunks_exact(LANES).zip(&flat).map(|(a, b)| a[0] * b).sum();
-            let back: f64 = back.chunks_exact(LANES).zip(g.as_flattened()).map(|(a, b)| a[0] * b).sum();
+            let back: f64 = back.iter().zip(g.as_flattened()).map(|(a, b)| a[0] * b).sum();
             prop_assert!((forward - back).abs() < 1e-14);
 
             let spread = |x: f64| [x; LANES];

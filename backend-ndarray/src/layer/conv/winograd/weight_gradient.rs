@@ -3,8 +3,19 @@ use super::{
     grouped::GroupedProducts,
     transform::{Arrangement, load_gradients, load_patches, store_filter_gradients},
 };
-use crate::{Scalar, kernel::MicroKernels, layer::conv::outer::OuterProducts, layout::Layout, team::Team};
-use core::ops::Range;
+use crate::{
+    Scalar,
+    kernel::MicroKernels,
+    layer::conv::outer::{Operand, OuterProducts},
+    layout::Layout,
+    team::{Share, Team},
+};
+use core::{ops::Range, slice::ChunksMut};
+
+/// Filter weights between one pixel and one channel each way.
+const TAPS: usize = 9;
+/// Pairs of channels whose gradients one task transforms back.
+const WEIGHTS_A_TASK: usize = 1024;
 
 /// Gradient of 3x3 filters: the transposes of the forward pass's transforms around 16 products of patches with
 /// gradients, summed over tiles.
@@ -31,7 +42,7 @@ impl<T: Scalar> WinogradWeightGradient<T> {
         let (inputs, outputs) = (input.shape.channels, d_output.shape.channels);
         let tiles = Tiles::over(d_output);
         let count = tiles.a_sample();
-        let products = if GroupedProducts::<T>::applies(inputs, outputs) {
+        let products = if GroupedProducts::<T>::applies([inputs, outputs], count) {
             Products::Grouped(GroupedProducts::new([inputs, outputs], count, batch))
         } else {
             let arrangements = [Arrangement::by_lanes(inputs, count), Arrangement::by_panels(outputs, count)];
@@ -56,26 +67,72 @@ impl<T: Scalar> WinogradWeightGradient<T> {
         let Self { input, d_output, padding, tiles, .. } = *self;
         let x = (&x[..samples * input.sample_len()], input.sample_len());
         let g = (&g[..samples * d_output.sample_len()], d_output.sample_len());
-        let fill = |(a, of_patches): (&mut [T], _),
-                    (b, of_gradients): (&mut [T], _),
-                    x: &[T],
-                    g: &[T],
-                    range: Range<usize>| {
-            load_patches(a, of_patches, x, input, tiles, range.clone(), padding);
-            load_gradients(b, of_gradients, g, d_output, tiles, range);
+        let fill = |operand, (to, arrangement): (&mut [T], _), from: &[T], range: Range<usize>| match operand
+        {
+            Operand::A => load_patches(to, arrangement, from, input, tiles, range, padding),
+            Operand::B => load_gradients(to, arrangement, from, d_output, tiles, range),
         };
         match &mut self.products {
             Products::Grouped(products) => products.compute(team, kernels, x, g, fill, &mut self.sums),
             Products::Shared(products, [of_patches, of_gradients]) => {
-                let fill = |a: &mut [T], b: &mut [T], x: &[T], g: &[T]| {
-                    fill((a, *of_patches), (b, *of_gradients), x, g, 0..tiles.a_sample());
+                let fill = |operand, to: &mut [T], from: &[T]| {
+                    let arrangement = match operand {
+                        Operand::A => *of_patches,
+                        Operand::B => *of_gradients,
+                    };
+                    fill(operand, (to, arrangement), from, 0..tiles.a_sample());
                 };
                 products.compute(team, kernels, x, g, fill, &mut self.sums);
             }
         }
-        store_filter_gradients(&self.sums, d_weights, self.sums.len() / POSITIONS);
+        let len = self.sums.len() / POSITIONS;
+        Together::new(d_weights, len, WEIGHTS_A_TASK).enumerate().share(team, |(task, taps)| {
+            store_filter_gradients(&self.sums[task * WEIGHTS_A_TASK..], len, taps);
+        });
     }
 }
+
+/// The same part of the matrices of all taps, part after part.
+struct Together<'a, T>([ChunksMut<'a, T>; TAPS]);
+
+impl<'a, T> Together<'a, T> {
+    /// Parts of up to `part` elements of matrices of `len`.
+    fn new(matrices: &'a mut [T], len: usize, part: usize) -> Self {
+        let mut matrices = matrices.chunks_exact_mut(len);
+        Self([(); TAPS].map(|()| matrices.next().unwrap_or_default().chunks_mut(part)))
+    }
+
+    fn each(
+        &mut self,
+        take: impl Fn(&mut ChunksMut<'a, T>) -> Option<&'a mut [T]>,
+    ) -> Option<[&'a mut [T]; TAPS]> {
+        let mut parts = [(); TAPS].map(|()| <&mut [T]>::default());
+        for (part, matrix) in parts.iter_mut().zip(&mut self.0) {
+            *part = take(matrix)?;
+        }
+        Some(parts)
+    }
+}
+
+impl<'a, T> Iterator for Together<'a, T> {
+    type Item = [&'a mut [T]; TAPS];
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.each(ChunksMut::next)
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.0[0].size_hint()
+    }
+}
+
+impl<T> DoubleEndedIterator for Together<'_, T> {
+    fn next_back(&mut self) -> Option<Self::Item> {
+        self.each(ChunksMut::next_back)
+    }
+}
+
+impl<T> ExactSizeIterator for Together<'_, T> {}
 
 #[cfg(test)]
 mod tests {
