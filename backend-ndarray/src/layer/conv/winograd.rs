@@ -24,6 +24,8 @@ use transform::{Arrangement, load_patches, store_outputs};
 
 /// Positions of a transformed patch.
 const POSITIONS: usize = 16;
+/// Weights of a filter between two channels.
+const TAPS: usize = 9;
 /// Bytes in f32 that the patches of a block and their products should take: what a 512 KiB cache holds besides
 /// filters.
 const BLOCK_BYTES: usize = 160 * 1024;

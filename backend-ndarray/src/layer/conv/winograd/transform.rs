@@ -1,6 +1,6 @@
 //! The transforms, on [`LANES`] channels at a time.
 
-use super::Tiles;
+use super::{TAPS, Tiles};
 use crate::{
     Scalar,
     kernel::{Finish, Start, panels, wide},
@@ -129,7 +129,7 @@ fn filter_gradient<T: Scalar>([a, b, c, d]: [Lanes<T>; 4]) -> [Lanes<T>; 3] {
 wide! {
 /// Transforms gradients of transformed filters back, `G^T u G`: the sums of a position lie `len` elements behind those of
 /// the position before, and each tap's gradients are a slice.
-pub fn store_filter_gradients(sums: &[T], len: usize, taps: [&mut [T]; 9]) {
+pub fn store_filter_gradients(sums: &[T], len: usize, taps: [&mut [T]; TAPS]) {
     let (sums, len) = (by_lanes(sums), len / LANES);
     let taps = taps.map(by_lanes_mut);
     for at in 0..taps[0].len() {
@@ -385,7 +385,7 @@ mod tests {
         fn gradients_are_transposes(seed in proptest::collection::vec(-1.0f64..1.0, 25)) {
             let (u, g) = (values::<4, 4>(&seed), values::<3, 3>(&seed[16..]));
             let flat: [f64; 16] = core::array::from_fn(|i| u[i / 4][i % 4]);
-            let mut back = [[0.0; LANES]; 9];
+            let mut back = [[0.0; LANES]; TAPS];
             store_filter_gradients(
                 flat.map(|x| [x; LANES]).as_flattened(),
                 LANES,

@@ -1,5 +1,5 @@
 use super::{
-    POSITIONS, Tiles,
+    POSITIONS, TAPS, Tiles,
     grouped::GroupedProducts,
     transform::{Arrangement, load_gradients, load_patches, store_filter_gradients},
 };
@@ -12,8 +12,6 @@ use crate::{
 };
 use core::{ops::Range, slice::ChunksMut};
 
-/// Filter weights between one pixel and one channel each way.
-const TAPS: usize = 9;
 /// Pairs of channels whose gradients one task transforms back.
 const WEIGHTS_A_TASK: usize = 1024;
 
