@@ -104,8 +104,7 @@ where
         O: GradientOracle<S::Params, S::Grads> + ?Sized,
     {
         let eps = self.eps.borrow_mut();
-        let clean = oracle.gradient(w, g, Pass::Clean).map_err(|e| StepError::Oracle(e, Pass::Clean))?;
-        let norm = self.space.dual_norm(w, g, &self.rule).map_err(StepError::Space)?;
+        let (clean, norm) = self.space.clean_gradient::<_, D::Error>(w, g, &self.rule, oracle)?;
         let mut outcome = Outcome::of_clean(self.space.verdict(&norm));
         if !outcome.steps() {
             return Ok(Step { clean, perturbed: None, norm, outcome });

@@ -6,6 +6,7 @@ pub(crate) mod penalty;
 pub(crate) mod split;
 
 use core::fmt;
+use core::ops::Range;
 
 /// Which of a step's gradient evaluations is being asked for.
 ///
@@ -29,6 +30,10 @@ impl fmt::Display for Pass {
     }
 }
 
+/// Is told which entries of a gradient are final while others are still being computed: gets the gradient so
+/// far, and a run of entries, numbered as the parameters are.
+pub type Ready<'a, G> = dyn FnMut(&G, Range<usize>) + 'a;
+
 /// Loss and gradient of one mini-batch at given parameters.
 ///
 /// `P` (parameters) and `G` (gradients) are parameters of the trait, so one network may serve several
@@ -45,6 +50,26 @@ pub trait GradientOracle<P: ?Sized, G: ?Sized = P> {
     /// Whatever keeps the oracle from computing the gradient. The step then ends with the parameters and the
     /// optimizer's state as they were before it.
     fn gradient(&mut self, params: &P, grads: &mut G, pass: Pass) -> Result<Self::Loss, Self::Error>;
+
+    /// [`GradientOracle::gradient`], bit for bit, for who has a use for a part of it before the rest is
+    /// there: a norm, a transfer.
+    ///
+    /// Tells `ready` of runs of entries that will not change any more, in any order. Each entry is told of
+    /// once at most. As provided, nothing is told of, so an oracle that changes another's gradient is right
+    /// without it.
+    ///
+    /// # Errors
+    /// As [`GradientOracle::gradient`].
+    fn gradient_in_parts(
+        &mut self,
+        params: &P,
+        grads: &mut G,
+        pass: Pass,
+        ready: &mut Ready<'_, G>,
+    ) -> Result<Self::Loss, Self::Error> {
+        let _ = ready;
+        self.gradient(params, grads, pass)
+    }
 }
 
 impl<P: ?Sized, G: ?Sized, O: GradientOracle<P, G> + ?Sized> GradientOracle<P, G> for &mut O {
@@ -53,6 +78,16 @@ impl<P: ?Sized, G: ?Sized, O: GradientOracle<P, G> + ?Sized> GradientOracle<P, G
 
     fn gradient(&mut self, params: &P, grads: &mut G, pass: Pass) -> Result<O::Loss, O::Error> {
         O::gradient(self, params, grads, pass)
+    }
+
+    fn gradient_in_parts(
+        &mut self,
+        params: &P,
+        grads: &mut G,
+        pass: Pass,
+        ready: &mut Ready<'_, G>,
+    ) -> Result<O::Loss, O::Error> {
+        O::gradient_in_parts(self, params, grads, pass, ready)
     }
 }
 

@@ -113,8 +113,8 @@ impl<S: ParamSpace, D: Descent<S::Params, S::Grads>> Sam<S, D> {
     where
         O: GradientOracle<S::Params, S::Grads> + ?Sized,
     {
-        let clean = oracle.gradient(w, g, Pass::Clean).map_err(|e| StepError::Oracle(e, Pass::Clean))?;
-        let up = self.ascend(w, g).map_err(StepError::Space)?;
+        let (clean, norm) = self.space.clean_gradient::<_, D::Error>(w, g, &self.rule, oracle)?;
+        let up = Perturbed::new(self, w, g, norm).map_err(StepError::Space)?;
         let outcome = up.outcome();
         if !outcome.steps() {
             let norm = up.restore().map_err(StepError::Space)?;
@@ -152,7 +152,8 @@ impl<S: ParamSpace, D> Sam<S, D> {
         w: &'a mut S::Params,
         g: &S::Grads,
     ) -> Result<Perturbed<'a, S, D>, S::Error> {
-        Perturbed::new(self, w, g)
+        let norm = self.space.dual_norm(w, g, &self.rule)?;
+        Perturbed::new(self, w, g, norm)
     }
 }
 

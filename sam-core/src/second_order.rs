@@ -114,9 +114,8 @@ where
     {
         let [kept, vector] = &mut self.buffers;
         let (kept, vector) = (kept.borrow_mut(), vector.borrow_mut());
-        let clean = oracle.gradient(w, g, Pass::Clean).map_err(|e| StepError::Oracle(e, Pass::Clean))?;
+        let (clean, norm) = self.space.clean_gradient::<_, D::Error>(w, g, &self.rule, oracle)?;
         self.space.copy(g, kept).map_err(StepError::Space)?;
-        let norm = self.space.dual_norm(w, g, &self.rule).map_err(StepError::Space)?;
         let outcome = Outcome::of_clean(self.space.verdict(&norm));
         if !outcome.steps() {
             return Ok(Step { clean, perturbed: None, norm, outcome });

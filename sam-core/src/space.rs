@@ -1,6 +1,6 @@
 //! The storage that parameters and gradients live in.
 
-use crate::Rule;
+use crate::{GradientOracle, Pass, Rule, StepError};
 
 /// What is known about a gradient before anything is done with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -15,6 +15,10 @@ pub enum Verdict {
     /// act on it there.
     Unknown,
 }
+
+/// What [`ParamSpace::clean_gradient`] returns: loss and norm, or what failed.
+pub type CleanGradient<S, L, OE, DE> =
+    Result<(L, <S as ParamSpace>::Norm), StepError<<S as ParamSpace>::Error, OE, DE>>;
 
 /// Storage of parameters: host slices, `ndarray` arrays, device memory, a framework's tensors.
 ///
@@ -53,6 +57,30 @@ pub trait ParamSpace {
         g: &Self::Grads,
         rule: &Rule<Self::Scalar>,
     ) -> Result<Self::Norm, Self::Error>;
+
+    /// Overwrites `g` with the oracle's clean gradient at `w`; returns the loss there and the gradient's dual
+    /// norm, whose bits are those of [`ParamSpace::dual_norm`].
+    ///
+    /// A storage that can accumulate the norm as the gradient appears overrides it, with
+    /// [`GradientOracle::gradient_in_parts`].
+    ///
+    /// # Errors
+    /// [`StepError::Oracle`] or [`StepError::Space`].
+    fn clean_gradient<O, DE>(
+        &mut self,
+        w: &Self::Params,
+        g: &mut Self::Grads,
+        rule: &Rule<Self::Scalar>,
+        oracle: &mut O,
+    ) -> CleanGradient<Self, O::Loss, O::Error, DE>
+    where
+        Self: Sized,
+        O: GradientOracle<Self::Params, Self::Grads> + ?Sized,
+    {
+        let loss = oracle.gradient(w, g, Pass::Clean).map_err(|e| StepError::Oracle(e, Pass::Clean))?;
+        let norm = self.dual_norm(w, g, rule).map_err(StepError::Space)?;
+        Ok((loss, norm))
+    }
 
     /// What the norm says about the gradient.
     fn verdict(&self, norm: &Self::Norm) -> Verdict;

@@ -299,3 +299,45 @@ fn faults_of_an_oracle_are_noticed() {
     });
     assert!(notices(|| check_oracle(&mut sloppy_when_perturbed, &w, 1e-5, 1e-6)));
 }
+
+/// Half the square, which tells of the given parts when its gradient is as far as `before`.
+struct Telling {
+    before: fn(&[f64], &mut [f64]),
+    parts: Vec<std::ops::Range<usize>>,
+}
+
+impl GradientOracle<[f64]> for Telling {
+    type Loss = f64;
+    type Error = ();
+
+    fn gradient(&mut self, w: &[f64], g: &mut [f64], _: Pass) -> Result<f64, ()> {
+        g.copy_from_slice(w);
+        Ok(w.iter().map(|w| w * w / 2.0).sum())
+    }
+
+    fn gradient_in_parts(
+        &mut self,
+        w: &[f64],
+        g: &mut [f64],
+        pass: Pass,
+        ready: &mut Ready<'_, [f64]>,
+    ) -> Result<f64, ()> {
+        (self.before)(w, g);
+        self.parts.iter().for_each(|part| ready(g, part.clone()));
+        self.gradient(w, g, pass)
+    }
+}
+
+#[test]
+fn faults_in_what_an_oracle_tells_are_noticed() {
+    let w = [0.3, -0.7, 0.2];
+    let check = |before, parts| {
+        notices(|| check_oracle(&mut Telling { before, parts: Vec::from(parts) }, &w, 1e-5, 1e-6))
+    };
+    let all: fn(&[f64], &mut [f64]) = |w, g| g.copy_from_slice(w);
+    let last: fn(&[f64], &mut [f64]) = |w, g| g[2] = w[2];
+    assert!(!check(all, [1..3, 0..1]) && !check(last, [2..3, 1..1]));
+    assert!(check(all, [0..2, 1..3]), "an entry twice");
+    assert!(check(last, [2..3, 0..1]), "an entry too early");
+    assert!(check(all, [0..2, 2..4]), "an entry that is not there");
+}

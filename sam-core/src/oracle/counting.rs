@@ -1,6 +1,6 @@
 //! How many gradients a method really asks for.
 
-use crate::{GradientOracle, Pass};
+use crate::{GradientOracle, Pass, Ready};
 
 /// Counts the gradient evaluations that pass through it; failed ones count too.
 ///
@@ -32,6 +32,14 @@ impl<O> CountingOracle<O> {
     pub const fn total(&self) -> u64 {
         self.clean.saturating_add(self.perturbed)
     }
+
+    const fn count(&mut self, pass: Pass) {
+        let count = match pass {
+            Pass::Clean => &mut self.clean,
+            Pass::Perturbed => &mut self.perturbed,
+        };
+        *count = count.saturating_add(1);
+    }
 }
 
 impl<P: ?Sized, G: ?Sized, O: GradientOracle<P, G>> GradientOracle<P, G> for CountingOracle<O> {
@@ -39,11 +47,18 @@ impl<P: ?Sized, G: ?Sized, O: GradientOracle<P, G>> GradientOracle<P, G> for Cou
     type Error = O::Error;
 
     fn gradient(&mut self, params: &P, grads: &mut G, pass: Pass) -> Result<O::Loss, O::Error> {
-        let count = match pass {
-            Pass::Clean => &mut self.clean,
-            Pass::Perturbed => &mut self.perturbed,
-        };
-        *count = count.saturating_add(1);
+        self.count(pass);
         self.inner.gradient(params, grads, pass)
+    }
+
+    fn gradient_in_parts(
+        &mut self,
+        params: &P,
+        grads: &mut G,
+        pass: Pass,
+        ready: &mut Ready<'_, G>,
+    ) -> Result<O::Loss, O::Error> {
+        self.count(pass);
+        self.inner.gradient_in_parts(params, grads, pass, ready)
     }
 }

@@ -1,6 +1,6 @@
 //! Different data for the two passes.
 
-use crate::{GradientOracle, Pass};
+use crate::{GradientOracle, Pass, Ready};
 
 /// Asks one oracle in the clean pass and another in the perturbed one: ascent on a fraction of the
 /// mini-batch, or on the previous one.
@@ -45,6 +45,19 @@ where
         match pass {
             Pass::Clean => self.clean.gradient(params, grads, pass),
             Pass::Perturbed => self.perturbed.gradient(params, grads, pass),
+        }
+    }
+
+    fn gradient_in_parts(
+        &mut self,
+        params: &W,
+        grads: &mut G,
+        pass: Pass,
+        ready: &mut Ready<'_, G>,
+    ) -> Result<C::Loss, C::Error> {
+        match pass {
+            Pass::Clean => self.clean.gradient_in_parts(params, grads, pass, ready),
+            Pass::Perturbed => self.perturbed.gradient_in_parts(params, grads, pass, ready),
         }
     }
 }

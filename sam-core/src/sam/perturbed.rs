@@ -32,8 +32,13 @@ pub type DescendResult<S, DE> =
     Result<Descended<<S as ParamSpace>::Norm>, StepError<<S as ParamSpace>::Error, Infallible, DE>>;
 
 impl<'a, S: ParamSpace, D> Perturbed<'a, S, D> {
-    pub(super) fn new(sam: &'a mut Sam<S, D>, w: &'a mut S::Params, g: &S::Grads) -> Result<Self, S::Error> {
-        let norm = sam.space.dual_norm(w, g, &sam.rule)?;
+    /// `norm` is that of the gradient `g`.
+    pub(super) fn new(
+        sam: &'a mut Sam<S, D>,
+        w: &'a mut S::Params,
+        g: &S::Grads,
+        norm: S::Norm,
+    ) -> Result<Self, S::Error> {
         let outcome = Outcome::of_clean(sam.space.verdict(&norm));
         let mut held = Held::new(&mut sam.space, w);
         held.ascend(g, &sam.rule, &norm)?;

@@ -2,7 +2,7 @@
 
 use super::HessianVector;
 use crate::kernel::{Ascent, dual_norm};
-use crate::{BufferedError, GradientOracle, LengthMismatch, Pass, Real, Rule};
+use crate::{BufferedError, GradientOracle, LengthMismatch, Pass, Ready, Real, Rule};
 
 /// Makes any oracle over slices a [`HessianVector`] one, by central differences of its gradient:
 ///
@@ -42,6 +42,16 @@ impl<T: Real, O: GradientOracle<[T]>, B> GradientOracle<[T]> for FiniteDifferenc
 
     fn gradient(&mut self, params: &[T], grads: &mut [T], pass: Pass) -> Result<O::Loss, Self::Error> {
         self.inner.gradient(params, grads, pass).map_err(BufferedError::Inner)
+    }
+
+    fn gradient_in_parts(
+        &mut self,
+        params: &[T],
+        grads: &mut [T],
+        pass: Pass,
+        ready: &mut Ready<'_, [T]>,
+    ) -> Result<O::Loss, Self::Error> {
+        self.inner.gradient_in_parts(params, grads, pass, ready).map_err(BufferedError::Inner)
     }
 }
 

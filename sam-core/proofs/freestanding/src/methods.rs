@@ -163,16 +163,19 @@ fn oracles<T: Real>() {
     // A macro, since the errors have as many types as oracles.
     macro_rules! ask {
         ($oracle:expr) => {
-            report::<T, _>($oracle.gradient(&w[..], &mut g[..], seen(Pass::Clean)))
+            let mut oracle = $oracle;
+            report::<T, _>(oracle.gradient(&w[..], &mut g[..], seen(Pass::Clean)));
+            let ready: &mut Ready<'_, [T]> = &mut |g, part| _ = seen((g.len(), part));
+            report::<T, _>(oracle.gradient_in_parts(&w[..], &mut g[..], seen(Pass::Clean), ready));
         };
     }
     let mut counting = CountingOracle::new(Bowl);
-    ask!(counting);
-    seen(GradientOracle::<[T]>::gradient(&mut &mut counting, &w, &mut g, Pass::Clean).is_ok());
+    ask!(&mut counting);
     seen(counting.total());
     ask!(FnOracle(|w: &[T], g: &mut [T], pass| Bowl.gradient(w, g, pass)));
     ask!(Penalty { inner: Bowl, lambda: seen(T::ONE) });
     ask!(SplitOracle { clean: Bowl, perturbed: Bowl });
+    ask!(FiniteDifference { inner: Bowl, step: seen(T::ONE), buffers: [zero::<T>(); 2] });
     ask!(SamGradient { inner: Bowl, rule: seen(Rule::l2(T::ONE)), perturbed: zero::<T>() });
     ask!(MicroBatches { inner: &mut Bowl, size: seen(0), sum: zero::<T>() });
     let groups = SamGradient { inner: Bowl, rule: seen(Rule::l1(T::ONE)), perturbed: zero::<T>() };
