@@ -12,7 +12,7 @@ use crate::{
 use build::Task;
 use ndarray::{ArrayView4, ArrayViewMut2, Axis, Slice};
 use sam_core::{
-    GradientOracle, Pass,
+    GradientOracle, Pass, Ready,
     model::{Architecture, ImageShape, Shape, Tensor},
 };
 
@@ -356,18 +356,30 @@ impl<T: Scalar> Network<T> {
     }
 }
 
+/// Where the loss is not finite, no entry of the gradient is.
 impl<T: Scalar> GradientOracle<[T]> for Network<T> {
     /// Mean loss of the batch.
     type Loss = f64;
     type Error = BatchError;
 
     fn gradient(&mut self, params: &[T], grads: &mut [T], pass: Pass) -> Result<f64, BatchError> {
+        self.gradient_in_parts(params, grads, pass, &mut |_, _| {})
+    }
+
+    /// The parts are layers, last to first.
+    fn gradient_in_parts(
+        &mut self,
+        params: &[T],
+        grads: &mut [T],
+        pass: Pass,
+        ready: &mut Ready<'_, [T]>,
+    ) -> Result<f64, BatchError> {
         let parameters = self.parameter_count();
         check_length("parameters", parameters, params.len())?;
         check_length("gradients", parameters, grads.len())?;
         if self.labels.is_empty() {
             return Err(BatchError::NoBatch);
         }
-        Ok(self.forward_backward(params, grads, pass).loss)
+        Ok(self.forward_backward(params, grads, pass, ready).loss)
     }
 }

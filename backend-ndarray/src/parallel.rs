@@ -1,14 +1,17 @@
 //! The sweeps of a SAM step, shared out among a network's threads.
 
+mod norm;
+
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use sam_core::{
-    Descent, GradientAlgebra, LearningRate, LengthMismatch, Momentum, ParamSpace, Real, Rule, Sgd,
-    SliceSpace, State, Verdict, Words, WordsMut,
+    CleanGradient, Descent, GradientAlgebra, GradientOracle, LearningRate, LengthMismatch, Momentum,
+    ParamSpace, Pass, Real, Rule, Sgd, SliceSpace, State, StepError, Verdict, Words, WordsMut,
     kernel::{self, Ascent, BLOCK, DualNorm, Partial, Sweep},
 };
 
 use crate::{team::Share, threads::Threads};
+use norm::NormSoFar;
 
 /// Blocks of the norm that a thread takes at a time: 32 KiB of an `f32` vector, which is some microseconds.
 const BLOCKS: usize = 8;
@@ -16,7 +19,8 @@ const BLOCKS: usize = 8;
 const PART: usize = BLOCKS * BLOCK;
 
 /// [`SliceSpace`] with its sweeps shared out among [`Threads`], as a rule [`Network::threads`](crate::Network::threads). The
-/// bits are those of [`SliceSpace`] for every number of threads: sums are joined in the order of [`Sweep`].
+/// bits are those of [`SliceSpace`] for every number of threads: sums are joined in the order of [`Sweep`]. The norm is
+/// accumulated as the gradient appears, layer by layer of a [`Network`](crate::Network).
 ///
 /// Memory: one word a weight, and 40 bytes for each 1024 of them. Traffic as of [`SliceSpace`].
 ///
@@ -72,20 +76,25 @@ impl<T: Real> ParamSpace for ParallelSpace<T> {
 
     fn dual_norm(&mut self, w: &[T], g: &[T], rule: &Rule<T>) -> Result<DualNorm, LengthMismatch> {
         self.check_lengths(w, g)?;
-        let team = self.threads.lock();
-        let mut sweep = Sweep::new(rule);
-        loop {
-            let parts = self.partials.chunks_mut(BLOCKS).zip(w.chunks(PART).zip(g.chunks(PART)));
-            parts.share(&team, |(partials, (w, g))| {
-                let blocks = w.chunks(BLOCK).zip(g.chunks(BLOCK));
-                partials.iter_mut().zip(blocks).for_each(|(partial, (w, g))| *partial = sweep.block(w, g));
-            });
-            self.partials.iter().for_each(|&partial| sweep.merge(partial));
-            match sweep.finish() {
-                core::ops::ControlFlow::Break(norm) => return Ok(norm),
-                core::ops::ControlFlow::Continue(next) => sweep = next,
-            }
-        }
+        Ok(NormSoFar::new(rule, w, &mut self.partials, &self.threads).finish(g))
+    }
+
+    fn clean_gradient<O, DE>(
+        &mut self,
+        w: &[T],
+        g: &mut [T],
+        rule: &Rule<T>,
+        oracle: &mut O,
+    ) -> CleanGradient<Self, O::Loss, O::Error, DE>
+    where
+        O: GradientOracle<[T]> + ?Sized,
+    {
+        self.check_lengths(w, g).map_err(StepError::Space)?;
+        let mut norm = NormSoFar::new(rule, w, &mut self.partials, &self.threads);
+        let loss = oracle
+            .gradient_in_parts(w, g, Pass::Clean, &mut |g, part| norm.take_in(g, part))
+            .map_err(|e| StepError::Oracle(e, Pass::Clean))?;
+        Ok((loss, norm.finish(g)))
     }
 
     fn verdict(&self, norm: &DualNorm) -> Verdict {

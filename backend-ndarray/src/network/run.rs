@@ -11,7 +11,7 @@ use crate::{
 };
 use core::mem::{replace, take};
 use ndarray::ArrayView4;
-use sam_core::{Pass, model::Shape};
+use sam_core::{Pass, Ready, model::Shape};
 
 /// Where a pass begins and ends.
 pub struct Ends {
@@ -69,7 +69,14 @@ impl<T: Scalar> Network<T> {
         measured
     }
 
-    pub(super) fn forward_backward(&mut self, params: &[T], grads: &mut [T], pass: Pass) -> Evaluation {
+    /// Loss and gradient of the batch; tells `ready` of each layer's gradient.
+    pub(super) fn forward_backward(
+        &mut self,
+        params: &[T],
+        grads: &mut [T],
+        pass: Pass,
+        ready: &mut Ready<'_, [T]>,
+    ) -> Evaluation {
         let Self {
             tasks,
             values,
@@ -89,13 +96,21 @@ impl<T: Scalar> Network<T> {
             Pass::Clean => Mode::Clean,
             Pass::Perturbed => Mode::Perturbed,
         };
-        let team = &threads.lock();
-        forward(team, tasks, values, statistics, params, samples, mode);
+        forward(&threads.lock(), tasks, values, statistics, params, samples, mode);
         let logits = &values[ends.logits.slot][..samples * *classes];
         let d_logits = ends.d_logits.map(|place| gradients[place.slot].as_mut_slice());
         let result = cross_entropy(logits, labels, *smoothing, d_logits);
+        if !result.loss.is_finite() {
+            // Of a probability of 0 softmax would make a gradient that is finite.
+            grads.fill(T::of(f64::NAN));
+            return result;
+        }
         for task in tasks.iter_mut().rev() {
-            backward(team, task, values, gradients, params, grads, samples);
+            backward(&threads.lock(), task, values, gradients, params, grads, samples);
+            // Not with the threads locked: who is told may have work for them.
+            if !task.params.is_empty() {
+                ready(grads, task.params.clone());
+            }
         }
         result
     }

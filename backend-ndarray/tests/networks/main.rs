@@ -5,6 +5,7 @@ mod folding;
 mod gradients;
 #[cfg(feature = "dual")]
 mod hessian;
+mod norm;
 mod parallel;
 mod passes;
 mod support;

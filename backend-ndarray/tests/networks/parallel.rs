@@ -44,12 +44,12 @@ fn sweeps_on_threads_conform() {
 }
 
 /// Lengths around the ends of blocks (1024) and of the parts that threads take (8192).
-fn length() -> impl Strategy<Value = usize> {
+pub fn length() -> impl Strategy<Value = usize> {
     let near = prop::sample::select(vec![0_usize, 1024, 8192, 16384, 24576, 40960]);
     prop_oneof![0..50_000_usize, (near, 0..3_usize).prop_map(|(near, more)| near + more)]
 }
 
-fn rule() -> impl Strategy<Value = Rule<f64>> {
+pub fn rule() -> impl Strategy<Value = Rule<f64>> {
     let norm = prop_oneof![
         Just(Norm::L1),
         Just(Norm::L2),
@@ -64,7 +64,7 @@ fn rule() -> impl Strategy<Value = Rule<f64>> {
 }
 
 /// Cheap to make, unlike a strategy for each entry.
-fn values(len: usize, seed: u64, size: f64) -> Vec<f64> {
+pub fn values(len: usize, seed: u64, size: f64) -> Vec<f64> {
     noise(seed).map(|value| size * value).take(len).collect()
 }
 

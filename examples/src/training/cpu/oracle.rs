@@ -7,7 +7,7 @@ use std::{
 
 use ndarray::{Array4, Axis, Slice};
 use sam_backend_ndarray::{BatchError, Dual64, ForwardOverReverse, Network};
-use sam_core::{GradientOracle, HessianVector, Pass};
+use sam_core::{GradientOracle, HessianVector, Pass, Ready};
 
 use crate::training::learner::Batch;
 
@@ -27,8 +27,7 @@ pub struct Partners<'a> {
     pub scratch: &'a mut [f32],
 }
 
-/// Measures how long gradients take and what the loss is at the weights before the step, and has no gradient of a loss
-/// that is not finite: a softmax can saturate where its loss overflows, and hide it.
+/// Measures how long gradients take and what the loss is at the weights before the step.
 pub struct Watched<'a> {
     network: &'a mut Network<f32>,
     batch: Batch<'a>,
@@ -36,7 +35,7 @@ pub struct Watched<'a> {
     loaded: Range<usize>,
     partners: Option<Partners<'a>>,
     twin: Option<&'a mut Twin>,
-    /// Time in gradients.
+    /// Time in gradients, and in what is done with parts of them that are ready.
     pub spent: Duration,
     /// Whether every loss was.
     pub loss_is_finite: bool,
@@ -76,6 +75,7 @@ impl<'a> Watched<'a> {
         params: &[f32],
         grads: &mut [f32],
         pass: Pass,
+        ready: &mut Ready<'_, [f32]>,
     ) -> Result<f64, BatchError> {
         let started = Instant::now();
         if part != self.loaded {
@@ -83,7 +83,10 @@ impl<'a> Watched<'a> {
             self.network.set_batch(images, &self.batch.labels[part.clone()])?;
             self.loaded = part.clone();
         }
-        let mut loss = self.network.gradient(params, grads, pass)?;
+        let mut loss = match self.partners {
+            None => self.network.gradient_in_parts(params, grads, pass, ready)?,
+            Some(_) => self.network.gradient(params, grads, pass)?,
+        };
         let mut computed = 1.0;
         if let Some(Partners { labels, share, scratch }) = &mut self.partners {
             self.network.set_batch(self.batch.images, labels)?;
@@ -102,9 +105,6 @@ impl<'a> Watched<'a> {
         if pass == Pass::Clean {
             self.clean_loss += share * loss;
         }
-        if !loss.is_finite() {
-            grads.fill(f32::NAN);
-        }
         Ok(loss)
     }
 }
@@ -114,7 +114,17 @@ impl GradientOracle<[f32]> for Watched<'_> {
     type Error = BatchError;
 
     fn gradient(&mut self, params: &[f32], grads: &mut [f32], pass: Pass) -> Result<f64, BatchError> {
-        self.observed(0..self.batch.labels.len(), params, grads, pass)
+        self.gradient_in_parts(params, grads, pass, &mut |_, _| {})
+    }
+
+    fn gradient_in_parts(
+        &mut self,
+        params: &[f32],
+        grads: &mut [f32],
+        pass: Pass,
+        ready: &mut Ready<'_, [f32]>,
+    ) -> Result<f64, BatchError> {
+        self.observed(0..self.batch.labels.len(), params, grads, pass, ready)
     }
 }
 
@@ -132,7 +142,7 @@ impl sam_core::Batch<f32> for Watched<'_> {
         grads: &mut [f32],
         pass: Pass,
     ) -> Result<f32, BatchError> {
-        Ok(self.observed(samples, params, grads, pass)? as f32)
+        Ok(self.observed(samples, params, grads, pass, &mut |_, _| {})? as f32)
     }
 }
 

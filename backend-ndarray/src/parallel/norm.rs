@@ -1,0 +1,92 @@
+//! A dual norm that is accumulated while the gradient is still being computed.
+
+use core::ops::{ControlFlow, Range};
+
+use sam_core::{
+    Real, Rule,
+    kernel::{BLOCK, DualNorm, Partial, Sweep},
+};
+
+use super::{BLOCKS, PART};
+use crate::{team::Share, threads::Threads};
+
+/// Blocks that are worth waking threads for: 256 KiB of an `f32` gradient, which are still in the caches.
+const WORTH: usize = 64;
+
+/// The first sweep over a gradient, as far as it has come.
+///
+/// A block's sum depends on that block alone, so it may be computed as soon as the block is final; sums are joined in the
+/// blocks' order at the end. Where that shows that another sweep is needed, it goes over all of the gradient.
+pub struct NormSoFar<'a, T> {
+    sweep: Sweep<T>,
+    w: &'a [T],
+    partials: &'a mut [Partial],
+    threads: &'a Threads,
+    /// Final entries: one run of them, which layers extend at one end.
+    ready: Range<usize>,
+    /// Blocks that are summed up, all of them ready.
+    summed: Range<usize>,
+}
+
+impl<'a, T: Real> NormSoFar<'a, T> {
+    /// `partials` has an element for each block of `w`, whatever its value.
+    pub fn new(rule: &Rule<T>, w: &'a [T], partials: &'a mut [Partial], threads: &'a Threads) -> Self {
+        Self { sweep: Sweep::new(rule), w, partials, threads, ready: 0..0, summed: 0..0 }
+    }
+
+    /// Entries `part` of `g` are final. Those that are not next to earlier ones have to wait for the end.
+    pub fn take_in(&mut self, g: &[T], part: Range<usize>) {
+        let Range { start, end } = part;
+        if start >= end || end > self.w.len() || g.len() != self.w.len() {
+            return;
+        }
+        if self.ready.is_empty() {
+            self.ready = start..end;
+        } else if end == self.ready.start {
+            self.ready.start = start;
+        } else if start == self.ready.end {
+            self.ready.end = end;
+        } else {
+            return;
+        }
+        let Range { start, end } = self.ready;
+        let whole =
+            start.div_ceil(BLOCK)..if end == self.w.len() { self.partials.len() } else { end / BLOCK };
+        if whole.len() >= self.summed.len() + WORTH {
+            self.sum_up(g, whole);
+        }
+    }
+
+    /// Sums up what is not yet of a range that includes all that is.
+    fn sum_up(&mut self, g: &[T], blocks: Range<usize>) {
+        if self.summed.is_empty() {
+            self.summed = blocks.start..blocks.start;
+        }
+        for new in [blocks.start..self.summed.start, self.summed.end..blocks.end] {
+            if new.is_empty() {
+                continue;
+            }
+            let entries = new.start * BLOCK..self.w.len().min(new.end * BLOCK);
+            let (w, g) = (&self.w[entries.clone()], &g[entries]);
+            let parts = self.partials[new].chunks_mut(BLOCKS).zip(w.chunks(PART).zip(g.chunks(PART)));
+            let sweep = &self.sweep;
+            parts.share(&self.threads.lock(), |(partials, (w, g))| {
+                let blocks = w.chunks(BLOCK).zip(g.chunks(BLOCK));
+                partials.iter_mut().zip(blocks).for_each(|(partial, (w, g))| *partial = sweep.block(w, g));
+            });
+        }
+        self.summed = blocks;
+    }
+
+    /// The norm of `g`, all of which is final.
+    pub fn finish(mut self, g: &[T]) -> DualNorm {
+        loop {
+            self.sum_up(g, 0..self.partials.len());
+            self.partials.iter().for_each(|&partial| self.sweep.merge(partial));
+            match self.sweep.finish() {
+                ControlFlow::Break(norm) => return norm,
+                ControlFlow::Continue(next) => (self.sweep, self.summed) = (next, 0..0),
+            }
+        }
+    }
+}
