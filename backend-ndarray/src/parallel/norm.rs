@@ -49,11 +49,11 @@ impl<'a, T: Real> NormSoFar<'a, T> {
         } else {
             return;
         }
-        let Range { start, end } = self.ready;
-        let whole =
-            start.div_ceil(BLOCK)..if end == self.w.len() { self.partials.len() } else { end / BLOCK };
-        if whole.len() >= self.summed.len() + WORTH {
-            self.sum_up(g, whole);
+        let first = self.ready.start.div_ceil(BLOCK);
+        // The last block of all is whole though it may be short.
+        let end = if self.ready.end == self.w.len() { self.partials.len() } else { self.ready.end / BLOCK };
+        if (first..end).len() >= self.summed.len() + WORTH {
+            self.sum_up(g, first..end);
         }
     }
 
@@ -62,10 +62,8 @@ impl<'a, T: Real> NormSoFar<'a, T> {
         if self.summed.is_empty() {
             self.summed = blocks.start..blocks.start;
         }
-        for new in [blocks.start..self.summed.start, self.summed.end..blocks.end] {
-            if new.is_empty() {
-                continue;
-            }
+        let new = [blocks.start..self.summed.start, self.summed.end..blocks.end];
+        for new in new.into_iter().filter(|new| !new.is_empty()) {
             let entries = new.start * BLOCK..self.w.len().min(new.end * BLOCK);
             let (w, g) = (&self.w[entries.clone()], &g[entries]);
             let parts = self.partials[new].chunks_mut(BLOCKS).zip(w.chunks(PART).zip(g.chunks(PART)));
