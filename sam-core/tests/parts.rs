@@ -58,7 +58,7 @@ impl Batch<f64> for Layers {
     }
 }
 
-/// Squares what it is told of when it is told, and the rest at the end; `told` counts the former.
+/// Takes the norm of entries as they were when it was told of them; `told` counts those.
 struct Trusting {
     inner: SliceSpace<f64, Vec<f64>>,
     told: usize,

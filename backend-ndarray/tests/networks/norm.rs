@@ -1,11 +1,11 @@
 //! Norms that are accumulated while the gradient is still being computed.
 
-use std::ops::Range;
+use std::{convert::Infallible, fmt::Debug, ops::Range};
 
 use proptest::prelude::*;
-use sam_backend_ndarray::{BatchError, Network, ParallelSpace, Threads};
+use sam_backend_ndarray::{Network, ParallelSpace, Threads};
 use sam_core::{
-    GradientOracle, ParamSpace, Pass, Ready, SliceSpace, StepError, Verdict,
+    GradientOracle, ParamSpace, Pass, Ready, Real, Rule, SliceSpace, StepError, Verdict,
     kernel::{BLOCK, DualNorm},
     model::{Graph, ImageShape, Name, Op, Tensor},
 };
@@ -19,15 +19,16 @@ use super::{
 struct Parts<'a> {
     gradient: &'a [f64],
     parts: Vec<(Range<usize>, bool)>,
+    /// Spoils at the end, against the rules, what it told of.
+    spoils: bool,
 }
 
 impl GradientOracle<[f64]> for Parts<'_> {
     type Loss = ();
     type Error = ();
 
-    fn gradient(&mut self, _: &[f64], g: &mut [f64], _: Pass) -> Result<(), ()> {
-        g.copy_from_slice(self.gradient);
-        Ok(())
+    fn gradient(&mut self, w: &[f64], g: &mut [f64], pass: Pass) -> Result<(), ()> {
+        self.gradient_in_parts(w, g, pass, &mut |_, _| {})
     }
 
     fn gradient_in_parts(
@@ -43,6 +44,9 @@ impl GradientOracle<[f64]> for Parts<'_> {
             if *tell {
                 ready(g, part.clone());
             }
+        }
+        if self.spoils {
+            g.fill(f64::NAN);
         }
         Ok(())
     }
@@ -62,15 +66,16 @@ fn parts(len: usize, cuts: &[prop::sample::Index], seed: u64) -> Vec<(Range<usiz
     parts.into_iter().map(|part| (part, !(silent && draw() > 0.5))).collect()
 }
 
-fn norm_of_parts(
-    space: &mut ParallelSpace<f64>,
-    w: &[f64],
-    rule: &sam_core::Rule<f64>,
-    oracle: &mut Parts<'_>,
-) -> DualNorm {
-    let mut g = vec![0.0; w.len()];
-    let result: Result<_, StepError<_, _, ()>> = space.clean_gradient(w, &mut g, rule, oracle);
-    result.unwrap().1
+/// The gradient, and the norm that was accumulated with it.
+fn clean_gradient<T: Real, O: GradientOracle<[T], Error: Debug>>(
+    space: &mut ParallelSpace<T>,
+    w: &[T],
+    rule: &Rule<T>,
+    oracle: &mut O,
+) -> (Vec<T>, DualNorm) {
+    let mut g = vec![T::ZERO; w.len()];
+    let result: Result<_, StepError<_, _, Infallible>> = space.clean_gradient(w, &mut g, rule, oracle);
+    (g, result.unwrap().1)
 }
 
 proptest! {
@@ -92,8 +97,8 @@ proptest! {
         let expected = SliceSpace::new(vec![0.0; len]).dual_norm(&w, &gradient, &rule).unwrap();
         // The second has sums of the first left behind.
         for seed in [seed, !seed] {
-            let mut oracle = Parts { gradient: &gradient, parts: parts(len, &cuts, seed) };
-            prop_assert_eq!(norm_of_parts(&mut space, &w, &rule, &mut oracle), expected);
+            let mut oracle = Parts { gradient: &gradient, parts: parts(len, &cuts, seed), spoils: false };
+            prop_assert_eq!(clean_gradient(&mut space, &w, &rule, &mut oracle).1, expected);
         }
     }
 }
@@ -103,18 +108,13 @@ proptest! {
 fn what_was_told_of_is_summed_up_then() {
     let len = 300 * BLOCK + 7;
     let gradient = values(len, 1, 1.0);
-    let rule = sam_core::Rule::l2(0.1);
+    let rule = Rule::l2(0.1);
     let expected = SliceSpace::new(vec![0.0; len]).dual_norm(&gradient, &gradient, &rule).unwrap();
-    let oracle = |parts: &[(usize, usize)]| {
-        let parts = parts.iter().map(|&(start, end)| (start..end, true)).collect();
-        Vanishing(Parts { gradient: &gradient, parts })
-    };
     let norm = |parts: &[(usize, usize)]| {
+        let parts = parts.iter().map(|&(start, end)| (start..end, true)).collect();
+        let mut oracle = Parts { gradient: &gradient, parts, spoils: true };
         let mut space = ParallelSpace::new(len, Threads::new(2).unwrap());
-        let mut g = vec![0.0; len];
-        let result: Result<_, StepError<_, _, ()>> =
-            space.clean_gradient(&gradient, &mut g, &rule, &mut oracle(parts));
-        result.unwrap().1
+        clean_gradient(&mut space, &gradient, &rule, &mut oracle).1
     };
     // From the back, from the front, and with ends inside of blocks.
     assert_eq!(norm(&[(0, len)]), expected);
@@ -123,30 +123,6 @@ fn what_was_told_of_is_summed_up_then() {
     assert_eq!(norm(&[(150 * BLOCK + 9, len), (0, 150 * BLOCK + 9)]), expected);
     // Parts that are too small to wake anybody for wait for the end, and there find what has become of them.
     assert_eq!(norm(&[(0, 10 * BLOCK)]).verdict(), Verdict::NonFinite);
-}
-
-/// Spoils, against the rules, all that it told of.
-struct Vanishing<'a>(Parts<'a>);
-
-impl GradientOracle<[f64]> for Vanishing<'_> {
-    type Loss = ();
-    type Error = ();
-
-    fn gradient(&mut self, w: &[f64], g: &mut [f64], pass: Pass) -> Result<(), ()> {
-        self.0.gradient(w, g, pass)
-    }
-
-    fn gradient_in_parts(
-        &mut self,
-        w: &[f64],
-        g: &mut [f64],
-        pass: Pass,
-        ready: &mut Ready<'_, [f64]>,
-    ) -> Result<(), ()> {
-        self.0.gradient_in_parts(w, g, pass, ready)?;
-        g.fill(f64::NAN);
-        Ok(())
-    }
 }
 
 /// Networks tell of all layers, on the threads that the storage uses too.
@@ -163,10 +139,8 @@ fn networks_tell_of_every_layer() {
         assert!(told.iter().all(|told| *told), "{name}");
 
         let mut space = ParallelSpace::new(w.len(), network.threads());
-        let rule = sam_core::Rule::l2(0.1);
-        let result: Result<_, StepError<_, BatchError, ()>> =
-            space.clean_gradient(&w, &mut g, &rule, &mut network);
-        let (_, norm) = result.unwrap();
+        let rule = Rule::l2(0.1);
+        let (g, norm) = clean_gradient(&mut space, &w, &rule, &mut network);
         assert_eq!(norm, SliceSpace::new(vec![0.0; w.len()]).dual_norm(&w, &g, &rule).unwrap(), "{name}");
     }
 }
