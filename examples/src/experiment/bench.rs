@@ -50,7 +50,7 @@ pub struct BenchResult {
     /// Median of the ratio of a SAM step's time to that of the SGD step just before it: a machine that gets slower in
     /// between changes it less than it changes `sam_ms / sgd_ms`.
     pub sam_over_sgd: f64,
-    /// Median share of the SAM step that is not its two gradients.
+    /// Median share of the SAM step that is not its two gradients. On a CPU the norm is accumulated with the first.
     pub outside_gradients: f64,
     /// Products that NVIDIA's kernels compute, on a GPU.
     pub vendor_kernels: usize,

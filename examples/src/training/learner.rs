@@ -189,7 +189,7 @@ pub struct StepReport {
     pub loss: f64,
     /// Whether the weights were changed, and if not, why.
     pub outcome: Outcome,
-    /// The part of the step spent in computing gradients.
+    /// The part of the step spent in computing gradients, with the norm where that is accumulated along.
     pub in_gradients: Duration,
 }
 

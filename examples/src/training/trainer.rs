@@ -55,7 +55,7 @@ pub struct Trainer<'a, L> {
 pub struct StepTime {
     /// The learner's whole step.
     pub step: Duration,
-    /// Its gradients alone.
+    /// Its gradients, as [`StepReport::in_gradients`](crate::training::learner::StepReport::in_gradients).
     pub in_gradients: Duration,
 }
 
