@@ -5,10 +5,8 @@
 use std::{env, error::Error, process::ExitCode};
 
 use sam_backend_cuda::{CudaNetwork, CudaSgd, CudaSpace, Device, DeviceVec, Gradient};
-use sam_core::{
-    Rule, Sam,
-    model::{Architecture, ImageShape},
-};
+use sam_core::{Rule, Sam};
+use sam_model::{Architecture, ImageShape};
 
 const POINTS: usize = 64;
 const RHO: f32 = 0.05;

@@ -6,10 +6,8 @@
 use std::{env, error::Error, process::ExitCode, time::Instant};
 
 use sam_backend_cuda::{CudaNetwork, CudaSgd, CudaSpace, Device, DeviceVec, Gradient, StepGraph};
-use sam_core::{
-    Rule, Sam,
-    model::{Architecture, ImageShape},
-};
+use sam_core::{Rule, Sam};
+use sam_model::{Architecture, ImageShape};
 
 const CLASSES: usize = 10;
 

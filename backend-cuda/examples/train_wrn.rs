@@ -6,11 +6,8 @@
 use std::{env, error::Error, process::ExitCode, time::Instant};
 
 use sam_backend_cuda::{CudaNetwork, CudaSgd, CudaSpace, Device, DeviceVec, Gradient};
-use sam_core::{
-    Rule, Sam, WeightDecay,
-    model::{Architecture, ImageShape},
-    schedule::Schedule,
-};
+use sam_core::{Rule, Sam, WeightDecay, schedule::Schedule};
+use sam_model::{Architecture, ImageShape};
 
 const CLASSES: usize = 10;
 

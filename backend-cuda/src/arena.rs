@@ -2,7 +2,7 @@ use core::ops::Range;
 
 use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
 use rand_distr::{Distribution, StandardNormal};
-use sam_core::model::Init;
+use sam_model::Init;
 
 /// A named tensor of a flat arena.
 #[derive(Clone, Debug, PartialEq)]

@@ -5,7 +5,7 @@
 use core::ops::Range;
 
 use bytemuck::{Pod, Zeroable};
-use sam_core::model::Shape;
+use sam_model::Shape;
 
 use crate::{CudaError, Device, DeviceVec, Grid, NetworkError, PtrMut, layer::Divisor};
 

@@ -9,10 +9,8 @@ pub use error::NetworkError;
 
 use core::ops::Range;
 
-use sam_core::{
-    GradientOracle, Pass,
-    model::{Architecture, ImageShape, Shape, Tensor},
-};
+use sam_core::{GradientOracle, Pass};
+use sam_model::{Architecture, ImageShape, Shape, Tensor};
 
 use crate::{
     Augmentation, ChosenKernel, CudaError, Device, DeviceImages, DeviceVec, Gradient, KernelChoice,

@@ -10,7 +10,7 @@ pub use description::Description;
 
 use core::ops::Range;
 
-use sam_core::model::{Init, Op};
+use sam_model::{Init, Op};
 
 use crate::arena::{Segment, total};
 use backward::Gradients;

@@ -7,7 +7,7 @@
 use std::env;
 
 use sam_backend_cuda::{CudaError, CudaNetwork, Device, Precision};
-use sam_core::model::ImageShape;
+use sam_model::ImageShape;
 
 #[test]
 fn without_tensor_cores_only_f32_is_there() {

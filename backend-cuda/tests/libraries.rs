@@ -7,7 +7,7 @@
 use std::{env, fs, path::Path, process};
 
 use sam_backend_cuda::{CudaError, CudaNetwork, Device, KernelChoice};
-use sam_core::model::ImageShape;
+use sam_model::ImageShape;
 
 const NAMES: [&str; 2] = ["libcublasLt.so.13", "libcudnn.so.9"];
 

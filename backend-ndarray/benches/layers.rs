@@ -11,10 +11,8 @@ use criterion::{
 };
 use ndarray::{Array2, Array4};
 use sam_backend_ndarray::{Description, Network, NetworkError};
-use sam_core::{
-    GradientOracle, Pass,
-    model::{Architecture, Graph, ImageShape, Name, Op, Shape, Tensor},
-};
+use sam_core::{GradientOracle, Pass};
+use sam_model::{Architecture, Graph, ImageShape, Name, Op, Shape, Tensor};
 
 const BATCH: usize = 32;
 const CLASSES: usize = 10;

@@ -13,7 +13,8 @@ use std::{
 
 use ndarray::Array4;
 use sam_backend_ndarray::Network;
-use sam_core::{GradientOracle, Pass, model::ImageShape};
+use sam_core::{GradientOracle, Pass};
+use sam_model::ImageShape;
 
 const BATCH: usize = 128;
 const CLASSES: usize = 10;

@@ -3,13 +3,13 @@ use core::ops::Range;
 use ndarray::{ArrayViewD, ArrayViewMutD};
 use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
 use rand_distr::{Distribution, StandardNormal};
-use sam_core::model::Init;
+use sam_model::Init;
 
 /// A named tensor of a flat arena.
 ///
 /// ```
 /// use sam_backend_ndarray::Network;
-/// use sam_core::model::ImageShape;
+/// use sam_model::ImageShape;
 ///
 /// let network = Network::<f32>::new(&"mlp-16".parse()?, ImageShape::new(8, 8, 1), 10, 32, 1)?;
 /// let weights = network.initial_parameters(0);

@@ -65,7 +65,8 @@ impl Wide for Dual64 {
 /// ```
 /// use ndarray::Array4;
 /// use sam_backend_ndarray::{Dual64, ForwardOverReverse, Network};
-/// use sam_core::{HessianVector, model::ImageShape};
+/// use sam_core::HessianVector;
+/// use sam_model::ImageShape;
 ///
 /// let mut network = Network::<Dual64>::new(&"mlp-3".parse()?, ImageShape::new(2, 2, 1), 2, 4, 1)?;
 /// let images = Array4::from_shape_fn((4, 2, 2, 1), |(i, y, x, _)| Dual64::from_re((i + 2 * y + 3 * x) as f64));

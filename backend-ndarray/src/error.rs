@@ -1,5 +1,5 @@
 use core::fmt;
-use sam_core::model::{Shape, ShapeError};
+use sam_model::{Shape, ShapeError};
 
 /// A network can't be built.
 #[derive(Debug)]

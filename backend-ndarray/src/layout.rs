@@ -1,5 +1,5 @@
 use num_traits::Zero;
-use sam_core::model::Shape;
+use sam_model::Shape;
 
 /// How one sample's tensor lies in memory: rows of pixels, channels last, inside a halo of zeros, so that a filter
 /// that reaches over the border reads zeros without a test.

@@ -11,10 +11,8 @@ use crate::{
 };
 use build::Task;
 use ndarray::{ArrayView4, ArrayViewMut2, Axis, Slice};
-use sam_core::{
-    GradientOracle, Pass, Ready,
-    model::{Architecture, ImageShape, Shape, Tensor},
-};
+use sam_core::{GradientOracle, Pass, Ready};
+use sam_model::{Architecture, ImageShape, Shape, Tensor};
 
 /// What a network takes, known before any of it is allocated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,7 +34,8 @@ pub struct Size {
 /// ```
 /// use ndarray::Array4;
 /// use sam_backend_ndarray::Network;
-/// use sam_core::{Rule, Sam, Sgd, SliceSpace, model::ImageShape};
+/// use sam_core::{Rule, Sam, Sgd, SliceSpace};
+/// use sam_model::ImageShape;
 ///
 /// let image = ImageShape::new(8, 8, 1);
 /// let mut network = Network::<f32>::new(&"lenet".parse()?, image, 10, 4, 1)?;
@@ -108,7 +107,7 @@ impl<T: Scalar> Network<T> {
     ///
     /// ```
     /// use sam_backend_ndarray::Network;
-    /// use sam_core::model::{Graph, ImageShape, Name, Op, Tensor};
+    /// use sam_model::{Graph, ImageShape, Name, Op, Tensor};
     ///
     /// let network = Network::<f32>::build(ImageShape::new(8, 8, 1), 10, 32, 1, |graph| {
     ///     let conv = Op::Conv { channels: 4, kernel: 3, stride: 1, padding: 1, bias: true };

@@ -27,7 +27,8 @@ const PART: usize = BLOCKS * BLOCK;
 /// ```
 /// use ndarray::Array4;
 /// use sam_backend_ndarray::{Network, Parallel, ParallelSpace};
-/// use sam_core::{Rule, Sam, Sgd, model::ImageShape};
+/// use sam_core::{Rule, Sam, Sgd};
+/// use sam_model::ImageShape;
 ///
 /// let mut network = Network::<f32>::new(&"lenet".parse()?, ImageShape::new(8, 8, 1), 10, 4, 2)?;
 /// let mut weights = network.initial_parameters(0);

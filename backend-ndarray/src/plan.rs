@@ -10,7 +10,7 @@ pub use description::{Description, Node};
 use crate::{arena::Segment, layout::Layout};
 use alias::Aliases;
 use core::ops::Range;
-use sam_core::model::{Op, Shape};
+use sam_model::{Op, Shape};
 use slots::Slots;
 
 /// A tensor's place: which buffer, and how it lies there.
@@ -111,7 +111,7 @@ impl Plan {
     }
 
     fn add_statistics(&mut self, node: &Node, input: Shape) -> Range<usize> {
-        use sam_core::model::Init;
+        use sam_model::Init;
         let first = total(&self.statistic_segments);
         if node.op == Op::BatchNorm {
             for (role, initial) in [("running_mean", 0.0), ("running_variance", 1.0)] {

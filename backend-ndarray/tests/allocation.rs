@@ -4,7 +4,8 @@
 
 use ndarray::Array4;
 use sam_backend_ndarray::{Network, Parallel, ParallelSpace};
-use sam_core::{Rule, Sam, Sgd, WeightDecay, model::ImageShape};
+use sam_core::{Rule, Sam, Sgd, WeightDecay};
+use sam_model::ImageShape;
 use std::{
     alloc::{GlobalAlloc, Layout, System},
     sync::atomic::{AtomicUsize, Ordering::Relaxed},

@@ -5,7 +5,8 @@ use std::{collections::HashMap, fmt::Display};
 
 use ndarray::{Array2, Array4};
 use sam_backend_ndarray::{Network, Scalar, Segment};
-use sam_core::{GradientOracle, Pass, Real, Rule, Sam, Sgd, SliceSpace, WeightDecay, model::ImageShape};
+use sam_core::{GradientOracle, Pass, Real, Rule, Sam, Sgd, SliceSpace, WeightDecay};
+use sam_model::ImageShape;
 
 const GOLDEN: &str = include_str!("golden/pytorch.csv");
 const BATCH: usize = 6;

@@ -5,14 +5,14 @@
 pub fn check(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     let arguments = std::iter::once("sam").chain(text.lines());
-    if let Err(message) = sam_examples::cli::check(arguments) {
+    if let Err(message) = sam_train::command::check(arguments) {
         assert!(!message.is_empty());
     }
     for word in text.lines() {
-        if let Ok(architecture) = word.parse::<sam_core::model::Architecture>() {
+        if let Ok(architecture) = word.parse::<sam_model::Architecture>() {
             assert_eq!(architecture.to_string().parse(), Ok(architecture), "{word}");
         }
-        if let Ok(norm) = word.parse::<sam_examples::training::settings::NormExponent>() {
+        if let Ok(norm) = word.parse::<sam_train::training::settings::NormExponent>() {
             assert_eq!(norm.to_string().parse(), Ok(norm), "{word}");
         }
     }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use arbitrary::Unstructured;
-use sam_examples::training::{
+use sam_train::training::{
     checkpoint::{Checkpoint, RunPosition},
     metrics::EpochMetrics,
     state::{State, Tensor},

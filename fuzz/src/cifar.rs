@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use sam_examples::data::cifar::{CifarImages, CifarKind};
+use sam_train::data::cifar::{CifarImages, CifarKind};
 
 const IMAGE: usize = 3 * 32 * 32;
 

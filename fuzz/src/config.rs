@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use sam_examples::training::config::Config;
+use sam_train::training::config::Config;
 
 /// A configuration that is read is one that can be written, read again, and run: every number is in its range.
 pub fn check(data: &[u8]) {

@@ -3,7 +3,7 @@
 use std::{io::Write, path::Path};
 
 use flate2::{Compression, write::GzEncoder};
-use sam_examples::data::{
+use sam_train::data::{
     cifar::{CifarImages, CifarKind},
     idx::{parse_images, parse_labels},
 };

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use sam_examples::data::idx::{parse_images, parse_labels};
+use sam_train::data::idx::{parse_images, parse_labels};
 
 /// What is read is what the file says, byte for byte; everything else is an error that names the file.
 pub fn check(data: &[u8]) {

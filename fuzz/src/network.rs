@@ -3,10 +3,8 @@
 use arbitrary::Unstructured;
 use ndarray::Array4;
 use sam_backend_ndarray::{Network, NetworkError};
-use sam_core::{
-    GradientOracle, Pass,
-    model::{Architecture, Graph, ImageShape, Name, Op, Tensor},
-};
+use sam_core::{GradientOracle, Pass};
+use sam_model::{Architecture, Graph, ImageShape, Name, Op, Tensor};
 
 const CLASSES: usize = 3;
 /// What is still computed.

@@ -14,8 +14,6 @@ mod error;
 mod held;
 pub mod kernel;
 mod look;
-#[cfg(feature = "model")]
-pub mod model;
 pub mod multi_step;
 mod noise;
 mod oracle;

@@ -2,7 +2,7 @@
 
 use bytemuck::{Pod, Zeroable};
 use cust::memory::DeviceCopy;
-use sam_core::model::Shape;
+use sam_model::Shape;
 
 use super::{
     Backward, Divisor, Forward, Layer, Mode,

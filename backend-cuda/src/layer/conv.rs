@@ -11,7 +11,7 @@ pub(crate) use choice::{Choosing, Trials};
 pub(crate) use geometry::Geometry;
 pub(crate) use native::ConvShape;
 
-use sam_core::model::Shape;
+use sam_model::Shape;
 
 use super::{
     Backward, Divisor, Forward, Layer,

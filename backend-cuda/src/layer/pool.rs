@@ -1,7 +1,7 @@
 #![allow(unsafe_code, reason = "launches of kernels")]
 
 use bytemuck::{Pod, Zeroable};
-use sam_core::model::Shape;
+use sam_model::Shape;
 
 use super::{Backward, Divisor, Forward, Layer};
 use crate::{CudaError, Device, DeviceVec, Grid};

@@ -1,6 +1,6 @@
 use core::ops::Range;
 
-use sam_core::model::{Op, Shape};
+use sam_model::{Op, Shape};
 
 use crate::{
     CudaError, Device, DeviceVec,

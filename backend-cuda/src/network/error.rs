@@ -1,6 +1,6 @@
 use core::fmt;
 
-use sam_core::model::{Shape, ShapeError};
+use sam_model::{Shape, ShapeError};
 
 use crate::CudaError;
 

@@ -1,4 +1,4 @@
-use sam_core::model::Op;
+use sam_model::Op;
 
 use super::{Backward, Description, values::Values};
 

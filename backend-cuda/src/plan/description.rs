@@ -1,4 +1,4 @@
-use sam_core::model::{Graph, Name, Op, Shape, ShapeError, Tensor};
+use sam_model::{Graph, Name, Op, Shape, ShapeError, Tensor};
 
 use crate::NetworkError;
 

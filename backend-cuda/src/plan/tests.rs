@@ -2,7 +2,7 @@
 //! overwritten too early, added twice or forgotten.
 
 use proptest::prelude::*;
-use sam_core::model::{Architecture, Graph, Name, Op, Shape, Tensor};
+use sam_model::{Architecture, Graph, Name, Op, Shape, Tensor};
 
 use super::{Backward, Description, Plan};
 

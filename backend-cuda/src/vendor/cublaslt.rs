@@ -319,7 +319,7 @@ fn alignments(product: Product, parameter: usize) -> [u32; 3] {
 
 #[cfg(test)]
 mod tests {
-    use sam_core::model::Shape;
+    use sam_model::Shape;
 
     use super::*;
     use crate::vendor::tests::found;

@@ -20,7 +20,7 @@ use cudarc::cudnn::sys::{
     cudnnContext, cudnnConvolutionMode_t, cudnnConvolutionStruct, cudnnDataType_t, cudnnFilterStruct,
     cudnnMathType_t, cudnnTensorFormat_t, cudnnTensorStruct,
 };
-use sam_core::model::Shape;
+use sam_model::Shape;
 
 use super::{
     descriptor::Descriptor,

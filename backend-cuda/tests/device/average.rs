@@ -2,11 +2,8 @@
 
 use proptest::prelude::*;
 use sam_backend_cuda::{CudaAverage, CudaError, CudaNetwork, DeviceVec, NetworkError};
-use sam_core::{
-    Average,
-    average::Weighting,
-    model::{Graph, Name, Op, Shape, Tensor},
-};
+use sam_core::{Average, average::Weighting};
+use sam_model::{Graph, Name, Op, Shape, Tensor};
 
 use crate::{
     support::{bits, config, device},

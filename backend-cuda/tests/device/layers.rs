@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use sam_backend_cuda::{CudaNetwork, DeviceVec};
-use sam_core::model::{Graph, Name, Op, Shape, Tensor};
+use sam_model::{Graph, Name, Op, Shape, Tensor};
 
 use crate::{
     support::{config, device},

@@ -1,10 +1,8 @@
 //! Whole networks against the CPU backend: what they start from, what they compute, what they refuse.
 
 use sam_backend_cuda::{CudaError, CudaNetwork, Device, DeviceVec, Gradient, NetworkError};
-use sam_core::{
-    GradientOracle, Pass,
-    model::{Architecture, Shape},
-};
+use sam_core::{GradientOracle, Pass};
+use sam_model::{Architecture, Shape};
 
 use crate::{
     support::device,
@@ -104,7 +102,7 @@ fn a_loss_that_is_not_finite_has_no_gradient() {
     let Some(turn) = device("a_loss_that_is_not_finite_has_no_gradient") else { return };
     let image = Shape::vector(2);
     let mut network = CudaNetwork::build(&turn.device, image, 3, 1, |g| {
-        use sam_core::model::{Graph, Name, Op, Tensor};
+        use sam_model::{Graph, Name, Op, Tensor};
         g.push(Name::new("head"), Op::Dense { outputs: 3 }, &[Tensor::INPUT])
     })
     .unwrap();

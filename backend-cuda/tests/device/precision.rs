@@ -1,7 +1,8 @@
 //! Whole networks on tensor cores.
 
 use sam_backend_cuda::{CudaNetwork, CudaSgd, CudaSpace, DeviceVec, Precision, StepGraph};
-use sam_core::{Rule, Sam, model::Shape};
+use sam_core::{Rule, Sam};
+use sam_model::Shape;
 
 use crate::{support::device, twins::noise};
 

@@ -6,9 +6,8 @@ use sam_backend_cuda::{
     NetworkError, StepGraph,
 };
 use sam_backend_ndarray as cpu;
-use sam_core::{
-    Outcome, Rule, Sam, Scope, Sgd, SliceSpace, StepError, WeightDecay, Words, WordsMut, model::Shape,
-};
+use sam_core::{Outcome, Rule, Sam, Scope, Sgd, SliceSpace, StepError, WeightDecay, Words, WordsMut};
+use sam_model::Shape;
 
 use crate::{support::device, twins::noise};
 

@@ -3,10 +3,8 @@
 use ndarray::Array4;
 use sam_backend_cuda::{CudaNetwork, DeviceVec, Gradient, NetworkError};
 use sam_backend_ndarray as cpu;
-use sam_core::{
-    GradientOracle, Pass,
-    model::{Architecture, Graph, Shape, Tensor},
-};
+use sam_core::{GradientOracle, Pass};
+use sam_model::{Architecture, Graph, Shape, Tensor};
 
 use crate::support::Turn;
 

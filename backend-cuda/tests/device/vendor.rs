@@ -9,10 +9,8 @@ use sam_backend_cuda::{
     ChosenKernel, CudaError, CudaNetwork, CudaSgd, CudaSpace, DeviceVec, Gradient, KernelChoice,
     NetworkError, Precision, Product, StepGraph,
 };
-use sam_core::{
-    GradientOracle, Pass, Rule, Sam,
-    model::{Graph, Name, Op, Shape, Tensor},
-};
+use sam_core::{GradientOracle, Pass, Rule, Sam};
+use sam_model::{Graph, Name, Op, Shape, Tensor};
 
 use crate::{
     support::{Turn, beside, device},

@@ -6,7 +6,7 @@ mod max;
 use crate::layout::Layout;
 pub use average::{AvgPool, GlobalAvgPool};
 pub use max::MaxPool;
-use sam_core::model::Shape;
+use sam_model::Shape;
 
 /// A grid of windows over an image.
 #[derive(Clone, Copy)]

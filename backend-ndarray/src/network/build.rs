@@ -10,7 +10,7 @@ use crate::{
     plan::{Edge, Place, Plan, Step},
 };
 use core::ops::Range;
-use sam_core::model::Op;
+use sam_model::Op;
 
 /// A step of the plan, ready to run.
 pub struct Task<T> {

@@ -11,7 +11,8 @@ use crate::{
 };
 use core::mem::{replace, take};
 use ndarray::ArrayView4;
-use sam_core::{Pass, Ready, model::Shape};
+use sam_core::{Pass, Ready};
+use sam_model::Shape;
 
 /// Where a pass begins and ends.
 pub struct Ends {

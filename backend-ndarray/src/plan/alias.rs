@@ -1,6 +1,6 @@
 use super::Description;
 use crate::layer::Conv;
-use sam_core::model::Op;
+use sam_model::Op;
 
 /// Which tensors share one buffer: classes, named by their least tensor.
 #[derive(Clone, Debug)]

@@ -1,5 +1,5 @@
 use crate::error::NetworkError;
-use sam_core::model::{Graph, Name, Op, Shape, ShapeError, Tensor};
+use sam_model::{Graph, Name, Op, Shape, ShapeError, Tensor};
 
 /// A node of the network, by the tensors that it reads. Node `i` makes tensor `i + 1`.
 #[derive(Clone, Debug)]
@@ -10,7 +10,7 @@ pub struct Node {
 }
 
 /// A network as it is being described to the CPU backend: push operations through
-/// [`Graph`](sam_core::model::Graph).
+/// [`Graph`](sam_model::Graph).
 #[derive(Clone, Debug)]
 pub struct Description {
     nodes: Vec<Node>,

@@ -3,10 +3,8 @@
 
 use proptest::prelude::*;
 use sam_backend_ndarray::{Description, Network, NetworkError};
-use sam_core::{
-    GradientOracle, Pass,
-    model::{Architecture, Graph, ImageShape, Name, Op, Shape, Tensor},
-};
+use sam_core::{GradientOracle, Pass};
+use sam_model::{Architecture, Graph, ImageShape, Name, Op, Shape, Tensor};
 
 use super::support::{images, noise};
 

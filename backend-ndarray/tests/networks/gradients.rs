@@ -2,10 +2,8 @@
 
 use proptest::prelude::*;
 use sam_backend_ndarray::{Description, Network, NetworkError};
-use sam_core::{
-    GradientOracle, Pass,
-    model::{ImageShape, Op, Shape, Tensor},
-};
+use sam_core::{GradientOracle, Pass};
+use sam_model::{ImageShape, Op, Shape, Tensor};
 
 use super::support::{CLASSES, images, network, noise, push};
 

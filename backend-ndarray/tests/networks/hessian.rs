@@ -4,10 +4,8 @@
 use ndarray::Array4;
 use proptest::prelude::*;
 use sam_backend_ndarray::{BatchError, Description, Dual64, ForwardOverReverse, NetworkError};
-use sam_core::{
-    GradientOracle, HessianVector, Pass,
-    model::{ImageShape, Op, Shape, Tensor},
-};
+use sam_core::{GradientOracle, HessianVector, Pass};
+use sam_model::{ImageShape, Op, Shape, Tensor};
 
 use super::support::{CLASSES, network, noise, push};
 
@@ -119,7 +117,7 @@ fn architectures() {
         ("resnet-8", Shape::new(5, 6, 1)),
         ("wrn-10-1", Shape::new(5, 4, 2)),
     ] {
-        let architecture: sam_core::model::Architecture = name.parse().unwrap();
+        let architecture: sam_model::Architecture = name.parse().unwrap();
         check(name, image, 4, &|g| architecture.describe(image, CLASSES, g));
     }
 }

@@ -7,8 +7,8 @@ use sam_backend_ndarray::{Network, ParallelSpace, Threads};
 use sam_core::{
     GradientOracle, ParamSpace, Pass, Ready, Real, Rule, SliceSpace, StepError, Verdict,
     kernel::{BLOCK, DualNorm},
-    model::{Graph, ImageShape, Name, Op, Tensor},
 };
+use sam_model::{Graph, ImageShape, Name, Op, Tensor};
 
 use super::{
     parallel::{length, rule, values},

@@ -2,10 +2,8 @@
 
 use ndarray::{Array2, s};
 use sam_backend_ndarray::{BatchError, Network, NetworkError, Scalar};
-use sam_core::{
-    GradientOracle, Pass,
-    model::{Graph, ImageShape, Name, Op, Shape, Tensor},
-};
+use sam_core::{GradientOracle, Pass};
+use sam_model::{Graph, ImageShape, Name, Op, Shape, Tensor};
 
 use super::support::images;
 

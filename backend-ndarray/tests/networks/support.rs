@@ -2,7 +2,7 @@
 
 use ndarray::Array4;
 use sam_backend_ndarray::{Description, Network, NetworkError, Scalar};
-use sam_core::model::{Graph, ImageShape, Name, Op, Tensor};
+use sam_model::{Graph, ImageShape, Name, Op, Tensor};
 
 /// Classes of a small network.
 pub const CLASSES: usize = 3;

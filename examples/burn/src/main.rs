@@ -16,7 +16,7 @@ use burn::optim::{GradientsParams, SgdConfig, momentum::MomentumConfig};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use ndarray::ArrayView4;
 use sam_core::{CountingOracle, FnOracle, Outcome, Plain, Rule, Sam, Schedule};
-use sam_examples::data::{Augment, BatchMaker, DataSource, Dataset, epoch_order};
+use sam_train::data::{Augment, BatchMaker, DataSource, Dataset, epoch_order};
 use sam_on_burn::{Base, BurnSpace, network::ConvNet};
 
 const BATCH: usize = 32;

@@ -1,4 +1,4 @@
-//! Unpacks the digits of `examples/data` into the build directory, since a board has no room to do it itself.
+//! Unpacks the digits of `sam-train/data` into the build directory, since a board has no room to do it itself.
 
 use std::{env, error::Error, fs, io::Read, path::Path};
 
@@ -8,7 +8,7 @@ const LABELS_HEADER: usize = 8;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let out = env::var("OUT_DIR")?;
-    let source = Path::new(&env::var("CARGO_MANIFEST_DIR")?).join("../../data");
+    let source = Path::new(&env::var("CARGO_MANIFEST_DIR")?).join("../../../sam-train/data");
     for (part, name) in [("train", "train"), ("test", "t10k")] {
         for (kind, header) in [("images-idx3", IMAGES_HEADER), ("labels-idx1", LABELS_HEADER)] {
             let packed = source.join(format!("{name}-{kind}-ubyte.gz"));

@@ -1,4 +1,4 @@
-// Made by `build`: the Rust code of core/ as WebAssembly, and the digits of examples/data. Not to be edited.
+// Made by `build`: the Rust code of core/ as WebAssembly, and the digits of sam-train/data. Not to be edited.
 'use strict';
 
 const SAM_CORE = {

@@ -1,4 +1,4 @@
-use sam_core::model::Shape;
+use sam_model::Shape;
 
 /// What a convolution is of. A dense layer is the convolution of a 1x1 image with 1x1 filters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

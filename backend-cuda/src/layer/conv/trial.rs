@@ -208,7 +208,7 @@ fn difference(expected: &[f32], found: &[f32], sizes: &[f32], bound: f64) -> Opt
 
 #[cfg(test)]
 mod tests {
-    use sam_core::model::Shape;
+    use sam_model::Shape;
 
     use super::*;
 

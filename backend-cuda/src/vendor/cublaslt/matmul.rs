@@ -94,7 +94,7 @@ impl VendorKernel for Matmul {
 
 #[cfg(test)]
 mod tests {
-    use sam_core::model::Shape;
+    use sam_model::Shape;
 
     use super::*;
 

@@ -1,4 +1,4 @@
-//! The UCI digits of `examples/data` as constants, and the weights that the host trained on them.
+//! The UCI digits of `sam-train/data` as constants, and the weights that the host trained on them.
 
 use crate::{PIXELS, Set};
 

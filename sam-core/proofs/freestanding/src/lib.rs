@@ -9,7 +9,6 @@
 extern crate alloc;
 
 mod core_types;
-mod data;
 mod methods;
 mod optimizers;
 
@@ -34,7 +33,6 @@ pub extern "C" fn every_function() {
     optimizers::exercise::<f64>();
     methods::exercise::<f32>();
     methods::exercise::<f64>();
-    data::exercise();
     #[cfg(feature = "planted-panic")]
     black_box([1.0, 2.0][black_box(3usize)]);
     #[cfg(feature = "planted-alloc")]

@@ -136,7 +136,7 @@ impl<T> ExactSizeIterator for Together<'_, T> {}
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use sam_core::model::Shape;
+    use sam_model::Shape;
 
     /// Images of noise with a halo of zeros.
     fn images(layout: Layout, samples: usize, state: &mut u64) -> Vec<f64> {

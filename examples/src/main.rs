@@ -1,7 +1,0 @@
-//! The `sam` command.
-
-use std::process::ExitCode;
-
-fn main() -> ExitCode {
-    sam_examples::cli::run()
-}

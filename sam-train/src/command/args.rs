@@ -1,0 +1,226 @@
+//! Arguments that several commands take, and what they mean.
+
+use std::{num::NonZeroUsize, path::PathBuf, thread};
+
+use clap::{Args, ValueEnum};
+use sam_model::Architecture;
+
+use crate::{
+    data::{Augment, DataSource},
+    training::{
+        backend::{Backend, BackendName},
+        config::Machine,
+        kernels::Kernels,
+        learner::LearnerError,
+        precision::Precision,
+        settings::{
+            AverageSettings, BatchSizes, DataSettings, Method, NormExponent, ScheduleSettings, ScheduleShape,
+            Settings, SgdSettings,
+        },
+    },
+};
+
+/// What is learned from.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Data")]
+pub struct DataArgs {
+    /// digits (embedded), mnist, fashion-mnist, cifar-10 or cifar-100.
+    #[arg(long, default_value = "digits")]
+    pub data: DataSource,
+
+    /// Directory of the data set, or of data sets by name [default: `$SAM_DATA`, then /usr/share/datasets]
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+
+    /// Use only the first N training images.
+    #[arg(long, value_name = "N")]
+    pub limit: Option<usize>,
+
+    /// none, basic (mirror, pad by 4, crop at random) or cutout (basic, and a square erased).
+    #[arg(long, default_value = "none")]
+    pub augment: Augment,
+}
+
+/// The network and how it is trained.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Training")]
+pub struct TrainingArgs {
+    /// mlp, mlp-H1-H2.. (hidden sizes), lenet, resnet-DEPTH or wrn-DEPTH-WIDTH.
+    #[arg(long, default_value = "mlp-128-64")]
+    pub model: Architecture,
+
+    /// Passes over the training images.
+    #[arg(long, default_value_t = 40)]
+    pub epochs: usize,
+
+    /// Images a step, or several numbers with commas between, each for an equal part of the epochs [default: 64 on
+    /// digits, 128 on larger data sets]
+    #[arg(long, value_name = "N,..", value_delimiter = ',')]
+    pub batch: Vec<usize>,
+
+    /// Highest learning rate [default: 0.1 for resnet and wrn, whose batch normalisation bears it, 0.05 for others]
+    #[arg(long)]
+    pub lr: Option<f64>,
+
+    /// Momentum.
+    #[arg(long, default_value_t = 0.9)]
+    pub momentum: f64,
+
+    /// Use plain instead of Nesterov momentum.
+    #[arg(long)]
+    pub no_nesterov: bool,
+
+    /// Weight decay.
+    #[arg(long, default_value_t = 5e-4)]
+    pub weight_decay: f64,
+
+    /// Shrink the weights themselves instead of adding weight decay to the gradient.
+    #[arg(long)]
+    pub decoupled: bool,
+
+    /// Learning rate over time: a half cosine down to 0, a fifth after 30, 60 and 90 % of the steps, or constant.
+    #[arg(long, value_enum, default_value_t = ScheduleArg::Cosine)]
+    pub schedule: ScheduleArg,
+
+    /// Epochs over which the learning rate rises at the start.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub warmup_epochs: usize,
+
+    /// Share of each target that is spread over all classes.
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
+    pub label_smoothing: f64,
+
+    /// Seed of initial weights, order of images, augmentation and label noise.
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+}
+
+/// SAM's rule, where it is the method.
+#[derive(Debug, Clone, Copy, Args)]
+#[command(next_help_heading = "Training")]
+pub struct SamArgs {
+    /// SAM's radius; the paper tries 0.01 to 0.5.
+    #[arg(long, default_value_t = 0.05)]
+    pub rho: f64,
+
+    /// The norm the radius is measured in: 2, inf, 1, or any p between.
+    #[arg(long, value_name = "P", default_value = "2")]
+    pub norm: NormExponent,
+}
+
+/// The shape of the learning rate over time.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum ScheduleArg {
+    /// Half a cosine.
+    Cosine,
+    /// In steps.
+    Step,
+    /// Constant.
+    Constant,
+}
+
+/// What computes.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Machine")]
+pub struct MachineArgs {
+    /// cpu, or cuda: the first NVIDIA GPU [default: cpu, or what the resumed run last ran on]
+    #[arg(long, value_name = "NAME")]
+    pub backend: Option<BackendName>,
+
+    /// What a GPU multiplies in: f32, or on tensor cores tf32 or bf16 [default: f32, or as the resumed run]
+    #[arg(long, value_name = "NAME")]
+    pub precision: Option<Precision>,
+
+    /// Whose kernels a GPU multiplies with: native, ours; vendor, NVIDIA's cuBLASLt and cuDNN; auto, for each product NVIDIA's
+    /// if they are there, agree with ours and are faster [default: auto, or as the resumed run]
+    #[arg(long, value_name = "NAME")]
+    pub kernels: Option<Kernels>,
+
+    /// Threads that compute; results do not depend on it [default: the number of cores]
+    #[arg(long, value_name = "N", value_parser = parse_threads)]
+    pub threads: Option<NonZeroUsize>,
+}
+
+fn parse_threads(text: &str) -> Result<NonZeroUsize, &'static str> {
+    let threads = text.parse().ok().filter(|threads: &NonZeroUsize| threads.get() <= 1024);
+    threads.ok_or("expected a number from 1 up to 1024")
+}
+
+impl MachineArgs {
+    /// The number of threads.
+    pub fn threads(&self) -> usize {
+        let cores = || thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+        self.threads.unwrap_or_else(cores).get()
+    }
+
+    /// The backend as the arguments describe it, with so many threads for each network.
+    ///
+    /// # Errors
+    /// [`LearnerError`], when the machine does not have what was asked for.
+    pub fn open(&self, threads: usize) -> Result<Backend, LearnerError> {
+        Backend::open(self.backend.unwrap_or_default(), threads)?
+            .with_precision(self.precision.unwrap_or_default())?
+            .with_kernels(self.kernels.unwrap_or_default())
+    }
+
+    /// The machine, with the data's place.
+    pub fn machine(&self, data: &DataArgs) -> Machine {
+        Machine {
+            backend: self.backend.unwrap_or_default(),
+            precision: self.precision.unwrap_or_default(),
+            kernels: self.kernels.unwrap_or_default(),
+            threads: self.threads(),
+            data_dir: data.data_dir.clone(),
+        }
+    }
+}
+
+impl SamArgs {
+    /// SAM as the arguments describe it.
+    pub fn method(&self) -> Method {
+        Method::Sam { rho: self.rho, norm: self.norm }
+    }
+}
+
+impl TrainingArgs {
+    fn default_lr(&self) -> f64 {
+        match self.model {
+            Architecture::ResNet { .. } | Architecture::WideResNet { .. } => 0.1,
+            Architecture::Mlp { .. } | Architecture::LeNet => 0.05,
+        }
+    }
+
+    /// The settings of a run.
+    pub fn settings(&self, data: &DataArgs, method: Method, label_noise: f64) -> Settings {
+        Settings {
+            seed: self.seed,
+            epochs: self.epochs,
+            batch: BatchSizes::try_from(self.batch.clone())
+                .unwrap_or_else(|_| if data.data == DataSource::Digits { 64 } else { 128 }.into()),
+            model: self.model,
+            label_smoothing: self.label_smoothing,
+            data: DataSettings { name: data.data, limit: data.limit, label_noise, augment: data.augment },
+            method,
+            sgd: SgdSettings {
+                lr: self.lr.unwrap_or(self.default_lr()),
+                momentum: self.momentum,
+                nesterov: !self.no_nesterov,
+                weight_decay: self.weight_decay,
+                decoupled: self.decoupled,
+                clip_norm: None,
+            },
+            schedule: ScheduleSettings { shape: self.schedule.into(), warmup_epochs: self.warmup_epochs },
+            average: AverageSettings::NONE,
+        }
+    }
+}
+
+impl From<ScheduleArg> for ScheduleShape {
+    fn from(schedule: ScheduleArg) -> Self {
+        match schedule {
+            ScheduleArg::Cosine => Self::Cosine,
+            ScheduleArg::Step => Self::Step,
+            ScheduleArg::Constant => Self::Constant,
+        }
+    }
+}

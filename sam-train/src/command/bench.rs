@@ -1,0 +1,162 @@
+//! `sam bench`.
+
+use clap::Args;
+use sam_model::{Architecture, ImageShape};
+
+use super::{args::MachineArgs, output::print};
+use crate::{
+    data::{Augment, DataSource},
+    experiment::{
+        ExperimentError,
+        bench::{Bench, BenchResult, CLASSES, FEWEST_STEPS},
+    },
+    interrupt::Interrupt,
+    json,
+    training::{
+        memory,
+        settings::{
+            AverageSettings, DataSettings, InvalidSetting, Method, NormExponent, ScheduleSettings,
+            ScheduleShape, Settings, SgdSettings,
+        },
+    },
+};
+
+/// Time of an SGD step and of a SAM step, made in turn on one random batch.
+///
+/// Medians over --steps steps after a few to warm up. A step takes a batch, computes one gradient (SGD) or two (SAM) and
+/// updates the weights with Nesterov momentum and weight decay.
+#[derive(Debug, Clone, Args)]
+#[command(allow_negative_numbers = true, after_help = EXAMPLES)]
+pub struct BenchArgs {
+    /// mlp, mlp-H1-H2.. (hidden sizes), lenet, resnet-DEPTH or wrn-DEPTH-WIDTH.
+    #[arg(long, default_value = "wrn-16-1")]
+    model: Architecture,
+
+    /// Images a step.
+    #[arg(long, default_value_t = 128)]
+    batch: usize,
+
+    /// Size of the images: height x width x channels.
+    #[arg(long, value_name = "HxWxC", default_value = "28x28x1", value_parser = parse_shape)]
+    image: ImageShape,
+
+    /// Timed steps of each kind, at least 9.
+    #[arg(long, value_name = "N", default_value_t = 15)]
+    steps: usize,
+
+    /// SAM's radius.
+    #[arg(long, default_value_t = 0.05)]
+    rho: f64,
+
+    /// The norm the radius is measured in: 2, inf, 1, or any p between.
+    #[arg(long, value_name = "P", default_value = "2")]
+    norm: NormExponent,
+
+    #[command(flatten)]
+    machine: MachineArgs,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  sam bench --model wrn-16-1 --batch 128 --threads 2
+  sam bench --model wrn-16-4 --image 32x32x3 --json";
+
+impl BenchArgs {
+    /// Makes sure that every number is in its range.
+    pub fn check(&self) -> Result<(), InvalidSetting> {
+        self.bench().map(drop)
+    }
+
+    fn bench(&self) -> Result<Bench, InvalidSetting> {
+        let settings = Settings {
+            seed: 0,
+            epochs: 1,
+            batch: self.batch.into(),
+            model: self.model,
+            label_smoothing: 0.0,
+            data: DataSettings {
+                name: DataSource::Digits,
+                limit: None,
+                label_noise: 0.0,
+                augment: Augment::None,
+            },
+            method: Method::Sam { rho: self.rho, norm: self.norm },
+            // A rate at which no network diverges on random labels in as many steps as anybody times.
+            sgd: SgdSettings {
+                lr: 1e-3,
+                momentum: 0.9,
+                nesterov: true,
+                weight_decay: 5e-4,
+                decoupled: false,
+                clip_norm: None,
+            },
+            schedule: ScheduleSettings { shape: ScheduleShape::Constant, warmup_epochs: 0 },
+            average: AverageSettings::NONE,
+        };
+        settings.check()?;
+        if self.steps < FEWEST_STEPS {
+            return Err(InvalidSetting::new("steps", "a number from 9 up", self.steps));
+        }
+        Ok(Bench { settings, shape: self.image, steps: self.steps, threads: self.machine.threads() })
+    }
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// [`ExperimentError`], when there is no result.
+pub fn run(args: &BenchArgs, as_json: bool, interrupt: &Interrupt) -> Result<(), ExperimentError> {
+    let bench = args.bench()?;
+    let backend = args.machine.backend.unwrap_or_default();
+    let of = |settings: &_| backend.on_host(memory::of_learner(settings, bench.shape, CLASSES));
+    let sgd = Settings { method: Method::Sgd, ..bench.settings.clone() };
+    let images = (bench.settings.batch.largest() as u128).saturating_mul(bench.shape.len() as u128 * 4);
+    memory::check(&bench.settings, (of(&bench.settings) + of(&sgd)).saturating_add(images))?;
+    let backend = args.machine.open(bench.threads)?;
+    let learner = |settings: &_| backend.learner(settings, bench.shape, CLASSES);
+    let result = bench.run(interrupt, learner)?;
+    print(if as_json { json::line(&result) } else { text(&result, bench.shape) })?;
+    Ok(())
+}
+
+fn text(result: &BenchResult, shape: ImageShape) -> String {
+    let BenchResult {
+        model, batch, threads, params, sgd_ms, sam_ms, sam_over_sgd, outside_gradients, ..
+    } = result;
+    let (sgd_images, sam_images) = (result.sgd_images_per_s, result.sam_images_per_s);
+    let outside = 100.0 * outside_gradients;
+    format!(
+        "{model}, {params} parameters, batch {batch} of {shape}, {threads} threads\n\
+         SGD step  {sgd_ms:>9.3} ms  {sgd_images:>9.0} images/s\n\
+         SAM step  {sam_ms:>9.3} ms  {sam_images:>9.0} images/s\n\
+         SAM/SGD   {sam_over_sgd:>9.3}     {outside:.2} % of the SAM step is not its two gradients{}",
+        kernels(result)
+    )
+}
+
+/// A line that says whose kernels computed, where there is a choice.
+fn kernels(result: &BenchResult) -> String {
+    match result.kernels.len() {
+        0 => String::new(),
+        all => {
+            format!("\nkernels   {} of {all} products are NVIDIA's; --json says why", result.vendor_kernels)
+        }
+    }
+}
+
+/// Values of the largest image that is timed.
+const MOST_PIXELS: usize = 1 << 24;
+
+const fn values(height: usize, width: usize, channels: usize) -> usize {
+    height.saturating_mul(width).saturating_mul(channels)
+}
+
+fn parse_shape(text: &str) -> Result<ImageShape, &'static str> {
+    let extents: Option<Vec<usize>> = text.split('x').map(|extent| extent.parse().ok()).collect();
+    match extents.as_deref() {
+        Some(&[height, width, channels]) if (1..=MOST_PIXELS).contains(&values(height, width, channels)) => {
+            Ok(ImageShape::new(height, width, channels))
+        }
+        _ => Err("expected height x width x channels, as in 28x28x1, and at most 16777216 values in all"),
+    }
+}

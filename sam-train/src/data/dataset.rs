@@ -1,0 +1,112 @@
+//! A data set as it was published.
+
+use std::path::Path;
+
+use sam_model::ImageShape;
+use sha2::{Digest, Sha256};
+
+use super::{DataError, Pixels, idx::IdxImages};
+
+/// Bytes hashed at a time.
+const HASHED_AT_ONCE: usize = 1 << 20;
+
+/// Images with labels: a training set or a test set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImageSet {
+    /// Bytes image by image, row by row, pixel by pixel, channel by channel (NHWC).
+    pub pixels: Pixels,
+    /// A class for each image.
+    pub labels: Vec<u16>,
+}
+
+/// A training set and a test set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dataset {
+    /// The data set's name.
+    pub name: &'static str,
+    /// The size of every image.
+    pub shape: ImageShape,
+    /// The number of classes; labels are below it.
+    pub classes: usize,
+    /// What networks are trained on.
+    pub train: ImageSet,
+    /// What they are judged by.
+    pub test: ImageSet,
+}
+
+impl ImageSet {
+    /// The number of images.
+    pub fn len(&self) -> usize {
+        self.labels.len()
+    }
+
+    /// Whether there is no image.
+    pub fn is_empty(&self) -> bool {
+        self.labels.is_empty()
+    }
+
+    /// Bytes of an image.
+    pub fn image_len(&self) -> usize {
+        self.pixels.len() / self.len().max(1)
+    }
+
+    /// Forgets all but the first `count` images.
+    pub fn truncate(&mut self, count: usize) {
+        self.pixels.truncate(count.saturating_mul(self.image_len()));
+        self.labels.truncate(count);
+    }
+
+    /// The images `chosen` (indices) and their labels, in memory.
+    ///
+    /// # Errors
+    /// [`DataError`], when the file of the images cannot be read.
+    pub fn subset(&self, chosen: impl IntoIterator<Item = usize>) -> Result<Self, DataError> {
+        let size = self.image_len();
+        let (mut pixels, mut labels, mut buffer) = (Vec::new(), Vec::new(), Vec::new());
+        for index in chosen {
+            pixels.extend_from_slice(self.pixels.get(index * size..(index + 1) * size, &mut buffer)?);
+            labels.push(self.labels[index]);
+        }
+        Ok(Self { pixels: pixels.into(), labels })
+    }
+
+    /// Joins images with their labels.
+    pub(super) fn from_idx(
+        images_path: &Path,
+        images: IdxImages,
+        labels_path: &Path,
+        labels: Vec<u16>,
+    ) -> Result<Self, DataError> {
+        if images.count != labels.len() {
+            return Err(DataError::Count {
+                images_path: images_path.to_owned(),
+                images: images.count,
+                labels_path: labels_path.to_owned(),
+                labels: labels.len(),
+            });
+        }
+        Ok(Self { pixels: images.pixels, labels })
+    }
+}
+
+impl Dataset {
+    /// SHA-256 over the shape and every pixel and label, in hexadecimal: tells whether two runs saw the same data.
+    ///
+    /// # Errors
+    /// [`DataError`], when a file of images cannot be read.
+    pub fn fingerprint(&self) -> Result<String, DataError> {
+        let mut hash = Sha256::new();
+        for number in [self.shape.height, self.shape.width, self.shape.channels, self.classes] {
+            hash.update((number as u64).to_le_bytes());
+        }
+        for set in [&self.train, &self.test] {
+            hash.update((set.len() as u64).to_le_bytes());
+            set.pixels.chunks(HASHED_AT_ONCE, |bytes| {
+                hash.update(bytes);
+                Ok::<_, DataError>(())
+            })?;
+            set.labels.iter().for_each(|label| hash.update(label.to_le_bytes()));
+        }
+        Ok(crate::hex(&hash.finalize()))
+    }
+}

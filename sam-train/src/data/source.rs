@@ -1,0 +1,212 @@
+//! The data sets by name, and where their files are looked for.
+
+use std::{
+    env, fmt,
+    path::{Path, PathBuf},
+    str::FromStr,
+};
+
+use sam_model::ImageShape;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    DataError, Dataset, ImageSet,
+    cifar::{self, CifarImages, CifarKind},
+    digits, idx,
+};
+use crate::files;
+
+/// The environment variable that names a directory of data sets.
+const ENVIRONMENT: &str = "SAM_DATA";
+/// Where Debian's packages put data sets.
+const SYSTEM: &str = "/usr/share/datasets";
+
+/// A data set that the command knows by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DataSource {
+    /// UCI optical digits, embedded.
+    Digits,
+    /// MNIST's four IDX files.
+    Mnist,
+    /// Fashion-MNIST's four IDX files.
+    FashionMnist,
+    /// CIFAR-10, binary version.
+    #[serde(rename = "cifar-10")]
+    Cifar10,
+    /// CIFAR-100, binary version, fine labels.
+    #[serde(rename = "cifar-100")]
+    Cifar100,
+}
+
+/// A text names no data set.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("expected digits, mnist, fashion-mnist, cifar-10 or cifar-100")]
+pub struct UnknownDataSource;
+
+impl DataSource {
+    const ALL: [Self; 5] = [Self::Digits, Self::Mnist, Self::FashionMnist, Self::Cifar10, Self::Cifar100];
+
+    /// The name in commands and reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Digits => "digits",
+            Self::Mnist => "mnist",
+            Self::FashionMnist => "fashion-mnist",
+            Self::Cifar10 => "cifar-10",
+            Self::Cifar100 => "cifar-100",
+        }
+    }
+
+    fn advice(self) -> &'static str {
+        match self {
+            Self::Digits => "it is part of the program",
+            Self::Mnist => {
+                "put MNIST's train-images-idx3-ubyte.gz, train-labels-idx1-ubyte.gz, t10k-images-idx3-ubyte.gz and \
+                 t10k-labels-idx1-ubyte.gz into a directory and name it with --data-dir or $SAM_DATA"
+            }
+            Self::FashionMnist => {
+                "install the Debian package dataset-fashion-mnist, or put its four files \
+                 train-images-idx3-ubyte.gz, train-labels-idx1-ubyte.gz, t10k-images-idx3-ubyte.gz and \
+                 t10k-labels-idx1-ubyte.gz into a directory and name it with --data-dir or $SAM_DATA"
+            }
+            Self::Cifar10 => {
+                "unpack cifar-10-binary.tar.gz of https://www.cs.toronto.edu/~kriz/cifar.html and name the directory \
+                 with data_batch_1.bin to data_batch_5.bin and test_batch.bin with --data-dir or $SAM_DATA"
+            }
+            Self::Cifar100 => {
+                "unpack cifar-100-binary.tar.gz of https://www.cs.toronto.edu/~kriz/cifar.html and name the directory \
+                 with train.bin and test.bin with --data-dir or $SAM_DATA"
+            }
+        }
+    }
+
+    /// The name of the subdirectory that the publisher's archive unpacks to, where there is one.
+    fn archive_directory(self) -> Option<&'static str> {
+        match self {
+            Self::Cifar10 => Some("cifar-10-batches-bin"),
+            Self::Cifar100 => Some("cifar-100-binary"),
+            _ => None,
+        }
+    }
+
+    /// The file whose presence shows that a directory holds the data set.
+    fn landmark(self) -> &'static str {
+        match self {
+            Self::Digits | Self::Mnist | Self::FashionMnist => "train-images-idx3-ubyte",
+            Self::Cifar10 => "data_batch_1.bin",
+            Self::Cifar100 => "train.bin",
+        }
+    }
+
+    /// Reads the data set and keeps the first `limit` training images.
+    ///
+    /// Its files are looked for in `directory` if given, else in `$SAM_DATA` and then in `/usr/share/datasets`; in
+    /// each of these, in its subdirectory of the data set's name first.
+    ///
+    /// # Errors
+    /// [`DataError`], when the files are not found, broken, or do not belong together.
+    pub fn load(self, directory: Option<&Path>, limit: Option<usize>) -> Result<Dataset, DataError> {
+        let mut dataset = match self {
+            Self::Digits => digits::load()?,
+            Self::Mnist | Self::FashionMnist => self.load_idx(&self.locate(directory)?)?,
+            Self::Cifar10 => self.load_cifar(&self.locate(directory)?, CifarKind::Ten)?,
+            Self::Cifar100 => self.load_cifar(&self.locate(directory)?, CifarKind::Hundred)?,
+        };
+        if let Some(limit) = limit {
+            dataset.train.truncate(limit);
+        }
+        Ok(dataset)
+    }
+
+    fn locate(self, directory: Option<&Path>) -> Result<PathBuf, DataError> {
+        let roots = match directory {
+            Some(directory) => vec![directory.to_owned()],
+            None => env::var_os(ENVIRONMENT).map(PathBuf::from).into_iter().chain([SYSTEM.into()]).collect(),
+        };
+        let candidates = roots.iter().flat_map(|root| {
+            let named = root.join(self.name());
+            let archives = self.archive_directory().map(|archive| [root.join(archive), named.join(archive)]);
+            [named, root.clone()].into_iter().chain(archives.into_iter().flatten())
+        });
+        candidates
+            .into_iter()
+            .find(|candidate| existing(candidate, self.landmark()).is_some())
+            .ok_or(DataError::NotFound { name: self.name(), searched: roots, advice: self.advice() })
+    }
+
+    /// The file `name` or `name.gz`.
+    fn file(self, directory: &Path, name: &str) -> Result<PathBuf, DataError> {
+        existing(directory, name).ok_or_else(|| DataError::MissingFile {
+            path: directory.join(name),
+            name: self.name(),
+            advice: self.advice(),
+        })
+    }
+
+    fn load_idx(self, directory: &Path) -> Result<Dataset, DataError> {
+        const CLASSES: usize = 10;
+        let set = |split: &str| {
+            let images_path = self.file(directory, &format!("{split}-images-idx3-ubyte"))?;
+            let labels_path = self.file(directory, &format!("{split}-labels-idx1-ubyte"))?;
+            let images = idx::read_images(&images_path)?;
+            let shape = ImageShape { height: images.height, width: images.width, channels: 1 };
+            let labels = idx::read_labels(&labels_path, CLASSES)?;
+            Ok((ImageSet::from_idx(&images_path, images, &labels_path, labels)?, shape, images_path))
+        };
+        let (train, shape, _) = set("train")?;
+        let (test, test_shape, test_path) = set("t10k")?;
+        if test_shape != shape {
+            let size = |shape: ImageShape| format!("{}x{}", shape.height, shape.width);
+            let (expected, found) = (size(shape), size(test_shape));
+            return Err(DataError::Shape { path: test_path, expected, found });
+        }
+        Ok(Dataset { name: self.name(), shape, classes: CLASSES, train, test })
+    }
+
+    fn load_cifar(self, directory: &Path, kind: CifarKind) -> Result<Dataset, DataError> {
+        let (train_files, records, test_file): (&[&str], _, _) = match kind {
+            CifarKind::Ten => (
+                &[
+                    "data_batch_1.bin",
+                    "data_batch_2.bin",
+                    "data_batch_3.bin",
+                    "data_batch_4.bin",
+                    "data_batch_5.bin",
+                ],
+                10_000,
+                "test_batch.bin",
+            ),
+            CifarKind::Hundred => (&["train.bin"], 50_000, "test.bin"),
+        };
+        let read = |names: &[&str], records| {
+            let mut images = CifarImages::default();
+            for name in names {
+                images.append(&self.file(directory, name)?, kind, records)?;
+            }
+            Ok(ImageSet { pixels: images.pixels.into(), labels: images.labels })
+        };
+        let shape = ImageShape { height: cifar::SIDE, width: cifar::SIDE, channels: cifar::CHANNELS };
+        let (train, test) = (read(train_files, records)?, read(&[test_file], 10_000)?);
+        Ok(Dataset { name: self.name(), shape, classes: kind.classes(), train, test })
+    }
+}
+
+/// `directory/name.gz` or `directory/name`, whichever is there.
+fn existing(directory: &Path, name: &str) -> Option<PathBuf> {
+    [directory.join(format!("{name}.gz")), directory.join(name)].into_iter().find(|path| files::present(path))
+}
+
+impl FromStr for DataSource {
+    type Err = UnknownDataSource;
+
+    fn from_str(text: &str) -> Result<Self, UnknownDataSource> {
+        Self::ALL.into_iter().find(|source| source.name() == text).ok_or(UnknownDataSource)
+    }
+}
+
+impl fmt::Display for DataSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}

@@ -1,0 +1,275 @@
+//! Time of an SGD step and of a SAM step on the same network.
+
+use std::time::Instant;
+
+use ndarray::Array4;
+use rand::RngExt;
+use sam_core::Outcome;
+use sam_model::ImageShape;
+use serde::Serialize;
+
+use super::ExperimentError;
+use crate::{
+    interrupt::Interrupt,
+    random::{Purpose, stream},
+    report::{progress::Progress, statistics::median},
+    training::{
+        learner::{Batch, Learner, LearnerError},
+        nonfinite::NonFinite,
+        settings::{Method, Settings},
+        trainer::TrainingError,
+    },
+};
+
+/// Classes of the network.
+pub const CLASSES: usize = 10;
+/// Fewest timed steps of each kind.
+pub const FEWEST_STEPS: usize = 9;
+/// Steps of each kind before the timed ones: pages, caches and threads come to life.
+const WARM_UP_STEPS: usize = 3;
+
+/// The line of `sam bench --json`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct BenchResult {
+    kind: &'static str,
+    /// The network.
+    pub model: String,
+    /// Images a step.
+    pub batch: usize,
+    /// Threads that compute.
+    pub threads: usize,
+    /// Trained parameters.
+    pub params: usize,
+    /// Median time of an SGD step, in ms.
+    pub sgd_ms: f64,
+    /// Median time of a SAM step, in ms.
+    pub sam_ms: f64,
+    /// Images a second with SGD.
+    pub sgd_images_per_s: f64,
+    /// Images a second with SAM.
+    pub sam_images_per_s: f64,
+    /// Median of the ratio of a SAM step's time to that of the SGD step just before it: a machine that gets slower in
+    /// between changes it less than it changes `sam_ms / sgd_ms`.
+    pub sam_over_sgd: f64,
+    /// Median share of the SAM step that is not its two gradients. On a CPU the norm is accumulated with the first.
+    pub outside_gradients: f64,
+    /// Products that NVIDIA's kernels compute, on a GPU.
+    pub vendor_kernels: usize,
+    /// Whose kernel computes each product, and why; nothing where there is no choice.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub kernels: Vec<String>,
+}
+
+/// What is timed.
+#[derive(Debug, Clone)]
+pub struct Bench {
+    /// Network, batch and SAM's rule; the data set plays no part.
+    pub settings: Settings,
+    /// The size of the images, which are random.
+    pub shape: ImageShape,
+    /// Timed steps of each kind.
+    pub steps: usize,
+    /// Threads that compute.
+    pub threads: usize,
+}
+
+impl Bench {
+    /// Makes SGD and SAM steps in turn, so that whatever else the machine does falls on both.
+    ///
+    /// # Errors
+    /// [`ExperimentError`], when the network cannot be built or a step fails, or after an interrupt.
+    pub fn run<L: Learner>(
+        &self,
+        interrupt: &Interrupt,
+        learner: impl Fn(&Settings) -> Result<L, LearnerError>,
+    ) -> Result<BenchResult, ExperimentError> {
+        let settings = &self.settings;
+        let mut sgd = learner(&Settings { method: Method::Sgd, ..settings.clone() })?;
+        let mut sam = learner(settings)?;
+        let (images, labels) = self.batch();
+        let batch = Batch { images: images.view(), labels: &labels };
+        let rate = settings.sgd.lr as f32;
+        let progress = Progress::new("timing", (WARM_UP_STEPS + self.steps) as u64, 0);
+        let (mut sgd_ms, mut sam_ms, mut outside) = (Vec::new(), Vec::new(), Vec::new());
+        for step in 0..WARM_UP_STEPS + self.steps {
+            if interrupt.requested() {
+                let done = "no result was kept".to_owned();
+                return Err(ExperimentError::Interrupted { done, advice: "the same command".to_owned() });
+            }
+            let (sgd_time, _) = timed_step(&mut sgd, batch, rate, step + 1)?;
+            let (sam_time, in_gradients) = timed_step(&mut sam, batch, rate, step + 1)?;
+            if step >= WARM_UP_STEPS {
+                sgd_ms.push(1e3 * sgd_time);
+                sam_ms.push(1e3 * sam_time);
+                outside.push(1.0 - in_gradients / sam_time);
+            }
+            progress.advance(1);
+        }
+        let middle = |mut values: Vec<f64>| median(&mut values).unwrap_or(f64::NAN);
+        let sam_over_sgd = middle(ratios(&sam_ms, &sgd_ms));
+        let (sgd_ms, sam_ms) = (middle(sgd_ms), middle(sam_ms));
+        let chosen = sam.kernels();
+        let images_per_s = |ms: f64| settings.batch.largest() as f64 / ms * 1e3;
+        Ok(BenchResult {
+            kind: "bench",
+            model: settings.model.to_string(),
+            batch: settings.batch.largest(),
+            threads: self.threads,
+            params: sam.parameter_count(),
+            sgd_ms,
+            sam_ms,
+            sgd_images_per_s: images_per_s(sgd_ms),
+            sam_images_per_s: images_per_s(sam_ms),
+            sam_over_sgd,
+            outside_gradients: middle(outside),
+            vendor_kernels: chosen.vendor,
+            kernels: chosen.products,
+        })
+    }
+
+    /// Images of uniform noise with mean 0 and variance 1, and labels that have nothing to do with them.
+    fn batch(&self) -> (Array4<f32>, Vec<u16>) {
+        let mut random = stream(self.settings.seed, Purpose::BenchBatch, 0, 0);
+        let ImageShape { height, width, channels } = self.shape;
+        let images =
+            Array4::from_shape_simple_fn((self.settings.batch.largest(), height, width, channels), || {
+                (random.random::<f32>() - 0.5) * 12_f32.sqrt()
+            });
+        let labels =
+            (0..self.settings.batch.largest()).map(|_| random.random_range(0..CLASSES as u16)).collect();
+        (images, labels)
+    }
+}
+
+/// Each time divided by the one that was taken beside it.
+fn ratios(of: &[f64], to: &[f64]) -> Vec<f64> {
+    of.iter().zip(to).map(|(of, to)| of / to).collect()
+}
+
+/// Seconds of a step, and of those in gradients.
+///
+/// # Errors
+/// [`ExperimentError`], when the backend fails or the step comes to nothing: its time would be another's.
+fn timed_step(
+    learner: &mut impl Learner,
+    batch: Batch<'_>,
+    rate: f32,
+    step: usize,
+) -> Result<(f64, f64), ExperimentError> {
+    let started = Instant::now();
+    let report = learner.step(batch, rate)?;
+    if let Outcome::NonFinite(pass) = report.outcome {
+        let (loss, origin) = (Some(report.loss), learner.origin(pass));
+        let found = NonFinite { epoch: 1, step, pass: Some(pass), loss, lr: rate, origin };
+        return Err(TrainingError::NonFinite(Box::new(found)).into());
+    }
+    Ok((started.elapsed().as_secs_f64(), report.in_gradients.as_secs_f64()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{cell::RefCell, thread, time::Duration};
+
+    use sam_core::Norm;
+
+    use super::*;
+    use crate::{
+        data::{Augment, DataSource},
+        training::{
+            learner::{Evaluation, StepReport},
+            settings::{
+                AverageSettings, DataSettings, NormExponent, ScheduleSettings, ScheduleShape, SgdSettings,
+            },
+            state::State,
+        },
+    };
+
+    /// Sleeps for a known time, four fifths of which it calls gradients, and writes down that it was called.
+    struct Sleeper<'a> {
+        name: &'static str,
+        time: Duration,
+        calls: &'a RefCell<Vec<&'static str>>,
+    }
+
+    impl Learner for Sleeper<'_> {
+        fn step(&mut self, _: Batch<'_>, _: f32) -> Result<StepReport, LearnerError> {
+            self.calls.borrow_mut().push(self.name);
+            thread::sleep(self.time);
+            Ok(StepReport { loss: 0.0, outcome: Outcome::Descended, in_gradients: self.time * 4 / 5 })
+        }
+
+        fn evaluate(&mut self, _: Batch<'_>) -> Result<Evaluation, LearnerError> {
+            Ok(Evaluation::default())
+        }
+
+        fn export(&mut self) -> Result<State, LearnerError> {
+            Ok(State::default())
+        }
+
+        fn import(&mut self, _: &State) -> Result<(), LearnerError> {
+            Ok(())
+        }
+
+        fn parameter_count(&self) -> usize {
+            7
+        }
+    }
+
+    #[test]
+    fn a_machine_that_gets_slower_in_between_does_not_change_the_ratio() {
+        let (sgd, sam) = ([1.0, 1.0, 1.0, 3.0, 3.0], [2.0, 2.0, 6.0, 6.0, 6.0]);
+        let [mut ratios, mut sgd, mut sam] = [ratios(&sam, &sgd), sgd.to_vec(), sam.to_vec()];
+        assert_eq!(median(&mut ratios), Some(2.0));
+        assert_eq!((median(&mut sgd), median(&mut sam)), (Some(1.0), Some(6.0)), "medians alone say 6");
+    }
+
+    #[test]
+    fn known_times_are_measured_in_turn_and_attributed_to_the_right_method() {
+        let bench = Bench {
+            settings: Settings {
+                seed: 0,
+                epochs: 1,
+                batch: 4.into(),
+                model: "mlp-2".parse().unwrap(),
+                label_smoothing: 0.0,
+                data: DataSettings {
+                    name: DataSource::Digits,
+                    limit: None,
+                    label_noise: 0.0,
+                    augment: Augment::None,
+                },
+                method: Method::Sam { rho: 0.1, norm: NormExponent(Norm::L2) },
+                sgd: SgdSettings {
+                    lr: 0.0,
+                    momentum: 0.0,
+                    nesterov: false,
+                    weight_decay: 0.0,
+                    decoupled: false,
+                    clip_norm: None,
+                },
+                schedule: ScheduleSettings { shape: ScheduleShape::Constant, warmup_epochs: 0 },
+                average: AverageSettings::NONE,
+            },
+            shape: ImageShape::new(2, 2, 1),
+            steps: FEWEST_STEPS,
+            threads: 1,
+        };
+        let calls = RefCell::new(Vec::new());
+        let learner = |settings: &Settings| {
+            let milliseconds = if settings.method == Method::Sgd { 5 } else { 50 };
+            Ok(Sleeper {
+                name: settings.method.name(),
+                time: Duration::from_millis(milliseconds),
+                calls: &calls,
+            })
+        };
+        let result = bench.run(&Interrupt::default(), learner).unwrap();
+        assert_eq!(*calls.borrow(), ["sgd", "sam"].repeat(WARM_UP_STEPS + FEWEST_STEPS));
+        // Sleeping takes as long as it is told or, on a busy machine, longer.
+        assert!((5.0..25.0).contains(&result.sgd_ms), "{result:?}");
+        assert!((50.0..100.0).contains(&result.sam_ms), "{result:?}");
+        assert!((2.0..=20.0).contains(&result.sam_over_sgd), "{result:?}");
+        assert!((0.2..0.6).contains(&result.outside_gradients), "{result:?}");
+        assert_eq!((result.params, result.batch), (7, 4));
+    }
+}

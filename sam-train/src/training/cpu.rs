@@ -1,0 +1,248 @@
+//! The CPU backend as a learner: a network of `sam-backend-ndarray` with `sam-core`'s SAM family and SGD.
+
+mod mixup;
+mod optimizer;
+mod oracle;
+pub(super) mod tensors;
+
+use std::borrow::Cow;
+
+use sam_backend_ndarray::{ForwardOverReverse, Network, Scalar, Segment};
+use sam_core::{Average, Outcome, Pass, Words, WordsMut};
+use sam_model::ImageShape;
+
+use super::{
+    average::{Averaged, Averages, Which},
+    counters::{copy_counters, counters},
+    learner::{Batch, Evaluation, Learner, LearnerError, StepReport},
+    nonfinite::Origin,
+    settings::{Method, Settings},
+    state::{STATISTICS, State, WEIGHTS},
+};
+use mixup::Mixup;
+use optimizer::Optimizer;
+use oracle::{Partners, Twin, Watched};
+use tensors::{copy, group, tensors};
+
+/// The counter of mixed batches.
+const MIXUP_STEPS: &str = "mixup.steps";
+
+/// A network on the CPU with its weights, their gradient and the optimizer's buffers, each one flat vector.
+pub struct CpuLearner {
+    network: Network<f32>,
+    weights: Vec<f32>,
+    gradient: Vec<f32>,
+    optimizer: Box<dyn Optimizer>,
+    averages: Averages<Average<f32, Vec<f32>>>,
+    mixup: Option<Mixup>,
+    /// For the term of second order.
+    twin: Option<Twin>,
+    /// Running statistics as of before the step: the clean pass changes them although the step may come to nothing.
+    statistics: Vec<f32>,
+    /// Whether the losses of the latest step were.
+    loss_is_finite: bool,
+    gradients: f64,
+}
+
+impl CpuLearner {
+    /// A freshly initialised network for images of `shape` in `classes` classes. The number of `threads` changes its
+    /// speed, not its results.
+    ///
+    /// # Errors
+    /// [`LearnerError::Backend`], when the network cannot be built, e.g. for images that are too small for it.
+    pub fn new(
+        settings: &Settings,
+        shape: ImageShape,
+        classes: usize,
+        threads: usize,
+    ) -> Result<Self, LearnerError> {
+        let network = Network::new(&settings.model, shape, classes, settings.batch.largest(), threads);
+        let mut network = network.map_err(LearnerError::backend)?;
+        network.set_label_smoothing(settings.label_smoothing as f32);
+        let weights = network.initial_parameters(settings.seed);
+        let (count, method) = (weights.len(), settings.method);
+        let mixup = match method {
+            Method::Mixup { alpha } => Some(Mixup::new(alpha, settings.seed, count)),
+            _ => None,
+        };
+        let twin = match method {
+            Method::SecondOrderSam { .. } => {
+                let twin = Network::new(&settings.model, shape, classes, settings.batch.largest(), threads);
+                let mut twin = twin.map_err(LearnerError::backend)?;
+                twin.set_label_smoothing(Scalar::of(settings.label_smoothing));
+                Some(ForwardOverReverse::new(twin))
+            }
+            _ => None,
+        };
+        let statistics = network.statistics().to_vec();
+        let average = |weighting, length| -> Result<_, LearnerError> {
+            let mut average = Average::uniform(vec![0.0; length]);
+            average.weighting = weighting;
+            Ok(average)
+        };
+        Ok(Self {
+            averages: Averages::new(&settings.average, count, statistics.len(), average)?,
+            optimizer: optimizer::build(settings, count, &network.threads()),
+            network,
+            weights,
+            gradient: vec![0.0; count],
+            mixup,
+            twin,
+            statistics,
+            loss_is_finite: true,
+            gradients: 0.0,
+        })
+    }
+
+    /// The weights, tensor by tensor as the network lays them out.
+    pub fn weights(&self) -> &[f32] {
+        &self.weights
+    }
+
+    /// Gradients of a whole batch that the steps so far have computed; those of parts of one count as parts.
+    pub fn gradients(&self) -> f64 {
+        self.gradients
+    }
+
+    fn observed_step(&mut self, batch: Batch<'_>) -> Result<StepReport, LearnerError> {
+        let Self { network, weights, gradient, optimizer, mixup, twin, .. } = self;
+        let mut partners = None;
+        let mut images = batch.images;
+        if let Some(mixup) = mixup {
+            mixup.mix(batch);
+            let Mixup { images: mixed, labels, share, scratch, .. } = mixup;
+            images = mixed.view();
+            partners = Some(Partners { labels, share: *share, scratch });
+        }
+        let batch = Batch { images, ..batch };
+        let mut oracle =
+            Watched::new(network, batch, partners, twin.as_mut()).map_err(LearnerError::backend)?;
+        let outcome = optimizer.step(weights, gradient, &mut oracle).map_err(LearnerError::Backend)?;
+        let Watched { spent, loss_is_finite, clean_loss, gradients, .. } = oracle;
+        self.loss_is_finite = loss_is_finite;
+        self.gradients += gradients;
+        Ok(StepReport { loss: clean_loss, outcome, in_gradients: spent })
+    }
+}
+
+impl Learner for CpuLearner {
+    fn step(&mut self, batch: Batch<'_>, rate: f32) -> Result<StepReport, LearnerError> {
+        self.optimizer.base().base.base.lr = rate;
+        self.statistics.copy_from_slice(self.network.statistics());
+        let report = self.observed_step(batch);
+        if matches!(report, Ok(StepReport { outcome: Outcome::Descended | Outcome::ZeroGradient, .. })) {
+            if let Some(mixup) = &mut self.mixup {
+                mixup.steps += 1;
+            }
+        } else {
+            self.network.set_statistics(&self.statistics).map_err(LearnerError::backend)?;
+        }
+        report
+    }
+
+    fn evaluate(&mut self, batch: Batch<'_>) -> Result<Evaluation, LearnerError> {
+        let evaluation = self.network.evaluate(&self.weights, batch.images, batch.labels);
+        let evaluation = evaluation.map_err(LearnerError::backend)?;
+        Ok(Evaluation { loss: evaluation.loss, correct: evaluation.correct, count: evaluation.count })
+    }
+
+    fn export(&mut self) -> Result<State, LearnerError> {
+        let segments = self.network.segments();
+        let mut state = State { tensors: tensors(WEIGHTS, segments, &self.weights).collect() };
+        self.optimizer.save(&mut |piece, words| match words {
+            Words::Reals(values) => state.tensors.extend(tensors(&group(piece), segments, values)),
+            Words::Counts(counts) => state.tensors.push(counters(piece, counts)),
+        });
+        if let Some(mixup) = &self.mixup {
+            state.tensors.push(counters(MIXUP_STEPS, &[mixup.steps]));
+        }
+        let statistics = tensors(STATISTICS, self.network.statistic_segments(), self.network.statistics());
+        state.tensors.extend(statistics);
+        self.averages.export(&mut state)?;
+        Ok(state)
+    }
+
+    fn import(&mut self, state: &State) -> Result<(), LearnerError> {
+        let own = self.export()?;
+        state.check_against(&own)?;
+        self.averages.import(&own, state)?;
+        let network = &mut self.network;
+        copy(state, WEIGHTS, network.segments(), &mut self.weights);
+        self.optimizer.load(&mut |piece, words| match words {
+            WordsMut::Reals(values) => copy(state, &group(piece), network.segments(), values),
+            WordsMut::Counts(counts) => copy_counters(state, piece, counts),
+        });
+        if let Some(mixup) = &mut self.mixup {
+            copy_counters(state, MIXUP_STEPS, std::slice::from_mut(&mut mixup.steps));
+        }
+        let mut statistics = network.statistics().to_vec();
+        copy(state, STATISTICS, network.statistic_segments(), &mut statistics);
+        network.set_statistics(&statistics).map_err(LearnerError::backend)
+    }
+
+    fn freeze_statistics(&mut self) -> Result<(), LearnerError> {
+        self.network.freeze_statistics(true);
+        Ok(())
+    }
+
+    fn parameter_count(&self) -> usize {
+        self.weights.len()
+    }
+
+    fn add_to_average(&mut self, which: Which) -> Result<(), LearnerError> {
+        self.averages.add(which, &self.weights, self.network.statistics())
+    }
+
+    fn average(&mut self, which: Which) -> Result<Option<Averaged>, LearnerError> {
+        self.averages.read(which)
+    }
+
+    fn parameters(&mut self) -> Result<Cow<'_, [f32]>, LearnerError> {
+        Ok(Cow::Borrowed(&self.weights))
+    }
+
+    fn statistics(&mut self) -> Result<Cow<'_, [f32]>, LearnerError> {
+        Ok(Cow::Borrowed(self.network.statistics()))
+    }
+
+    fn set_parameters(&mut self, parameters: &[f32], statistics: &[f32]) -> Result<(), LearnerError> {
+        self.network.set_statistics(statistics).map_err(LearnerError::backend)?;
+        self.weights.copy_from_slice(parameters);
+        Ok(())
+    }
+
+    fn measure(&mut self, batch: Batch<'_>) -> Result<Vec<f32>, LearnerError> {
+        let network = &mut self.network;
+        network.set_batch(batch.images, batch.labels).map_err(LearnerError::backend)?;
+        network.batch_statistics(&self.weights).map_err(LearnerError::backend)
+    }
+
+    fn origin(&self, pass: Pass) -> Option<Origin> {
+        let weights = match pass {
+            Pass::Clean => &self.weights,
+            Pass::Perturbed => self.optimizer.perturbed(&self.weights),
+        };
+        let segments = self.network.segments();
+        let first = |quantity: &str, segment: Option<&Segment>| {
+            segment.map(|segment| Origin::of_layer(quantity, layer(segment)))
+        };
+        let in_weights = segments.iter().find(|segment| !finite(weights, segment));
+        first("weights", in_weights)
+            .or_else(|| Some(Origin::of_layer("output", self.network.first_nonfinite_layer()?)))
+            .or_else(|| {
+                if !self.loss_is_finite {
+                    return Some(Origin { quantity: "loss".to_owned(), layer: None });
+                }
+                first("gradient", segments.iter().rfind(|segment| !finite(&self.gradient, segment)))
+            })
+    }
+}
+
+fn finite(arena: &[f32], segment: &Segment) -> bool {
+    arena[segment.range.clone()].iter().all(|value| value.is_finite())
+}
+
+/// The layer that a parameter tensor belongs to.
+fn layer(segment: &Segment) -> &str {
+    segment.name.rsplit_once('.').map_or(segment.name.as_str(), |(layer, _)| layer)
+}

@@ -1,0 +1,365 @@
+//! The CUDA backend as a learner: a network of `sam-backend-cuda` with its SAM family and SGD, all on the device.
+
+mod method;
+
+use std::borrow::Cow;
+
+use ndarray::ArrayView4;
+use sam_backend_cuda::{
+    self as backend, Augmentation, CudaAverage, CudaError, CudaNetwork, DeviceImages, DeviceStep, DeviceVec,
+    Segment, StepGraph,
+};
+use sam_core::{Outcome, Words, WordsMut};
+use sam_model::ImageShape;
+
+use super::{
+    average::{Averaged, Averages, Mean, Which},
+    counters::{copy_counters, counters},
+    cpu::tensors::group,
+    kernels::{ChosenKernels, Kernels},
+    learner::{Batch, Chosen, Evaluation, Learner, LearnerError, NoImages, StepReport, TrainingImages},
+    precision::Precision,
+    settings::Settings,
+    state::{STATISTICS, State, Tensor, WEIGHTS},
+};
+use crate::{
+    data::{Augment, PADDING},
+    random::Purpose,
+};
+
+/// The method runs on the CPU only.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "--backend cuda: expected sgd, sam, asam, gsam, wsam, look-sam or friendly-sam, found {0}; use --backend cpu"
+)]
+struct OtherMethod(&'static str);
+
+/// Makes sure that the backend has what `settings` ask for.
+///
+/// # Errors
+/// [`LearnerError::Backend`] if not.
+pub fn check(settings: &Settings) -> Result<(), LearnerError> {
+    let method = settings.method;
+    if method::runs(method) { Ok(()) } else { Err(LearnerError::backend(OtherMethod(method.name()))) }
+}
+
+/// A GPU, and how networks multiply there.
+#[derive(Debug, Clone)]
+pub struct Device {
+    /// The GPU.
+    pub gpu: backend::Device,
+    /// What they multiply in.
+    pub precision: backend::Precision,
+    /// Whose kernels they multiply with.
+    pub kernels: backend::KernelChoice,
+}
+
+impl Device {
+    /// With another precision.
+    ///
+    /// # Errors
+    /// [`LearnerError::Backend`] if the GPU has no tensor cores for it.
+    pub fn with_precision(self, precision: Precision) -> Result<Self, LearnerError> {
+        let precision = match precision {
+            Precision::F32 => backend::Precision::Single,
+            Precision::Tf32 => backend::Precision::Tf32,
+            Precision::Bf16 => backend::Precision::Bf16,
+        };
+        self.gpu.check_precision(precision).map_err(LearnerError::backend)?;
+        Ok(Self { precision, ..self })
+    }
+
+    /// With other kernels.
+    ///
+    /// # Errors
+    /// [`LearnerError::Backend`] if they are NVIDIA's by all means, and a library of those is not there.
+    pub fn with_kernels(self, kernels: Kernels) -> Result<Self, LearnerError> {
+        let kernels = match kernels {
+            Kernels::Auto => backend::KernelChoice::Auto,
+            Kernels::Native => backend::KernelChoice::Native,
+            Kernels::Vendor => backend::KernelChoice::Vendor,
+        };
+        self.gpu.check_kernels(kernels).map_err(LearnerError::backend)?;
+        Ok(Self { kernels, ..self })
+    }
+}
+
+/// Opens the first GPU.
+///
+/// # Errors
+/// [`LearnerError::Backend`] without one, or without its driver.
+pub fn open() -> Result<Device, LearnerError> {
+    let gpu = backend::Device::new(0).map_err(LearnerError::backend)?;
+    let (precision, kernels) = (backend::Precision::Single, backend::KernelChoice::Native);
+    Ok(Device { gpu, precision, kernels })
+}
+
+/// A freshly initialised [`CudaLearner`].
+///
+/// # Errors
+/// As [`CudaLearner::new`].
+pub fn learner(
+    device: &Device,
+    settings: &Settings,
+    shape: ImageShape,
+    classes: usize,
+) -> Result<Box<dyn Learner>, LearnerError> {
+    Ok(Box::new(CudaLearner::new(device, settings, shape, classes)?))
+}
+
+/// A network on a GPU with its weights, their gradient and the optimizer's buffers, each one flat vector there.
+///
+/// A step is one launch of a recorded graph where the driver has them and the method allows it. It waits for the device
+/// at its end only, for what its report says.
+pub struct CudaLearner {
+    steps: StepGraph<Box<dyn DeviceStep>>,
+    averages: Averages<CudaAverage>,
+    taken: Option<Taken>,
+}
+
+/// The training images on the device.
+struct Taken {
+    images: DeviceImages,
+    augment: Augment,
+    seed: u64,
+    /// The epoch whose order is there too.
+    epoch: Option<u64>,
+}
+
+impl CudaLearner {
+    /// A freshly initialised network on `device` for images of `shape` in `classes` classes, with the weights that the CPU
+    /// backend starts from.
+    ///
+    /// # Errors
+    /// [`LearnerError::Backend`], when the network cannot be built, the device has not enough memory, or the method is
+    /// none that runs there.
+    pub fn new(
+        device: &Device,
+        settings: &Settings,
+        shape: ImageShape,
+        classes: usize,
+    ) -> Result<Self, LearnerError> {
+        check(settings)?;
+        let Device { gpu, precision, kernels } = device;
+        let network = CudaNetwork::new(gpu, &settings.model, shape, classes, settings.batch.largest());
+        let mut network = network.map_err(LearnerError::backend)?;
+        network.set_precision(*precision).map_err(LearnerError::backend)?;
+        network.set_kernels(*kernels).map_err(LearnerError::backend)?;
+        network.set_label_smoothing(settings.label_smoothing as f32);
+        let method = method::build(gpu, settings, network.parameter_count());
+        let method = method.map_err(LearnerError::backend)?;
+        let method = method.ok_or_else(|| LearnerError::backend(OtherMethod(settings.method.name())))?;
+        Self::around(gpu, settings, network, method).map_err(LearnerError::backend)
+    }
+
+    fn around(
+        device: &backend::Device,
+        settings: &Settings,
+        network: CudaNetwork,
+        method: Box<dyn DeviceStep>,
+    ) -> Result<Self, CudaError> {
+        let weights = DeviceVec::from_slice(device, &network.initial_parameters(settings.seed))?;
+        let average = |weighting, length| CudaAverage::new(device, weighting, length);
+        let statistics = network.running_statistics().len();
+        let averages = Averages::new(&settings.average, weights.len(), statistics, average)?;
+        Ok(Self { steps: StepGraph::new(method, network, weights)?.with_marks()?, averages, taken: None })
+    }
+
+    /// Launches steps kernel by kernel, as without graphs. The bits are the same.
+    #[must_use]
+    pub fn without_recording(self) -> Self {
+        Self { steps: self.steps.without_recording(), ..self }
+    }
+
+    /// Launches and copies of a recorded step; `None` where steps are not recorded, or none has been made.
+    ///
+    /// # Errors
+    /// [`LearnerError::Backend`], when the device fails.
+    pub fn launches(&self) -> Result<Option<usize>, LearnerError> {
+        self.steps.launches().map_err(LearnerError::backend)
+    }
+
+    /// A step on the batch that is set.
+    fn step_at(&mut self, rate: f32) -> Result<StepReport, LearnerError> {
+        self.steps.remember_statistics().map_err(LearnerError::backend)?;
+        self.steps.set_rate(rate);
+        let report = self.observed_step();
+        if !matches!(report, Ok(StepReport { outcome: Outcome::Descended | Outcome::ZeroGradient, .. })) {
+            self.steps.recall_statistics().map_err(LearnerError::backend)?;
+        }
+        report
+    }
+
+    fn observed_step(&mut self) -> Result<StepReport, LearnerError> {
+        let steps = &mut self.steps;
+        let report = steps.step().map_err(LearnerError::backend)?;
+        Ok(StepReport {
+            loss: report.clean.value().map_err(LearnerError::backend)?,
+            outcome: steps.outcome(&report).map_err(LearnerError::backend)?,
+            in_gradients: steps.in_gradients(&report).map_err(LearnerError::backend)?,
+        })
+    }
+}
+
+impl Learner for CudaLearner {
+    fn step(&mut self, batch: Batch<'_>, rate: f32) -> Result<StepReport, LearnerError> {
+        self.steps.set_batch(&values(&batch.images), batch.labels).map_err(LearnerError::backend)?;
+        self.step_at(rate)
+    }
+
+    fn take_images(&mut self, images: &TrainingImages<'_>) -> Result<bool, LearnerError> {
+        let device = self.steps.params().device();
+        let &TrainingImages { pixels, labels, shape, standardizer, augment, seed } = images;
+        let pixels = pixels.all().map_err(LearnerError::backend)?;
+        self.taken = match DeviceImages::new(device, shape, &pixels, labels, standardizer.tables()) {
+            Ok(images) => Some(Taken { images, augment, seed, epoch: None }),
+            // They stay where they are.
+            Err(CudaError::Memory { .. } | CudaError::TooLarge { .. }) => None,
+            Err(error) => return Err(LearnerError::backend(error)),
+        };
+        Ok(self.taken.is_some())
+    }
+
+    fn step_on(&mut self, chosen: Chosen<'_>, rate: f32) -> Result<StepReport, LearnerError> {
+        let Chosen { epoch, order, range } = chosen;
+        let taken = self.taken.as_mut().ok_or_else(|| LearnerError::backend(NoImages))?;
+        if taken.epoch != Some(epoch) {
+            taken.images.set_order(order).map_err(LearnerError::backend)?;
+            taken.epoch = Some(epoch);
+        }
+        let augmentation = augmentation(taken.augment, taken.seed, epoch);
+        let set = self.steps.set_batch_from(&taken.images, range, augmentation.as_ref());
+        set.map_err(LearnerError::backend)?;
+        self.step_at(rate)
+    }
+
+    fn evaluate(&mut self, batch: Batch<'_>) -> Result<Evaluation, LearnerError> {
+        let evaluation = self.steps.evaluate(&values(&batch.images), batch.labels);
+        let evaluation = evaluation.map_err(LearnerError::backend)?;
+        Ok(Evaluation { loss: evaluation.loss, correct: evaluation.correct, count: evaluation.count })
+    }
+
+    fn export(&mut self) -> Result<State, LearnerError> {
+        let (method, network, weights) = self.steps.parts_mut();
+        let weights = weights.read().map_err(LearnerError::backend)?;
+        let mut state = State { tensors: tensors(WEIGHTS, network.segments(), &weights).collect() };
+        let saved = method.save(&mut |piece, words| match words {
+            Words::Reals(values) => state.tensors.extend(tensors(&group(piece), network.segments(), values)),
+            Words::Counts(counts) => state.tensors.push(counters(piece, counts)),
+        });
+        saved.map_err(LearnerError::backend)?;
+        let statistics = network.statistics().map_err(LearnerError::backend)?;
+        state.tensors.extend(tensors(STATISTICS, network.statistic_segments(), &statistics));
+        self.averages.export(&mut state)?;
+        Ok(state)
+    }
+
+    fn import(&mut self, state: &State) -> Result<(), LearnerError> {
+        let own = self.export()?;
+        state.check_against(&own)?;
+        self.averages.import(&own, state)?;
+        let (method, network, weights) = self.steps.parts_mut();
+        let values = gather(state, WEIGHTS, network.segments());
+        weights.write(&values).map_err(LearnerError::backend)?;
+        let loaded = method.load(&mut |piece, words| match words {
+            WordsMut::Reals(values) => {
+                values.copy_from_slice(&gather(state, &group(piece), network.segments()));
+            }
+            WordsMut::Counts(counts) => copy_counters(state, piece, counts),
+        });
+        loaded.map_err(LearnerError::backend)?;
+        let statistics = gather(state, STATISTICS, network.statistic_segments());
+        network.set_statistics(&statistics).map_err(LearnerError::backend)
+    }
+
+    fn parameter_count(&self) -> usize {
+        self.steps.params().len()
+    }
+
+    fn kernels(&self) -> ChosenKernels {
+        let kernels = self.steps.network().kernels();
+        let vendor = kernels.iter().filter(|kernel| kernel.vendor).count();
+        ChosenKernels { vendor, products: kernels.iter().map(ToString::to_string).collect() }
+    }
+
+    fn add_to_average(&mut self, which: Which) -> Result<(), LearnerError> {
+        self.averages.add(which, self.steps.params(), self.steps.network().running_statistics())
+    }
+
+    fn average(&mut self, which: Which) -> Result<Option<Averaged>, LearnerError> {
+        self.averages.read(which)
+    }
+
+    fn parameters(&mut self) -> Result<Cow<'_, [f32]>, LearnerError> {
+        self.steps.params().read().map(Cow::Owned).map_err(LearnerError::backend)
+    }
+
+    fn statistics(&mut self) -> Result<Cow<'_, [f32]>, LearnerError> {
+        self.steps.network().statistics().map(Cow::Owned).map_err(LearnerError::backend)
+    }
+
+    fn set_parameters(&mut self, parameters: &[f32], statistics: &[f32]) -> Result<(), LearnerError> {
+        self.steps.set_statistics(statistics).map_err(LearnerError::backend)?;
+        self.steps.set_params(parameters).map_err(LearnerError::backend)
+    }
+
+    fn measure(&mut self, batch: Batch<'_>) -> Result<Vec<f32>, LearnerError> {
+        self.steps.set_batch(&values(&batch.images), batch.labels).map_err(LearnerError::backend)?;
+        self.steps.batch_statistics().map_err(LearnerError::backend)
+    }
+}
+
+/// Nothing waits for the device before the average is read.
+impl Mean for CudaAverage {
+    type Numbers = DeviceVec<f32>;
+
+    fn add(&mut self, numbers: &DeviceVec<f32>) -> Result<(), LearnerError> {
+        Self::add(self, numbers).map_err(LearnerError::backend)
+    }
+
+    fn count(&self) -> u64 {
+        Self::count(self)
+    }
+
+    fn read(&self) -> Result<Cow<'_, [f32]>, LearnerError> {
+        self.mean().read().map(Cow::Owned).map_err(LearnerError::backend)
+    }
+
+    fn restore(&mut self, count: u64, mean: &[f32]) -> Result<(), LearnerError> {
+        Self::restore(self, count, mean).map_err(LearnerError::backend)
+    }
+}
+
+/// How the device changes the images of an epoch: as the host does, with the same random numbers.
+pub fn augmentation(augment: Augment, seed: u64, epoch: u64) -> Option<Augmentation> {
+    let key = [seed, Purpose::Augmentation as u64, epoch];
+    let cutout = augment == Augment::Cutout;
+    (augment != Augment::None).then_some(Augmentation { padding: PADDING, cutout, key })
+}
+
+/// The images in one piece, copied only if they are not.
+fn values<'a>(images: &'a ArrayView4<'_, f32>) -> Cow<'a, [f32]> {
+    match images.as_slice() {
+        Some(values) => Cow::Borrowed(values),
+        None => Cow::Owned(images.iter().copied().collect()),
+    }
+}
+
+fn tensors<'a>(
+    group: &str,
+    segments: &'a [Segment],
+    values: &'a [f32],
+) -> impl Iterator<Item = Tensor> + use<'a> {
+    let group = group.to_owned();
+    segments.iter().map(move |segment| Tensor {
+        name: format!("{group}{}", segment.name),
+        shape: segment.shape.clone(),
+        values: values[segment.range.clone()].to_vec(),
+    })
+}
+
+/// The values of the tensors of `group` in the order of `segments`; [`State::check_against`] has made sure that they fit.
+fn gather(state: &State, group: &str, segments: &[Segment]) -> Vec<f32> {
+    let tensors = segments.iter().filter_map(|segment| state.get(&format!("{group}{}", segment.name)));
+    tensors.flat_map(|tensor| &tensor.values).copied().collect()
+}

@@ -1,0 +1,220 @@
+//! Everything that determines the outcome of a run.
+
+use std::{borrow::Cow, fmt, str::FromStr};
+
+use sam_core::schedule::Schedule;
+use sam_model::Architecture;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use sha2::{Digest, Sha256};
+
+pub use super::{
+    average::AverageSettings, batch_sizes::BatchSizes, method::Method, norm_exponent::NormExponent,
+};
+use crate::data::{Augment, DataSource};
+
+/// The settings of one training run: equal settings on equal data give equal weights, bit for bit.
+///
+/// What changes speed but not the outcome (threads, where the data lies) is in [`super::config::Machine`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Settings {
+    /// Determines initial weights, the order of images, augmentation and label noise.
+    pub seed: u64,
+    /// Passes over the training images.
+    pub epochs: usize,
+    /// Images a step; what is left over at the end of an epoch is dropped.
+    pub batch: BatchSizes,
+    /// The network.
+    #[serde(with = "text")]
+    pub model: Architecture,
+    /// The share of the target that is spread over all classes.
+    pub label_smoothing: f64,
+    /// What is learned from.
+    pub data: DataSettings,
+    /// Which gradient is followed.
+    pub method: Method,
+    /// How the gradient is followed.
+    pub sgd: SgdSettings,
+    /// The learning rate over time.
+    pub schedule: ScheduleSettings,
+    /// Averages of the weights.
+    #[serde(default, skip_serializing_if = "AverageSettings::is_none")]
+    pub average: AverageSettings,
+}
+
+/// What is learned from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct DataSettings {
+    /// The data set.
+    pub name: DataSource,
+    /// Only the first so many training images.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<usize>,
+    /// The probability with which a training label is replaced by a random one.
+    pub label_noise: f64,
+    /// How training images are changed each time they are seen.
+    pub augment: Augment,
+}
+
+/// How the gradient is followed: stochastic gradient descent with momentum and weight decay.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct SgdSettings {
+    /// The learning rate that the schedule scales.
+    pub lr: f64,
+    /// Momentum.
+    pub momentum: f64,
+    /// Nesterov's form of it.
+    pub nesterov: bool,
+    /// Weight decay.
+    pub weight_decay: f64,
+    /// Apply weight decay to the weights instead of adding it to the gradient.
+    pub decoupled: bool,
+    /// The length that a gradient is cut down to before the step, weight decay not counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clip_norm: Option<f64>,
+}
+
+/// The learning rate over time.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct ScheduleSettings {
+    /// Its shape.
+    pub shape: ScheduleShape,
+    /// Epochs at the start over which the rate rises linearly.
+    pub warmup_epochs: usize,
+}
+
+/// The shape of the learning rate over time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ScheduleShape {
+    /// Half a cosine down to 0.
+    Cosine,
+    /// Divided by 5 after 30, 60 and 90 % of the steps.
+    Step,
+    /// Unchanged.
+    Constant,
+}
+
+impl Settings {
+    /// SHA-256 of the settings in hexadecimal: tells runs apart.
+    pub fn digest(&self) -> String {
+        crate::hex(&Sha256::digest(crate::json::line(self)))
+    }
+
+    /// Gradients computed in a step, at most.
+    pub fn gradients_per_step(&self) -> usize {
+        self.method.gradients_per_step().ceil() as usize
+    }
+}
+
+/// The longest run: steps are counted in 64 bits.
+pub const MOST_EPOCHS: usize = 1_000_000;
+
+/// A setting outside of its range.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[error("--{setting}: expected {expected}, found {found}")]
+pub struct InvalidSetting {
+    /// The setting, by its name on the command line.
+    pub setting: Cow<'static, str>,
+    /// Its range.
+    pub expected: Cow<'static, str>,
+    /// Its value.
+    pub found: String,
+}
+
+impl InvalidSetting {
+    /// A setting with a value that was not expected.
+    pub fn new(
+        setting: impl Into<Cow<'static, str>>,
+        expected: impl Into<Cow<'static, str>>,
+        found: impl fmt::Display,
+    ) -> Self {
+        Self { setting: setting.into(), expected: expected.into(), found: found.to_string() }
+    }
+}
+
+impl Settings {
+    /// Makes sure that every number is in its range.
+    ///
+    /// # Errors
+    /// [`InvalidSetting`] for the first that is not.
+    pub fn check(&self) -> Result<(), InvalidSetting> {
+        let Self { data, sgd, .. } = self;
+        let from_zero = "a number from 0 up";
+        let at_least = |least: f64, value: f64| value >= least && (value as f32).is_finite();
+        let clip = sgd.clip_norm.unwrap_or(1.0) as f32;
+        let below_one = |value: f64| (0.0..1.0).contains(&value);
+        let counts =
+            self.batch.iter().map(|size| ("batch", size)).chain([("limit", data.limit.unwrap_or(1))]);
+        let counts = counts.map(|(name, value)| (name, value > 0, "a number from 1 up", value.to_string()));
+        let epochs = [("epochs", self.epochs, 1), ("warmup-epochs", self.schedule.warmup_epochs, 0)];
+        let epochs = epochs.map(|(name, value, least)| {
+            let expected =
+                if least == 1 { "a number from 1 up to 1000000" } else { "a number up to 1000000" };
+            (name, (least..=MOST_EPOCHS).contains(&value), expected, value.to_string())
+        });
+        let numbers = [
+            ("lr", at_least(0.0, sgd.lr), from_zero, sgd.lr),
+            ("weight-decay", at_least(0.0, sgd.weight_decay), from_zero, sgd.weight_decay),
+            ("momentum", below_one(sgd.momentum), "a number from 0 up and below 1", sgd.momentum),
+            (
+                "label-smoothing",
+                below_one(self.label_smoothing),
+                "a number from 0 up and below 1",
+                self.label_smoothing,
+            ),
+            (
+                "label-noise",
+                (0.0..=1.0).contains(&data.label_noise),
+                "a probability, 0 to 1",
+                data.label_noise,
+            ),
+            ("clip-norm", clip > 0.0 && clip.is_finite(), "a number above 0", sgd.clip_norm.unwrap_or(1.0)),
+        ];
+        let numbers =
+            numbers.map(|(name, valid, expected, value)| (name, valid, expected, value.to_string()));
+        let parts = self.batch.count() <= self.epochs;
+        let batches = ("batch", parts, "at most as many sizes as --epochs", self.batch.to_string());
+        let seed = ("seed", i64::try_from(self.seed).is_ok(), "a number below 2^63", self.seed.to_string());
+        let invalid =
+            counts.chain(epochs).chain(numbers).chain([batches, seed]).find(|(_, valid, ..)| !valid);
+        let invalid = invalid.map(|(setting, _, expected, found)| (setting, expected, found));
+        match self.method.invalid().or(invalid).or_else(|| self.average.invalid(self.epochs)) {
+            None => Ok(()),
+            Some((setting, expected, found)) => Err(InvalidSetting::new(setting, expected, found)),
+        }
+    }
+}
+
+impl ScheduleSettings {
+    /// The learning rates of a run with the peak `lr` and `total` steps, over the first `warmup` of which it rises.
+    pub fn rates(&self, lr: f64, total: u64, warmup: u64) -> Schedule<f32> {
+        let lr = lr as f32;
+        let schedule = match self.shape {
+            ScheduleShape::Cosine => Schedule::cosine(lr),
+            ScheduleShape::Step => Schedule::step(lr, (total.saturating_sub(warmup) * 3).div_ceil(10), 0.2),
+            ScheduleShape::Constant => Schedule::constant(lr),
+        };
+        schedule.with_warmup(warmup)
+    }
+}
+
+/// Values that are stored as the text that the command line takes for them.
+pub(super) mod text {
+    use super::{Deserialize, Deserializer, FromStr, Serializer, de, fmt};
+
+    pub fn serialize<S: Serializer>(value: &impl fmt::Display, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(value)
+    }
+
+    pub fn deserialize<'de, T, D>(deserializer: D) -> Result<T, D::Error>
+    where
+        T: FromStr<Err: fmt::Display>,
+        D: Deserializer<'de>,
+    {
+        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+    }
+}

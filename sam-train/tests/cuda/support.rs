@@ -1,0 +1,116 @@
+//! The device, and the runs that are made on it.
+
+use std::{env, path::PathBuf, sync::OnceLock};
+
+use ndarray::Array4;
+use sam_core::{Norm, Outcome};
+use sam_model::ImageShape;
+use sam_train::{
+    data::{Augment, DataSource, Dataset, ImageSet},
+    training::{
+        backend::{AnyLearner, Backend, BackendName},
+        learner::{Batch, Learner},
+        settings::{
+            AverageSettings, DataSettings, Method, NormExponent, ScheduleSettings, ScheduleShape, Settings,
+            SgdSettings,
+        },
+        state::State,
+    },
+};
+
+pub const DRIVER: &str = "SAM_CUDA_DRIVER";
+pub const SHAPE: ImageShape = ImageShape::new(6, 6, 1);
+pub const CLASSES: usize = 4;
+
+/// The interpreter, among the libraries of this test's folder.
+pub fn interpreter() -> PathBuf {
+    env::current_exe().unwrap().with_file_name("libptx_interpreter_driver.so")
+}
+
+pub fn cuda() -> Backend {
+    static DRIVER_IS_CHOSEN: OnceLock<()> = OnceLock::new();
+    DRIVER_IS_CHOSEN.get_or_init(|| {
+        if env::var_os(DRIVER).is_none() && !PathBuf::from("/dev/nvidiactl").exists() {
+            // SAFETY: nothing else in the process reads or writes the environment meanwhile: all tests here pass this way.
+            #[allow(unsafe_code, reason = "the variable is read once, later")]
+            unsafe {
+                env::set_var(DRIVER, interpreter());
+            }
+        }
+    });
+    Backend::open(BackendName::Cuda, 1).unwrap()
+}
+
+pub fn settings(model: &str, method: Method) -> Settings {
+    Settings {
+        seed: 3,
+        epochs: 1,
+        batch: 6.into(),
+        model: model.parse().unwrap(),
+        label_smoothing: 0.1,
+        data: DataSettings {
+            name: DataSource::Digits,
+            limit: None,
+            label_noise: 0.0,
+            augment: Augment::None,
+        },
+        method,
+        sgd: SgdSettings {
+            lr: 0.1,
+            momentum: 0.9,
+            nesterov: true,
+            weight_decay: 5e-4,
+            decoupled: false,
+            clip_norm: None,
+        },
+        schedule: ScheduleSettings { shape: ScheduleShape::Constant, warmup_epochs: 0 },
+        average: AverageSettings::NONE,
+    }
+}
+
+pub const SAM: Method = Method::Sam { rho: 0.05, norm: NormExponent(Norm::L2) };
+
+pub fn images(seed: usize) -> (Array4<f32>, Vec<u16>) {
+    let value = |(n, y, x, _): (usize, usize, usize, usize)| {
+        ((n * 31 + y * 7 + x * 3 + seed * 13) % 17) as f32 / 8.0 - 1.0
+    };
+    let labels = (0..6).map(|n| ((n + seed) % CLASSES) as u16).collect();
+    (Array4::from_shape_fn((6, SHAPE.height, SHAPE.width, 1), value), labels)
+}
+
+pub fn step(learner: &mut AnyLearner, seed: usize) -> f64 {
+    let (images, labels) = images(seed);
+    let report = learner.step(Batch { images: images.view(), labels: &labels }, 0.02).unwrap();
+    assert_eq!(report.outcome, Outcome::Descended);
+    report.loss
+}
+
+pub fn learners(model: &str, method: Method) -> [AnyLearner; 2] {
+    let settings = settings(model, method);
+    let cpu = Backend::Cpu { threads: 1 };
+    [&cpu, &cuda()].map(|backend| backend.learner(&settings, SHAPE, CLASSES).unwrap())
+}
+
+pub fn assert_close(found: &State, expected: &State, tolerance: f32) {
+    found.check_against(expected).unwrap();
+    for tensor in &expected.tensors {
+        let values = &found.get(&tensor.name).unwrap().values;
+        let largest = tensor.values.iter().fold(1e-2f32, |m, value| m.max(value.abs()));
+        for (found, expected) in values.iter().zip(&tensor.values) {
+            let error = (found - expected).abs() / largest;
+            assert!(error <= tolerance, "{}: {found}, expected {expected}", tensor.name);
+        }
+    }
+}
+
+/// Images of bytes without a pattern.
+pub fn dataset(shape: ImageShape, count: usize) -> Dataset {
+    let set = |salt: usize| ImageSet {
+        pixels: (0..count * shape.len())
+            .map(|i| ((i + salt) * 7919 % 1013 % 256) as u8)
+            .collect::<Vec<_>>()
+            .into(),
+        labels: (0..count).map(|i| (i * 5 % CLASSES) as u16).collect(),
+    };
+    Dataset { name: "made up", shape, classes: CLASSES, train: set(0), test: set(3) }
+}

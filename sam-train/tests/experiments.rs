@@ -1,0 +1,234 @@
+//! Every experiment as a user meets it: files, JSON, resumption, the report.
+
+#![allow(clippy::unwrap_used)]
+
+use std::{fs, path::Path, process::Command};
+
+use sam_train::{
+    analysis::model::Model,
+    data::{Augment, DataSource, Dataset},
+    experiment::{
+        ExperimentError,
+        lab::{ExperimentDirectory, Job, Lab, Material},
+    },
+    interrupt::Interrupt,
+    training::{
+        cpu::CpuLearner,
+        settings::{
+            AverageSettings, DataSettings, Method, ScheduleSettings, ScheduleShape, Settings, SgdSettings,
+        },
+        state::{STATISTICS, State, WEIGHTS},
+        trainer::Trainer,
+    },
+};
+use serde_json::Value;
+
+/// Runs `sam` in `place`; it must succeed.
+fn sam(place: &Path, arguments: &str) -> (String, String) {
+    let mut command = Command::new(assert_cmd::cargo::cargo_bin!("sam"));
+    command.args(arguments.split_whitespace()).current_dir(place).env_remove("SAM_DATA");
+    let output = command.output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{arguments}: {stderr}");
+    (String::from_utf8(output.stdout).unwrap(), stderr)
+}
+
+/// The experiments, small, with the lines of JSON that each must give and its picture, if any.
+const EXPERIMENTS: [(&str, usize, Option<&str>); 12] = [
+    ("grid --rho 0.05,0.2", 3, Some("grid.svg")),
+    ("noise --rates 0.4 --alpha 1,8", 8, Some("noise.svg")),
+    ("ablate m --m 4,32 --rhos 0.1", 2, Some("m.svg")),
+    ("ablate norm", 5, Some("norm.svg")),
+    ("ablate inner-steps --steps 1,3", 2, Some("inner-steps.svg")),
+    ("ablate rho-default --rhos 0.1,0.2", 3, Some("rho-default.svg")),
+    ("ablate second-order", 3, Some("second-order.svg")),
+    ("ablate variants", 9, Some("variants.svg")),
+    ("spectrum --looks 2 --steps 6 --images 64", 4, Some("spectrum.svg")),
+    ("landscape --points 5 --images 64", 2, Some("landscape.svg")),
+    ("bound --rhos 0.1,1 --steps 3", 4, None),
+    ("finetune --images 64 --tune-epochs 2", 4, Some("finetune.svg")),
+];
+
+#[test]
+fn every_experiment_leaves_its_files_and_repeats_no_run() {
+    let place = tempfile::tempdir().unwrap();
+    let place = place.path();
+    let small = "--model mlp-16 --epochs 2 --seeds 2 --limit 320 --batch 32 --threads 2 --json";
+    for (i, (experiment, lines, picture)) in EXPERIMENTS.into_iter().enumerate() {
+        let arguments = format!("{experiment} {small} --out e{i}");
+        let (first, _) = sam(place, &arguments);
+        assert_eq!(first.lines().count(), lines, "{experiment}: {first}");
+        let parsed: Vec<Value> = first.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let directory = place.join(format!("e{i}"));
+        let text = fs::read_to_string(directory.join("result.json")).unwrap();
+        let result: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(result["results"].as_array().unwrap(), &parsed, "{experiment}");
+        assert!(result["command"].as_str().unwrap().starts_with("sam "), "{experiment}");
+        assert!(!result["sentences"].as_array().unwrap().is_empty(), "{experiment}");
+        let table = fs::read_to_string(directory.join("table.md")).unwrap();
+        assert!(table.contains("|---") || table.contains("|:--"), "{experiment}: {table}");
+        if let Some(picture) = picture {
+            let svg = fs::read_to_string(directory.join(picture)).unwrap();
+            assert!(svg.starts_with("<svg") && svg.ends_with("</svg>\n"), "{experiment}");
+            assert!(!svg.contains("NaN"), "{experiment}");
+            let png = fs::read(directory.join(picture).with_extension("png")).unwrap();
+            assert!(
+                png.starts_with(b"\x89PNG\r\n\x1a\n") && png.ends_with(b"IEND\xaeB`\x82"),
+                "{experiment}"
+            );
+        }
+        let (second, stderr) = sam(place, &arguments);
+        assert_eq!(first, second, "{experiment}");
+        assert!(!stderr.contains("test error"), "{experiment} repeats a run: {stderr}");
+    }
+    let all: Vec<String> = (0..EXPERIMENTS.len()).map(|i| format!("e{i}")).collect();
+    sam(place, &format!("report {} --out page.html", all.join(" ")));
+    let page = fs::read_to_string(place.join("page.html")).unwrap();
+    assert_eq!(page.matches("<section").count(), EXPERIMENTS.len());
+    assert!(page.matches("<svg").count() >= EXPERIMENTS.len() - 1);
+    for outside in ["src=", "url(", "@import", "<script", "<link"] {
+        assert!(!page.contains(outside), "the page needs nothing else, but has {outside}");
+    }
+}
+
+#[test]
+fn predict_gap_measures_all_combinations() {
+    let place = tempfile::tempdir().unwrap();
+    let arguments = "predict-gap --model mlp-16 --epochs 2 --seeds 2 --limit 320 --m 1,16 --images 32 --rates 1,2 \
+                     --batches 16,64 --decays 0,0.01 --json --out p";
+    let (stdout, _) = sam(place.path(), arguments);
+    let lines: Vec<Value> = stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.len(), 2);
+    for line in &lines {
+        assert_eq!(line["gaps"].as_array().unwrap().len(), 16);
+        assert!((-1.0..=1.0).contains(&line["kendall_tau"].as_f64().unwrap()));
+        assert!(line["sharpness"].as_array().unwrap().iter().all(|s| s.as_f64().unwrap() >= 0.0));
+    }
+    // A sum of losses cannot rise more than the losses do one by one.
+    let mean = |i: usize| -> f64 {
+        let values = lines[i]["sharpness"].as_array().unwrap();
+        values.iter().map(|value| value.as_f64().unwrap()).sum()
+    };
+    assert!(mean(0) > mean(1), "m-sharpness falls with m: {} {}", mean(0), mean(1));
+}
+
+fn settings(method: Method) -> Settings {
+    Settings {
+        seed: 1,
+        epochs: 2,
+        batch: 32.into(),
+        model: "mlp-16".parse().unwrap(),
+        label_smoothing: 0.0,
+        data: DataSettings {
+            name: DataSource::Digits,
+            limit: Some(320),
+            label_noise: 0.0,
+            augment: Augment::None,
+        },
+        method,
+        sgd: SgdSettings {
+            lr: 0.05,
+            momentum: 0.9,
+            nesterov: true,
+            weight_decay: 5e-4,
+            decoupled: false,
+            clip_norm: None,
+        },
+        schedule: ScheduleSettings { shape: ScheduleShape::Cosine, warmup_epochs: 0 },
+        average: AverageSettings::NONE,
+    }
+}
+
+/// An experiment trains in waves. What is interrupted in the second must be kept as well as in the first.
+#[test]
+fn a_later_wave_of_runs_is_interrupted_and_resumed_like_the_first() {
+    let place = tempfile::tempdir().unwrap();
+    let material = Material::new(DataSource::Digits.load(None, Some(320)).unwrap()).unwrap();
+    let learner =
+        |settings: &Settings, dataset: &Dataset| CpuLearner::new(settings, dataset.shape, dataset.classes, 1);
+    let directory = ExperimentDirectory(place.path().join("waves"));
+    let first = [Job::new(settings(Method::Sgd), &material)];
+    let second = [Job::new(settings(Method::sam(0.1)), &material).with_snapshots(vec![0, 1, 2])];
+    let interrupt = Interrupt::default();
+    let mut lab = Lab::open(directory.clone(), 1, 1, &interrupt, &learner).unwrap();
+    lab.runs("first", &first).unwrap();
+    interrupt.request();
+    let stopped = lab.runs("second", &second);
+    assert!(matches!(stopped, Err(ExperimentError::Interrupted { .. })), "{stopped:?}");
+    assert_eq!(fs::read_dir(place.path().join("waves/unfinished")).unwrap().count(), 1);
+    drop(lab);
+
+    let resume = Interrupt::default();
+    let mut lab = Lab::open(directory, 1, 1, &resume, &learner).unwrap();
+    let resumed = lab.runs("second", &second).unwrap();
+    let whole = ExperimentDirectory(place.path().join("whole"));
+    let expected = Lab::open(whole, 1, 1, &resume, &learner).unwrap().runs("second", &second).unwrap();
+    assert_eq!(resumed[0].weights_sha256, expected[0].weights_sha256);
+    for epoch in [0, 1, 2] {
+        let state = lab.state(&second[0], epoch).unwrap();
+        assert_eq!(state.weights_sha256() == resumed[0].weights_sha256, epoch == 2, "{epoch}");
+    }
+}
+
+/// A run that starts from a state keeps its statistics of batch normalisation, and learns all the same.
+#[test]
+fn fine_tuning_freezes_the_statistics_of_batch_normalisation() {
+    let place = tempfile::tempdir().unwrap();
+    let material = Material::new(DataSource::Digits.load(None, Some(320)).unwrap()).unwrap();
+    let learner =
+        |settings: &Settings, dataset: &Dataset| CpuLearner::new(settings, dataset.shape, dataset.classes, 1);
+    let interrupt = Interrupt::default();
+    let mut lab =
+        Lab::open(ExperimentDirectory(place.path().to_owned()), 1, 1, &interrupt, &learner).unwrap();
+    let settings = Settings { model: "resnet-8".parse().unwrap(), ..settings(Method::sam(0.05)) };
+    let first = Job::new(settings, &material).with_snapshots(vec![1, 2]);
+    lab.runs("first", std::slice::from_ref(&first)).unwrap();
+    let start = lab.state(&first, 1).unwrap();
+    let tuned = Job { start: Some(&start), ..first.clone() };
+    lab.runs("tuned", std::slice::from_ref(&tuned)).unwrap();
+    let values = |state: &State, group: &str| -> Vec<f32> {
+        let tensors = state.tensors.iter().filter(|tensor| tensor.name.starts_with(group));
+        tensors.flat_map(|tensor| tensor.values.clone()).collect()
+    };
+    let (free, frozen) = (lab.state(&first, 2).unwrap(), lab.state(&tuned, 2).unwrap());
+    assert!(!values(&start, STATISTICS).is_empty());
+    assert_eq!(values(&start, STATISTICS), values(&frozen, STATISTICS));
+    assert_ne!(values(&start, STATISTICS), values(&free, STATISTICS));
+    assert_ne!(values(&start, WEIGHTS), values(&frozen, WEIGHTS));
+}
+
+/// The bootstrap of `sam noise` by hand: train on noisy labels, predict, train again on what was predicted.
+#[test]
+fn bootstrapping_is_training_again_on_the_predicted_labels() {
+    let place = tempfile::tempdir().unwrap();
+    let arguments = "noise --rates 0.4 --alpha 1 --model mlp-16 --epochs 2 --seeds 1 --limit 320 --batch 32 \
+                     --seed 1 --evaluate-every 1 --out n";
+    sam(place.path(), arguments);
+    let runs = fs::read_to_string(place.path().join("n/runs.jsonl")).unwrap();
+
+    let mut noisy = settings(Method::Sgd);
+    noisy.data.label_noise = 0.4;
+    let clean = settings(Method::Sgd);
+    let mut dataset = DataSource::Digits.load(None, Some(320)).unwrap();
+    let learner =
+        |settings: &Settings, dataset: &Dataset| CpuLearner::new(settings, dataset.shape, dataset.classes, 1);
+    let train = |settings: &Settings, dataset: &Dataset| {
+        let network = learner(settings, dataset).unwrap();
+        let mut trainer = Trainer::new(settings, dataset, "", network).unwrap();
+        while !trainer.finished() {
+            trainer.step().unwrap();
+            if trainer.at_epoch_end() {
+                trainer.end_epoch(false).unwrap();
+            }
+        }
+        trainer.state().unwrap()
+    };
+    let first = train(&noisy, &dataset);
+    assert!(runs.contains(&first.weights_sha256()), "the first training");
+    let labels = dataset.train.labels.clone();
+    let mut model = Model::<f32>::new(&noisy, &dataset, &dataset.train, labels.clone()).unwrap();
+    let weights = model.weights(&first).unwrap();
+    dataset.train.labels = model.predict(&weights, dataset.classes).unwrap();
+    assert_ne!(dataset.train.labels, labels);
+    assert!(runs.contains(&train(&clean, &dataset).weights_sha256()), "the second training");
+}

@@ -1,0 +1,178 @@
+//! Every training method through the learner: checkpoints, costs, and the methods that must coincide.
+
+#![allow(clippy::unwrap_used)]
+
+use ndarray::{Array4, ArrayView4};
+use rand::RngExt;
+use sam_model::ImageShape;
+use sam_train::{
+    data::{Augment, DataSource},
+    random::{Purpose, stream},
+    training::{
+        checkpoint::{Checkpoint, RunPosition},
+        cpu::CpuLearner,
+        learner::{Batch, Learner},
+        settings::{
+            AverageSettings, DataSettings, Method, ScheduleSettings, ScheduleShape, Settings, SgdSettings,
+        },
+    },
+};
+
+const BATCH: usize = 12;
+const CLASSES: usize = 3;
+const SHAPE: ImageShape = ImageShape::new(8, 8, 1);
+
+fn every_method() -> Vec<Method> {
+    let rho = 0.1;
+    vec![
+        Method::Sgd,
+        Method::Mixup { alpha: 1.0 },
+        Method::sam(rho),
+        Method::Asam { rho, eta: 0.01 },
+        Method::RandomSam { rho },
+        Method::MultiStepSam { rho, steps: 3 },
+        Method::SecondOrderSam { rho },
+        Method::MSharpness { rho, m: 4 },
+        Method::Gsam { rho, alpha: 0.3 },
+        Method::LookSam { rho, k: 5, alpha: 0.7 },
+        Method::Wsam { rho, gamma: 0.9 },
+        Method::FriendlySam { rho, sigma: 1.0, lambda: 0.9 },
+        Method::MomentumSam { rho },
+        Method::Esam { rho, beta: 0.6 },
+    ]
+}
+
+fn settings(model: &str, method: Method) -> Settings {
+    Settings {
+        seed: 3,
+        epochs: 1,
+        batch: BATCH.into(),
+        model: model.parse().unwrap(),
+        label_smoothing: 0.1,
+        data: DataSettings {
+            name: DataSource::Digits,
+            limit: None,
+            label_noise: 0.0,
+            augment: Augment::None,
+        },
+        method,
+        sgd: SgdSettings {
+            lr: 0.05,
+            momentum: 0.9,
+            nesterov: true,
+            weight_decay: 5e-4,
+            decoupled: false,
+            clip_norm: None,
+        },
+        schedule: ScheduleSettings { shape: ScheduleShape::Constant, warmup_epochs: 0 },
+        average: AverageSettings::NONE,
+    }
+}
+
+fn learner(model: &str, method: Method) -> CpuLearner {
+    CpuLearner::new(&settings(model, method), SHAPE, CLASSES, 1).unwrap()
+}
+
+/// Steps number `steps` on batches that are a function of the step.
+fn advance(learner: &mut CpuLearner, steps: std::ops::Range<u64>) {
+    for step in steps {
+        let mut random = stream(1, Purpose::BenchBatch, 0, step);
+        let images = Array4::from_shape_simple_fn((BATCH, 8, 8, 1), || random.random::<f32>() * 3.0 - 1.5);
+        let labels: Vec<u16> = (0..BATCH).map(|_| random.random_range(0..CLASSES as u16)).collect();
+        learner.step(Batch { images: images.view(), labels: &labels }, 0.05).unwrap();
+    }
+}
+
+fn bits(learner: &CpuLearner) -> Vec<u32> {
+    learner.weights().iter().map(|weight| weight.to_bits()).collect()
+}
+
+#[test]
+fn every_method_goes_on_from_a_checkpoint_to_the_same_bits() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("checkpoint.safetensors");
+    for model in ["mlp-16", "resnet-8"] {
+        for method in every_method() {
+            let mut whole = learner(model, method);
+            advance(&mut whole, 0..4);
+            let position = RunPosition {
+                settings: settings(model, method).digest(),
+                data: String::new(),
+                history: Vec::new(),
+                step: 4,
+                loss_sum: 0.0,
+                seconds: 0.0,
+                skipped: 0,
+                skipped_in_a_row: 0,
+                rollbacks: 0,
+            };
+            let checkpoint = Checkpoint { position, state: whole.export().unwrap() };
+            checkpoint.save(&path).unwrap();
+            let mut resumed = learner(model, method);
+            resumed.import(&Checkpoint::load(&path).unwrap().state).unwrap();
+            advance(&mut whole, 4..7);
+            advance(&mut resumed, 4..7);
+            assert_eq!(bits(&whole), bits(&resumed), "{model} {method:?}");
+            assert_eq!(whole.export().unwrap(), resumed.export().unwrap(), "{model} {method:?}");
+        }
+    }
+}
+
+#[test]
+fn every_method_computes_as_many_gradients_as_it_says() {
+    for method in every_method() {
+        let mut learner = learner("mlp-16", method);
+        // A multiple of LookSAM's period.
+        advance(&mut learner, 0..10);
+        let counted = learner.gradients() / 10.0;
+        let said = method.gradients_per_step();
+        assert!((counted - said).abs() < 1e-9, "{method:?}: {counted} counted, {said} said");
+    }
+}
+
+#[test]
+fn methods_that_are_sam_by_another_name_give_its_bits() {
+    let rho = 0.1;
+    let run = |method| {
+        let mut learner = learner("mlp-16", method);
+        advance(&mut learner, 0..6);
+        bits(&learner)
+    };
+    let sam = run(Method::sam(rho));
+    for method in [
+        Method::MultiStepSam { rho, steps: 1 },
+        Method::MSharpness { rho, m: BATCH },
+        Method::Gsam { rho, alpha: 0.0 },
+        Method::LookSam { rho, k: 1, alpha: 0.7 },
+        Method::Wsam { rho, gamma: 0.5 },
+        Method::FriendlySam { rho, sigma: 0.0, lambda: 0.9 },
+        Method::Esam { rho, beta: 1.0 },
+    ] {
+        assert_eq!(run(method), sam, "{method:?}");
+    }
+    let sgd = run(Method::Sgd);
+    for method in every_method() {
+        if !matches!(method, Method::Sgd) {
+            assert_ne!(run(method), sgd, "{method:?} is SGD");
+        }
+    }
+    for method in [Method::sam(0.0), Method::RandomSam { rho: 0.0 }, Method::MomentumSam { rho: 0.0 }] {
+        assert_eq!(run(method), sgd, "{method:?} at radius 0 is not SGD");
+    }
+}
+
+/// A batch whose gradients overflow must leave the learner as it was, whatever it was doing.
+#[test]
+fn no_method_is_changed_by_a_batch_without_a_finite_gradient() {
+    let huge = Array4::from_elem((BATCH, 8, 8, 1), f32::MAX);
+    let labels: Vec<u16> = (0..BATCH).map(|i| (i % CLASSES) as u16).collect();
+    for method in every_method() {
+        let mut learner = learner("mlp-16", method);
+        advance(&mut learner, 0..3);
+        let before = learner.export().unwrap();
+        let images: ArrayView4<'_, f32> = huge.view();
+        let report = learner.step(Batch { images, labels: &labels }, 0.05).unwrap();
+        assert!(matches!(report.outcome, sam_core::Outcome::NonFinite(_)), "{method:?}: {report:?}");
+        assert_eq!(learner.export().unwrap(), before, "{method:?}");
+    }
+}

@@ -1,0 +1,60 @@
+//! The run that the tests' runs differ from.
+
+use sam_core::Norm;
+use sam_model::Architecture;
+use sam_train::{
+    data::{Augment, DataSource, Dataset},
+    training::{
+        cpu::CpuLearner,
+        learner::Learner,
+        settings::{
+            AverageSettings, BatchSizes, DataSettings, Method, NormExponent, ScheduleSettings, ScheduleShape,
+            Settings, SgdSettings,
+        },
+        trainer::Trainer,
+    },
+};
+
+pub const SAM: Method = Method::Sam { rho: 0.1, norm: NormExponent(Norm::L2) };
+
+/// Three epochs of SAM on some digits, seven steps each.
+pub const BASE: Settings = Settings {
+    seed: 3,
+    epochs: 3,
+    batch: BatchSizes::one(40),
+    model: Architecture::LeNet,
+    label_smoothing: 0.0,
+    data: DataSettings {
+        name: DataSource::Digits,
+        limit: Some(250),
+        label_noise: 0.0,
+        augment: Augment::None,
+    },
+    method: SAM,
+    sgd: SgdSettings {
+        lr: 0.05,
+        momentum: 0.9,
+        nesterov: true,
+        weight_decay: 5e-4,
+        decoupled: false,
+        clip_norm: None,
+    },
+    schedule: ScheduleSettings { shape: ScheduleShape::Cosine, warmup_epochs: 0 },
+    average: AverageSettings::NONE,
+};
+
+pub fn data(settings: &Settings) -> Dataset {
+    settings.data.name.load(None, settings.data.limit).unwrap()
+}
+
+pub fn learner(settings: &Settings, data: &Dataset, threads: usize) -> CpuLearner {
+    CpuLearner::new(settings, data.shape, data.classes, threads).unwrap()
+}
+
+pub fn trainer<'a>(settings: &'a Settings, data: &'a Dataset, threads: usize) -> Trainer<'a, CpuLearner> {
+    trainer_of(settings, data, learner(settings, data, threads))
+}
+
+pub fn trainer_of<'a, L: Learner>(settings: &'a Settings, data: &'a Dataset, learner: L) -> Trainer<'a, L> {
+    Trainer::new(settings, data, &data.fingerprint().unwrap(), learner).unwrap()
+}
