@@ -16,8 +16,8 @@ use burn::optim::{GradientsParams, SgdConfig, momentum::MomentumConfig};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use ndarray::ArrayView4;
 use sam_core::{CountingOracle, FnOracle, Outcome, Plain, Rule, Sam, Schedule};
-use sam_train::data::{Augment, BatchMaker, DataSource, Dataset, epoch_order};
 use sam_on_burn::{Base, BurnSpace, network::ConvNet};
+use sam_train::data::{Augment, BatchMaker, DataSource, Dataset, epoch_order};
 
 const BATCH: usize = 32;
 const RATE: f64 = 0.02;

@@ -8,11 +8,11 @@ use burn::optim::{GradientsParams, SgdConfig};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use ndarray::ArrayD;
 use sam_backend_ndarray::{Network, Segment};
-use sam_model::{Graph, ImageShape, Name, Op, Tensor as Node};
 use sam_core::{CountingOracle, FnOracle, Norm, Rule, Sam, Sgd, SliceSpace};
-use sam_train::data::{Augment, BatchMaker, DataSource};
+use sam_model::{Graph, ImageShape, Name, Op, Tensor as Node};
 use sam_on_burn::network::{CHANNELS, ConvNet, HIDDEN};
 use sam_on_burn::{Base, BurnSpace};
+use sam_train::data::{Augment, BatchMaker, DataSource};
 
 const BATCH: usize = 16;
 const CLASSES: usize = 10;

@@ -13,8 +13,8 @@ use candle_core::{DType, Device, Tensor, Var};
 use candle_nn::{Optimizer, SGD, VarBuilder, VarMap, loss::cross_entropy};
 use ndarray::ArrayView4;
 use sam_core::{CountingOracle, FnOracle, Gaussian, Outcome, Plain, Rule, Sam, Schedule};
-use sam_train::data::{Augment, BatchMaker, DataSource, Dataset, epoch_order};
 use sam_on_candle::{Base, CandleSpace, network::ConvNet, parameters};
+use sam_train::data::{Augment, BatchMaker, DataSource, Dataset, epoch_order};
 
 const BATCH: usize = 32;
 const RATE: f64 = 0.1;

@@ -4,11 +4,11 @@ use candle_core::{DType, Device, Tensor, Var};
 use candle_nn::{Optimizer, SGD, VarBuilder, VarMap, loss::cross_entropy};
 use ndarray::ArrayD;
 use sam_backend_ndarray::{Network, Segment};
-use sam_model::{Graph, ImageShape, Name, Op, Tensor as Node};
 use sam_core::{CountingOracle, FnOracle, Norm, Pass, Rule, Sam, Sgd, SliceSpace};
-use sam_train::data::{Augment, BatchMaker, DataSource};
+use sam_model::{Graph, ImageShape, Name, Op, Tensor as Node};
 use sam_on_candle::network::{CHANNELS, ConvNet, HIDDEN};
 use sam_on_candle::{Base, CandleSpace, parameters};
+use sam_train::data::{Augment, BatchMaker, DataSource};
 
 const BATCH: usize = 16;
 const CLASSES: usize = 10;
