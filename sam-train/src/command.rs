@@ -5,13 +5,17 @@ mod analyse;
 mod args;
 mod bench;
 mod compare;
+mod draw;
 mod experiment;
 mod grid;
 mod method;
 mod noise;
 mod output;
 mod report;
+mod signals;
+mod terminal;
 mod train;
+mod words;
 
 use std::{ffi::OsString, process::ExitCode};
 
@@ -20,10 +24,12 @@ use clap::{Parser, Subcommand};
 use crate::{
     data::{DataError, DataSource, Dataset},
     experiment::ExperimentError,
-    interrupt::{self, Interrupt},
-    report::progress::note,
+    observer::Host,
     training::{config::Machine, settings::InvalidSetting, trainer::TrainingError},
 };
+
+use terminal::{Terminal, note};
+use words::{in_flags, told};
 
 /// Exit code for arguments that make no sense.
 const BAD_USAGE: u8 = 2;
@@ -54,6 +60,15 @@ Examples:
 
 Exit codes: 0 done, 1 failed, 2 bad usage, 130 interrupted (what was done is kept).";
 
+/// How a command was called, apart from its own arguments.
+#[derive(Clone, Copy)]
+struct Call<'a> {
+    /// Whether results are printed as JSON.
+    as_json: bool,
+    /// Signals, and the terminal.
+    host: Host<'a>,
+}
+
 #[derive(Debug, Subcommand)]
 enum Command {
     Compare(compare::CompareArgs),
@@ -73,7 +88,7 @@ enum Command {
 /// Runs the command that the process was called with.
 pub fn run() -> ExitCode {
     let cli = Cli::parse();
-    let interrupt = match Interrupt::on_signals() {
+    let interrupt = match signals::interrupt() {
         Ok(interrupt) => interrupt,
         Err(error) => {
             note(format_args!("error: Ctrl-C cannot be handled: {error}; start the command again"));
@@ -81,25 +96,27 @@ pub fn run() -> ExitCode {
         }
     };
     let command = cli.command.unwrap_or_else(|| Command::Compare(compare::CompareArgs::default_values()));
+    let terminal = Terminal::default();
+    let call = Call { as_json: cli.json, host: Host { interrupt: &interrupt, observer: &terminal } };
     let outcome = match &command {
-        Command::Compare(args) => compare::run(args, cli.json, &interrupt),
-        Command::Train(args) => train::run(args, cli.json, &interrupt),
-        Command::Bench(args) => bench::run(args, cli.json, &interrupt),
-        Command::Grid(args) => grid::run(args, cli.json, &interrupt),
-        Command::Noise(args) => noise::run(args, cli.json, &interrupt),
-        Command::Ablate(args) => ablate::run(args, cli.json, &interrupt),
-        Command::Spectrum(args) => analyse::spectrum(args, cli.json, &interrupt),
-        Command::Landscape(args) => analyse::landscape(args, cli.json, &interrupt),
-        Command::PredictGap(args) => analyse::predict_gap(args, cli.json, &interrupt),
-        Command::Bound(args) => analyse::bound(args, cli.json, &interrupt),
-        Command::Finetune(args) => analyse::finetune(args, cli.json, &interrupt),
-        Command::Report(args) => report::run(args, cli.json),
+        Command::Compare(args) => compare::run(args, call),
+        Command::Train(args) => train::run(args, call),
+        Command::Bench(args) => bench::run(args, call),
+        Command::Grid(args) => grid::run(args, call),
+        Command::Noise(args) => noise::run(args, call),
+        Command::Ablate(args) => ablate::run(args, call),
+        Command::Spectrum(args) => analyse::spectrum(args, call),
+        Command::Landscape(args) => analyse::landscape(args, call),
+        Command::PredictGap(args) => analyse::predict_gap(args, call),
+        Command::Bound(args) => analyse::bound(args, call),
+        Command::Finetune(args) => analyse::finetune(args, call),
+        Command::Report(args) => report::run(args, call),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             let prefix = if matches!(error, ExperimentError::Interrupted { .. }) { "" } else { "error: " };
-            note(format_args!("{prefix}{error}"));
+            note(format_args!("{prefix}{}", told(&error)));
             exit_code(&error).into()
         }
     }
@@ -126,12 +143,12 @@ pub fn check<T: Into<OsString> + Clone>(arguments: impl IntoIterator<Item = T>) 
         Some(Command::Finetune(args)) => args.check(),
         Some(Command::Report(_)) => Ok(()),
     }
-    .map_err(|error| error.to_string())
+    .map_err(|error| in_flags(&error.to_string()))
 }
 
 fn exit_code(error: &ExperimentError) -> u8 {
     match error {
-        ExperimentError::Interrupted { .. } => interrupt::EXIT_CODE,
+        ExperimentError::Interrupted { .. } => signals::EXIT_CODE,
         ExperimentError::Setting(InvalidSetting { .. })
         | ExperimentError::Training(TrainingError::Batch { .. })
         | ExperimentError::Occupied { .. } => BAD_USAGE,
@@ -142,4 +159,13 @@ fn exit_code(error: &ExperimentError) -> u8 {
 /// The training data that `limit` leaves, from where the machine has it.
 fn load(source: DataSource, limit: Option<usize>, machine: &Machine) -> Result<Dataset, DataError> {
     source.load(machine.data_dir.as_deref(), limit)
+}
+
+/// The command line, without the way to the program.
+fn command_line() -> String {
+    let mut words: Vec<String> = std::env::args().collect();
+    if let Some(first) = words.first_mut() {
+        *first = first.rsplit('/').next().unwrap_or_default().to_owned();
+    }
+    words.join(" ")
 }

@@ -17,7 +17,6 @@ pub mod probe;
 mod queue;
 pub mod run_store;
 pub mod spectrum;
-pub mod summary;
 pub mod train;
 
 use std::{
@@ -28,7 +27,7 @@ use std::{
 use crate::{
     data::DataError,
     files::{self, FileError},
-    report::{plot::PlotError, progress::note},
+    observer::{Event, Host, ObserverError},
     training::{
         checkpoint::CheckpointError, config::ConfigError, learner::LearnerError, memory::NotEnough,
         settings::InvalidSetting, trainer::TrainingError,
@@ -38,17 +37,17 @@ use crate::{
 /// Why an experiment gave no result.
 #[derive(Debug, thiserror::Error)]
 pub enum ExperimentError {
-    /// The user stopped it.
-    #[error("interrupted: {done}; go on with: {advice}")]
+    /// The host wanted it to stop.
+    #[error("interrupted: {done}; start the same again to go on")]
     Interrupted {
         /// What was kept.
         done: String,
-        /// The command that resumes.
-        advice: String,
+        /// The directory of the run that can be resumed, if it is one run.
+        resumable: Option<PathBuf>,
     },
     /// A new run would overwrite another.
     #[error(
-        "{}: expected a directory without a run, found config.toml; go on with it by --resume, or choose another --out",
+        "{}: expected a directory without a run, found config.toml; `resume` it, or choose another `out`",
         .path.display()
     )]
     Occupied {
@@ -56,13 +55,13 @@ pub enum ExperimentError {
         path: PathBuf,
     },
     /// Two processes would write the same files.
-    #[error("{}: expected a directory that no other process works in, found it locked; wait for that process or choose another --out", .path.display())]
+    #[error("{}: expected a directory that no other process works in, found it locked; wait for that process or choose another `out`", .path.display())]
     Locked {
         /// The directory.
         path: PathBuf,
     },
     /// There is nothing to resume.
-    #[error("{}: expected the directory of a run, found no config.toml; start one with sam train --out", .path.display())]
+    #[error("{}: expected the directory of a run, found no config.toml; start a run there", .path.display())]
     NoRun {
         /// The directory.
         path: PathBuf,
@@ -122,19 +121,19 @@ pub enum ExperimentError {
         /// What is wrong.
         found: String,
     },
-    /// A picture cannot be drawn.
+    /// An observer could not do its part.
     #[error(transparent)]
-    Plot(#[from] PlotError),
+    Observer(#[from] ObserverError),
 }
 
-/// Claims a directory of runs for this process, as long as the file returned lives. Without locks the work goes on,
-/// but not in silence.
-fn claim(directory: &Path) -> Result<Option<File>, ExperimentError> {
+/// Claims a directory of runs for this process, as long as the file returned lives. Without locks the work goes on, and
+/// the observer is told.
+fn claim(directory: &Path, host: Host<'_>) -> Result<Option<File>, ExperimentError> {
     match files::lock_directory(directory) {
         Ok(Some(lock)) => Ok(Some(lock)),
         Ok(None) => Err(ExperimentError::Locked { path: directory.to_owned() }),
         Err(error) => {
-            note(format_args!("warning: {error}; do not start a second process on it"));
+            host.tell(&Event::Unlocked { error: &error })?;
             Ok(None)
         }
     }

@@ -1,4 +1,4 @@
-//! Train, compare and measure with Sharpness-Aware Minimization: what the `sam` command is made of.
+//! Train, compare and measure with Sharpness-Aware Minimization: the engine, and the `sam` command made of it.
 //!
 //! ```text
 //! files --data--> Dataset --> batches --> training: Trainer <---> Learner: a backend's network,
@@ -6,27 +6,24 @@
 //!                                                   |
 //!                       checkpoint, metrics.jsonl <-'-> experiment: one run, many runs, timed steps
 //!                       files: old or new, never half             |
-//!                                                                 '--> report: tables, pictures
+//!                                                                 '--> report: tables, figures as data
 //! ```
 //!
-//! Without the feature `command` there are [`data`] and what it needs, for other programs that want the images.
+//! A host program follows a run through one trait, [`observer::Observer`]. Errors name settings between backticks, as
+//! `config.toml` does; nothing here prints, draws, parses arguments or ends the process but the `command`, which stands
+//! on top behind the default feature of that name.
 
-#[cfg(feature = "command")]
 pub mod analysis;
 #[cfg(feature = "command")]
 pub mod command;
 pub mod data;
-#[cfg(feature = "command")]
 pub mod experiment;
 pub mod files;
-#[cfg(feature = "command")]
 pub mod interrupt;
-#[cfg(feature = "command")]
 pub mod json;
+pub mod observer;
 pub mod random;
-#[cfg(feature = "command")]
 pub mod report;
-#[cfg(feature = "command")]
 pub mod training;
 
 /// Lower-case hexadecimal digits of `bytes`.

@@ -1,16 +1,11 @@
-//! What is said about results: statistics, tables, pictures.
+//! What is said about results: statistics, tables, figures as data, the page of results.
 
-pub mod compare_plot;
-pub mod curves;
 pub mod figure;
 pub mod html;
 pub mod markdown;
-pub mod plot;
-pub mod progress;
-pub mod raster;
+pub mod record;
 pub mod statistics;
-pub mod surface_plot;
-pub mod table;
+pub mod surface;
 
 /// `1 seed`, `2 seeds`.
 pub fn counted(count: usize, noun: &str) -> String {

@@ -12,6 +12,7 @@ use sam_train::{
         lab::{ExperimentDirectory, Job, Lab, Material},
     },
     interrupt::Interrupt,
+    observer::Host,
     training::{
         cpu::CpuLearner,
         settings::{
@@ -150,7 +151,7 @@ fn a_later_wave_of_runs_is_interrupted_and_resumed_like_the_first() {
     let first = [Job::new(settings(Method::Sgd), &material)];
     let second = [Job::new(settings(Method::sam(0.1)), &material).with_snapshots(vec![0, 1, 2])];
     let interrupt = Interrupt::default();
-    let mut lab = Lab::open(directory.clone(), 1, 1, &interrupt, &learner).unwrap();
+    let mut lab = Lab::open(directory.clone(), 1, 1, Host::quiet(&interrupt), &learner).unwrap();
     lab.runs("first", &first).unwrap();
     interrupt.request();
     let stopped = lab.runs("second", &second);
@@ -159,10 +160,11 @@ fn a_later_wave_of_runs_is_interrupted_and_resumed_like_the_first() {
     drop(lab);
 
     let resume = Interrupt::default();
-    let mut lab = Lab::open(directory, 1, 1, &resume, &learner).unwrap();
+    let mut lab = Lab::open(directory, 1, 1, Host::quiet(&resume), &learner).unwrap();
     let resumed = lab.runs("second", &second).unwrap();
     let whole = ExperimentDirectory(place.path().join("whole"));
-    let expected = Lab::open(whole, 1, 1, &resume, &learner).unwrap().runs("second", &second).unwrap();
+    let expected =
+        Lab::open(whole, 1, 1, Host::quiet(&resume), &learner).unwrap().runs("second", &second).unwrap();
     assert_eq!(resumed[0].weights_sha256, expected[0].weights_sha256);
     for epoch in [0, 1, 2] {
         let state = lab.state(&second[0], epoch).unwrap();
@@ -179,7 +181,8 @@ fn fine_tuning_freezes_the_statistics_of_batch_normalisation() {
         |settings: &Settings, dataset: &Dataset| CpuLearner::new(settings, dataset.shape, dataset.classes, 1);
     let interrupt = Interrupt::default();
     let mut lab =
-        Lab::open(ExperimentDirectory(place.path().to_owned()), 1, 1, &interrupt, &learner).unwrap();
+        Lab::open(ExperimentDirectory(place.path().to_owned()), 1, 1, Host::quiet(&interrupt), &learner)
+            .unwrap();
     let settings = Settings { model: "resnet-8".parse().unwrap(), ..settings(Method::sam(0.05)) };
     let first = Job::new(settings, &material).with_snapshots(vec![1, 2]);
     lab.runs("first", std::slice::from_ref(&first)).unwrap();

@@ -2,7 +2,10 @@
 
 use clap::{Args, Subcommand};
 
-use super::experiment::{self, ExperimentArgs, positive, radii};
+use super::{
+    Call,
+    experiment::{self, ExperimentArgs, positive, radii},
+};
 use crate::{
     experiment::{
         ExperimentError,
@@ -11,7 +14,6 @@ use crate::{
             second_order::SecondOrderAblation, variants::VariantAblation,
         },
     },
-    interrupt::Interrupt,
     training::settings::InvalidSetting,
 };
 
@@ -157,29 +159,29 @@ impl AblateArgs {
 ///
 /// # Errors
 /// [`ExperimentError`], when there is no result.
-pub fn run(args: &AblateArgs, as_json: bool, interrupt: &Interrupt) -> Result<(), ExperimentError> {
+pub fn run(args: &AblateArgs, call: Call<'_>) -> Result<(), ExperimentError> {
     args.check()?;
     match &args.what {
         What::M(MArgs { experiment, m, rhos }) => {
             let ablation = MAblation { ms: m.clone(), rhos: rhos.clone() };
-            experiment::run(&ablation, experiment, 0.0, as_json, interrupt)
+            experiment::run(&ablation, experiment, 0.0, call)
         }
         What::Norm(NormArgs { experiment, rho_1, rho_inf }) => {
             let ablation = NormAblation { rho_1: *rho_1, rho_inf: *rho_inf };
-            experiment::run(&ablation, experiment, 0.0, as_json, interrupt)
+            experiment::run(&ablation, experiment, 0.0, call)
         }
         What::InnerSteps(InnerStepsArgs { experiment, steps }) => {
-            experiment::run(&InnerSteps { steps: steps.clone() }, experiment, 0.0, as_json, interrupt)
+            experiment::run(&InnerSteps { steps: steps.clone() }, experiment, 0.0, call)
         }
         What::RhoDefault(RhoDefaultArgs { experiment, rhos }) => {
-            experiment::run(&RhoDefault { rhos: rhos.clone() }, experiment, 0.0, as_json, interrupt)
+            experiment::run(&RhoDefault { rhos: rhos.clone() }, experiment, 0.0, call)
         }
         What::SecondOrder(SecondOrderArgs { experiment }) => {
-            experiment::run(&SecondOrderAblation, experiment, 0.0, as_json, interrupt)
+            experiment::run(&SecondOrderAblation, experiment, 0.0, call)
         }
         What::Variants(VariantsArgs { experiment, rho_asam, rho_momentum }) => {
             let ablation = VariantAblation { rho_asam: *rho_asam, rho_momentum: *rho_momentum };
-            experiment::run(&ablation, experiment, 0.0, as_json, interrupt)
+            experiment::run(&ablation, experiment, 0.0, call)
         }
     }
 }

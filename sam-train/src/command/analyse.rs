@@ -4,7 +4,10 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::experiment::{self, ExperimentArgs, in_range, positive, radii};
+use super::{
+    Call,
+    experiment::{self, ExperimentArgs, in_range, positive, radii},
+};
 use crate::{
     experiment::{
         ExperimentError,
@@ -15,7 +18,6 @@ use crate::{
         spectrum::Spectrum,
         train::RunDirectory,
     },
-    interrupt::Interrupt,
     training::{
         checkpoint::Checkpoint,
         config::Config,
@@ -248,31 +250,27 @@ impl FinetuneArgs {
 ///
 /// # Errors
 /// [`ExperimentError`], when there is no result.
-pub fn spectrum(args: &SpectrumArgs, as_json: bool, interrupt: &Interrupt) -> Result<(), ExperimentError> {
+pub fn spectrum(args: &SpectrumArgs, call: Call<'_>) -> Result<(), ExperimentError> {
     let &SpectrumArgs { looks, steps, probes, images, .. } = args;
     args.check()?;
-    experiment::run(&Spectrum { looks, steps, probes, images }, &args.experiment, 0.0, as_json, interrupt)
+    experiment::run(&Spectrum { looks, steps, probes, images }, &args.experiment, 0.0, call)
 }
 
 /// Runs `sam landscape`.
 ///
 /// # Errors
 /// [`ExperimentError`], when there is no result.
-pub fn landscape(args: &LandscapeArgs, as_json: bool, interrupt: &Interrupt) -> Result<(), ExperimentError> {
+pub fn landscape(args: &LandscapeArgs, call: Call<'_>) -> Result<(), ExperimentError> {
     let &LandscapeArgs { points, reach, images, .. } = args;
     args.check()?;
-    experiment::run(&Landscape { points, reach, images }, &args.experiment, 0.0, as_json, interrupt)
+    experiment::run(&Landscape { points, reach, images }, &args.experiment, 0.0, call)
 }
 
 /// Runs `sam predict-gap`.
 ///
 /// # Errors
 /// [`ExperimentError`], when there is no result.
-pub fn predict_gap(
-    args: &PredictGapArgs,
-    as_json: bool,
-    interrupt: &Interrupt,
-) -> Result<(), ExperimentError> {
+pub fn predict_gap(args: &PredictGapArgs, call: Call<'_>) -> Result<(), ExperimentError> {
     args.check()?;
     let gap = PredictGap {
         ms: args.m.clone(),
@@ -281,27 +279,27 @@ pub fn predict_gap(
         batches: args.batches.clone(),
         decays: args.decays.clone(),
     };
-    experiment::run(&gap, &args.experiment, args.label_noise, as_json, interrupt)
+    experiment::run(&gap, &args.experiment, args.label_noise, call)
 }
 
 /// Runs `sam bound`.
 ///
 /// # Errors
 /// [`ExperimentError`], when there is no result.
-pub fn bound(args: &BoundArgs, as_json: bool, interrupt: &Interrupt) -> Result<(), ExperimentError> {
+pub fn bound(args: &BoundArgs, call: Call<'_>) -> Result<(), ExperimentError> {
     args.check()?;
     let trained = args.run.as_deref().map(trained).transpose()?;
     let (settings, state) = trained.map_or((None, None), |(settings, state)| (Some(settings), Some(state)));
     let bound =
         BoundExperiment { delta: args.delta, rhos: args.rhos.clone(), steps: args.steps, trained: state };
-    experiment::run_with(&bound, &args.experiment, settings, 0.0, as_json, interrupt)
+    experiment::run_with(&bound, &args.experiment, settings, 0.0, call)
 }
 
 /// Runs `sam finetune`.
 ///
 /// # Errors
 /// [`ExperimentError`], when there is no result.
-pub fn finetune(args: &FinetuneArgs, as_json: bool, interrupt: &Interrupt) -> Result<(), ExperimentError> {
+pub fn finetune(args: &FinetuneArgs, call: Call<'_>) -> Result<(), ExperimentError> {
     args.check()?;
     let start = match &args.init {
         None => Start::FirstClasses { images: args.images },
@@ -309,7 +307,7 @@ pub fn finetune(args: &FinetuneArgs, as_json: bool, interrupt: &Interrupt) -> Re
         Some(path) => Start::Trained(Box::new(Checkpoint::load(path)?.state)),
     };
     let finetune = Finetune { start, epochs: args.tune_epochs, lr: args.tune_lr };
-    experiment::run(&finetune, &args.experiment, 0.0, as_json, interrupt)
+    experiment::run(&finetune, &args.experiment, 0.0, call)
 }
 
 /// The settings and the state of the run in `path`.

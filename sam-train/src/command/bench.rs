@@ -3,14 +3,13 @@
 use clap::Args;
 use sam_model::{Architecture, ImageShape};
 
-use super::{args::MachineArgs, output::print};
+use super::{Call, args::MachineArgs, output::print};
 use crate::{
     data::{Augment, DataSource},
     experiment::{
         ExperimentError,
         bench::{Bench, BenchResult, CLASSES, FEWEST_STEPS},
     },
-    interrupt::Interrupt,
     json,
     training::{
         memory,
@@ -105,7 +104,7 @@ impl BenchArgs {
 ///
 /// # Errors
 /// [`ExperimentError`], when there is no result.
-pub fn run(args: &BenchArgs, as_json: bool, interrupt: &Interrupt) -> Result<(), ExperimentError> {
+pub fn run(args: &BenchArgs, call: Call<'_>) -> Result<(), ExperimentError> {
     let bench = args.bench()?;
     let backend = args.machine.backend.unwrap_or_default();
     let of = |settings: &_| backend.on_host(memory::of_learner(settings, bench.shape, CLASSES));
@@ -114,8 +113,8 @@ pub fn run(args: &BenchArgs, as_json: bool, interrupt: &Interrupt) -> Result<(),
     memory::check(&bench.settings, (of(&bench.settings) + of(&sgd)).saturating_add(images))?;
     let backend = args.machine.open(bench.threads)?;
     let learner = |settings: &_| backend.learner(settings, bench.shape, CLASSES);
-    let result = bench.run(interrupt, learner)?;
-    print(if as_json { json::line(&result) } else { text(&result, bench.shape) })?;
+    let result = bench.run(call.host, learner)?;
+    print(if call.as_json { json::line(&result) } else { text(&result, bench.shape) })?;
     Ok(())
 }
 

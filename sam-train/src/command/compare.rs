@@ -6,19 +6,18 @@ use clap::{Arg, ArgMatches, Args, Command, FromArgMatches};
 use sam_model::Architecture;
 
 use super::{
+    Call,
     args::{DataArgs, MachineArgs, SamArgs, TrainingArgs},
-    output::print,
+    output::{keep, print},
 };
 use crate::{
     data::Augment,
     experiment::{
         ExperimentError,
-        compare::{Comparison, ComparisonDirectory},
-        summary::Varied,
+        compare::{Comparison, summary::Varied, table},
+        lab::ExperimentDirectory,
     },
-    interrupt::Interrupt,
     json,
-    report::table,
     training::{
         memory,
         settings::{InvalidSetting, MOST_EPOCHS},
@@ -185,7 +184,7 @@ impl CompareArgs {
 ///
 /// # Errors
 /// [`ExperimentError`], when there is no result.
-pub fn run(args: &CompareArgs, as_json: bool, interrupt: &Interrupt) -> Result<(), ExperimentError> {
+pub fn run(args: &CompareArgs, call: Call<'_>) -> Result<(), ExperimentError> {
     let comparison = args.comparison()?;
     let data = &args.data;
     let dataset = super::load(data.data, data.limit, &args.machine.machine(data))?;
@@ -197,12 +196,13 @@ pub fn run(args: &CompareArgs, as_json: bool, interrupt: &Interrupt) -> Result<(
     }
     let models = || args.subjects.models.iter().map(ToString::to_string).collect::<Vec<_>>().join("+");
     let default = || PathBuf::from(format!("runs/compare-{}-{}", data.data, models()));
-    let directory = ComparisonDirectory(args.out.clone().unwrap_or_else(default));
+    let directory = ExperimentDirectory(args.out.clone().unwrap_or_else(default));
     let backend = args.machine.open(1)?;
     let learner = |settings: &_| backend.learner(settings, dataset.shape, dataset.classes);
-    let summaries = comparison.run(&directory, &dataset, interrupt, learner)?;
+    let summaries = comparison.run(&directory, &dataset, call.host, learner)?;
+    let pictures = keep(&Comparison::findings(&summaries), &directory, comparison.subject())?;
     let varied = Varied::among(&summaries);
-    if as_json {
+    if call.as_json {
         for summary in &summaries {
             print(json::line(&summary.line(varied)))?;
         }
@@ -212,10 +212,9 @@ pub fn run(args: &CompareArgs, as_json: bool, interrupt: &Interrupt) -> Result<(
     for summary in &summaries {
         print(summary.sentence(varied))?;
     }
-    print(format_args!(
-        "\nPicture: {}\nResults: {}",
-        directory.picture().display(),
-        directory.results().display()
-    ))?;
+    for picture in &pictures {
+        print(format_args!("\nPicture: {}", picture.display()))?;
+    }
+    print(format_args!("Results: {}", directory.file("result.json").display()))?;
     Ok(())
 }

@@ -5,17 +5,18 @@ use std::{num::NonZeroUsize, path::PathBuf};
 use clap::Args;
 
 use super::{
+    Call,
     args::{DataArgs, MachineArgs, SamArgs, TrainingArgs},
-    output::print,
+    output::{keep, print},
 };
 use crate::{
     data::Dataset,
     experiment::{
         ExperimentError,
+        findings::Subject,
         lab::{ExperimentDirectory, Lab, Material},
         plan::{Experiment, Plan},
     },
-    interrupt::Interrupt,
     json,
     training::{
         memory,
@@ -69,10 +70,9 @@ pub fn run<E: Experiment>(
     experiment: &E,
     args: &ExperimentArgs,
     label_noise: f64,
-    as_json: bool,
-    interrupt: &Interrupt,
+    call: Call<'_>,
 ) -> Result<(), ExperimentError> {
-    run_with(experiment, args, None, label_noise, as_json, interrupt)
+    run_with(experiment, args, None, label_noise, call)
 }
 
 /// The same; `settings`, if given, take the place of the arguments'.
@@ -84,8 +84,7 @@ pub fn run_with<E: Experiment>(
     args: &ExperimentArgs,
     settings: Option<Settings>,
     label_noise: f64,
-    as_json: bool,
-    interrupt: &Interrupt,
+    call: Call<'_>,
 ) -> Result<(), ExperimentError> {
     let given = || args.training.settings(&args.data, args.sam.method(), label_noise);
     let base = settings.unwrap_or_else(given);
@@ -106,17 +105,19 @@ pub fn run_with<E: Experiment>(
     let default = || PathBuf::from(format!("runs/{}-{}-{}", E::NAME, base.data.name, base.model));
     let directory = ExperimentDirectory(args.out.clone().unwrap_or_else(default));
     let every = args.evaluate_every.map_or(base.epochs.div_ceil(20), NonZeroUsize::get);
-    let mut lab = Lab::open(directory.clone(), threads, every, interrupt, &learner)?;
+    let mut lab = Lab::open(directory.clone(), threads, every, call.host, &learner)?;
     let findings = experiment.conduct(&mut lab, &plan)?;
-    findings.write(&directory, (E::NAME, E::PAPER), (base, plan.seeds, threads))?;
-    if as_json {
+    let (settings, seeds) = (base, plan.seeds);
+    let subject = Subject { kind: E::NAME, paper: E::PAPER, settings, seeds, threads };
+    let pictures = keep(&findings, &directory, subject)?;
+    if call.as_json {
         for line in &findings.lines {
             print(json::line(line))?;
         }
         return Ok(());
     }
     print(format_args!("\n{}", findings.markdown()))?;
-    for picture in &findings.pictures {
+    for picture in &pictures {
         print(format_args!("Picture: {}", picture.display()))?;
     }
     print(format_args!("Results: {}", directory.file("result.json").display()))?;

@@ -2,10 +2,12 @@
 
 use clap::Args;
 
-use super::experiment::{self, ExperimentArgs, radii};
+use super::{
+    Call,
+    experiment::{self, ExperimentArgs, radii},
+};
 use crate::{
     experiment::{ExperimentError, grid::Grid},
-    interrupt::Interrupt,
     training::settings::InvalidSetting,
 };
 
@@ -52,8 +54,8 @@ impl GridArgs {
 ///
 /// # Errors
 /// [`ExperimentError`], when there is no result.
-pub fn run(args: &GridArgs, as_json: bool, interrupt: &Interrupt) -> Result<(), ExperimentError> {
+pub fn run(args: &GridArgs, call: Call<'_>) -> Result<(), ExperimentError> {
     args.check()?;
     let grid = Grid { rhos: args.rhos.clone() };
-    experiment::run(&grid, &args.experiment, args.label_noise, as_json, interrupt)
+    experiment::run(&grid, &args.experiment, args.label_noise, call)
 }

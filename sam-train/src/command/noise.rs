@@ -2,10 +2,12 @@
 
 use clap::Args;
 
-use super::experiment::{self, ExperimentArgs, in_range, radii};
+use super::{
+    Call,
+    experiment::{self, ExperimentArgs, in_range, radii},
+};
 use crate::{
     experiment::{ExperimentError, noise::Noise},
-    interrupt::Interrupt,
     training::settings::InvalidSetting,
 };
 
@@ -55,9 +57,9 @@ impl NoiseArgs {
 ///
 /// # Errors
 /// [`ExperimentError`], when there is no result.
-pub fn run(args: &NoiseArgs, as_json: bool, interrupt: &Interrupt) -> Result<(), ExperimentError> {
+pub fn run(args: &NoiseArgs, call: Call<'_>) -> Result<(), ExperimentError> {
     args.check()?;
     let rho_asam = args.rho_asam.unwrap_or(10.0 * args.experiment.sam.rho);
     let noise = Noise { rates: args.rates.clone(), alphas: args.alpha.clone(), rho_asam };
-    experiment::run(&noise, &args.experiment, 0.0, as_json, interrupt)
+    experiment::run(&noise, &args.experiment, 0.0, call)
 }

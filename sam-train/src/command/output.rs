@@ -1,12 +1,21 @@
-//! Results on stdout.
+//! Results on stdout, and in the directory of an experiment.
 
 use std::{
     fmt::Display,
     io::{self, ErrorKind, Write},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
-use crate::files::FileError;
+use super::{command_line, draw::draw};
+use crate::{
+    experiment::{
+        ExperimentError,
+        findings::{Findings, Subject},
+        lab::ExperimentDirectory,
+    },
+    files::FileError,
+    observer::ObserverError,
+};
 
 /// Prints a line or a table. That the reader has closed the pipe (`sam ... | head`) is its right, not an error.
 ///
@@ -20,4 +29,19 @@ pub fn print(text: impl Display) -> Result<(), FileError> {
         }
         _ => Ok(()),
     }
+}
+
+/// Draws what an experiment found and writes it down; returns the pictures.
+///
+/// # Errors
+/// [`ExperimentError`], when a file cannot be written.
+pub fn keep(
+    findings: &Findings,
+    directory: &ExperimentDirectory,
+    subject: Subject<'_>,
+) -> Result<Vec<PathBuf>, ExperimentError> {
+    let drawn = findings.pictures.iter().map(|picture| draw(&directory.0, picture));
+    let pictures = drawn.collect::<Result<Vec<_>, _>>().map_err(ObserverError::from)?;
+    findings.write(directory, subject, &command_line(), &pictures)?;
+    Ok(pictures)
 }

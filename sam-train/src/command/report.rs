@@ -7,11 +7,14 @@ use std::{
 
 use clap::Args;
 
-use super::output::print;
+use super::{Call, output::print};
 use crate::{
-    experiment::{ExperimentError, findings::Record},
+    experiment::ExperimentError,
     files::{self, FileError},
-    report::html::{self, Section},
+    report::{
+        html::{self, Section},
+        record::Record,
+    },
 };
 
 /// One page of HTML of any results: tables, pictures, commands, versions, machine.
@@ -38,12 +41,12 @@ Examples:
 ///
 /// # Errors
 /// [`ExperimentError`], when a result cannot be read or the page cannot be written.
-pub fn run(args: &ReportArgs, as_json: bool) -> Result<(), ExperimentError> {
+pub fn run(args: &ReportArgs, call: Call<'_>) -> Result<(), ExperimentError> {
     let sections =
         args.directories.iter().map(|directory| section(directory)).collect::<Result<Vec<_>, _>>()?;
     files::replace(&args.out, html::page(&sections).as_bytes())?;
     let page = args.out.display();
-    if as_json {
+    if call.as_json {
         print(serde_json::json!({ "kind": "report", "page": page.to_string(), "results": sections.len() }))?;
     } else {
         print(format_args!("Page: {page}"))?;

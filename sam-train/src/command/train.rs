@@ -5,19 +5,18 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::{
+    Call,
     args::{DataArgs, MachineArgs, TrainingArgs},
     method::MethodArgs,
     output::print,
+    terminal::note,
 };
 use crate::{
     experiment::{
         ExperimentError,
         train::{RunDirectory, train},
     },
-    files,
-    interrupt::Interrupt,
-    json,
-    report::progress::note,
+    files, json,
     training::{
         backend::Backend,
         config::Config,
@@ -128,7 +127,7 @@ Examples:
 ///
 /// # Errors
 /// [`ExperimentError`], when there is no result.
-pub fn run(args: &TrainArgs, as_json: bool, interrupt: &Interrupt) -> Result<(), ExperimentError> {
+pub fn run(args: &TrainArgs, call: Call<'_>) -> Result<(), ExperimentError> {
     let (directory, config) = match &args.resume {
         Some(path) => resumed(args, path)?,
         None => started(args)?,
@@ -149,10 +148,10 @@ pub fn run(args: &TrainArgs, as_json: bool, interrupt: &Interrupt) -> Result<(),
             let backend = backend.with_precision(config.machine.precision)?;
             let backend = backend.with_kernels(config.machine.kernels)?;
             let learner = backend.learner(settings, shape, classes)?;
-            train(&directory, &config, &dataset, learner, interrupt)?
+            train(&directory, &config, &dataset, learner, call.host)?
         }
     };
-    if as_json {
+    if call.as_json {
         print(json::line(&result))?;
     } else {
         print(result.sentence())?;

@@ -10,9 +10,9 @@ use serde::Serialize;
 
 use super::ExperimentError;
 use crate::{
-    interrupt::Interrupt,
+    observer::Host,
     random::{Purpose, stream},
-    report::{progress::Progress, statistics::median},
+    report::statistics::median,
     training::{
         learner::{Batch, Learner, LearnerError},
         nonfinite::NonFinite,
@@ -80,7 +80,7 @@ impl Bench {
     /// [`ExperimentError`], when the network cannot be built or a step fails, or after an interrupt.
     pub fn run<L: Learner>(
         &self,
-        interrupt: &Interrupt,
+        host: Host<'_>,
         learner: impl Fn(&Settings) -> Result<L, LearnerError>,
     ) -> Result<BenchResult, ExperimentError> {
         let settings = &self.settings;
@@ -89,12 +89,12 @@ impl Bench {
         let (images, labels) = self.batch();
         let batch = Batch { images: images.view(), labels: &labels };
         let rate = settings.sgd.lr as f32;
-        let progress = Progress::new("timing", (WARM_UP_STEPS + self.steps) as u64, 0);
+        let work = host.begin("timing", (WARM_UP_STEPS + self.steps) as u64, 0)?;
         let (mut sgd_ms, mut sam_ms, mut outside) = (Vec::new(), Vec::new(), Vec::new());
         for step in 0..WARM_UP_STEPS + self.steps {
-            if interrupt.requested() {
+            if host.interrupt.requested() {
                 let done = "no result was kept".to_owned();
-                return Err(ExperimentError::Interrupted { done, advice: "the same command".to_owned() });
+                return Err(ExperimentError::Interrupted { done, resumable: None });
             }
             let (sgd_time, _) = timed_step(&mut sgd, batch, rate, step + 1)?;
             let (sam_time, in_gradients) = timed_step(&mut sam, batch, rate, step + 1)?;
@@ -103,7 +103,7 @@ impl Bench {
                 sam_ms.push(1e3 * sam_time);
                 outside.push(1.0 - in_gradients / sam_time);
             }
-            progress.advance(1);
+            work.advance(1)?;
         }
         let middle = |mut values: Vec<f64>| median(&mut values).unwrap_or(f64::NAN);
         let sam_over_sgd = middle(ratios(&sam_ms, &sgd_ms));
@@ -175,6 +175,7 @@ mod tests {
     use super::*;
     use crate::{
         data::{Augment, DataSource},
+        interrupt::Interrupt,
         training::{
             learner::{Evaluation, StepReport},
             settings::{
@@ -263,7 +264,7 @@ mod tests {
                 calls: &calls,
             })
         };
-        let result = bench.run(&Interrupt::default(), learner).unwrap();
+        let result = bench.run(Host::quiet(&Interrupt::default()), learner).unwrap();
         assert_eq!(*calls.borrow(), ["sgd", "sam"].repeat(WARM_UP_STEPS + FEWEST_STEPS));
         // Sleeping takes as long as it is told or, on a busy machine, longer.
         assert!((5.0..25.0).contains(&result.sgd_ms), "{result:?}");

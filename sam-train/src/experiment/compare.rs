@@ -1,23 +1,23 @@
 //! SGD against SAM: the same networks on the same data, several seeds, clean and noisy labels.
 
-use std::path::PathBuf;
+pub mod summary;
+pub mod table;
 
 use super::{
     ExperimentError,
-    findings::Findings,
+    findings::{Drawing, Findings, Picture, Subject},
     lab::{ExperimentDirectory, Job, Lab, Material},
     run_store::RunRecord,
-    summary::{Arm, Summary, Varied},
 };
 use crate::{
     data::Dataset,
-    interrupt::Interrupt,
-    report::{compare_plot, table},
+    observer::Host,
     training::{
         learner::{Learner, LearnerError},
         settings::{Method, Settings},
     },
 };
+use summary::{Arm, Summary, Varied};
 
 /// What is compared.
 #[derive(Debug, Clone)]
@@ -37,21 +37,10 @@ pub struct Comparison {
     pub threads: usize,
 }
 
-/// The files of a comparison.
-#[derive(Debug, Clone)]
-pub struct ComparisonDirectory(pub PathBuf);
-
-impl ComparisonDirectory {
-    /// Everything that came out.
-    pub fn results(&self) -> PathBuf {
-        self.0.join("result.json")
-    }
-
-    /// The picture.
-    pub fn picture(&self) -> PathBuf {
-        self.0.join("compare.svg")
-    }
-}
+/// The name in commands and files.
+pub const NAME: &str = "compare";
+/// What of the paper it repeats.
+pub const PAPER: &str = "Tables 1 and 5, section 3.1";
 
 impl Comparison {
     /// The training procedures that are compared on one of the bases.
@@ -80,19 +69,18 @@ impl Comparison {
         settings
     }
 
-    /// Makes the runs that `directory` does not have yet, and sums up each base at each noise rate; writes results and
-    /// picture.
+    /// Makes the runs that `directory` does not have yet, and sums up each base at each noise rate.
     ///
-    /// `learner` makes the learner of a run. When `interrupt` is requested, runs under way are kept as checkpoints.
+    /// `learner` makes the learner of a run. When the host wants to stop, runs under way are kept as checkpoints.
     ///
     /// # Errors
     /// [`ExperimentError::Interrupted`] after an interrupt, [`ExperimentError`] when a run or a file fails; all
     /// finished runs are kept.
     pub fn run<L: Learner>(
         &self,
-        directory: &ComparisonDirectory,
+        directory: &ExperimentDirectory,
         dataset: &Dataset,
-        interrupt: &Interrupt,
+        host: Host<'_>,
         learner: impl Fn(&Settings) -> Result<L, LearnerError> + Sync,
     ) -> Result<Vec<Summary>, ExperimentError> {
         // A network that does not fit the images is found out before anything is written.
@@ -102,28 +90,28 @@ impl Comparison {
         let learner = |settings: &Settings, _: &Dataset| learner(settings);
         let material = Material::new(dataset.clone())?;
         let jobs: Vec<Job<'_>> = self.all_settings().map(|settings| Job::new(settings, &material)).collect();
-        let mut lab = Lab::open(
-            ExperimentDirectory(directory.0.clone()),
-            self.threads,
-            self.evaluate_every,
-            interrupt,
-            &learner,
-        )?;
+        let mut lab = Lab::open(directory.clone(), self.threads, self.evaluate_every, host, &learner)?;
         let records = lab.runs("comparing", &jobs)?;
-        let find = |settings: &Settings| records.iter().find(|record| record.settings == *settings).cloned();
-        let summaries = self.summaries(find);
-        let varied = Varied::among(&summaries);
-        compare_plot::draw(&directory.picture(), &summaries)?;
+        Ok(self.summaries(|settings| records.iter().find(|record| record.settings == *settings).cloned()))
+    }
+
+    /// What its summaries say.
+    pub fn findings(summaries: &[Summary]) -> Findings {
+        let varied = Varied::among(summaries);
         let mut findings = Findings {
-            tables: vec![table::of_comparison(&summaries)],
+            tables: vec![table::of_comparison(summaries)],
             sentences: summaries.iter().map(|summary| summary.sentence(varied)).collect(),
-            pictures: vec![directory.picture()],
+            pictures: vec![Picture::new(NAME, Drawing::Comparison(summaries.to_vec()))],
             ..Findings::default()
         };
         summaries.iter().for_each(|summary| findings.line(summary));
-        let paper = ("compare", "Tables 1 and 5, section 3.1");
-        findings.write(&lab.directory, paper, (&self.bases[0], self.seeds, self.threads))?;
-        Ok(summaries)
+        findings
+    }
+
+    /// What it is about.
+    pub fn subject(&self) -> Subject<'_> {
+        let (settings, seeds, threads) = (&self.bases[0], self.seeds, self.threads);
+        Subject { kind: NAME, paper: PAPER, settings, seeds, threads }
     }
 
     /// Every base at every noise rate.

@@ -1,72 +1,89 @@
 //! What an experiment found, and the files that say so.
 
-use std::{env, path::PathBuf};
+use std::path::PathBuf;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::Value;
 
-use super::{ExperimentError, lab::ExperimentDirectory};
-use crate::{files, json, report::markdown::Table, training::settings::Settings};
+use super::{ExperimentError, compare::summary::Summary, lab::ExperimentDirectory};
+use crate::{
+    files,
+    report::{
+        figure::Figure,
+        markdown::Table,
+        record::{MachineRecord, Record},
+        surface::Surface,
+    },
+    training::settings::Settings,
+};
 
 /// What an experiment found.
 #[derive(Debug, Clone, Default)]
 pub struct Findings {
     /// The numbers, for people.
     pub tables: Vec<Table>,
-    /// The numbers, for programs: an object for each line of `--json`.
+    /// The numbers, for programs: an object each.
     pub lines: Vec<Value>,
     /// What they say, a sentence each.
     pub sentences: Vec<String>,
-    /// The pictures that were drawn.
-    pub pictures: Vec<PathBuf>,
+    /// What can be drawn of them.
+    pub pictures: Vec<Picture>,
 }
 
-/// The content of `result.json`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Record {
+/// A picture as data.
+#[derive(Debug, Clone)]
+pub struct Picture {
+    name: &'static str,
+    /// What it shows.
+    pub drawing: Drawing,
+}
+
+/// What a picture shows.
+#[derive(Debug, Clone)]
+pub enum Drawing {
+    /// Panels of lines and dots.
+    Figure(Figure),
+    /// Losses around weights, side by side in one scale.
+    Surfaces {
+        /// What they are of.
+        title: String,
+        /// One for each network.
+        surfaces: Vec<Surface>,
+    },
+    /// Test errors along training and at its end.
+    Comparison(Vec<Summary>),
+}
+
+impl Picture {
+    /// A picture of that name, which has no ending.
+    pub const fn new(name: &'static str, drawing: Drawing) -> Self {
+        Self { name, drawing }
+    }
+
+    /// Panels.
+    pub const fn figure(name: &'static str, figure: Figure) -> Self {
+        Self::new(name, Drawing::Figure(figure))
+    }
+
+    /// The file it is drawn to in an experiment's directory.
+    pub fn file_name(&self) -> String {
+        format!("{}.svg", self.name)
+    }
+}
+
+/// What an experiment was about.
+#[derive(Debug, Clone, Copy)]
+pub struct Subject<'a> {
     /// The experiment's name.
-    pub kind: String,
+    pub kind: &'a str,
     /// What of the paper it repeats.
-    pub paper: String,
-    /// The program's version.
-    pub version: String,
-    /// The command line.
-    pub command: String,
-    /// What computed.
-    pub machine: MachineRecord,
+    pub paper: &'a str,
     /// The settings that runs start from and vary.
-    pub settings: Settings,
+    pub settings: &'a Settings,
     /// Seeds, counted up from the settings'.
     pub seeds: usize,
-    /// What the results say.
-    pub sentences: Vec<String>,
-    /// The tables.
-    pub tables: Vec<Table>,
-    /// Names of the pictures.
-    pub pictures: Vec<String>,
-    /// The results.
-    pub results: Vec<Value>,
-}
-
-/// What computed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct MachineRecord {
-    /// Architecture and operating system.
-    pub platform: String,
-    /// The processor, where the system tells.
-    pub processor: Option<String>,
     /// Runs at a time.
     pub threads: usize,
-}
-
-impl MachineRecord {
-    /// This machine.
-    pub fn here(threads: usize) -> Self {
-        let information = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-        let model = information.lines().find(|line| line.starts_with("model name"));
-        let processor = model.and_then(|line| Some(line.split_once(':')?.1.trim().to_owned()));
-        Self { platform: format!("{} {}", env::consts::ARCH, env::consts::OS), processor, threads }
-    }
 }
 
 impl Findings {
@@ -85,36 +102,34 @@ impl Findings {
         format!("{tables}{sentences}")
     }
 
-    /// Writes `result.json` and `table.md`.
+    /// Writes `result.json` and `table.md`. `command` is how the host was asked for it, for instance a command line;
+    /// `pictures` are the files that were drawn.
     ///
     /// # Errors
     /// [`ExperimentError::File`], when one cannot be written.
     pub fn write(
         &self,
         directory: &ExperimentDirectory,
-        (kind, paper): (&str, &str),
-        (settings, seeds, threads): (&Settings, usize, usize),
+        subject: Subject<'_>,
+        command: &str,
+        pictures: &[PathBuf],
     ) -> Result<(), ExperimentError> {
-        let program = |argument: &String| argument.rsplit('/').next().unwrap_or_default().to_owned();
-        let mut words: Vec<String> = env::args().collect();
-        if let Some(first) = words.first_mut() {
-            *first = program(first);
-        }
+        let Subject { kind, paper, settings, seeds, threads } = subject;
         let name = |path: &PathBuf| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let record = Record {
             kind: kind.to_owned(),
             paper: paper.to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            command: words.join(" "),
+            command: command.to_owned(),
             machine: MachineRecord::here(threads),
             settings: settings.clone(),
             seeds,
             sentences: self.sentences.clone(),
             tables: self.tables.clone(),
-            pictures: self.pictures.iter().map(name).collect(),
+            pictures: pictures.iter().map(name).collect(),
             results: self.lines.clone(),
         };
-        files::replace(&directory.file("result.json"), format!("{}\n", json::line(&record)).as_bytes())?;
+        record.save(&directory.file("result.json"))?;
         Ok(files::replace(&directory.file("table.md"), self.markdown().as_bytes())?)
     }
 }

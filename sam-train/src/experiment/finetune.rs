@@ -3,13 +3,13 @@
 use super::{
     ExperimentError, ablate,
     arms::{Arm, ArmResult},
-    findings::Findings,
+    findings::{Findings, Picture},
     lab::{Job, Lab, Material},
     plan::{Experiment, Plan},
 };
 use crate::{
     data::{DataError, Dataset, ImageSet},
-    report::{figure, markdown},
+    report::markdown,
     training::{
         learner::{Learner, LearnerError},
         settings::{Method, Settings},
@@ -153,8 +153,7 @@ impl Experiment for Finetune {
             let minus = markdown::difference(&result.minus(&results[0]));
             table.row(vec![result.name.clone(), markdown::estimate(&result.error), minus]);
         }
-        let picture = lab.directory.file("finetune.svg");
-        figure::draw(&picture, &ablate::error_figure(title, &results))?;
+        let picture = Picture::figure("finetune", ablate::error_figure(title, &results));
         let mut findings = Findings { tables: vec![table], pictures: vec![picture], ..Findings::default() };
         findings.sentences = vec![
             results[1].against(&results[0]),

@@ -5,7 +5,7 @@ use rand::seq::SliceRandom;
 use super::{
     ExperimentError,
     arms::{self, Arm, ArmResult},
-    findings::Findings,
+    findings::{Findings, Picture},
     lab::{Lab, Material},
     plan::{Experiment, Plan},
 };
@@ -13,7 +13,7 @@ use crate::{
     data::{DataError, Dataset},
     random::{Purpose, stream},
     report::{
-        figure::{self, Figure, Horizontal, Panel, Point, Series, Style},
+        figure::{Figure, Horizontal, Panel, Point, Series, Style},
         markdown::{self, Table},
     },
     training::{learner::Learner, settings::Method},
@@ -101,8 +101,7 @@ impl Experiment for Grid {
         let (chosen, validation) = choose(lab, plan, &self.rhos)?;
         let test = sweep(lab, plan, &self.rhos, &plan.material)?;
         let title = format!("Grid over the radius: {}", plan.subject());
-        let picture = lab.directory.file("grid.svg");
-        figure::draw(&picture, &picture_of(&title, &validation, &test))?;
+        let picture = Picture::figure("grid", picture_of(&title, &validation, &test));
         let mut findings = Findings {
             tables: vec![table(&validation, Some(&test))],
             pictures: vec![picture],

@@ -15,12 +15,8 @@ use super::{
 use crate::{
     data::{DataError, Dataset},
     files,
-    interrupt::Interrupt,
-    report::{
-        counted,
-        progress::{Progress, note},
-        statistics::median,
-    },
+    observer::{Event, Host, Work},
+    report::{counted, statistics::median},
     training::{
         batch_sizes::Timetable,
         checkpoint::Checkpoint,
@@ -139,7 +135,7 @@ pub struct Lab<'a, L> {
     pub threads: usize,
     /// Epochs between two evaluations on the test set.
     pub evaluate_every: usize,
-    interrupt: &'a Interrupt,
+    host: Host<'a>,
     learner: &'a MakeLearner<'a, L>,
     store: RunStore,
     _lock: Option<File>,
@@ -154,13 +150,13 @@ impl<'a, L: Learner> Lab<'a, L> {
         directory: ExperimentDirectory,
         threads: usize,
         evaluate_every: usize,
-        interrupt: &'a Interrupt,
+        host: Host<'a>,
         learner: &'a MakeLearner<'a, L>,
     ) -> Result<Self, ExperimentError> {
         files::create_directory(&directory.0)?;
-        let lock = claim(&directory.0)?;
+        let lock = claim(&directory.0, host)?;
         let store = RunStore::open(&directory.runs())?;
-        Ok(Self { directory, threads, evaluate_every, interrupt, learner, store, _lock: lock })
+        Ok(Self { directory, threads, evaluate_every, host, learner, store, _lock: lock })
     }
 
     /// The records of `jobs`, in their order; makes the runs that the directory does not have. When the user interrupts,
@@ -190,17 +186,14 @@ impl<'a, L: Learner> Lab<'a, L> {
         }
         let mut finished = jobs.len() - missing.len();
         if finished > 0 {
-            let runs = self.directory.runs();
-            let (runs, count) = (runs.display(), jobs.len());
-            note(format_args!(
-                "{finished} of {count} runs are taken from {runs}; another --out repeats them"
-            ));
+            let file = &self.directory.runs();
+            self.host.tell(&Event::Kept { kept: finished, total: jobs.len(), file })?;
         }
         let gradients: usize = missing.iter().map(|(_, job)| job.gradients()).sum();
-        let progress = Progress::new(what, gradients as u64, 0);
-        let Self { directory, threads, evaluate_every, interrupt, learner, store, .. } = self;
+        let work = self.host.begin(what, gradients as u64, 0)?;
+        let Self { directory, threads, evaluate_every, host, learner, store, .. } = self;
         let make = |(key, job): &&(String, &Job<'_>)| {
-            let run = Run { key, job, directory, progress: &progress, interrupt };
+            let run = Run { key, job, directory, work: &work, host: *host };
             let learner = learner(&job.settings, &job.material.dataset)?;
             run.make(*evaluate_every, learner).map_err(|error| match error {
                 ExperimentError::Training(source) => ExperimentError::Run { run: job.name(), source },
@@ -209,23 +202,20 @@ impl<'a, L: Learner> Lab<'a, L> {
         };
         let keep = |(key, job): &&(String, &Job<'_>), record: RunRecord| {
             finished += 1;
+            let name = &job.name();
             let RunRecord { test_error, ms_per_step, .. } = record;
-            progress.line(format_args!(
-                "run {finished}/{}: {}: test error {test_error:.2} %, {ms_per_step:.3} ms a step",
-                jobs.len(),
-                job.name()
-            ));
+            host.tell(&Event::Run { number: finished, total: jobs.len(), name, test_error, ms_per_step })?;
             store.add(record)?;
             // What is left of an earlier interruption; an absent file is the usual case.
             let _ = fs::remove_file(directory.unfinished(key));
             Ok(())
         };
-        let outcome = queue::run(&missing, *threads, interrupt, make, keep);
-        drop(progress);
+        let outcome = queue::run(&missing, *threads, host.interrupt, make, keep);
+        drop(work);
         outcome.map_err(|error| match error {
             ExperimentError::Interrupted { .. } => ExperimentError::Interrupted {
                 done: format!("{finished} of {} runs are kept, those under way as checkpoints", jobs.len()),
-                advice: "the same command".to_owned(),
+                resumable: None,
             },
             other => other,
         })?;
@@ -263,11 +253,11 @@ impl<'a, L: Learner> Lab<'a, L> {
     /// # Errors
     /// [`ExperimentError::Interrupted`].
     pub fn check_interrupt(&self) -> Result<(), ExperimentError> {
-        if !self.interrupt.requested() {
+        if !self.host.interrupt.requested() {
             return Ok(());
         }
         let done = "all finished runs are kept, the analysis of them is not".to_owned();
-        Err(ExperimentError::Interrupted { done, advice: "the same command".to_owned() })
+        Err(ExperimentError::Interrupted { done, resumable: None })
     }
 
     fn key(&self, job: &Job<'_>) -> String {
@@ -287,8 +277,8 @@ struct Run<'a> {
     key: &'a str,
     job: &'a Job<'a>,
     directory: &'a ExperimentDirectory,
-    progress: &'a Progress,
-    interrupt: &'a Interrupt,
+    work: &'a Work<'a>,
+    host: Host<'a>,
 }
 
 impl Run<'_> {
@@ -308,16 +298,16 @@ impl Run<'_> {
             trainer.save(&self.directory.snapshot(self.key, 0))?;
         }
         let gradients = settings.gradients_per_step() as u64;
-        self.progress.advance(trainer.steps_done() as u64 * gradients);
+        self.work.advance(trainer.steps_done() as u64 * gradients)?;
         let mut saved = Instant::now();
         let mut step_ms = Vec::new();
         while !trainer.finished() {
-            if self.interrupt.requested() {
+            if self.host.interrupt.requested() {
                 trainer.save(&checkpoint)?;
-                return Err(ExperimentError::Interrupted { done: String::new(), advice: String::new() });
+                return Err(ExperimentError::Interrupted { done: String::new(), resumable: None });
             }
             step_ms.push(1e3 * trainer.step()?.step.as_secs_f64());
-            self.progress.advance(gradients);
+            self.work.advance(gradients)?;
             if trainer.at_epoch_end() {
                 let epoch = trainer.epoch() + 1;
                 trainer.end_epoch(epoch % evaluate_every == 0 || epoch == settings.epochs)?;

@@ -3,7 +3,7 @@
 use super::{
     ExperimentError,
     arms::Arm,
-    findings::Findings,
+    findings::{Drawing, Findings, Picture},
     lab::{Job, Lab},
     plan::{Experiment, Plan},
     probe,
@@ -12,7 +12,7 @@ use crate::{
     analysis::surface::{filter_normalised, losses},
     report::{
         markdown::{Table, significant},
-        surface_plot::{self, Surface},
+        surface::Surface,
     },
     training::{
         learner::{Learner, LearnerError},
@@ -90,9 +90,7 @@ impl Experiment for Landscape {
             flatter(surfaces[0].1, surfaces[1].1)
         ));
         let surfaces: Vec<Surface> = surfaces.into_iter().map(|(_, _, surface)| surface).collect();
-        let picture = lab.directory.file("landscape.svg");
-        surface_plot::draw(&picture, &title, &surfaces)?;
-        findings.pictures.push(picture);
+        findings.pictures.push(Picture::new("landscape", Drawing::Surfaces { title, surfaces }));
         Ok(findings)
     }
 }

@@ -3,7 +3,7 @@
 use super::{
     ExperimentError,
     arms::{Arm, ArmResult},
-    findings::Findings,
+    findings::{Findings, Picture},
     lab::{Job, Lab, Material},
     plan::{Experiment, Plan},
     probe,
@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     report::{
-        figure::{self, Figure, Horizontal, Panel, Point, Series, Style},
+        figure::{Figure, Horizontal, Panel, Point, Series, Style},
         markdown::{self, Table},
         statistics::Estimate,
     },
@@ -169,9 +169,7 @@ impl Experiment for Noise {
             let (sgd, sam) = (&cells[0].result, &cells[2].result);
             findings.sentences.push(format!("{percent} % random labels. {}", sam.against(sgd)));
         }
-        let picture = lab.directory.file("noise.svg");
-        figure::draw(&picture, &picture_of(title, &rates))?;
-        findings.pictures.push(picture);
+        findings.pictures.push(Picture::figure("noise", picture_of(title, &rates)));
         Ok(findings)
     }
 }

@@ -4,7 +4,7 @@ use sam_core::Rule;
 
 use super::{
     ExperimentError,
-    findings::Findings,
+    findings::{Findings, Picture},
     lab::{Job, Lab},
     plan::{Experiment, Plan},
     probe,
@@ -15,7 +15,7 @@ use crate::{
         sharpness::climb,
     },
     report::{
-        figure::{self, Figure, Horizontal, Panel, Point, Series, Style},
+        figure::{Figure, Horizontal, Panel, Point, Series, Style},
         markdown::Table,
     },
     training::{
@@ -159,9 +159,7 @@ impl Experiment for PredictGap {
                 series: vec![cloud(0, 0), cloud(1, self.ms.len() - 1)],
             },
         ];
-        let picture = lab.directory.file("predict-gap.svg");
-        figure::draw(&picture, &Figure { title, panels })?;
-        findings.pictures.push(picture);
+        findings.pictures.push(Picture::figure("predict-gap", Figure { title, panels }));
         Ok(findings)
     }
 }

@@ -6,7 +6,7 @@ use sam_backend_ndarray::Dual64;
 use super::{
     ExperimentError,
     arms::{self, Arm},
-    findings::Findings,
+    findings::{Findings, Picture},
     lab::{Job, Lab},
     plan::{Experiment, Plan},
     probe,
@@ -15,7 +15,7 @@ use crate::{
     analysis::lanczos::{Hessian, Ritz, density, lanczos},
     random::{Purpose, stream},
     report::{
-        figure::{self, Figure, Horizontal, Panel, Point, Series, Style},
+        figure::{Figure, Horizontal, Panel, Point, Series, Style},
         markdown::{Table, significant},
         statistics::Estimate,
     },
@@ -134,9 +134,7 @@ impl Experiment for Spectrum {
             "At the end of training SAM's largest eigenvalue is {} {direction} than SGD's, {sure}.",
             significant(difference.mean.abs())
         ));
-        let picture = lab.directory.file("spectrum.svg");
-        figure::draw(&picture, &picture_of(title, &arms, &methods))?;
-        findings.pictures.push(picture);
+        findings.pictures.push(Picture::figure("spectrum", picture_of(title, &arms, &methods)));
         Ok(findings)
     }
 }

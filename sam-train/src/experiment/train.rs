@@ -10,16 +10,15 @@ use serde::{Deserialize, Serialize};
 use crate::{
     data::Dataset,
     files::{self, FileError},
-    interrupt::Interrupt,
     json,
-    report::{counted, curves, progress::Progress},
+    observer::{Event, Host},
+    report::counted,
     training::{
         config::Config,
         learner::Learner,
-        memory,
-        metrics::{self, EpochMetrics},
+        memory, metrics,
         nonfinite::OnNonFinite,
-        settings::{BatchSizes, Settings},
+        settings::BatchSizes,
         trainer::{Trainer, TrainingError},
     },
 };
@@ -180,12 +179,12 @@ pub fn train<L: Learner>(
     config: &Config,
     dataset: &Dataset,
     learner: L,
-    interrupt: &Interrupt,
+    host: Host<'_>,
 ) -> Result<TrainResult, ExperimentError> {
     let settings = &config.run;
     let mut trainer = Trainer::new(settings, dataset, &dataset.fingerprint()?, learner)?;
     files::create_directory(directory.path())?;
-    let _lock = claim(directory.path())?;
+    let _lock = claim(directory.path(), host)?;
     if !files::present(&directory.config()) {
         config.save(&directory.config())?;
     }
@@ -197,28 +196,28 @@ pub fn train<L: Learner>(
     // The checkpoint knows all epochs; what was written about an epoch beyond it will be written again.
     metrics::rewrite(&directory.metrics(), trainer.history())?;
     let total = trainer.total_steps();
-    let progress = Progress::new("training", total as u64, trainer.steps_done() as u64);
+    let work = host.begin("training", total as u64, trainer.steps_done() as u64)?;
     while !trainer.finished() {
-        if interrupt.requested() {
+        if host.interrupt.requested() {
             trainer.save(&directory.checkpoint())?;
             return Err(ExperimentError::Interrupted {
                 done: format!("{} of {total} steps are in the checkpoint", trainer.steps_done()),
-                advice: format!("sam train --resume {}", directory.path().display()),
+                resumable: Some(directory.path().to_owned()),
             });
         }
         let stepped = trainer.step().map(drop);
-        recover(stepped, &mut trainer, directory, config.on_nonfinite, &progress)?;
+        recover(stepped, &mut trainer, directory, config.on_nonfinite, host)?;
         if trainer.at_epoch_end() {
             let metrics = trainer.end_epoch(true)?;
             metrics::append(&directory.metrics(), &metrics)?;
-            progress.line(epoch_line(&metrics, settings.epochs));
+            host.tell(&Event::Epoch { metrics: &metrics, epochs: settings.epochs })?;
             let saved = trainer.save(&directory.checkpoint());
-            recover(saved, &mut trainer, directory, config.on_nonfinite, &progress)?;
+            recover(saved, &mut trainer, directory, config.on_nonfinite, host)?;
         }
-        progress.set(trainer.steps_done() as u64);
+        work.set(trainer.steps_done() as u64)?;
     }
-    drop(progress);
-    curves::draw(&directory.curves(), &title(settings), trainer.history())?;
+    drop(work);
+    host.tell(&Event::Trained { directory: directory.path(), settings, history: trainer.history() })?;
     let result = result(&mut trainer, config, dataset)?;
     files::replace(&directory.result(), format!("{}\n", json::line(&result)).as_bytes())?;
     Ok(result)
@@ -230,7 +229,7 @@ fn recover<L: Learner>(
     trainer: &mut Trainer<'_, L>,
     directory: &RunDirectory,
     action: OnNonFinite,
-    progress: &Progress,
+    host: Host<'_>,
 ) -> Result<(), ExperimentError> {
     let found = match outcome {
         Err(TrainingError::NonFinite(found)) => found,
@@ -239,35 +238,17 @@ fn recover<L: Learner>(
     found.log(&directory.divergence(), action)?;
     match action {
         OnNonFinite::Skip if found.pass.is_some() => {
-            progress.line(format_args!("{found}: the batch is left out"));
+            host.tell(&Event::NonFinite { found: &found, action })?;
             trainer.skip(found)?;
         }
         OnNonFinite::Stop | OnNonFinite::Skip => return Err(TrainingError::NonFinite(found).into()),
         OnNonFinite::Rollback => {
-            progress.line(format_args!("{found}: back to the last checkpoint, at half the rate"));
+            host.tell(&Event::NonFinite { found: &found, action })?;
             trainer.roll_back(&directory.checkpoint(), found)?;
             metrics::rewrite(&directory.metrics(), trainer.history())?;
         }
     }
     Ok(())
-}
-
-/// An epoch for people.
-fn epoch_line(metrics: &EpochMetrics, epochs: usize) -> String {
-    let EpochMetrics { epoch, train_loss, lr, images_per_s, .. } = metrics;
-    let width = epochs.to_string().len();
-    let of = |name, error: Option<f64>| error.map_or(String::new(), |e| format!("  {name} {e:6.2} %"));
-    let test = of("test error", metrics.test_error);
-    let averages = of("ema", metrics.ema_test_error) + &of("swa", metrics.swa_test_error);
-    format!(
-        "epoch {epoch:>width$}/{epochs}  train loss {train_loss:.4}{test}{averages}  lr {lr:.5}  {images_per_s:.0} images/s"
-    )
-}
-
-fn title(settings: &Settings) -> String {
-    let method = settings.method.title();
-    let method = settings.method.rho().map_or(method.clone(), |rho| format!("{method}, \u{3c1} = {rho}"));
-    format!("{} on {}, {method}", settings.model, settings.data.name)
 }
 
 fn result<L: Learner>(

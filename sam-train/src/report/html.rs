@@ -1,7 +1,6 @@
 //! Results of experiments as one page of HTML that needs nothing else.
 
-use super::markdown::escaped;
-use crate::experiment::findings::Record;
+use super::{markdown::escaped, record::Record};
 
 /// A result with its pictures.
 #[derive(Debug, Clone)]

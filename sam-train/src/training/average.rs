@@ -38,7 +38,7 @@ impl AverageSettings {
         let decay = self.ema.filter(|decay| !(0.0..1.0).contains(&(*decay as f32)));
         let from = self.swa_from.filter(|from| !(1..=epochs).contains(from));
         let decay = decay.map(|decay| ("ema", "a number from 0 up and below 1", decay.to_string()));
-        decay.or_else(|| Some(("swa-from", "an epoch from 1 up to --epochs", from?.to_string())))
+        decay.or_else(|| Some(("swa-from", "an epoch from 1 up to `epochs`", from?.to_string())))
     }
 
     /// How many there are.

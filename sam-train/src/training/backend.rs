@@ -140,12 +140,12 @@ impl Backend {
 
 /// The processor has no tensor cores.
 #[derive(Debug, thiserror::Error)]
-#[error("--precision {0}: expected --backend cuda, found cpu, which has f32 only")]
+#[error("`precision` {0}: expected `backend` cuda, found cpu, which has f32 only")]
 struct OnlyOnTensorCores(Precision);
 
 /// The processor has kernels of our own only.
 #[derive(Debug, thiserror::Error)]
-#[error("--kernels vendor: expected --backend cuda, found cpu, which has native ones only")]
+#[error("`kernels` vendor: expected `backend` cuda, found cpu, which has native ones only")]
 struct OnlyOnGpus;
 
 /// A learner of whichever backend.

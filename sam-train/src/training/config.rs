@@ -60,7 +60,7 @@ pub enum ConfigError {
     #[error(transparent)]
     File(#[from] FileError),
     /// The file is not TOML, or a key is missing, unknown or of the wrong type.
-    #[error("{}: {message}; restore the file or start the run again with another --out", .path.display())]
+    #[error("{}: {message}; restore the file or start the run again with another `out`", .path.display())]
     Syntax {
         /// The file.
         path: PathBuf,

@@ -30,7 +30,7 @@ use crate::{
 /// The method runs on the CPU only.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "--backend cuda: expected sgd, sam, asam, gsam, wsam, look-sam or friendly-sam, found {0}; use --backend cpu"
+    "`backend` cuda: expected sgd, sam, asam, gsam, wsam, look-sam or friendly-sam, found {0}; use `backend` cpu"
 )]
 struct OtherMethod(&'static str);
 

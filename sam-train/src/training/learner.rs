@@ -67,7 +67,7 @@ pub trait Learner {
     /// [`LearnerError::Backend`], when the backend cannot.
     fn freeze_statistics(&mut self) -> Result<(), LearnerError> {
         Err(LearnerError::Backend(
-            "this backend cannot freeze the statistics of batch normalisation; use --backend cpu".into(),
+            "this backend cannot freeze the statistics of batch normalisation; use `backend` cpu".into(),
         ))
     }
 
@@ -228,7 +228,7 @@ pub enum LearnerError {
     Backend(Box<dyn Error + Send + Sync>),
     /// Averages need more than this backend offers.
     #[error(
-        "--ema, --swa-from: expected a backend that can average weights, found one that cannot; use --backend cpu"
+        "`ema`, `swa-from`: expected a backend that can average weights, found one that cannot; use `backend` cpu"
     )]
     NoAverages,
     /// A state of something else.

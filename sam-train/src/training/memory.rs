@@ -13,8 +13,8 @@ const WORD: u128 = size_of::<f32>() as u128;
 /// A run needs more memory than there is.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "--model {model} needs at least {needed} MiB of memory with --batch {batch}, {available} MiB are available; choose a \
-     smaller model or batch, or with compare fewer --threads"
+    "`model` {model} needs at least {needed} MiB of memory with `batch` {batch}, {available} MiB are available; choose a \
+     smaller model or batch, or for many runs fewer `threads`"
 )]
 pub struct NotEnough {
     model: String,

@@ -30,7 +30,7 @@ impl Device {
 /// This program was built without the CUDA backend.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "--backend cuda: expected a build with the feature cuda on Linux x86-64, found one without; use --backend cpu"
+    "`backend` cuda: expected a build with the feature cuda on Linux x86-64, found one without; use `backend` cpu"
 )]
 struct NoCuda;
 

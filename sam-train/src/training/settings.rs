@@ -115,9 +115,9 @@ pub const MOST_EPOCHS: usize = 1_000_000;
 
 /// A setting outside of its range.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
-#[error("--{setting}: expected {expected}, found {found}")]
+#[error("`{setting}`: expected {expected}, found {found}")]
 pub struct InvalidSetting {
-    /// The setting, by its name on the command line.
+    /// The setting by its name, as in `config.toml`.
     pub setting: Cow<'static, str>,
     /// Its range.
     pub expected: Cow<'static, str>,
@@ -177,7 +177,7 @@ impl Settings {
         let numbers =
             numbers.map(|(name, valid, expected, value)| (name, valid, expected, value.to_string()));
         let parts = self.batch.count() <= self.epochs;
-        let batches = ("batch", parts, "at most as many sizes as --epochs", self.batch.to_string());
+        let batches = ("batch", parts, "at most as many sizes as `epochs`", self.batch.to_string());
         let seed = ("seed", i64::try_from(self.seed).is_ok(), "a number below 2^63", self.seed.to_string());
         let invalid =
             counts.chain(epochs).chain(numbers).chain([batches, seed]).find(|(_, valid, ..)| !valid);

@@ -63,7 +63,7 @@ pub struct StepTime {
 #[derive(Debug, thiserror::Error)]
 pub enum TrainingError {
     /// A step needs more images than there are.
-    #[error("--batch {batch}: expected at most the {images} training images; choose a smaller batch")]
+    #[error("`batch` {batch}: expected at most the {images} training images; choose a smaller batch")]
     Batch {
         /// Images a step.
         batch: usize,
@@ -71,11 +71,11 @@ pub enum TrainingError {
         images: usize,
     },
     /// A loss or its gradient is not finite.
-    #[error("{0}: lower --lr or --rho, add --warmup-epochs, or choose --on-nonfinite skip or rollback")]
+    #[error("{0}: lower `lr` or `rho`, add `warmup-epochs`, or choose `on-nonfinite` skip or rollback")]
     NonFinite(Box<NonFinite>),
     /// Leaving out batches has not helped.
     #[error(
-        "{last}: the last {count} steps were all left out; choose --on-nonfinite rollback or lower --lr or --rho"
+        "{last}: the last {count} steps were all left out; choose `on-nonfinite` rollback or lower `lr` or `rho`"
     )]
     OnlySkips {
         /// The last of them.

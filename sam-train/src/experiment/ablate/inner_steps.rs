@@ -8,14 +8,14 @@ use crate::{
     experiment::{
         ExperimentError,
         arms::{self, Arm},
-        findings::Findings,
+        findings::{Findings, Picture},
         lab::{Job, Lab},
         plan::{Experiment, Plan},
         probe,
     },
     report::{
         counted,
-        figure::{self, Figure, Horizontal, Panel, Point, Series, Style},
+        figure::{Figure, Horizontal, Panel, Point, Series, Style},
         markdown::{Table, significant},
         statistics::Estimate,
     },
@@ -133,9 +133,7 @@ impl Experiment for InnerSteps {
             panel("Rise of the loss that the ascent finds", "max L(w + eps) - L(w) (nats)", rises),
             panel("Highest loss that it finds", "max L(w + eps) (nats)", tops),
         ];
-        let picture = lab.directory.file("inner-steps.svg");
-        figure::draw(&picture, &Figure { title, panels })?;
-        findings.pictures.push(picture);
+        findings.pictures.push(Picture::figure("inner-steps", Figure { title, panels }));
         Ok(findings)
     }
 }

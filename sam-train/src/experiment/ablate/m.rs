@@ -4,12 +4,12 @@ use crate::{
     experiment::{
         ExperimentError,
         arms::{self, Arm},
-        findings::Findings,
+        findings::{Findings, Picture},
         lab::Lab,
         plan::{Experiment, Plan},
     },
     report::{
-        figure::{self, Figure, Horizontal, Panel, Point, Series, Style},
+        figure::{Figure, Horizontal, Panel, Point, Series, Style},
         markdown::{self, Table},
     },
     training::{learner::Learner, settings::Method},
@@ -86,9 +86,7 @@ impl Experiment for MAblation {
             logarithmic: arms::needs_logarithm(&results),
             series,
         };
-        let picture = lab.directory.file("m.svg");
-        figure::draw(&picture, &Figure { title, panels: vec![panel] })?;
-        findings.pictures.push(picture);
+        findings.pictures.push(Picture::figure("m", Figure { title, panels: vec![panel] }));
         Ok(findings)
     }
 }

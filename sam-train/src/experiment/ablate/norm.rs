@@ -7,11 +7,10 @@ use crate::{
     experiment::{
         ExperimentError,
         arms::{self, Arm},
-        findings::Findings,
+        findings::{Findings, Picture},
         lab::Lab,
         plan::{Experiment, Plan},
     },
-    report::figure,
     training::{
         learner::Learner,
         settings::{Method, NormExponent},
@@ -51,8 +50,7 @@ impl Experiment for NormAblation {
         let arms = arms.map(|(name, method)| Arm::new(name, plan.with(method)));
         let results = arms::compare(lab, &arms, plan.seeds, &plan.material)?;
         let title = format!("Norm of the neighbourhood (with its radius): {}", plan.subject());
-        let picture = lab.directory.file("norm.svg");
-        figure::draw(&picture, &error_figure(title.clone(), &results))?;
+        let picture = Picture::figure("norm", error_figure(title.clone(), &results));
         let mut findings = Findings {
             tables: vec![error_table(title, &results)],
             pictures: vec![picture],

@@ -5,12 +5,11 @@ use crate::{
     experiment::{
         ExperimentError,
         arms::{self, Arm},
-        findings::Findings,
+        findings::{Findings, Picture},
         grid,
         lab::Lab,
         plan::{Experiment, Plan},
     },
-    report::figure,
     training::{learner::Learner, settings::Method},
 };
 
@@ -38,8 +37,7 @@ impl Experiment for RhoDefault {
         let arms = arms.map(|(name, method)| Arm::new(name, plan.with(method)));
         let results = arms::compare(lab, &arms, plan.seeds, &plan.material)?;
         let title = format!("Default radius against the tuned one: {}", plan.subject());
-        let picture = lab.directory.file("rho-default.svg");
-        figure::draw(&picture, &error_figure(title.clone(), &results))?;
+        let picture = Picture::figure("rho-default", error_figure(title.clone(), &results));
         let mut findings = Findings {
             tables: vec![error_table(title, &results), grid::table(&validation, None)],
             pictures: vec![picture],

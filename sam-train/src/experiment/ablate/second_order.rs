@@ -9,13 +9,13 @@ use crate::{
     experiment::{
         ExperimentError,
         arms::{self, Arm},
-        findings::Findings,
+        findings::{Findings, Picture},
         lab::{Job, Lab},
         plan::{Experiment, Plan},
         probe,
     },
     report::{
-        figure::{self, Figure, Horizontal, Panel, Point, Series, Style},
+        figure::{Figure, Horizontal, Panel, Point, Series, Style},
         markdown::{Table, significant},
         statistics::Estimate,
     },
@@ -96,9 +96,7 @@ impl Experiment for SecondOrderAblation {
             logarithmic: false,
             series,
         });
-        let picture = lab.directory.file("second-order.svg");
-        figure::draw(&picture, &Figure { title, panels })?;
-        findings.pictures.push(picture);
+        findings.pictures.push(Picture::figure("second-order", Figure { title, panels }));
         Ok(findings)
     }
 }

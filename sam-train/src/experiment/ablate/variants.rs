@@ -5,14 +5,11 @@ use crate::{
     experiment::{
         ExperimentError,
         arms::{self, Arm},
-        findings::Findings,
+        findings::{Findings, Picture},
         lab::Lab,
         plan::{Experiment, Plan},
     },
-    report::{
-        figure,
-        markdown::{self, Table, significant},
-    },
+    report::markdown::{self, Table, significant},
     training::{learner::Learner, settings::Method},
 };
 
@@ -55,8 +52,7 @@ impl Experiment for VariantAblation {
         let arms = methods.map(|method| Arm::new(method.title(), plan.with(method)));
         let results = arms::compare(lab, &arms, plan.seeds, &plan.material)?;
         let title = format!("Variants: {}", plan.subject());
-        let picture = lab.directory.file("variants.svg");
-        figure::draw(&picture, &error_figure(title.clone(), &results))?;
+        let picture = Picture::figure("variants", error_figure(title.clone(), &results));
         let columns = [
             "method",
             "rho",

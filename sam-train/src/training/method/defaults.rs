@@ -96,11 +96,11 @@ impl Method {
         let all = Self::ALL.iter().filter(|method| method.hyper_parameters().contains_key(&name));
         let names: Vec<&str> = all.map(Self::name).collect();
         let expected = match names.split_last() {
-            Some((last, rest @ [_, ..])) => format!("--optimizer {} or {last}", rest.join(", ")),
-            Some((only, [])) => format!("--optimizer {only}"),
+            Some((last, rest @ [_, ..])) => format!("`optimizer` {} or {last}", rest.join(", ")),
+            Some((only, [])) => format!("`optimizer` {only}"),
             None => "a hyper-parameter of some method".to_owned(),
         };
-        InvalidSetting::new(name, expected, format!("--optimizer {}", self.name()))
+        InvalidSetting::new(name, expected, format!("`optimizer` {}", self.name()))
     }
 }
 
@@ -122,8 +122,8 @@ mod tests {
                 Err(error) => {
                     assert_eq!((method.rho(), method.with_rho(0.25)), (None, method));
                     let text = error.to_string();
-                    assert!(text.starts_with("--rho: expected --optimizer sam, asam, "), "{text}");
-                    assert!(text.ends_with(&format!(", found --optimizer {}", method.name())), "{text}");
+                    assert!(text.starts_with("`rho`: expected `optimizer` sam, asam, "), "{text}");
+                    assert!(text.ends_with(&format!(", found `optimizer` {}", method.name())), "{text}");
                 }
             }
             assert_eq!(method.invalid(), None, "{method:?}");
@@ -134,7 +134,7 @@ mod tests {
         let alpha = Table::from_iter([("alpha".to_owned(), 0.5.into())]);
         assert_eq!(
             Method::WSAM.with(alpha).unwrap_err().to_string(),
-            "--alpha: expected --optimizer gsam, look-sam or mixup, found --optimizer wsam"
+            "`alpha`: expected `optimizer` gsam, look-sam or mixup, found `optimizer` wsam"
         );
     }
 }

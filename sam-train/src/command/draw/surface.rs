@@ -9,18 +9,8 @@ use plotters::{
     style::{Color, RGBColor, ShapeStyle, WHITE},
 };
 
-use super::plot::{self, Area, Axis, INK, PlotError};
-
-/// A loss on a square grid: the rows are at `steps` in y, the columns in x.
-#[derive(Debug, Clone)]
-pub struct Surface {
-    /// What the loss is of.
-    pub name: String,
-    /// Coordinates, ascending, of rows and of columns.
-    pub steps: Vec<f64>,
-    /// Row by row.
-    pub losses: Vec<f64>,
-}
+use super::plot::{self, Area, Axis, DrawError, INK};
+use crate::report::surface::Surface;
 
 /// Levels that lines are drawn at, as shares of the decades shown.
 const LEVELS: usize = 12;
@@ -28,13 +18,13 @@ const LEVELS: usize = 12;
 /// Draws level lines of each of `surfaces`, side by side and in one scale, above the surfaces in space.
 ///
 /// # Errors
-/// [`PlotError`], when drawing or writing fails.
-pub fn draw(path: &Path, title: &str, surfaces: &[Surface]) -> Result<(), PlotError> {
+/// [`DrawError`], when drawing or writing fails.
+pub fn draw(path: &Path, title: &str, surfaces: &[Surface]) -> Result<(), DrawError> {
     let finite = || surfaces.iter().flat_map(|s| &s.losses).copied().filter(|x| x.is_finite() && *x > 0.0);
     let (low, high) = finite().fold((f64::INFINITY, 0.0_f64), |(low, high), x| (low.min(x), high.max(x)));
     let scale = Scale { low: low.max(1e-6).log10(), high: high.max(2e-6).log10() };
     plot::save(path, (1120, 980), |area| {
-        let area = area.titled(title, plot::text(20)).map_err(PlotError::draw)?;
+        let area = area.titled(title, plot::text(20)).map_err(DrawError::draw)?;
         let cells = area.split_evenly((2, surfaces.len().max(1)));
         let (above, below) = cells.split_at(surfaces.len());
         for (surface, (above, below)) in surfaces.iter().zip(above.iter().zip(below)) {
@@ -79,7 +69,7 @@ fn shade(share: f64) -> RGBColor {
     RGBColor(mix(a.0, b.0), mix(a.1, b.1), mix(a.2, b.2))
 }
 
-fn contours(area: &Area<'_>, surface: &Surface, scale: Scale) -> Result<(), PlotError> {
+fn contours(area: &Area<'_>, surface: &Surface, scale: Scale) -> Result<(), DrawError> {
     let steps = &surface.steps;
     let (first, last) = (steps[0], steps[steps.len() - 1]);
     let axis = |label| Axis { label, range: first..last, ticks: 7 };
@@ -94,7 +84,7 @@ fn contours(area: &Area<'_>, surface: &Surface, scale: Scale) -> Result<(), Plot
         let corners = [(steps[column], steps[row]), (steps[column + 1], steps[row + 1])];
         Rectangle::new(corners, shade(scale.share(mean)).filled())
     });
-    chart.draw_series(shades).map_err(PlotError::draw)?;
+    chart.draw_series(shades).map_err(DrawError::draw)?;
     let thin = ShapeStyle { color: WHITE.mix(0.75), filled: false, stroke_width: 1 };
     for number in 0..LEVELS {
         let level = scale.level(number);
@@ -104,24 +94,24 @@ fn contours(area: &Area<'_>, surface: &Surface, scale: Scale) -> Result<(), Plot
         });
         chart
             .draw_series(lines.map(|line| PathElement::new(line.to_vec(), thin)))
-            .map_err(PlotError::draw)?;
+            .map_err(DrawError::draw)?;
         // Every third line tells its level, where it crosses the middle row last.
         let middle = size / 2;
         let crossing = (middle..size - 1)
             .find(|&c| number % 3 == 1 && (at(middle, c) > level) != (at(middle, c + 1) > level));
         if let Some(column) = crossing {
             let text = Text::new(
-                super::markdown::significant(level),
+                crate::report::markdown::significant(level),
                 (steps[column], steps[middle]),
                 plot::text(12).color(&WHITE),
             );
-            chart.draw_series([text]).map_err(PlotError::draw)?;
+            chart.draw_series([text]).map_err(DrawError::draw)?;
         }
     }
     let cross = ShapeStyle { color: WHITE.to_rgba(), filled: false, stroke_width: 2 };
     let arm = 0.02 * (last - first);
     let marks = [vec![(-arm, 0.0), (arm, 0.0)], vec![(0.0, -arm), (0.0, arm)]];
-    chart.draw_series(marks.map(|mark| PathElement::new(mark, cross))).map_err(PlotError::draw)?;
+    chart.draw_series(marks.map(|mark| PathElement::new(mark, cross))).map_err(DrawError::draw)?;
     Ok(())
 }
 
@@ -139,7 +129,7 @@ pub fn level_in_cell(corners: [(f64, f64, f64); 4], level: f64) -> Vec<[(f64, f6
     crossings.as_chunks().0.to_vec()
 }
 
-fn in_space(area: &Area<'_>, surface: &Surface, scale: Scale) -> Result<(), PlotError> {
+fn in_space(area: &Area<'_>, surface: &Surface, scale: Scale) -> Result<(), DrawError> {
     let steps = &surface.steps;
     let (first, last) = (steps[0], steps[steps.len() - 1]);
     let height = |loss: f64| scale.low + scale.share(loss) * (scale.high - scale.low);
@@ -147,7 +137,7 @@ fn in_space(area: &Area<'_>, surface: &Surface, scale: Scale) -> Result<(), Plot
         .caption(format!("{}: loss on a logarithmic scale", surface.name), plot::text(17))
         .margin(12)
         .build_cartesian_3d(first..last, scale.low..scale.high, first..last)
-        .map_err(PlotError::draw)?;
+        .map_err(DrawError::draw)?;
     chart.with_projection(|mut projection| {
         (projection.pitch, projection.yaw, projection.scale) = (0.5, 0.6, 0.72);
         projection.into_matrix()
@@ -164,7 +154,7 @@ fn in_space(area: &Area<'_>, surface: &Surface, scale: Scale) -> Result<(), Plot
         .y_labels(5)
         .z_labels(5)
         .draw()
-        .map_err(PlotError::draw)?;
+        .map_err(DrawError::draw)?;
     let size = steps.len();
     let near = |value: f64| steps.iter().position(|step| *step >= value - 1e-9).unwrap_or(size - 1);
     let loss = |x: f64, z: f64| height(surface.losses[near(z) * size + near(x)]);
@@ -173,7 +163,7 @@ fn in_space(area: &Area<'_>, surface: &Surface, scale: Scale) -> Result<(), Plot
         shade(share).mix(0.95).filled()
     };
     let series = SurfaceSeries::xoz(steps.iter().copied(), steps.iter().copied(), loss).style_func(&style);
-    chart.draw_series(series).map_err(PlotError::draw)?;
+    chart.draw_series(series).map_err(DrawError::draw)?;
     Ok(())
 }
 

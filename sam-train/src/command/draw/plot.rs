@@ -31,7 +31,7 @@ pub type Chart<'a, 'b> = ChartContext<'a, SVGBackend<'b>, Cartesian2d<RangedCoor
 
 /// Why there is no picture.
 #[derive(Debug, thiserror::Error)]
-pub enum PlotError {
+pub enum DrawError {
     /// The drawing library refused something.
     #[error("the picture cannot be drawn: {0}")]
     Draw(String),
@@ -40,7 +40,7 @@ pub enum PlotError {
     File(#[from] FileError),
 }
 
-impl PlotError {
+impl DrawError {
     /// For `map_err`.
     pub fn draw(error: impl std::fmt::Display) -> Self {
         Self::Draw(error.to_string())
@@ -51,18 +51,18 @@ impl PlotError {
 /// a PNG file of twice the size.
 ///
 /// # Errors
-/// [`PlotError`], when drawing or writing fails.
+/// [`DrawError`], when drawing or writing fails.
 pub fn save(
     path: &Path,
     size: (u32, u32),
-    draw: impl FnOnce(&Area<'_>) -> Result<(), PlotError>,
-) -> Result<(), PlotError> {
+    draw: impl FnOnce(&Area<'_>) -> Result<(), DrawError>,
+) -> Result<(), DrawError> {
     let mut svg = String::new();
     {
         let area = SVGBackend::with_string(&mut svg, size).into_drawing_area();
-        area.fill(&WHITE).map_err(PlotError::draw)?;
+        area.fill(&WHITE).map_err(DrawError::draw)?;
         draw(&area)?;
-        area.present().map_err(PlotError::draw)?;
+        area.present().map_err(DrawError::draw)?;
     }
     files::replace(path, svg.as_bytes())?;
     Ok(files::replace(&path.with_extension("png"), &raster::png(&svg)?)?)
@@ -87,27 +87,27 @@ pub struct Axis<'a> {
 /// A chart with light grid lines and labelled axes.
 ///
 /// # Errors
-/// [`PlotError::Draw`].
+/// [`DrawError::Draw`].
 pub fn chart<'a, 'b>(
     area: &'a Area<'b>,
     title: &str,
     x: Axis<'_>,
     y: Axis<'_>,
-) -> Result<Chart<'a, 'b>, PlotError> {
+) -> Result<Chart<'a, 'b>, DrawError> {
     chart_scaled(area, title, x, y, false)
 }
 
 /// The same; the vertical axis may show powers of ten, of which it has the exponents.
 ///
 /// # Errors
-/// [`PlotError::Draw`].
+/// [`DrawError::Draw`].
 pub fn chart_scaled<'a, 'b>(
     area: &'a Area<'b>,
     title: &str,
     x: Axis<'_>,
     y: Axis<'_>,
     logarithmic: bool,
-) -> Result<Chart<'a, 'b>, PlotError> {
+) -> Result<Chart<'a, 'b>, DrawError> {
     let mut chart = ChartBuilder::on(area)
         .caption(title, text(17))
         .margin(12)
@@ -115,7 +115,7 @@ pub fn chart_scaled<'a, 'b>(
         .x_label_area_size(46)
         .y_label_area_size(if logarithmic { 72 } else { 58 })
         .build_cartesian_2d(x.range.clone(), y.range.clone())
-        .map_err(PlotError::draw)?;
+        .map_err(DrawError::draw)?;
     chart
         .configure_mesh()
         .light_line_style(WHITE)
@@ -130,7 +130,7 @@ pub fn chart_scaled<'a, 'b>(
         .label_style(text(13))
         .axis_desc_style(text(14))
         .draw()
-        .map_err(PlotError::draw)?;
+        .map_err(DrawError::draw)?;
     Ok(chart)
 }
 
@@ -143,7 +143,7 @@ fn number(value: f64) -> String {
 pub fn power_of_ten(exponent: f64) -> String {
     let power = 10_f64.powf(exponent);
     if (exponent - exponent.round()).abs() > 1e-9 {
-        return super::markdown::significant(power);
+        return crate::report::markdown::significant(power);
     }
     if (-3.0..6.0).contains(&exponent.round()) { number(power) } else { format!("{power:.0e}") }
 }
@@ -151,13 +151,13 @@ pub fn power_of_ten(exponent: f64) -> String {
 /// Draws `(x, y)` as a line as far as it lies below `top`.
 ///
 /// # Errors
-/// [`PlotError::Draw`].
+/// [`DrawError::Draw`].
 pub fn line(
     chart: &mut Chart<'_, '_>,
     points: &[(f64, f64)],
     top: f64,
     color: RGBColor,
-) -> Result<(), PlotError> {
+) -> Result<(), DrawError> {
     let mut visible = Vec::new();
     for (i, &point) in points.iter().enumerate() {
         if let Some(&before) = i.checked_sub(1).and_then(|i| points.get(i))
@@ -170,7 +170,7 @@ pub fn line(
             visible.push(point);
         }
     }
-    chart.draw_series(LineSeries::new(visible, color.stroke_width(2))).map_err(PlotError::draw)?;
+    chart.draw_series(LineSeries::new(visible, color.stroke_width(2))).map_err(DrawError::draw)?;
     Ok(())
 }
 

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
-use super::run_store::RunRecord;
+use crate::experiment::run_store::RunRecord;
 use crate::{
     report::{counted, statistics::Estimate},
     training::settings::{Method, Settings},

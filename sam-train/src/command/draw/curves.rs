@@ -7,14 +7,21 @@ use plotters::{
     style::{Color, RGBColor, WHITE},
 };
 
-use super::plot::{self, Axis, BLUE, Chart, INK, PlotError, VERMILION};
-use crate::training::metrics::EpochMetrics;
+use super::plot::{self, Axis, BLUE, Chart, DrawError, INK, VERMILION};
+use crate::training::{metrics::EpochMetrics, settings::Settings};
+
+/// The title of a run's picture.
+pub fn title(settings: &Settings) -> String {
+    let method = settings.method.title();
+    let method = settings.method.rho().map_or(method.clone(), |rho| format!("{method}, \u{3c1} = {rho}"));
+    format!("{} on {}, {method}", settings.model, settings.data.name)
+}
 
 /// Draws the epochs of the run called `title` to `path`.
 ///
 /// # Errors
-/// [`PlotError`], when drawing or writing fails.
-pub fn draw(path: &Path, title: &str, epochs: &[EpochMetrics]) -> Result<(), PlotError> {
+/// [`DrawError`], when drawing or writing fails.
+pub fn draw(path: &Path, title: &str, epochs: &[EpochMetrics]) -> Result<(), DrawError> {
     let of = |value: fn(&EpochMetrics) -> Option<f64>| -> Vec<(f64, f64)> {
         epochs.iter().filter_map(|metrics| Some((metrics.epoch as f64, value(metrics)?))).collect()
     };
@@ -22,7 +29,7 @@ pub fn draw(path: &Path, title: &str, epochs: &[EpochMetrics]) -> Result<(), Plo
     let (test_loss, test_error) = (of(|metrics| metrics.test_loss), of(|metrics| metrics.test_error));
     let x = Axis { label: "epoch", range: 0.0..epochs.len().max(1) as f64, ticks: 10 };
     plot::save(path, (960, 400), |area| {
-        let area = area.titled(title, plot::text(20)).map_err(PlotError::draw)?;
+        let area = area.titled(title, plot::text(20)).map_err(DrawError::draw)?;
         let (left, right) = area.split_horizontally(480);
         let loss = [("training", &train_loss, BLUE), ("test", &test_loss, VERMILION)];
         panel(&mut plot::chart(&left, "Mean loss", x.clone(), y_axis("loss (nats)", &loss))?, &loss)?;
@@ -39,7 +46,7 @@ fn y_axis(label: &'static str, series: &[Series<'_>]) -> Axis<'static> {
     Axis { label, range: 0.0..if top > 0.0 { top * 1.08 } else { 1.0 }, ticks: 8 }
 }
 
-fn panel<'a, 'b: 'a>(chart: &mut Chart<'a, 'b>, series: &[Series<'_>]) -> Result<(), PlotError> {
+fn panel<'a, 'b: 'a>(chart: &mut Chart<'a, 'b>, series: &[Series<'_>]) -> Result<(), DrawError> {
     for &(name, points, color) in series {
         plot::line(chart, points, f64::INFINITY, color)?;
         // A dot for each epoch as long as dots can be told apart; it also shows a run of one epoch.
@@ -47,7 +54,7 @@ fn panel<'a, 'b: 'a>(chart: &mut Chart<'a, 'b>, series: &[Series<'_>]) -> Result
             points.iter().filter(|_| points.len() <= 60).map(|&point| Circle::new(point, 3, color.filled()));
         chart
             .draw_series(dots)
-            .map_err(PlotError::draw)?
+            .map_err(DrawError::draw)?
             .label(name)
             .legend(move |(x, y)| PathElement::new(vec![(x, y), (x + 18, y)], color.stroke_width(3)));
     }
@@ -58,5 +65,5 @@ fn panel<'a, 'b: 'a>(chart: &mut Chart<'a, 'b>, series: &[Series<'_>]) -> Result
         .border_style(INK.mix(0.3))
         .label_font(plot::text(14))
         .draw()
-        .map_err(PlotError::draw)
+        .map_err(DrawError::draw)
 }

@@ -11,7 +11,7 @@ use resvg::{
     },
 };
 
-use super::plot::PlotError;
+use super::plot::DrawError;
 
 /// Pixels of a PNG for each of the SVG's, in width and height.
 const SCALE: f32 = 2.0;
@@ -31,15 +31,15 @@ fn fonts() -> Arc<Database> {
 /// `svg` as a PNG file, twice as wide and high in pixels.
 ///
 /// # Errors
-/// [`PlotError::Draw`], when it is no SVG or too large.
-pub fn png(svg: &str) -> Result<Vec<u8>, PlotError> {
+/// [`DrawError::Draw`], when it is no SVG or too large.
+pub fn png(svg: &str) -> Result<Vec<u8>, DrawError> {
     let options = Options { fontdb: fonts(), ..Options::default() };
-    let tree = Tree::from_str(svg, &options).map_err(PlotError::draw)?;
+    let tree = Tree::from_str(svg, &options).map_err(DrawError::draw)?;
     let size = tree.size().to_int_size().scale_by(SCALE);
     let pixels = size.and_then(|size| Pixmap::new(size.width(), size.height()));
-    let mut pixels = pixels.ok_or_else(|| PlotError::draw("it has more pixels than fit into memory"))?;
+    let mut pixels = pixels.ok_or_else(|| DrawError::draw("it has more pixels than fit into memory"))?;
     render(&tree, Transform::from_scale(SCALE, SCALE), &mut pixels.as_mut());
-    pixels.encode_png().map_err(PlotError::draw)
+    pixels.encode_png().map_err(DrawError::draw)
 }
 
 #[cfg(test)]

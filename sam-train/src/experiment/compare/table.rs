@@ -1,8 +1,7 @@
 //! The table of a comparison, as text for a terminal and as a [`Table`].
 
-use crate::experiment::summary::{self, ArmSummary, Summary, Varied};
-
-use super::{markdown::Table, statistics::Estimate};
+use super::summary::{self, ArmSummary, Summary, Varied};
+use crate::report::{markdown::Table, statistics::Estimate};
 
 /// The table of a comparison: a block for each network, augmentation and noise rate.
 pub fn comparison(summaries: &[Summary]) -> String {

@@ -12,10 +12,13 @@ use plotters::{
 };
 
 use super::{
-    figure::{self, Figure, Horizontal, Panel, Point, Series, Style},
-    plot::{self, Area, Axis, BLUE, PlotError, SKY, VERMILION},
+    figure,
+    plot::{self, Area, Axis, BLUE, DrawError, SKY, VERMILION},
 };
-use crate::experiment::summary::{self, ArmSummary, Summary, Varied};
+use crate::{
+    experiment::compare::summary::{self, ArmSummary, Summary, Varied},
+    report::figure::{Figure, Horizontal, Panel, Point, Series, Style},
+};
 
 /// Height of the row of one noise rate, in pixels.
 const ROW: u32 = 380;
@@ -23,14 +26,14 @@ const ROW: u32 = 380;
 /// Draws `summaries` to `path`.
 ///
 /// # Errors
-/// [`PlotError`], when drawing or writing fails.
-pub fn draw(path: &Path, summaries: &[Summary]) -> Result<(), PlotError> {
+/// [`DrawError`], when drawing or writing fails.
+pub fn draw(path: &Path, summaries: &[Summary]) -> Result<(), DrawError> {
     let title = format!("{}, mean and 95 % confidence interval", summary::title(summaries));
     if Varied::among(summaries).any() {
         return figure::draw(path, &overview(title, summaries));
     }
     plot::save(path, (1040, 40 + ROW * summaries.len() as u32), |area| {
-        let area = area.titled(&title, plot::text(20)).map_err(PlotError::draw)?;
+        let area = area.titled(&title, plot::text(20)).map_err(DrawError::draw)?;
         for (row, summary) in area.split_evenly((summaries.len(), 1)).iter().zip(summaries) {
             let (left, right) = row.split_horizontally(620);
             let arms = colored(summary);
@@ -65,7 +68,7 @@ fn along_training(
     summary: &Summary,
     arms: &[Colored<'_>],
     top: f64,
-) -> Result<(), PlotError> {
+) -> Result<(), DrawError> {
     let longest = arms.iter().filter_map(|(arm, _)| arm.curve.last()).map(|point| point.gradients).max();
     let title = capitalized(&summary.labels());
     let x = Axis {
@@ -77,18 +80,18 @@ fn along_training(
         plot::chart(area, &title, x, Axis { label: "test error (%)", range: 0.0..top, ticks: 7 })?;
     for &(arm, color) in arms {
         let at = |offset: f64| -> Vec<(f64, f64)> {
-            let value = |e: &super::statistics::Estimate| e.mean + offset * e.ci95.unwrap_or(0.0);
+            let value = |e: &crate::report::statistics::Estimate| e.mean + offset * e.ci95.unwrap_or(0.0);
             arm.curve.iter().map(|point| (point.gradients as f64, value(&point.error))).collect()
         };
         let band = at(1.0).into_iter().chain(at(-1.0).into_iter().rev());
         let band: Vec<_> = band.map(|(x, y)| (x, y.clamp(0.0, top))).collect();
-        chart.draw_series([Polygon::new(band, color.mix(0.18))]).map_err(PlotError::draw)?;
+        chart.draw_series([Polygon::new(band, color.mix(0.18))]).map_err(DrawError::draw)?;
         plot::line(&mut chart, &at(0.0), top, color)?;
     }
     Ok(())
 }
 
-fn at_the_end(area: &Area<'_>, arms: &[Colored<'_>], top: f64) -> Result<(), PlotError> {
+fn at_the_end(area: &Area<'_>, arms: &[Colored<'_>], top: f64) -> Result<(), DrawError> {
     let columns = arms.len() as f64;
     let x = Axis { label: "", range: 0.0..columns, ticks: 0 };
     let mut chart = plot::chart(
@@ -103,7 +106,7 @@ fn at_the_end(area: &Area<'_>, arms: &[Colored<'_>], top: f64) -> Result<(), Plo
         let dots = arm.errors.iter().enumerate().map(|(i, &error)| {
             Circle::new((middle + 0.24 * (i as f64 / count - 0.5), error), 3, color.mix(0.4).filled())
         });
-        chart.draw_series(dots).map_err(PlotError::draw)?;
+        chart.draw_series(dots).map_err(DrawError::draw)?;
         let (mean, half) = (arm.error.mean, arm.error.ci95.unwrap_or(0.0));
         let stroke = color.stroke_width(3);
         let bars = [
@@ -112,15 +115,15 @@ fn at_the_end(area: &Area<'_>, arms: &[Colored<'_>], top: f64) -> Result<(), Plo
             vec![(middle - 0.07, mean - half), (middle + 0.07, mean - half)],
             vec![(middle - 0.07, mean + half), (middle + 0.07, mean + half)],
         ];
-        chart.draw_series(bars.map(|bar| PathElement::new(bar, stroke))).map_err(PlotError::draw)?;
+        chart.draw_series(bars.map(|bar| PathElement::new(bar, stroke))).map_err(DrawError::draw)?;
         let highest = arm.errors.iter().copied().fold(mean + half, f64::max);
         let value = plot::text(14).pos(Pos::new(HPos::Center, VPos::Bottom));
         chart
             .draw_series([Text::new(format!("{mean:.2}"), (middle, highest + 0.02 * top), value)])
-            .map_err(PlotError::draw)?;
+            .map_err(DrawError::draw)?;
         let label = plot::text(13).color(&color).pos(Pos::new(HPos::Center, VPos::Top));
         let below = EmptyElement::at((middle, 0.0)) + Text::new(arm.arm.label(), (0, 8), label);
-        chart.draw_series([below]).map_err(PlotError::draw)?;
+        chart.draw_series([below]).map_err(DrawError::draw)?;
     }
     Ok(())
 }

@@ -1,0 +1,71 @@
+//! What is kept of an experiment: its result as `result.json`.
+
+use std::{env, path::Path};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::markdown::Table;
+use crate::{
+    files::{self, FileError},
+    json,
+    training::settings::Settings,
+};
+
+/// The content of `result.json`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Record {
+    /// The experiment's name.
+    pub kind: String,
+    /// What of the paper it repeats.
+    pub paper: String,
+    /// The program's version.
+    pub version: String,
+    /// The command line.
+    pub command: String,
+    /// What computed.
+    pub machine: MachineRecord,
+    /// The settings that runs start from and vary.
+    pub settings: Settings,
+    /// Seeds, counted up from the settings'.
+    pub seeds: usize,
+    /// What the results say.
+    pub sentences: Vec<String>,
+    /// The tables.
+    pub tables: Vec<Table>,
+    /// Names of the pictures.
+    pub pictures: Vec<String>,
+    /// The results.
+    pub results: Vec<Value>,
+}
+
+/// What computed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MachineRecord {
+    /// Architecture and operating system.
+    pub platform: String,
+    /// The processor, where the system tells.
+    pub processor: Option<String>,
+    /// Runs at a time.
+    pub threads: usize,
+}
+
+impl MachineRecord {
+    /// This machine.
+    pub fn here(threads: usize) -> Self {
+        let information = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+        let model = information.lines().find(|line| line.starts_with("model name"));
+        let processor = model.and_then(|line| Some(line.split_once(':')?.1.trim().to_owned()));
+        Self { platform: format!("{} {}", env::consts::ARCH, env::consts::OS), processor, threads }
+    }
+}
+
+impl Record {
+    /// Writes the record to `path`.
+    ///
+    /// # Errors
+    /// [`FileError`], when it cannot be written.
+    pub fn save(&self, path: &Path) -> Result<(), FileError> {
+        files::replace(path, format!("{}\n", json::line(self)).as_bytes())
+    }
+}
