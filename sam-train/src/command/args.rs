@@ -14,8 +14,8 @@ use crate::{
         learner::LearnerError,
         precision::Precision,
         settings::{
-            AverageSettings, BatchSizes, DataSettings, Method, NormExponent, ScheduleSettings, ScheduleShape,
-            Settings, SgdSettings,
+            BatchSizes, DataSettings, Method, NormExponent, ScheduleSettings, ScheduleShape, Settings,
+            SgdSettings,
         },
     },
 };
@@ -41,6 +41,9 @@ pub struct DataArgs {
     pub augment: Augment,
 }
 
+/// What holds where nothing is said.
+const SGD: SgdSettings = SgdSettings::new(0.0);
+
 /// The network and how it is trained.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Training")]
@@ -50,7 +53,7 @@ pub struct TrainingArgs {
     pub model: Architecture,
 
     /// Passes over the training images.
-    #[arg(long, default_value_t = 40)]
+    #[arg(long, default_value_t = Settings::EPOCHS)]
     pub epochs: usize,
 
     /// Images a step, or several numbers with commas between, each for an equal part of the epochs [default: 64 on
@@ -63,7 +66,7 @@ pub struct TrainingArgs {
     pub lr: Option<f64>,
 
     /// Momentum.
-    #[arg(long, default_value_t = 0.9)]
+    #[arg(long, default_value_t = SGD.momentum)]
     pub momentum: f64,
 
     /// Use plain instead of Nesterov momentum.
@@ -71,7 +74,7 @@ pub struct TrainingArgs {
     pub no_nesterov: bool,
 
     /// Weight decay.
-    #[arg(long, default_value_t = 5e-4)]
+    #[arg(long, default_value_t = SGD.weight_decay)]
     pub weight_decay: f64,
 
     /// Shrink the weights themselves instead of adding weight decay to the gradient.
@@ -183,34 +186,25 @@ impl SamArgs {
 }
 
 impl TrainingArgs {
-    fn default_lr(&self) -> f64 {
-        match self.model {
-            Architecture::ResNet { .. } | Architecture::WideResNet { .. } => 0.1,
-            Architecture::Mlp { .. } | Architecture::LeNet => 0.05,
-        }
-    }
-
     /// The settings of a run.
     pub fn settings(&self, data: &DataArgs, method: Method, label_noise: f64) -> Settings {
+        let usual = Settings::new(self.model, data.data, method);
         Settings {
             seed: self.seed,
             epochs: self.epochs,
-            batch: BatchSizes::try_from(self.batch.clone())
-                .unwrap_or_else(|_| if data.data == DataSource::Digits { 64 } else { 128 }.into()),
-            model: self.model,
+            batch: BatchSizes::try_from(self.batch.clone()).unwrap_or(usual.batch),
             label_smoothing: self.label_smoothing,
-            data: DataSettings { name: data.data, limit: data.limit, label_noise, augment: data.augment },
-            method,
+            data: DataSettings { limit: data.limit, label_noise, augment: data.augment, ..usual.data },
             sgd: SgdSettings {
-                lr: self.lr.unwrap_or(self.default_lr()),
+                lr: self.lr.unwrap_or(usual.sgd.lr),
                 momentum: self.momentum,
                 nesterov: !self.no_nesterov,
                 weight_decay: self.weight_decay,
                 decoupled: self.decoupled,
-                clip_norm: None,
+                ..usual.sgd
             },
             schedule: ScheduleSettings { shape: self.schedule.into(), warmup_epochs: self.warmup_epochs },
-            average: AverageSettings::NONE,
+            ..usual
         }
     }
 }

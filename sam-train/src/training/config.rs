@@ -49,6 +49,19 @@ pub struct Machine {
     pub data_dir: Option<PathBuf>,
 }
 
+impl Machine {
+    /// The processor, with so many threads.
+    pub fn cpu(threads: usize) -> Self {
+        Self {
+            backend: BackendName::Cpu,
+            precision: Precision::default(),
+            kernels: Kernels::default(),
+            threads,
+            data_dir: None,
+        }
+    }
+}
+
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
