@@ -1,3 +1,5 @@
+//! Whose kernels compute a network's products, and which were chosen.
+
 use core::{fmt, str::FromStr};
 
 /// Whose kernels compute the products of convolutions and dense layers.

@@ -1,3 +1,5 @@
+//! A gradient on the device, with the answer to whether its step may be made.
+
 use crate::{CudaError, Device, DeviceVec, Slice, SliceMut};
 
 /// A gradient on the device, with the answer to whether the step that it belongs to may be made.

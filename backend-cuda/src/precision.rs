@@ -1,3 +1,5 @@
+//! The numbers that convolutions and dense layers multiply.
+
 use core::{fmt, str::FromStr};
 
 /// What convolutions and dense layers multiply in. Parameters, activations, gradients and sums are f32 in any case: only

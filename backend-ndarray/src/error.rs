@@ -1,3 +1,5 @@
+//! Why a network cannot be built, and why a batch does not fit.
+
 use core::fmt;
 use sam_model::{Shape, ShapeError};
 

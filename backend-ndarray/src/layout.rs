@@ -1,3 +1,5 @@
+//! How a sample's tensor lies in memory.
+
 use num_traits::Zero;
 use sam_model::Shape;
 

@@ -1,3 +1,5 @@
+//! Softmax cross-entropy, its gradient, and the number of hits.
+
 use crate::{Scalar, Wide};
 
 /// What a forward pass over a batch came to.

@@ -1,3 +1,5 @@
+//! A network on the CPU: built once, then losses and gradients of batches.
+
 mod build;
 mod run;
 

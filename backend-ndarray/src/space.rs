@@ -1,3 +1,5 @@
+//! Arrays of `ndarray` as storage for `sam-core`.
+
 use core::fmt;
 use ndarray::{Array, Dimension};
 use sam_core::{

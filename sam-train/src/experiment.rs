@@ -61,7 +61,7 @@ pub enum ExperimentError {
         path: PathBuf,
     },
     /// There is nothing to resume.
-    #[error("{}: expected the directory of a run, found no config.toml; start a run there", .path.display())]
+    #[error("{}: expected the directory of a run, found no config.toml; start one", .path.display())]
     NoRun {
         /// The directory.
         path: PathBuf,

@@ -1,3 +1,5 @@
+//! Division by a number that is known beforehand, as multiplication and shift.
+
 use bytemuck::{Pod, Zeroable};
 
 /// Division by a number that is known beforehand, for numerators below 2^31 (Granlund and Montgomery 1994): the host's

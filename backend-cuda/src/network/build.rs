@@ -1,3 +1,5 @@
+//! From the steps of a plan to layers with their buffers.
+
 use core::ops::Range;
 
 use sam_model::{Op, Shape};

@@ -1,3 +1,5 @@
+//! The forward and the backward pass: which kernel is launched on which buffers.
+
 use core::mem::replace;
 
 use super::{

@@ -1,3 +1,5 @@
+//! The order of the backward pass, and which gradients share a buffer.
+
 use sam_model::Op;
 
 use super::{Backward, Description, values::Values};

@@ -1,3 +1,5 @@
+//! Which tensors share a buffer of values.
+
 use sam_model::Op;
 
 use super::Description;

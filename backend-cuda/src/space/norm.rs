@@ -1,3 +1,5 @@
+//! The dual norm of a gradient, on the device until somebody reads it.
+
 use std::sync::Arc;
 
 use sam_core::Verdict;

@@ -1,3 +1,5 @@
+//! Micro-kernels: one tile of a matrix product in registers.
+
 use super::Run;
 use crate::Scalar;
 

@@ -1,3 +1,5 @@
+//! Matrix products made of tiles: what they start from, where they go, what is done to them at the end.
+
 use super::{
     COLUMNS, MicroKernels, ROWS, Runs,
     micro::{Initial, Operands},

@@ -1,3 +1,5 @@
+//! The inner dimension of a product as runs of neighbours in memory.
+
 /// Where one run of `depth` products starts, relative to a row of A and to B.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Run {

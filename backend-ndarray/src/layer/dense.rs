@@ -1,3 +1,5 @@
+//! A dense layer: matrix products of a batch with its weights.
+
 use super::{Backward, Forward, InputGradient, Layer};
 use crate::{
     Scalar,

@@ -1,3 +1,5 @@
+//! A tensor as a vector.
+
 use super::{Backward, Forward, Layer};
 use crate::{Scalar, layout::Layout, team::Share};
 

@@ -1,3 +1,5 @@
+//! From the steps of a plan to layers with their buffers.
+
 use crate::{
     Scalar,
     error::NetworkError,

@@ -1,3 +1,5 @@
+//! The forward and the backward pass over the layers.
+
 use super::{
     Network,
     build::{Kind, Task},

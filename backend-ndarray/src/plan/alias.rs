@@ -1,3 +1,5 @@
+//! Which tensors share a buffer, which layers fuse, and which buffers have a halo.
+
 use super::Description;
 use crate::layer::Conv;
 use sam_model::Op;

@@ -1,3 +1,5 @@
+//! Which buffer each tensor's values and gradient are in.
+
 use super::{Description, Place, alias::Aliases};
 use crate::layout::Layout;
 

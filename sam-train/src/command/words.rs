@@ -15,6 +15,7 @@ pub fn told(error: &ExperimentError) -> String {
             let resume = |run: &PathBuf| format!("sam train --resume {}", run.display()).into();
             format!("interrupted: {done}; go on with: {}", resumable.as_ref().map_or_else(same, resume))
         }
+        ExperimentError::NoRun { .. } => format!("{error} with sam train --out"),
         _ => in_flags(&error.to_string()),
     }
 }

@@ -1,3 +1,5 @@
+//! The stand-in for cuBLASLt against plain products.
+
 use crate::api::{allocate, call, created, device, download, upload};
 
 const SUCCESS: u32 = 0;

@@ -1,3 +1,5 @@
+//! The stand-in for cuDNN against plain convolutions.
+
 use crate::api::{allocate, call, created, device, download, upload};
 
 const SUCCESS: u32 = 0;

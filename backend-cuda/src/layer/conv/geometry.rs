@@ -1,3 +1,5 @@
+//! The shape of a convolution, as kernels take it.
+
 use sam_model::Shape;
 
 /// What a convolution is of. A dense layer is the convolution of a 1x1 image with 1x1 filters.

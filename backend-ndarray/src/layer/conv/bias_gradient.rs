@@ -1,3 +1,5 @@
+//! The gradient of a convolution's biases.
+
 use super::GROUP;
 use crate::{
     Scalar,

@@ -1,3 +1,5 @@
+//! A convolution with the batch normalisation behind it folded in, for evaluation.
+
 use super::{Filters, forward::ForwardConv};
 use crate::{
     Scalar,

@@ -1,3 +1,5 @@
+//! The forward pass of a convolution as a matrix product.
+
 use super::{Filters, gather::Gather, winograd::Winograd};
 use crate::{
     Scalar,

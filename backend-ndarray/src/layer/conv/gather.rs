@@ -1,3 +1,5 @@
+//! An image's pixels as rows of a product.
+
 use super::GROUP;
 use crate::{
     Scalar,

@@ -1,3 +1,5 @@
+//! The gradient of a convolution's input, phase by phase of the stride.
+
 use super::{ConvLayouts, Filters, gather::Gather};
 use crate::{
     Scalar,

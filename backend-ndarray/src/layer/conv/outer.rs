@@ -1,3 +1,5 @@
+//! Sums of outer products, which gradients of weights are.
+
 use super::winograd::LANES;
 use crate::{
     Scalar,

@@ -1,3 +1,5 @@
+//! The gradient of a convolution's weights, from the images where they lie.
+
 mod packed;
 
 pub use packed::PackedWeightGradient;

@@ -1,3 +1,5 @@
+//! Means of windows, and of whole images.
+
 use super::Windows;
 use crate::{
     Scalar,

@@ -1,3 +1,5 @@
+//! Largest values of windows.
+
 use super::Windows;
 use crate::{
     Scalar,

@@ -1,3 +1,5 @@
+//! The gradient of a convolution's weights, from copies in the micro-kernel's order.
+
 use crate::{
     Scalar,
     kernel::{COLUMNS, MicroKernels, wide},

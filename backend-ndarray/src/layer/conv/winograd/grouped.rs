@@ -1,3 +1,5 @@
+//! Winograd's products for gradients of weights, each group of samples with sums of its own.
+
 use super::{LANES, POSITIONS, Scratch, transform::Arrangement};
 use crate::{
     Scalar,

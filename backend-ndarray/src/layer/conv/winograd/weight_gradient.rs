@@ -1,3 +1,5 @@
+//! The gradient of 3x3 filters by Winograd's algorithm.
+
 use super::{
     POSITIONS, TAPS, Tiles,
     grouped::GroupedProducts,
