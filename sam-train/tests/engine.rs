@@ -10,7 +10,11 @@ use std::{
 /// Runs the example, which stands beside the folder of this test.
 fn follow(directory: &Path, epochs: &str) -> Output {
     let example = env::current_exe().unwrap().ancestors().nth(2).unwrap().join("examples/follow_a_run");
-    Command::new(example).arg(directory).arg(epochs).output().unwrap()
+    let output = Command::new(&example).arg(directory).arg(epochs).output();
+    // `cargo test` that names its targets does not build it.
+    output.unwrap_or_else(|error| {
+        panic!("{}: {error}; first cargo build -p sam-train --examples", example.display())
+    })
 }
 
 #[test]
