@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use bytemuck::{Pod, Zeroable};
 use cust::memory::DeviceCopy;
+use sam_core::Loss;
 
 use crate::{CudaError, Device, DeviceVec, Grid, Ptr, PtrMut};
 
@@ -23,6 +24,13 @@ pub(crate) struct LossRecord {
 /// There is one such result for each pass of a step in a network: the next step overwrites it. Read it before.
 #[derive(Clone, Debug)]
 pub struct DeviceLoss(Arc<DeviceVec<LossRecord>>);
+
+/// Nobody has waited for it yet. Where it is not finite, the kernel that computes it makes the gradient NaN.
+impl Loss for DeviceLoss {
+    fn is_non_finite(&self) -> bool {
+        false
+    }
+}
 
 /// What a forward pass over a batch came to.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]

@@ -1,5 +1,5 @@
-//! Steps of every method with an oracle that fails, gives NaN, infinite, zero or huge gradients at arbitrary calls:
-//! a step that comes to nothing changes neither the weights nor any state.
+//! Steps of every method with an oracle that fails, gives NaN, infinite, zero or huge gradients, or losses that are not
+//! finite, at arbitrary calls: a step that comes to nothing changes neither the weights nor any state.
 
 use arbitrary::Unstructured;
 use sam_core::{FnOracle, LengthMismatch, Outcome, Pass, Rule, Sam, Sgd, SliceSpace, StepError};
@@ -16,6 +16,8 @@ enum Answer {
     NotANumber(u8),
     Infinite(u8),
     Zero,
+    /// A gradient, and a loss that is none.
+    Loss(f64),
     Bits(u64),
 }
 
@@ -24,7 +26,8 @@ impl Answer {
         // When the input is used up all answers are good ones.
         let Ok(kind) = input.arbitrary::<u8>() else { return Self::Gradient };
         match kind {
-            0..=127 => Self::Gradient,
+            0..=115 => Self::Gradient,
+            116..=127 => Self::Loss([f64::NAN, f64::INFINITY, f64::NEG_INFINITY][usize::from(kind) % 3]),
             128..=151 => Self::Error,
             152..=175 => Self::NotANumber(kind),
             176..=199 => Self::Infinite(kind),
@@ -45,6 +48,7 @@ impl Answer {
             Self::NotANumber(at) => g[usize::from(at) % g.len()] = f64::NAN,
             Self::Infinite(at) => g[usize::from(at) % g.len()] = f64::NEG_INFINITY,
             Self::Zero => g.fill(0.0),
+            Self::Loss(loss) => return Ok(loss),
             Self::Bits(bits) => g.fill(f64::from_bits(bits)),
         }
         Ok(0.5 * w.iter().map(|w| w * w).sum::<f64>())

@@ -50,6 +50,7 @@ pub use look::{Look, LookSam};
 pub use multi_step::{MultiStepSam, RepeatedAscent};
 pub use oracle::batch::{Batch, MicroBatches, SamGradient};
 pub use oracle::counting::CountingOracle;
+pub use oracle::loss::{Loss, Unseen};
 pub use oracle::penalty::Penalty;
 pub use oracle::split::SplitOracle;
 pub use oracle::{FnOracle, GradientOracle, Pass, Ready};

@@ -9,7 +9,7 @@ use crate::held::Held;
 use crate::sam::Evaluated;
 use crate::state::{state, state_of_fields};
 use crate::{
-    Descent, FnOracle, GradientAlgebra, GradientOracle, Outcome, Pass, Real, Rule, Step, StepError,
+    Descent, FnOracle, GradientAlgebra, GradientOracle, Loss, Outcome, Pass, Real, Rule, Step, StepError,
     StepResult,
 };
 
@@ -118,7 +118,7 @@ where
         O: GradientOracle<S::Params, S::Grads> + ?Sized,
     {
         let (clean, norm) = self.space.clean_gradient::<_, D::Error>(w, g, &self.rule, oracle)?;
-        let outcome = Outcome::of_clean(self.space.verdict(&norm));
+        let outcome = Outcome::of_clean(&clean, self.space.verdict(&norm));
         if !outcome.steps() {
             return Ok(Step { clean, perturbed: None, norm, outcome });
         }
@@ -142,7 +142,7 @@ where
     ///
     /// # Errors
     /// As [`LookSam::step`].
-    pub fn step_with<L, E>(
+    pub fn step_with<L: Loss, E>(
         &mut self,
         w: &mut S::Params,
         g: &mut S::Grads,
@@ -173,7 +173,7 @@ where
             .gradient(held.params(), g, Pass::Perturbed)
             .map_err(|e| StepError::Oracle(e, Pass::Perturbed))?;
         held.restore().map_err(StepError::Space)?;
-        let outcome = outcome.after(held.space.check(g).map_err(StepError::Space)?);
+        let outcome = outcome.after(&loss, held.space.check(g).map_err(StepError::Space)?);
         if self.look.k > 1 && outcome.steps() {
             let along = held.space.projection(g, next).map_err(StepError::Space)?;
             held.space.mix(S::Scalar::ONE, g, -along, next).map_err(StepError::Space)?;
@@ -186,7 +186,7 @@ where
         let sharpness = self.look.sharpness.borrow();
         let length = self.space.ratio(g, sharpness)?;
         self.space.mix(self.look.alpha * length, sharpness, S::Scalar::ONE, g)?;
-        Ok(match outcome.after(self.space.check(g)?) {
+        Ok(match outcome.after(&(), self.space.check(g)?) {
             Outcome::NonFinite(_) => Outcome::NonFinite(Pass::Clean),
             outcome => outcome,
         })

@@ -5,7 +5,7 @@ use core::borrow::BorrowMut;
 use crate::held::Held;
 use crate::state::state_of_fields;
 use crate::{
-    Descent, FnOracle, GradientOracle, Outcome, ParamSpace, Pass, Rule, Step, StepError, StepResult,
+    Descent, FnOracle, GradientOracle, Loss, Outcome, ParamSpace, Pass, Rule, Step, StepError, StepResult,
 };
 
 /// A storage that can ascend again from where an ascent has led.
@@ -105,7 +105,7 @@ where
     {
         let eps = self.eps.borrow_mut();
         let (clean, norm) = self.space.clean_gradient::<_, D::Error>(w, g, &self.rule, oracle)?;
-        let mut outcome = Outcome::of_clean(self.space.verdict(&norm));
+        let mut outcome = Outcome::of_clean(&clean, self.space.verdict(&norm));
         if !outcome.steps() {
             return Ok(Step { clean, perturbed: None, norm, outcome });
         }
@@ -122,8 +122,8 @@ where
             let loss = oracle
                 .gradient(held.params(), g, Pass::Perturbed)
                 .map_err(|e| StepError::Oracle(e, Pass::Perturbed))?;
+            outcome = outcome.after(&loss, held.space.check(g).map_err(StepError::Space)?);
             perturbed = Some(loss);
-            outcome = outcome.after(held.space.check(g).map_err(StepError::Space)?);
             if !outcome.steps() {
                 break;
             }
@@ -139,7 +139,7 @@ where
     ///
     /// # Errors
     /// As [`MultiStepSam::step`].
-    pub fn step_with<L, E>(
+    pub fn step_with<L: Loss, E>(
         &mut self,
         w: &mut S::Params,
         g: &mut S::Grads,

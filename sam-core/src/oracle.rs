@@ -2,11 +2,14 @@
 
 pub(crate) mod batch;
 pub(crate) mod counting;
+pub(crate) mod loss;
 pub(crate) mod penalty;
 pub(crate) mod split;
 
 use core::fmt;
 use core::ops::Range;
+
+use loss::Loss;
 
 /// Which of a step's gradient evaluations is being asked for.
 ///
@@ -39,8 +42,9 @@ pub type Ready<'a, G> = dyn FnMut(&G, Range<usize>) + 'a;
 /// `P` (parameters) and `G` (gradients) are parameters of the trait, so one network may serve several
 /// storages. Both passes of a step must use the same mini-batch.
 pub trait GradientOracle<P: ?Sized, G: ?Sized = P> {
-    /// The loss; on a GPU it may be a handle to a value that nobody has waited for yet.
-    type Loss;
+    /// The loss; on a GPU it may be a handle to a value that nobody has waited for yet. A step whose loss is known not
+    /// to be finite comes to nothing.
+    type Loss: Loss;
     /// What can go wrong.
     type Error;
 
@@ -101,6 +105,7 @@ impl<P, G, L, E, F> GradientOracle<P, G> for FnOracle<F>
 where
     P: ?Sized,
     G: ?Sized,
+    L: Loss,
     F: FnMut(&P, &mut G, Pass) -> Result<L, E>,
 {
     type Loss = L;

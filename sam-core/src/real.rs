@@ -5,6 +5,8 @@ use core::ops::{AddAssign, Neg};
 
 use num_traits::{ConstOne, ConstZero, NumOps};
 
+use crate::Loss;
+
 mod sealed {
     pub trait Sealed {}
     impl Sealed for f32 {}
@@ -19,6 +21,7 @@ mod sealed {
 /// `rho / sqrt(n)`, and at 11 M parameters most `f16` and `bf16` values cannot.
 pub trait Real:
     sealed::Sealed
+    + Loss
     + Copy
     + Default
     + PartialOrd

@@ -5,7 +5,8 @@ mod perturbed;
 pub use perturbed::{DescendResult, Descended, Perturbed};
 
 use crate::{
-    Descent, FnOracle, GradientOracle, ParamSpace, Pass, Rule, State, StepError, Verdict, Words, WordsMut,
+    Descent, FnOracle, GradientOracle, Loss, ParamSpace, Pass, Rule, State, StepError, Verdict, Words,
+    WordsMut,
 };
 
 /// Sharpness-Aware Minimization (algorithm 1 of the paper) around a base optimizer.
@@ -44,16 +45,19 @@ pub enum Outcome {
     /// The clean gradient was zero: the perturbation was zero, and the base optimizer stepped as it would
     /// without SAM.
     ZeroGradient,
-    /// The gradient of this pass had an infinite or NaN entry. The parameters and the base optimizer's state
-    /// are what they were before the step, bit for bit.
+    /// The loss of this pass, or an entry of its gradient, was infinite or NaN. The parameters and the base optimizer's
+    /// state are what they were before the step, bit for bit.
     NonFinite(Pass),
     /// The storage answers on its device, where it also acts on the answer.
     Deferred,
 }
 
 impl Outcome {
-    /// After the clean gradient.
-    pub(crate) const fn of_clean(verdict: Verdict) -> Self {
+    /// After the clean pass.
+    pub(crate) fn of_clean(loss: &impl Loss, verdict: Verdict) -> Self {
+        if loss.is_non_finite() {
+            return Self::NonFinite(Pass::Clean);
+        }
         match verdict {
             Verdict::Finite => Self::Descended,
             Verdict::Zero => Self::ZeroGradient,
@@ -62,10 +66,11 @@ impl Outcome {
         }
     }
 
-    /// After the perturbed gradient too.
-    pub(crate) const fn after(self, perturbed: Verdict) -> Self {
-        match (self, perturbed) {
+    /// After a perturbed pass too.
+    pub(crate) fn after(self, loss: &impl Loss, gradient: Verdict) -> Self {
+        match (self, gradient) {
             (Self::NonFinite(pass), _) => Self::NonFinite(pass),
+            _ if loss.is_non_finite() => Self::NonFinite(Pass::Perturbed),
             (_, Verdict::NonFinite) => Self::NonFinite(Pass::Perturbed),
             (_, Verdict::Unknown) => Self::Deferred,
             (outcome, Verdict::Finite | Verdict::Zero) => outcome,
@@ -83,7 +88,7 @@ impl Outcome {
 pub struct Step<L, N> {
     /// Loss at the parameters that the step started from.
     pub clean: L,
-    /// Loss at the perturbed parameters; `None` if a non-finite clean gradient ended the step before.
+    /// Loss at the perturbed parameters; `None` if a non-finite clean loss or gradient ended the step before.
     pub perturbed: Option<L>,
     /// Dual norm of the clean gradient.
     pub norm: N,
@@ -114,7 +119,7 @@ impl<S: ParamSpace, D: Descent<S::Params, S::Grads>> Sam<S, D> {
         O: GradientOracle<S::Params, S::Grads> + ?Sized,
     {
         let (clean, norm) = self.space.clean_gradient::<_, D::Error>(w, g, &self.rule, oracle)?;
-        let up = Perturbed::new(self, w, g, norm).map_err(StepError::Space)?;
+        let up = Perturbed::new(self, w, g, norm, &clean).map_err(StepError::Space)?;
         let outcome = up.outcome();
         if !outcome.steps() {
             let norm = up.restore().map_err(StepError::Space)?;
@@ -123,7 +128,7 @@ impl<S: ParamSpace, D: Descent<S::Params, S::Grads>> Sam<S, D> {
         let perturbed = oracle
             .gradient(up.params(), g, Pass::Perturbed)
             .map_err(|e| StepError::Oracle(e, Pass::Perturbed))?;
-        let Descended { norm, outcome } = up.descend(g).map_err(StepError::with_oracle)?;
+        let Descended { norm, outcome } = up.descend_from(g, &perturbed).map_err(StepError::with_oracle)?;
         Ok(Step { clean, perturbed: Some(perturbed), norm, outcome })
     }
 
@@ -131,7 +136,7 @@ impl<S: ParamSpace, D: Descent<S::Params, S::Grads>> Sam<S, D> {
     ///
     /// # Errors
     /// As [`Sam::step`].
-    pub fn step_with<L, E>(
+    pub fn step_with<L: Loss, E>(
         &mut self,
         w: &mut S::Params,
         g: &mut S::Grads,
@@ -143,7 +148,7 @@ impl<S: ParamSpace, D: Descent<S::Params, S::Grads>> Sam<S, D> {
 
 impl<S: ParamSpace, D> Sam<S, D> {
     /// First half of a step, for who computes the second gradient himself: goes up from `w` along the
-    /// gradient `g` and lends the perturbed parameters out.
+    /// gradient `g` and lends the perturbed parameters out. Who has a loss that is not finite does not begin.
     ///
     /// # Errors
     /// The storage's; `w` is then restored.
@@ -153,7 +158,7 @@ impl<S: ParamSpace, D> Sam<S, D> {
         g: &S::Grads,
     ) -> Result<Perturbed<'a, S, D>, S::Error> {
         let norm = self.space.dual_norm(w, g, &self.rule)?;
-        Perturbed::new(self, w, g, norm)
+        Perturbed::new(self, w, g, norm, &())
     }
 }
 

@@ -116,7 +116,7 @@ where
         let (kept, vector) = (kept.borrow_mut(), vector.borrow_mut());
         let (clean, norm) = self.space.clean_gradient::<_, D::Error>(w, g, &self.rule, oracle)?;
         self.space.copy(g, kept).map_err(StepError::Space)?;
-        let outcome = Outcome::of_clean(self.space.verdict(&norm));
+        let outcome = Outcome::of_clean(&clean, self.space.verdict(&norm));
         if !outcome.steps() {
             return Ok(Step { clean, perturbed: None, norm, outcome });
         }
@@ -134,7 +134,7 @@ where
                 .map_err(|e| StepError::Oracle(e, Pass::Perturbed))?;
             held.space.mix(S::Scalar::ONE, product, S::Scalar::ONE, g).map_err(StepError::Space)?;
         }
-        let outcome = outcome.after(held.space.check(g).map_err(StepError::Space)?);
+        let outcome = outcome.after(&perturbed, held.space.check(g).map_err(StepError::Space)?);
         if outcome.steps() {
             self.base.descend(held.w, g).map_err(StepError::Descent)?;
         }

@@ -39,7 +39,9 @@ where
     let loss =
         oracle.gradient(held.params(), g, Pass::Clean).map_err(|e| StepError::Oracle(e, Pass::Clean))?;
     held.restore().map_err(StepError::Space)?;
-    let outcome = match Outcome::of_clean(direction).after(held.space.check(g).map_err(StepError::Space)?) {
+    let outcome = match Outcome::of_clean(&(), direction)
+        .after(&loss, held.space.check(g).map_err(StepError::Space)?)
+    {
         Outcome::NonFinite(_) => Outcome::NonFinite(Pass::Clean),
         outcome => outcome,
     };

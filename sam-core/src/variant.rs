@@ -5,7 +5,7 @@ use crate::combination::Combination;
 use crate::held::Held;
 use crate::state::state_of_fields;
 use crate::{
-    Descent, FnOracle, GradientOracle, Outcome, ParamSpace, Pass, Rule, Step, StepError, StepResult,
+    Descent, FnOracle, GradientOracle, Loss, Outcome, ParamSpace, Pass, Rule, Step, StepError, StepResult,
 };
 
 /// An ascent rule, a combination of the two gradients and a base optimizer, freely combined.
@@ -32,7 +32,7 @@ use crate::{
 /// ```
 ///
 /// Cost: two gradients a step, and what the parts say of themselves. The promises of [`Sam`](crate::Sam)
-/// hold: a gradient that is not finite, in either pass or after the combination, changes neither `w` nor any
+/// hold: a loss or a gradient that is not finite, in either pass or after the combination, changes neither `w` nor any
 /// state.
 #[derive(Clone, Debug)]
 pub struct Variant<S: ParamSpace, A, C, D> {
@@ -72,7 +72,7 @@ where
         self.combination.keep(&mut self.space, g).map_err(StepError::Space)?;
         let mut held = Held::new(&mut self.space, w);
         let norm = self.ascent.ascend(held.space, held.w, g, &self.rule).map_err(StepError::Space)?;
-        let outcome = Outcome::of_clean(held.space.verdict(&norm));
+        let outcome = Outcome::of_clean(&clean, held.space.verdict(&norm));
         if !outcome.steps() {
             held.restore().map_err(StepError::Space)?;
             return Ok(Step { clean, perturbed: None, norm, outcome });
@@ -82,7 +82,7 @@ where
             .map_err(|e| StepError::Oracle(e, Pass::Perturbed))?;
         held.restore().map_err(StepError::Space)?;
         self.combination.combine(held.space, g).map_err(StepError::Space)?;
-        let outcome = outcome.after(held.space.check(g).map_err(StepError::Space)?);
+        let outcome = outcome.after(&perturbed, held.space.check(g).map_err(StepError::Space)?);
         if outcome.steps() {
             self.combination
                 .descend(held.space, &mut self.base, held.w, g)
@@ -96,7 +96,7 @@ where
     ///
     /// # Errors
     /// As [`Variant::step`].
-    pub fn step_with<L, E>(
+    pub fn step_with<L: Loss, E>(
         &mut self,
         w: &mut S::Params,
         g: &mut S::Grads,

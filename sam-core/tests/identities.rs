@@ -237,6 +237,76 @@ proptest! {
     }
 }
 
+/// Finite gradients with a loss that is not, in every call of every step of a cycle.
+#[test]
+fn a_loss_that_is_not_finite_changes_nothing_in_any_pass_of_any_step() {
+    let start: Vector = [0.9, -1.3, -0.0, 2.1, -0.2, 0.7];
+    let mut interrupted = 0;
+    for bad in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+        for (before, call) in (0..4).flat_map(|before| (0..5).map(move |call| (before, call))) {
+            for mut entry in methods(0.1, 0.05) {
+                let mut w = start;
+                steps(entry.method.as_mut(), &mut w, before);
+                let (kept, state, mut calls, mut hit) = (bits(&w), entry.method.save(), 0, None);
+                let outcome = entry.method.step(&mut w, &mut |w, g, pass| {
+                    calls += 1;
+                    let loss = gradient(w, g);
+                    if calls == call + 1 {
+                        hit = Some(pass);
+                        return Ok(bad);
+                    }
+                    Ok(loss)
+                });
+                let Some(pass) = hit else { continue };
+                interrupted += 1;
+                let what = format!("{}, step {before}, call {call}, loss {bad}", entry.name);
+                assert_eq!(outcome, Ok(Outcome::NonFinite(pass)), "{what}");
+                assert_eq!(bits(&w), kept, "{what}: parameters");
+                assert_eq!(entry.method.save(), state, "{what}: state");
+            }
+        }
+    }
+    assert!(interrupted > 300, "only {interrupted} interruptions");
+}
+
+#[test]
+fn a_loss_of_a_group_that_is_not_finite_ends_the_step() {
+    /// Tells of a bad loss at one call.
+    struct Batches {
+        calls: usize,
+        bad: (usize, f64),
+    }
+    impl Batch<f64> for Batches {
+        type Error = LengthMismatch;
+        fn samples(&self) -> usize {
+            6
+        }
+        fn gradient_of(
+            &mut self,
+            _: std::ops::Range<usize>,
+            w: &[f64],
+            g: &mut [f64],
+            _: Pass,
+        ) -> Result<f64, LengthMismatch> {
+            self.calls += 1;
+            let loss = gradient(w, g);
+            Ok(if self.calls == self.bad.0 { self.bad.1 } else { loss })
+        }
+    }
+    for bad in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+        for call in 1..=6 {
+            let inner = Batches { calls: 0, bad: (call, bad) };
+            let groups = SamGradient { inner, rule: Rule::l2(0.1), perturbed: [f64::NAN; N] };
+            let mut oracle = MicroBatches { inner: groups, size: 2, sum: [f64::NAN; N] };
+            let mut plain = Plain { space: space(), base: sgd(0.05) };
+            let (mut w, mut g) = ([0.7; N], [f64::NAN; N]);
+            let step = plain.step(&mut w[..], &mut g[..], &mut oracle).unwrap();
+            assert_eq!(step.outcome, Outcome::NonFinite(Pass::Clean), "call {call}, loss {bad}");
+            assert_eq!(bits(&w), bits(&[0.7; N]));
+        }
+    }
+}
+
 #[test]
 fn a_zero_second_gradient_moves_nothing_by_itself() {
     let start: Vector = [0.5, -0.0, 0.0, -1.5, 1e-310, 2.0];

@@ -110,7 +110,7 @@ impl<T: Real, B: Batch<T>, M: AsMut<[T]>> Batch<T> for MicroBatches<B, M> {
 /// accelerators does).
 ///
 /// Cost: 2 gradients for each, one word a weight. The loss is the one at the perturbed parameters. A clean
-/// gradient that is not finite is passed on as it is, for whoever checks the sum.
+/// loss or gradient that is not finite is passed on as it is, for whoever checks the sum.
 ///
 /// ```
 /// use std::ops::Range;
@@ -163,7 +163,7 @@ impl<T: Real, B: Batch<T>, M: AsMut<[T]>> Batch<T> for SamGradient<T, B, M> {
         LengthMismatch::check("buffer for perturbed parameters", w.len(), up.len())
             .map_err(BufferedError::Buffer)?;
         let loss = self.inner.gradient_of(samples.clone(), w, g, pass).map_err(BufferedError::Inner)?;
-        if !all_finite(g) {
+        if loss.is_non_finite() || !all_finite(g) {
             return Ok(loss);
         }
         Ascent::new(&self.rule, &dual_norm(&self.rule, w, g)).write(0, w, g, up);

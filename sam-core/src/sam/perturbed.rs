@@ -4,7 +4,7 @@ use core::convert::Infallible;
 
 use super::{Outcome, Sam};
 use crate::held::Held;
-use crate::{Descent, ParamSpace, StepError};
+use crate::{Descent, Loss, ParamSpace, StepError};
 
 /// Parameters at the perturbed point, between the two gradients of a step.
 ///
@@ -32,14 +32,15 @@ pub type DescendResult<S, DE> =
     Result<Descended<<S as ParamSpace>::Norm>, StepError<<S as ParamSpace>::Error, Infallible, DE>>;
 
 impl<'a, S: ParamSpace, D> Perturbed<'a, S, D> {
-    /// `norm` is that of the gradient `g`.
+    /// `norm` is that of the gradient `g`, `clean` the loss there.
     pub(super) fn new(
         sam: &'a mut Sam<S, D>,
         w: &'a mut S::Params,
         g: &S::Grads,
         norm: S::Norm,
+        clean: &impl Loss,
     ) -> Result<Self, S::Error> {
-        let outcome = Outcome::of_clean(sam.space.verdict(&norm));
+        let outcome = Outcome::of_clean(clean, sam.space.verdict(&norm));
         let mut held = Held::new(&mut sam.space, w);
         held.ascend(g, &sam.rule, &norm)?;
         Ok(Self { held, base: &mut sam.base, norm, outcome })
@@ -73,15 +74,21 @@ impl<'a, S: ParamSpace, D> Perturbed<'a, S, D> {
 
 impl<S: ParamSpace, D: Descent<S::Params, S::Grads>> Perturbed<'_, S, D> {
     /// Second half of a step: back to the original parameters, then down along `g`, the gradient at
-    /// [`Perturbed::params`]. If either gradient is not finite it only goes back.
+    /// [`Perturbed::params`]. If either gradient is not finite it only goes back; who has a loss that is not finite
+    /// calls [`Perturbed::restore`] instead.
     ///
     /// # Errors
     /// [`StepError::Space`] or [`StepError::Descent`].
-    pub fn descend(mut self, g: &mut S::Grads) -> DescendResult<S, D::Error> {
+    pub fn descend(self, g: &mut S::Grads) -> DescendResult<S, D::Error> {
+        self.descend_from(g, &())
+    }
+
+    /// [`Perturbed::descend`], with the loss at the perturbed parameters.
+    pub(super) fn descend_from(mut self, g: &mut S::Grads, loss: &impl Loss) -> DescendResult<S, D::Error> {
         let verdict = self.held.space.check(g);
         self.held.restore().map_err(StepError::Space)?;
         let Self { held, base, norm, outcome } = self;
-        let outcome = outcome.after(verdict.map_err(StepError::Space)?);
+        let outcome = outcome.after(loss, verdict.map_err(StepError::Space)?);
         if outcome.steps() {
             base.descend(held.w, g).map_err(StepError::Descent)?;
         }

@@ -2,7 +2,7 @@
 
 use super::HessianVector;
 use crate::kernel::{Ascent, dual_norm};
-use crate::{BufferedError, GradientOracle, LengthMismatch, Pass, Ready, Real, Rule};
+use crate::{BufferedError, GradientOracle, LengthMismatch, Loss, Pass, Ready, Real, Rule};
 
 /// Makes any oracle over slices a [`HessianVector`] one, by central differences of its gradient:
 ///
@@ -11,7 +11,8 @@ use crate::{BufferedError, GradientOracle, LengthMismatch, Pass, Ready, Real, Ru
 /// ```
 ///
 /// Cost: 2 gradients a product, two words a weight. The error is of order `d^2` and of the gradient's
-/// rounding over `d`; the step that balances both is the cube root of the type's precision.
+/// rounding over `d`; the step that balances both is the cube root of the type's precision. The product is NaN where a
+/// loss is not finite.
 #[derive(Clone, Debug)]
 pub struct FiniteDifference<O, T, B> {
     /// The oracle whose gradients are used.
@@ -74,9 +75,14 @@ where
         let length = euclidean(vector);
 
         Ascent::new(&Rule::l2(-distance), &length).write(0, params, vector, point);
-        self.inner.gradient(point, below, Pass::Perturbed).map_err(BufferedError::Inner)?;
+        let lower = self.inner.gradient(point, below, Pass::Perturbed).map_err(BufferedError::Inner)?;
         Ascent::new(&Rule::l2(distance), &length).write(0, params, vector, point);
-        self.inner.gradient(point, out, Pass::Perturbed).map_err(BufferedError::Inner)?;
+        let upper = self.inner.gradient(point, out, Pass::Perturbed).map_err(BufferedError::Inner)?;
+        if lower.is_non_finite() || upper.is_non_finite() {
+            // A product has no loss of its own to say so with.
+            out.iter_mut().for_each(|out| *out = T::narrow(f64::NAN));
+            return Ok(());
+        }
         let scale = T::narrow(length.value() / (2.0 * distance.widen()));
         out.iter_mut().zip(below.iter()).for_each(|(above, below)| *above = (*above - *below) * scale);
         Ok(())

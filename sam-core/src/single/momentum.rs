@@ -5,7 +5,7 @@ use core::ops::Neg;
 use super::{Probe, ProbeResult, probe};
 use crate::held::Held;
 use crate::state::state_of_fields;
-use crate::{Descent, FnOracle, GradientOracle, Momentum, ParamSpace, Pass, Rule, StepError};
+use crate::{Descent, FnOracle, GradientOracle, Loss, Momentum, ParamSpace, Pass, Rule, StepError};
 
 /// Momentum SAM (Becker et al., 2024): perturbs along the base optimizer's momentum `v`, which costs no
 /// gradient, in the direction that the next step will take.
@@ -76,7 +76,7 @@ where
     ///
     /// # Errors
     /// As [`MomentumSam::step`].
-    pub fn step_with<L, E>(
+    pub fn step_with<L: Loss, E>(
         &mut self,
         w: &mut S::Params,
         g: &mut S::Grads,

@@ -2,7 +2,7 @@
 
 use super::Probe;
 use crate::state::state_of_fields;
-use crate::{Descent, FnOracle, GradientOracle, Outcome, ParamSpace, Pass, StepError};
+use crate::{Descent, FnOracle, GradientOracle, Loss, Outcome, ParamSpace, Pass, StepError};
 
 /// The base optimizer without any perturbation, with the same checks and the same report as the other methods.
 ///
@@ -34,7 +34,7 @@ impl<S: ParamSpace, D: Descent<S::Params, S::Grads>> Plain<S, D> {
         O: GradientOracle<S::Params, S::Grads> + ?Sized,
     {
         let loss = oracle.gradient(w, g, Pass::Clean).map_err(|e| StepError::Oracle(e, Pass::Clean))?;
-        let outcome = Outcome::of_clean(self.space.check(g).map_err(StepError::Space)?);
+        let outcome = Outcome::of_clean(&loss, self.space.check(g).map_err(StepError::Space)?);
         if outcome.steps() {
             self.base.descend(w, g).map_err(StepError::Descent)?;
         }
@@ -45,7 +45,7 @@ impl<S: ParamSpace, D: Descent<S::Params, S::Grads>> Plain<S, D> {
     ///
     /// # Errors
     /// As [`Plain::step`].
-    pub fn step_with<L, E>(
+    pub fn step_with<L: Loss, E>(
         &mut self,
         w: &mut S::Params,
         g: &mut S::Grads,

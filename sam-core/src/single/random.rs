@@ -3,7 +3,7 @@
 use super::{Probe, ProbeResult, probe};
 use crate::held::Held;
 use crate::state::state;
-use crate::{Descent, FnOracle, GradientOracle, ParamSpace, Pass, Real, Rule, StepError, noise};
+use crate::{Descent, FnOracle, GradientOracle, Loss, ParamSpace, Pass, Real, Rule, StepError, noise};
 
 /// Perturbs in a random direction (appendix C.5 of the paper): `rho * z / ||z||_2` with `z ~ N(0, I)`, and
 /// eq. 2 of such a `z` for other norms.
@@ -98,7 +98,7 @@ where
     ///
     /// # Errors
     /// As [`RandomSam::step`].
-    pub fn step_with<L, E>(
+    pub fn step_with<L: Loss, E>(
         &mut self,
         w: &mut S::Params,
         g: &mut [T],
