@@ -24,7 +24,7 @@ impl Observer for Follower {
     fn observe(&self, event: &Event<'_>) -> Result<(), ObserverError> {
         match event {
             Event::Begun { work, total, done } => {
-                println!("{work}: {done} of {total} steps were done before")
+                println!("{work}: {done} of {total} steps were done before");
             }
             Event::Epoch { metrics, epochs } => {
                 println!("epoch {} of {epochs}: training loss {:.4}", metrics.epoch, metrics.train_loss);

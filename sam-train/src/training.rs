@@ -23,6 +23,7 @@ pub mod metrics;
 pub mod nonfinite;
 mod norm_exponent;
 pub mod precision;
+pub mod range;
 pub mod settings;
 pub mod state;
 pub mod trainer;

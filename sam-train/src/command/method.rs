@@ -1,72 +1,33 @@
 //! Training methods on the command line: one argument for the method, one for each hyper-parameter that any of them has.
 
 use clap::{
-    Args, ValueEnum,
-    builder::{PossibleValue, RangedU64ValueParser},
+    Arg, ArgMatches, Args, Command, Error, FromArgMatches, ValueEnum, builder::PossibleValue,
+    parser::ValueSource, value_parser,
 };
-use serde::Serialize;
 use toml::Table;
 
-use crate::training::settings::{InvalidSetting, Method, NormExponent};
+use crate::training::{
+    method::{Parameter, Value},
+    settings::{InvalidSetting, Method, NormExponent},
+};
 
-/// The method, and those of its hyper-parameters that are not its defaults. Fields are called as in [`Method`].
-#[derive(Debug, Clone, Args, Serialize)]
-#[command(next_help_heading = "Method")]
+/// The method, and those of its hyper-parameters that are not its defaults.
+#[derive(Debug, Clone)]
 pub struct MethodArgs {
-    /// Which gradient is followed. The method's defaults stand behind it; only what it has may be given.
-    #[arg(long, value_enum, value_name = "METHOD", default_value_t = Method::SAM)]
-    #[serde(skip)]
     optimizer: Method,
-
-    /// Radius of the neighbourhood; SAM's paper tries 0.01 to 0.5. asam: relative to the weights.
-    #[arg(long)]
-    rho: Option<f64>,
-
-    /// sam: the norm the radius is measured in, 2, inf, 1, or any p between.
-    #[arg(long, value_name = "P")]
-    norm: Option<NormExponent>,
-
-    /// asam: what is added to each weight's size.
-    #[arg(long)]
-    eta: Option<f64>,
-
-    /// mixup: both parameters of the Beta distribution of shares. gsam: weight of the surrogate gap. look-sam: share of
-    /// the gradient's length that the reused part gets.
-    #[arg(long)]
-    alpha: Option<f64>,
-
-    /// wsam: weight of sharpness, below 1; 0.5 is SAM.
-    #[arg(long)]
-    gamma: Option<f64>,
-
-    /// multi-step-sam: ascent steps.
-    #[arg(long, value_name = "N", value_parser = count())]
-    steps: Option<u64>,
-
-    /// m-sharpness: images that share a perturbation.
-    #[arg(long, value_name = "N", value_parser = count())]
-    m: Option<u64>,
-
-    /// look-sam: steps from one SAM step to the next.
-    #[arg(long, value_name = "N", value_parser = count())]
-    k: Option<u64>,
-
-    /// friendly-sam: share of the mean gradient that is taken out of the ascent.
-    #[arg(long)]
-    sigma: Option<f64>,
-
-    /// friendly-sam: share of that mean that stays from step to step.
-    #[arg(long)]
-    lambda: Option<f64>,
-
-    /// esam: share of the weights that are perturbed.
-    #[arg(long)]
-    beta: Option<f64>,
+    given: Table,
 }
 
-/// Counts that TOML and every machine can hold.
-fn count() -> RangedU64ValueParser {
-    RangedU64ValueParser::new().range(1..=u64::from(u32::MAX))
+/// The argument for the method.
+const OPTIMIZER: &str = "optimizer";
+
+/// The arguments for the hyper-parameters of all methods.
+pub fn parameters() -> impl Iterator<Item = &'static Parameter> {
+    let all = || Method::ALL.iter().flat_map(|method| method.info().parameters);
+    all()
+        .enumerate()
+        .filter(move |(i, one)| all().take(*i).all(|other| other.name != one.name))
+        .map(|(_, one)| one)
 }
 
 impl MethodArgs {
@@ -75,28 +36,100 @@ impl MethodArgs {
     /// # Errors
     /// [`InvalidSetting`], when a hyper-parameter is given that the method does not have.
     pub fn method(&self) -> Result<Method, InvalidSetting> {
-        let given = Table::try_from(self);
-        let given = given.map_err(|error| InvalidSetting::new("optimizer", "hyper-parameters", error))?;
-        self.optimizer.with(given)
+        self.optimizer.with(self.given.clone())
     }
+
+    /// Takes over what `matches` have from the command line, or all of it.
+    fn take(&mut self, matches: &ArgMatches) {
+        if let Some(&method) = matches.get_one(OPTIMIZER) {
+            self.optimizer = method;
+        }
+        for Parameter { name, default, .. } in parameters() {
+            if matches.value_source(name) != Some(ValueSource::CommandLine) {
+                continue;
+            }
+            let value = match default {
+                Value::Number(_) => matches.get_one(name).copied().map(Value::Number),
+                Value::Natural(_) => matches.get_one(name).copied().map(Value::Natural),
+                Value::Exponent(_) => matches.get_one(name).copied().map(Value::Exponent),
+            };
+            if let Some(value) = value {
+                self.given.insert((*name).to_owned(), value.into());
+            }
+        }
+    }
+}
+
+impl FromArgMatches for MethodArgs {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, Error> {
+        let mut args = Self { optimizer: Method::SAM, given: Table::new() };
+        args.take(matches);
+        Ok(args)
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), Error> {
+        self.take(matches);
+        Ok(())
+    }
+}
+
+impl Args for MethodArgs {
+    fn augment_args(command: Command) -> Command {
+        let help = "Which gradient is followed. The method's defaults stand behind it; only what it has may be given";
+        let optimizer = Arg::new(OPTIMIZER)
+            .long(OPTIMIZER)
+            .value_name("METHOD")
+            .value_parser(value_parser!(Method))
+            .default_value(Method::SAM.name());
+        let arguments = parameters().map(|parameter| {
+            let argument = Arg::new(parameter.name).long(parameter.name).help(meaning(parameter.name));
+            match parameter.default {
+                Value::Number(_) => argument.value_parser(value_parser!(f64)),
+                Value::Natural(_) => argument.value_parser(value_parser!(usize)).value_name("N"),
+                Value::Exponent(_) => argument.value_parser(value_parser!(NormExponent)).value_name("P"),
+            }
+        });
+        command.next_help_heading("Method").arg(optimizer.help(help)).args(arguments)
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
+
+/// What a hyper-parameter means: first what it means to several methods, then what to one alone, after that one's name.
+fn meaning(name: &str) -> String {
+    let all = || {
+        Method::ALL.iter().flat_map(|method| method.info().parameters.iter().map(move |own| (method, own)))
+    };
+    let mut meanings: Vec<(&str, Vec<&str>)> = Vec::new();
+    for (method, Parameter { help, .. }) in all().filter(|(_, parameter)| parameter.name == name) {
+        match meanings.iter_mut().find(|(other, _)| *other == *help) {
+            Some((_, methods)) => methods.push(method.name()),
+            None => meanings.push((help, vec![method.name()])),
+        }
+    }
+    let sentence = |(help, methods): &(&str, Vec<&str>)| match methods[..] {
+        [method] => format!("{method}: {help}"),
+        _ => format!("{}{}", help[..1].to_uppercase(), &help[1..]),
+    };
+    meanings.sort_by_key(|(_, methods)| methods.len() == 1);
+    meanings.iter().map(sentence).collect::<Vec<_>>().join(". ")
 }
 
 impl ValueEnum for Method {
     fn value_variants<'a>() -> &'a [Self] {
-        &Self::ALL
+        Self::ALL
     }
 
     fn to_possible_value(&self) -> Option<PossibleValue> {
-        let defaults = self.hyper_parameters();
-        let defaults = defaults.iter().map(|(name, value)| match value.as_str() {
-            Some(text) => format!("--{name} {text}"),
-            None => format!("--{name} {value}"),
-        });
-        let defaults = defaults.collect::<Vec<_>>().join(" ");
-        let help = match defaults.as_str() {
-            "" => self.summary().to_owned(),
-            defaults => format!("{} [{defaults}]", self.summary()),
+        let info = self.info();
+        let defaults = info.parameters.iter().map(|own| format!(" --{} {}", own.name, own.default));
+        let defaults = defaults.collect::<String>();
+        let help = match defaults.trim() {
+            "" => format!("{} ({})", info.summary, info.source),
+            defaults => format!("{} ({}) [{defaults}]", info.summary, info.source),
         };
-        Some(PossibleValue::new(self.name()).help(help))
+        Some(PossibleValue::new(info.name).help(help))
     }
 }

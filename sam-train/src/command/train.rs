@@ -7,7 +7,7 @@ use clap::Args;
 use super::{
     Call,
     args::{DataArgs, MachineArgs, TrainingArgs},
-    method::MethodArgs,
+    method::{self, MethodArgs},
     output::print,
     terminal::note,
 };
@@ -74,45 +74,37 @@ pub struct TrainArgs {
 
     /// Go on with the run in DIR, with its settings; only --backend, --precision, --kernels, --threads, --data-dir, --on-nonfinite and
     /// --json may be given.
-    #[arg(long, value_name = "DIR", help_heading = "Run", conflicts_with_all = SETTLED)]
+    #[arg(long, value_name = "DIR", help_heading = "Run", conflicts_with_all = settled())]
     resume: Option<PathBuf>,
 }
 
-/// What a resumed run does not ask for again.
-const SETTLED: [&str; 32] = [
-    "out",
-    "data",
-    "limit",
-    "label_noise",
-    "augment",
-    "model",
-    "epochs",
-    "batch",
-    "lr",
-    "momentum",
-    "no_nesterov",
-    "weight_decay",
-    "decoupled",
-    "clip_norm",
-    "ema",
-    "swa_from",
-    "schedule",
-    "warmup_epochs",
-    "label_smoothing",
-    "seed",
-    "optimizer",
-    "rho",
-    "norm",
-    "eta",
-    "alpha",
-    "gamma",
-    "steps",
-    "m",
-    "k",
-    "sigma",
-    "lambda",
-    "beta",
-];
+/// What a resumed run does not ask for again: where it is, its settings, and the hyper-parameters of all methods.
+fn settled() -> impl Iterator<Item = &'static str> {
+    const SETTINGS: [&str; 21] = [
+        "out",
+        "data",
+        "limit",
+        "label_noise",
+        "augment",
+        "model",
+        "epochs",
+        "batch",
+        "lr",
+        "momentum",
+        "no_nesterov",
+        "weight_decay",
+        "decoupled",
+        "clip_norm",
+        "ema",
+        "swa_from",
+        "schedule",
+        "warmup_epochs",
+        "label_smoothing",
+        "seed",
+        "optimizer",
+    ];
+    SETTINGS.into_iter().chain(method::parameters().map(|parameter| parameter.name))
+}
 
 const EXAMPLES: &str = "\
 Examples:
@@ -229,7 +221,7 @@ mod tests {
         let command = TrainArgs::augment_args(clap::Command::new("train"));
         let mut free = vec![];
         for argument in command.get_arguments().map(|argument| argument.get_id().as_str()) {
-            if !SETTLED.contains(&argument) {
+            if settled().all(|settled| settled != argument) {
                 free.push(argument);
             }
         }

@@ -63,20 +63,20 @@ impl DataSource {
             Self::Digits => "it is part of the program",
             Self::Mnist => {
                 "put MNIST's train-images-idx3-ubyte.gz, train-labels-idx1-ubyte.gz, t10k-images-idx3-ubyte.gz and \
-                 t10k-labels-idx1-ubyte.gz into a directory and name it with --data-dir or $SAM_DATA"
+                 t10k-labels-idx1-ubyte.gz into a directory and name it by `data-dir` or $SAM_DATA"
             }
             Self::FashionMnist => {
                 "install the Debian package dataset-fashion-mnist, or put its four files \
                  train-images-idx3-ubyte.gz, train-labels-idx1-ubyte.gz, t10k-images-idx3-ubyte.gz and \
-                 t10k-labels-idx1-ubyte.gz into a directory and name it with --data-dir or $SAM_DATA"
+                 t10k-labels-idx1-ubyte.gz into a directory and name it by `data-dir` or $SAM_DATA"
             }
             Self::Cifar10 => {
                 "unpack cifar-10-binary.tar.gz of https://www.cs.toronto.edu/~kriz/cifar.html and name the directory \
-                 with data_batch_1.bin to data_batch_5.bin and test_batch.bin with --data-dir or $SAM_DATA"
+                 with data_batch_1.bin to data_batch_5.bin and test_batch.bin by `data-dir` or $SAM_DATA"
             }
             Self::Cifar100 => {
                 "unpack cifar-100-binary.tar.gz of https://www.cs.toronto.edu/~kriz/cifar.html and name the directory \
-                 with train.bin and test.bin with --data-dir or $SAM_DATA"
+                 with train.bin and test.bin by `data-dir` or $SAM_DATA"
             }
         }
     }

@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 use super::{
     counters::{copy_counters, counters},
     learner::LearnerError,
+    range::Range,
+    settings::InvalidSetting,
     state::{STATISTICS, State, Tensor, WEIGHTS},
 };
 
@@ -33,12 +35,18 @@ impl AverageSettings {
         *self == Self::NONE
     }
 
-    /// What is wrong in a run of so many epochs, if anything: name, range, value.
-    pub(super) fn invalid(&self, epochs: usize) -> Option<(&'static str, &'static str, String)> {
-        let decay = self.ema.filter(|decay| !(0.0..1.0).contains(&(*decay as f32)));
-        let from = self.swa_from.filter(|from| !(1..=epochs).contains(from));
-        let decay = decay.map(|decay| ("ema", "a number from 0 up and below 1", decay.to_string()));
-        decay.or_else(|| Some(("swa-from", "an epoch from 1 up to `epochs`", from?.to_string())))
+    /// Makes sure that every number is in its range in a run of so many epochs.
+    ///
+    /// # Errors
+    /// [`InvalidSetting`] for the first that is not.
+    pub(super) fn check(&self, epochs: usize) -> Result<(), InvalidSetting> {
+        Range::BelowOne.check("ema", self.ema.unwrap_or(0.0))?;
+        match self.swa_from {
+            Some(from) if !(1..=epochs).contains(&from) => {
+                Err(InvalidSetting::new("swa-from", "an epoch from 1 up to `epochs`", from))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// How many there are.

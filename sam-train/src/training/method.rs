@@ -1,109 +1,143 @@
 //! Which gradient is followed: SGD's, SAM's, or that of one of SAM's relatives.
 
-mod defaults;
+mod table;
 
-use sam_core::{Norm, Rule};
-use serde::{Deserialize, Serialize};
+use sam_core::Norm;
+use toml::Table;
 
-use super::settings::NormExponent;
+use super::{norm_exponent::NormExponent, range::Range, settings::InvalidSetting};
+pub use table::Method;
 
-/// A training method with its hyper-parameters. `sam-core` has the formulas and their sources.
-///
-/// `rho` is the radius of the neighbourhood, in the units of the weights unless something else is said; the norm is
-/// Euclid's where a variant has none of its own.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "name", rename_all = "kebab-case", deny_unknown_fields)]
-pub enum Method {
-    /// The gradient at the weights.
-    Sgd,
-    /// The gradient on images mixed in pairs (Zhang et al., ICLR 2018), at the weights.
-    Mixup {
-        /// Both parameters of the Beta distribution that shares are drawn from; the paper tries 1, 8, 16 and 32.
-        alpha: f64,
-    },
-    /// The gradient at the sharpest point nearby.
-    Sam {
-        /// Radius of the neighbourhood.
-        rho: f64,
-        /// Exponent of the norm it is measured in.
-        norm: NormExponent,
-    },
-    /// SAM in a neighbourhood that scales with the weights (Kwon et al., ICML 2021).
-    Asam {
-        /// Radius, relative to the weights.
-        rho: f64,
-        /// What is added to each weight's size.
-        eta: f64,
-    },
-    /// The gradient at a random point of the sphere (appendix C.5 of SAM's paper).
-    RandomSam {
-        /// Radius.
-        rho: f64,
-    },
-    /// SAM with several projected ascent steps of the radius' length (appendix C.6).
-    MultiStepSam {
-        /// Radius.
-        rho: f64,
-        /// Ascent steps.
-        steps: usize,
-    },
-    /// SAM with the term of second order (appendix C.4).
-    SecondOrderSam {
-        /// Radius.
-        rho: f64,
-    },
-    /// The mean of the SAM gradients of groups of `m` images (section 4.1).
-    MSharpness {
-        /// Radius.
-        rho: f64,
-        /// Images that share a perturbation.
-        m: usize,
-    },
-    /// GSAM (Zhuang et al., ICLR 2022).
-    Gsam {
-        /// Radius.
-        rho: f64,
-        /// Weight of the surrogate gap.
-        alpha: f64,
-    },
-    /// LookSAM (Liu et al., CVPR 2022).
-    LookSam {
-        /// Radius.
-        rho: f64,
-        /// Steps from one SAM step to the next.
-        k: u64,
-        /// Share of the gradient's length that the reused part gets.
-        alpha: f64,
-    },
-    /// WSAM, coupled (Yue et al., KDD 2023).
-    Wsam {
-        /// Radius.
-        rho: f64,
-        /// Weight of sharpness.
-        gamma: f64,
-    },
-    /// Friendly SAM (Li et al., CVPR 2024).
-    FriendlySam {
-        /// Radius.
-        rho: f64,
-        /// Share of the mean gradient that is taken out.
-        sigma: f64,
-        /// Share of the mean that stays.
-        lambda: f64,
-    },
-    /// Momentum SAM (Becker et al., 2024).
-    MomentumSam {
-        /// Radius.
-        rho: f64,
-    },
-    /// ESAM's stochastic weight perturbation, without its choice of images (Du et al., ICLR 2022).
-    Esam {
-        /// Radius.
-        rho: f64,
-        /// Share of the weights that are perturbed.
-        beta: f64,
-    },
+/// What is known of a method before it runs: its row in the table.
+#[derive(Debug, Clone, Copy)]
+pub struct MethodInfo {
+    /// The name in commands and files.
+    pub name: &'static str,
+    /// The method for people; `{steps}` stands for the value of its parameter `steps`.
+    pub title: &'static str,
+    /// What the method does, in a line.
+    pub summary: &'static str,
+    /// Where it comes from.
+    pub source: &'static str,
+    /// Words a weight that the method keeps beside weights, gradient and momentum, at least.
+    pub buffers: usize,
+    /// Its hyper-parameters, in the order of [`Method::values`].
+    pub parameters: &'static [Parameter],
 }
+
+/// A hyper-parameter.
+#[derive(Debug, Clone, Copy)]
+pub struct Parameter {
+    /// The name in commands and files.
+    pub name: &'static str,
+    /// The value that it has where none is given.
+    pub default: Value,
+    /// The values that it may have.
+    pub range: Range,
+    /// What it means.
+    pub help: &'static str,
+}
+
+/// A number in a row of the table.
+type Number = f64;
+/// A whole number there.
+type Natural = usize;
+/// The exponent of a norm there.
+type Exponent = NormExponent;
+
+/// The value of a hyper-parameter.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Value {
+    /// A number.
+    Number(f64),
+    /// A whole number.
+    Natural(usize),
+    /// The exponent of a norm.
+    Exponent(NormExponent),
+}
+
+/// The enumeration of methods from rows of constant, variant with parameters, and what is known of it.
+macro_rules! methods {
+    ($(
+        $constant:ident: $variant:ident $({
+            $($field:ident: $kind:ident = $default:expr, $range:expr, $help:expr;)*
+        })? = {
+            name: $name:literal,
+            title: $title:literal,
+            summary: $summary:literal,
+            source: $source:literal,
+            rule: $rule:expr,
+            gradients: $gradients:expr,
+            buffers: $buffers:expr,
+        }
+    )*) => {
+        /// A training method with its hyper-parameters. `sam-core` has the formulas and their sources.
+        #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
+        #[serde(tag = "name", deny_unknown_fields)]
+        pub enum Method {
+            $(
+                #[doc = concat!("`", $name, "`: ", $summary, " (", $source, ").")]
+                #[serde(rename = $name)]
+                $variant $({
+                    $(#[doc = concat!("`", stringify!($field), "`, as the row explains it.")] $field: $kind,)*
+                })?,
+            )*
+        }
+
+        #[allow(unused_variables, reason = "a row need not use all of its parameters")]
+        impl Method {
+            $(
+                #[doc = concat!("`", $name, "` with the hyper-parameters to begin with.")]
+                pub const $constant: Self = Self::$variant $({ $($field: $default),* })?;
+            )*
+
+            /// All of them, with the hyper-parameters to begin with: those of each method's paper.
+            pub const ALL: &'static [Self] = &[$(Self::$constant),*];
+
+            /// Its row in the table.
+            pub const fn info(&self) -> &'static MethodInfo {
+                match self {
+                    $(Self::$variant { .. } => const { &MethodInfo {
+                        name: $name,
+                        title: $title,
+                        summary: $summary,
+                        source: $source,
+                        buffers: $buffers,
+                        parameters: &[$($(Parameter {
+                            name: stringify!($field),
+                            default: Value::$kind($default),
+                            range: $range,
+                            help: $help,
+                        }),*)?],
+                    } },)*
+                }
+            }
+
+            /// The values of its hyper-parameters, in the order of [`MethodInfo::parameters`].
+            pub fn values(&self) -> Vec<Value> {
+                match *self {
+                    $(Self::$variant $({ $($field),* })? => vec![$($(Value::$kind($field)),*)?],)*
+                }
+            }
+
+            /// Radius and norm as `sam-core` takes them; a radius of 0 where there is none.
+            pub fn rule(&self) -> Rule<f32> {
+                match *self {
+                    $(Self::$variant $({ $($field),* })? => $rule,)*
+                }
+            }
+
+            /// Gradients of a batch that a step computes, on average; of second order: a product with the Hessian counts
+            /// as three, because each multiplication of a gradient becomes three.
+            pub fn gradients_per_step(&self) -> f64 {
+                match *self {
+                    $(Self::$variant $({ $($field),* })? => $gradients,)*
+                }
+            }
+        }
+    };
+}
+use methods;
 
 impl Method {
     /// The paper's SAM.
@@ -112,155 +146,159 @@ impl Method {
     }
 
     /// The name in commands and files.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::Sgd => "sgd",
-            Self::Mixup { .. } => "mixup",
-            Self::Sam { .. } => "sam",
-            Self::Asam { .. } => "asam",
-            Self::RandomSam { .. } => "random-sam",
-            Self::MultiStepSam { .. } => "multi-step-sam",
-            Self::SecondOrderSam { .. } => "second-order-sam",
-            Self::MSharpness { .. } => "m-sharpness",
-            Self::Gsam { .. } => "gsam",
-            Self::LookSam { .. } => "look-sam",
-            Self::Wsam { .. } => "wsam",
-            Self::FriendlySam { .. } => "friendly-sam",
-            Self::MomentumSam { .. } => "momentum-sam",
-            Self::Esam { .. } => "esam",
-        }
+    pub const fn name(&self) -> &'static str {
+        self.info().name
     }
 
-    /// What the method does, in a line.
-    pub const fn summary(&self) -> &'static str {
-        match self {
-            Self::Sgd => "the gradient at the weights",
-            Self::Mixup { .. } => "the gradient on images mixed in pairs (Zhang et al., ICLR 2018)",
-            Self::Sam { .. } => "the gradient at the sharpest point nearby (Foret et al., ICLR 2021)",
-            Self::Asam { .. } => {
-                "SAM in a neighbourhood that scales with the weights (Kwon et al., ICML 2021)"
-            }
-            Self::RandomSam { .. } => "the gradient at a random point of the sphere (SAM's appendix C.5)",
-            Self::MultiStepSam { .. } => "SAM with several projected ascent steps (appendix C.6)",
-            Self::SecondOrderSam { .. } => "SAM with the term of second order (appendix C.4)",
-            Self::MSharpness { .. } => "the mean of the SAM gradients of groups of m images (section 4.1)",
-            Self::Gsam { .. } => "SAM that also closes the surrogate gap (Zhuang et al., ICLR 2022)",
-            Self::LookSam { .. } => "a SAM step every k steps, reused in between (Liu et al., CVPR 2022)",
-            Self::Wsam { .. } => "SAM with sharpness weighted (Yue et al., KDD 2023)",
-            Self::FriendlySam { .. } => {
-                "SAM that ascends along the batch's own part of the gradient (Li et al., CVPR 2024)"
-            }
-            Self::MomentumSam { .. } => "the gradient at a point along the momentum (Becker et al., 2024)",
-            Self::Esam { .. } => {
-                "SAM of a random share of the weights, one half of ESAM (Du et al., ICLR 2022)"
-            }
-        }
+    /// Words a weight that it keeps, as [`MethodInfo::buffers`].
+    pub const fn buffers(&self) -> usize {
+        self.info().buffers
     }
 
-    /// The method for people, without its hyper-parameters.
+    /// The method for people, without its hyper-parameters but those that make it another method.
     pub fn title(&self) -> String {
-        match self {
-            Self::Asam { .. } => "ASAM".to_owned(),
-            Self::Mixup { .. } => "mixup".to_owned(),
-            Self::RandomSam { .. } => "random perturbation".to_owned(),
-            Self::MultiStepSam { steps, .. } => format!("SAM, {steps} ascent steps"),
-            Self::SecondOrderSam { .. } => "SAM, second order".to_owned(),
-            Self::MSharpness { m, .. } => format!("SAM, m = {m}"),
-            Self::LookSam { .. } => "LookSAM".to_owned(),
-            Self::FriendlySam { .. } => "Friendly SAM".to_owned(),
-            Self::MomentumSam { .. } => "Momentum SAM".to_owned(),
-            Self::Esam { .. } => "ESAM (weights only)".to_owned(),
-            other => other.name().to_uppercase(),
-        }
+        self.parameters().fold(self.info().title.to_owned(), |title, (parameter, value)| {
+            title.replace(&format!("{{{}}}", parameter.name), &value.to_string())
+        })
+    }
+
+    /// Its hyper-parameters and their values.
+    pub fn parameters(&self) -> impl Iterator<Item = (&'static Parameter, Value)> {
+        self.info().parameters.iter().zip(self.values())
     }
 
     /// The radius, if there is one.
-    pub const fn rho(mut self) -> Option<f64> {
-        match self.rho_mut() {
-            Some(rho) => Some(*rho),
-            None => None,
-        }
-    }
-
-    const fn rho_mut(&mut self) -> Option<&mut f64> {
-        match self {
-            Self::Sgd | Self::Mixup { .. } => None,
-            Self::Sam { rho, .. }
-            | Self::Asam { rho, .. }
-            | Self::RandomSam { rho }
-            | Self::MultiStepSam { rho, .. }
-            | Self::SecondOrderSam { rho }
-            | Self::MSharpness { rho, .. }
-            | Self::Gsam { rho, .. }
-            | Self::LookSam { rho, .. }
-            | Self::Wsam { rho, .. }
-            | Self::FriendlySam { rho, .. }
-            | Self::MomentumSam { rho }
-            | Self::Esam { rho, .. } => Some(rho),
-        }
-    }
-
-    /// Radius and norm as `sam-core` takes them; a radius of 0 where there is none.
-    pub fn rule(&self) -> Rule<f32> {
-        let rho = self.rho().unwrap_or(0.0) as f32;
-        match *self {
-            Self::Sam { norm, .. } => Rule::new(rho, norm.0),
-            Self::Asam { eta, .. } => Rule::l2(rho).adaptive(eta as f32),
-            _ => Rule::l2(rho),
-        }
-    }
-
-    /// Gradients of a batch that a step computes, on average; of second order: a product with the Hessian counts as
-    /// three, because each multiplication of a gradient becomes three.
-    pub fn gradients_per_step(&self) -> f64 {
-        match *self {
-            Self::Sgd | Self::RandomSam { .. } | Self::MomentumSam { .. } => 1.0,
-            Self::LookSam { k, .. } => 1.0 + 1.0 / k.max(1) as f64,
-            Self::MultiStepSam { steps, .. } => 1.0 + steps as f64,
-            Self::SecondOrderSam { .. } => 5.0,
-            _ => 2.0,
-        }
-    }
-
-    /// Words a weight that the method keeps beside weights, gradient and momentum, at least.
-    pub fn buffers(&self) -> usize {
-        match self {
-            Self::Sgd => 0,
-            Self::Gsam { .. } | Self::Wsam { .. } | Self::MultiStepSam { .. } | Self::MSharpness { .. } => 2,
-            Self::LookSam { .. } | Self::FriendlySam { .. } | Self::SecondOrderSam { .. } => 3,
-            _ => 1,
-        }
-    }
-
-    /// What is wrong with the hyper-parameters, if anything: name, range, value.
-    pub(super) fn invalid(&self) -> Option<(&'static str, &'static str, String)> {
-        let from_zero = |value: f64| value >= 0.0 && (value as f32).is_finite();
-        let share = |value: f64| (0.0..=1.0).contains(&value);
-        let rho = self.rho().unwrap_or(0.0);
-        let wrong = |valid: bool, name, range, value: f64| (!valid).then(|| (name, range, value.to_string()));
-        wrong(from_zero(rho), "rho", "a number from 0 up", rho).or_else(|| match *self {
-            Self::Mixup { alpha } => {
-                wrong(from_zero(alpha) && alpha > 0.0, "alpha", "a number above 0", alpha)
-            }
-            Self::Asam { eta, .. } => wrong(from_zero(eta), "eta", "a number from 0 up", eta),
-            Self::MSharpness { m: 0, .. } => wrong(false, "m", "a number from 1 up", 0.0),
-            Self::MultiStepSam { steps: 0, .. } => wrong(false, "steps", "a number from 1 up", 0.0),
-            Self::LookSam { k: 0, .. } => wrong(false, "k", "a number from 1 up", 0.0),
-            Self::Gsam { alpha, .. } | Self::LookSam { alpha, .. } => {
-                wrong(from_zero(alpha), "alpha", "a number from 0 up", alpha)
-            }
-            Self::Wsam { gamma, .. } => {
-                wrong((0.0..1.0).contains(&gamma), "gamma", "a number from 0 up and below 1", gamma)
-            }
-            Self::FriendlySam { sigma, lambda, .. } => {
-                wrong(from_zero(sigma), "sigma", "a number from 0 up", sigma).or_else(|| {
-                    wrong((0.0..1.0).contains(&lambda), "lambda", "a number from 0 up and below 1", lambda)
-                })
-            }
-            Self::Esam { beta, .. } => {
-                wrong(share(beta) && beta > 0.0, "beta", "a share, above 0 to 1", beta)
-            }
+    pub fn rho(&self) -> Option<f64> {
+        self.parameters().find_map(|(parameter, value)| match value {
+            Value::Number(rho) if parameter.name == "rho" => Some(rho),
             _ => None,
         })
+    }
+
+    /// The method with another radius, if it has one.
+    #[must_use]
+    pub fn with_rho(self, radius: f64) -> Self {
+        let radius = Table::from_iter([("rho".to_owned(), radius.into())]);
+        self.with(radius).unwrap_or(self)
+    }
+
+    /// Its hyper-parameters, by the names that files and the command line have for them.
+    pub fn hyper_parameters(&self) -> Table {
+        self.parameters().map(|(parameter, value)| (parameter.name.to_owned(), value.into())).collect()
+    }
+
+    /// The method with the hyper-parameters `given` instead of its own.
+    ///
+    /// # Errors
+    /// [`InvalidSetting`] for one that the method does not have, or of another type. Ranges are not checked.
+    pub fn with(self, given: Table) -> Result<Self, InvalidSetting> {
+        let mut table = self.hyper_parameters();
+        for (name, value) in given {
+            if table.insert(name.clone(), value).is_none() {
+                return Err(self.without(name));
+            }
+        }
+        table.insert("name".to_owned(), self.name().into());
+        table.try_into().map_err(|error: toml::de::Error| {
+            InvalidSetting::new("optimizer", "its hyper-parameters", error.message())
+        })
+    }
+
+    /// The error that names the methods with a hyper-parameter `name`, which this is not one of.
+    fn without(self, name: String) -> InvalidSetting {
+        let has = |method: &&Self| method.info().parameters.iter().any(|parameter| parameter.name == name);
+        let names: Vec<&str> = Self::ALL.iter().filter(has).map(Self::name).collect();
+        let expected = match names.split_last() {
+            Some((last, rest @ [_, ..])) => format!("`optimizer` {} or {last}", rest.join(", ")),
+            Some((only, [])) => format!("`optimizer` {only}"),
+            None => "a hyper-parameter of some method".to_owned(),
+        };
+        InvalidSetting::new(name, expected, format!("`optimizer` {}", self.name()))
+    }
+
+    /// Makes sure that every hyper-parameter is in its range.
+    ///
+    /// # Errors
+    /// [`InvalidSetting`] for the first that is not.
+    pub(super) fn check(&self) -> Result<(), InvalidSetting> {
+        self.parameters().try_for_each(|(Parameter { name, range, .. }, value)| match value {
+            Value::Number(value) => range.check(name, value),
+            Value::Natural(value) => range.check_whole(name, value),
+            Value::Exponent(_) => Ok(()),
+        })
+    }
+}
+
+impl std::fmt::Display for Value {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Number(value) => value.fmt(f),
+            Self::Natural(value) => value.fmt(f),
+            Self::Exponent(value) => value.fmt(f),
+        }
+    }
+}
+
+impl From<Value> for toml::Value {
+    fn from(value: Value) -> Self {
+        match value {
+            Value::Number(value) => value.into(),
+            // What TOML's integers cannot hold is out of every range.
+            Value::Natural(value) => i64::try_from(value).unwrap_or(i64::MAX).into(),
+            Value::Exponent(value) => value.to_string().into(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hyper_parameters_given_by_name_take_the_place_of_the_method_s_own_and_no_other() {
+        for &method in Method::ALL {
+            assert_eq!(method.with(Table::new()), Ok(method));
+            assert_eq!(method.with(method.hyper_parameters()), Ok(method));
+            let radius = Table::from_iter([("rho".to_owned(), 0.25.into())]);
+            match method.with(radius) {
+                Ok(other) => {
+                    assert_eq!(other.rho(), Some(0.25));
+                    assert_eq!(method.with_rho(0.25), other);
+                }
+                Err(error) => {
+                    assert_eq!((method.rho(), method.with_rho(0.25)), (None, method));
+                    let text = error.to_string();
+                    assert!(text.starts_with("`rho`: expected `optimizer` sam, asam, "), "{text}");
+                    assert!(text.ends_with(&format!(", found `optimizer` {}", method.name())), "{text}");
+                }
+            }
+            assert_eq!(method.check(), Ok(()), "{method:?}");
+        }
+        let alpha = Table::from_iter([("alpha".to_owned(), 0.5.into())]);
+        assert_eq!(
+            Method::WSAM.with(alpha).unwrap_err().to_string(),
+            "`alpha`: expected `optimizer` gsam, look-sam or mixup, found `optimizer` wsam"
+        );
+    }
+
+    #[test]
+    fn a_row_s_table_is_what_files_say_and_its_parameters_mean_one_thing() {
+        for method in Method::ALL {
+            let mut written = Table::try_from(method).unwrap();
+            assert_eq!(written.remove("name"), Some(method.name().into()));
+            assert_eq!(written, method.hyper_parameters());
+            for (parameter, value) in method.parameters() {
+                assert_eq!(parameter.default, value, "{} of {}", parameter.name, method.name());
+            }
+            assert!(!method.title().contains('{'), "{}", method.title());
+        }
+        assert_eq!(Method::MultiStepSam { rho: 0.1, steps: 3 }.title(), "SAM, 3 ascent steps");
+        assert_eq!(Method::MSharpness { rho: 0.1, m: 4 }.title(), "SAM, m = 4");
+    }
+
+    #[test]
+    fn names_of_methods_are_unique() {
+        let unique: std::collections::BTreeSet<_> = Method::ALL.iter().map(Method::name).collect();
+        assert_eq!(unique.len(), Method::ALL.len());
     }
 }

@@ -7,6 +7,7 @@ use sam_model::Architecture;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use sha2::{Digest, Sha256};
 
+use super::range::Range;
 pub use super::{
     average::AverageSettings, batch_sizes::BatchSizes, method::Method, norm_exponent::NormExponent,
 };
@@ -172,55 +173,32 @@ impl InvalidSetting {
 }
 
 impl Settings {
-    /// Makes sure that every number is in its range.
+    /// Makes sure that every number is in its range, whoever wrote it: the command line or a file.
     ///
     /// # Errors
     /// [`InvalidSetting`] for the first that is not.
     pub fn check(&self) -> Result<(), InvalidSetting> {
         let Self { data, sgd, .. } = self;
-        let from_zero = "a number from 0 up";
-        let at_least = |least: f64, value: f64| value >= least && (value as f32).is_finite();
-        let clip = sgd.clip_norm.unwrap_or(1.0) as f32;
-        let below_one = |value: f64| (0.0..1.0).contains(&value);
-        let counts =
-            self.batch.iter().map(|size| ("batch", size)).chain([("limit", data.limit.unwrap_or(1))]);
-        let counts = counts.map(|(name, value)| (name, value > 0, "a number from 1 up", value.to_string()));
-        let epochs = [("epochs", self.epochs, 1), ("warmup-epochs", self.schedule.warmup_epochs, 0)];
-        let epochs = epochs.map(|(name, value, least)| {
-            let expected =
-                if least == 1 { "a number from 1 up to 1000000" } else { "a number up to 1000000" };
-            (name, (least..=MOST_EPOCHS).contains(&value), expected, value.to_string())
-        });
-        let numbers = [
-            ("lr", at_least(0.0, sgd.lr), from_zero, sgd.lr),
-            ("weight-decay", at_least(0.0, sgd.weight_decay), from_zero, sgd.weight_decay),
-            ("momentum", below_one(sgd.momentum), "a number from 0 up and below 1", sgd.momentum),
-            (
-                "label-smoothing",
-                below_one(self.label_smoothing),
-                "a number from 0 up and below 1",
-                self.label_smoothing,
-            ),
-            (
-                "label-noise",
-                (0.0..=1.0).contains(&data.label_noise),
-                "a probability, 0 to 1",
-                data.label_noise,
-            ),
-            ("clip-norm", clip > 0.0 && clip.is_finite(), "a number above 0", sgd.clip_norm.unwrap_or(1.0)),
-        ];
-        let numbers =
-            numbers.map(|(name, valid, expected, value)| (name, valid, expected, value.to_string()));
-        let parts = self.batch.count() <= self.epochs;
-        let batches = ("batch", parts, "at most as many sizes as `epochs`", self.batch.to_string());
-        let seed = ("seed", i64::try_from(self.seed).is_ok(), "a number below 2^63", self.seed.to_string());
-        let invalid =
-            counts.chain(epochs).chain(numbers).chain([batches, seed]).find(|(_, valid, ..)| !valid);
-        let invalid = invalid.map(|(setting, _, expected, found)| (setting, expected, found));
-        match self.method.invalid().or(invalid).or_else(|| self.average.invalid(self.epochs)) {
-            None => Ok(()),
-            Some((setting, expected, found)) => Err(InvalidSetting::new(setting, expected, found)),
+        let count = Range::Whole(1, u64::MAX);
+        let epochs = |least| Range::Whole(least, MOST_EPOCHS as u64);
+        self.method.check()?;
+        self.batch.iter().try_for_each(|size| count.check_whole("batch", size))?;
+        count.check_whole("limit", data.limit.unwrap_or(1))?;
+        epochs(1).check_whole("epochs", self.epochs)?;
+        epochs(0).check_whole("warmup-epochs", self.schedule.warmup_epochs)?;
+        Range::FromZero.check("lr", sgd.lr)?;
+        Range::FromZero.check("weight-decay", sgd.weight_decay)?;
+        Range::BelowOne.check("momentum", sgd.momentum)?;
+        Range::BelowOne.check("label-smoothing", self.label_smoothing)?;
+        Range::Probability.check("label-noise", data.label_noise)?;
+        Range::AboveZero.check("clip-norm", sgd.clip_norm.unwrap_or(1.0))?;
+        if self.batch.count() > self.epochs {
+            return Err(InvalidSetting::new("batch", "at most as many sizes as `epochs`", &self.batch));
         }
+        if i64::try_from(self.seed).is_err() {
+            return Err(InvalidSetting::new("seed", "a number below 2^63", self.seed));
+        }
+        self.average.check(self.epochs)
     }
 }
 

@@ -71,7 +71,7 @@ pub fn build(settings: &Settings, weights: usize, threads: &Threads) -> Box<dyn 
             Box::new(Groups { plain: plain(base), rule, m, perturbed: zeros(), sum: zeros() })
         }
         Method::LookSam { k, alpha, .. } => {
-            Box::new(LookSam { space, rule, look: Look::new(k, alpha as f32, zeros(), zeros()), base })
+            Box::new(LookSam { space, rule, look: Look::new(k as u64, alpha as f32, zeros(), zeros()), base })
         }
         Method::Gsam { alpha, .. } => {
             let combination = Gsam::new(alpha as f32, zeros());

@@ -49,7 +49,7 @@ pub fn build(
             Box::new(Variant { space, rule, ascent, combination: PerturbedOnly, base })
         }
         Method::LookSam { k, alpha, .. } => {
-            let look = Look::new(k, alpha as f32, buffer()?, buffer()?);
+            let look = Look::new(k as u64, alpha as f32, buffer()?, buffer()?);
             Box::new(LookSam { space: space.waiting(), rule, look, base })
         }
         _ => return Ok(None),
