@@ -15,7 +15,7 @@ use burn::nn::loss::CrossEntropyLossConfig;
 use burn::optim::{GradientsParams, SgdConfig, momentum::MomentumConfig};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use ndarray::ArrayView4;
-use sam_core::{CountingOracle, FnOracle, Outcome, Plain, Rule, Sam, Schedule};
+use sam_core::{CountingOracle, FnOracle, Outcome, Plain, Rule, Sam, Schedule, Unseen};
 use sam_on_burn::{Base, BurnSpace, network::ConvNet};
 use sam_train::data::{Augment, BatchMaker, DataSource, Dataset, epoch_order};
 
@@ -110,7 +110,7 @@ fn train(
                 let loss = criterion.forward(w.forward(images.clone()), labels.clone());
                 *g = GradientsParams::from_grads(loss.backward(), w);
                 // A handle: reading the number would wait for the device.
-                Ok::<_, Infallible>(loss)
+                Ok::<_, Infallible>(Unseen(loss))
             }));
             let rate = schedule.rate(epoch * steps + i as u64, epochs * steps);
             (sam.base.rate, plain.base.rate) = (rate, rate);
@@ -126,7 +126,7 @@ fn train(
             }
             run.gradients += oracle.total();
             if i as u64 == steps - 1 {
-                run.loss = loss.try_into_scalar()?;
+                run.loss = loss.0.try_into_scalar()?;
             }
         }
     }

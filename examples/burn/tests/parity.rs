@@ -8,7 +8,7 @@ use burn::optim::{GradientsParams, SgdConfig};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use ndarray::ArrayD;
 use sam_backend_ndarray::{Network, Segment};
-use sam_core::{CountingOracle, FnOracle, Norm, Rule, Sam, Sgd, SliceSpace};
+use sam_core::{CountingOracle, FnOracle, Norm, Rule, Sam, Sgd, SliceSpace, Unseen};
 use sam_model::{Graph, ImageShape, Name, Op, Tensor as Node};
 use sam_on_burn::network::{CHANNELS, ConvNet, HIDDEN};
 use sam_on_burn::{Base, BurnSpace};
@@ -132,13 +132,13 @@ fn steps(norm: Norm, rho: f64, eta: Option<f64>) {
         let mut oracle = CountingOracle::new(FnOracle(|w: &ConvNet, g: &mut GradientsParams, _| {
             let loss = criterion.forward(w.forward(images.clone()), labels.clone());
             *g = GradientsParams::from_grads(loss.backward(), w);
-            Ok::<_, Infallible>(loss)
+            Ok::<_, Infallible>(Unseen(loss))
         }));
         let b = sam.step(&mut w, &mut g, &mut oracle).unwrap();
         clean += oracle.clean;
         perturbed += oracle.perturbed;
 
-        let number = |loss: Tensor<1>| f64::from(loss.into_scalar::<f32>());
+        let number = |loss: Unseen<Tensor<1>>| f64::from(loss.0.into_scalar::<f32>());
         let (loss, other) = (a.clean, number(b.clean));
         assert!((loss - other).abs() < 1e-5, "step {step}: {loss} and {other}");
         let (up, other) = (a.perturbed.unwrap(), number(b.perturbed.unwrap()));

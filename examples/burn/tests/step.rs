@@ -6,7 +6,7 @@ use burn::module::{Module, Param};
 use burn::nn::{BatchNorm, BatchNormConfig};
 use burn::optim::{GradientsParams, SgdConfig};
 use burn::tensor::{Device, Tensor};
-use sam_core::{Outcome, Pass, Rule, Sam, StepError};
+use sam_core::{Outcome, Pass, Rule, Sam, StepError, Unseen};
 use sam_on_burn::{Base, BurnSpace, SpaceError};
 
 #[derive(Module, Debug)]
@@ -35,11 +35,11 @@ fn sam<M: Module>(module: &M, rho: f64) -> Sam<BurnSpace<M>, Base> {
 }
 
 /// Loss `sum x^4 / 4`, gradient `x^3`.
-fn quartic(w: &Net, g: &mut GradientsParams) -> Tensor<1> {
+fn quartic(w: &Net, g: &mut GradientsParams) -> Unseen<Tensor<1>> {
     let fourth = |x: Tensor<1>| x.clone() * x.clone() * x.clone() * x;
     let loss = (fourth(w.a.val()).sum() + fourth(w.b.val().flatten(0, 1)).sum()) * 0.25;
     *g = GradientsParams::from_grads(loss.backward(), w);
-    loss
+    Unseen(loss)
 }
 
 #[test]
@@ -100,7 +100,7 @@ fn a_missing_gradient_is_zero_and_none_at_all_an_error() {
     sam.step_with(&mut w, &mut g, |w, g, _| {
         let loss = w.a.val().square().sum() * 0.5;
         *g = GradientsParams::from_grads(loss.backward(), w);
-        Ok::<_, Infallible>(loss)
+        Ok::<_, Infallible>(Unseen(loss))
     })
     .unwrap();
     let expected = 1.0 - 0.01 * (1.0 + 0.1 / 5f32.sqrt());
