@@ -19,6 +19,7 @@ mod narrow;
 mod norm;
 mod project;
 mod pull_back;
+mod range;
 mod scale;
 mod sweep;
 

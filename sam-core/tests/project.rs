@@ -78,3 +78,23 @@ fn a_ball_of_radius_zero_is_a_point() {
         assert_eq!(eps, [0.0; 3]);
     }
 }
+
+/// Powers of sizes and radius leave the range of `f64` long before the sizes do.
+#[test]
+fn an_exponent_near_infinity_nearly_clamps() {
+    for p in [1e3, 1e6, 1e12] {
+        for scale in [1e-250, 1.0, 1e250] {
+            for rho in [1.01, 1.5, 1.99] {
+                let mut eps = [2.7, -0.3, 1.2, -3.9].map(|e| e * scale);
+                let expected = eps.map(|e: f64| e.clamp(-rho * scale, rho * scale));
+                project(&Rule::new(rho * scale, Norm::from_p(p).unwrap()), &[1.0; 4], &mut eps);
+                for (found, expected) in eps.iter().zip(expected) {
+                    assert!(
+                        (found - expected).abs() <= 0.01 * rho * scale,
+                        "p = {p}, rho = {rho}: {eps:?} / {scale}"
+                    );
+                }
+            }
+        }
+    }
+}

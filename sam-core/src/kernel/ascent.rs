@@ -1,6 +1,7 @@
 //! `eps-hat`, given the norm.
 
 use super::norm::DualNorm;
+use super::range::{Range, power_of_quotient, scaled_product};
 use super::scale::{exponent, power_of_two};
 use crate::{Norm, Real, Rule, Verdict};
 
@@ -44,12 +45,15 @@ pub enum Ascent<R> {
         /// That coordinate, counted through the whole parameter vector.
         index: usize,
     },
-    /// `eps = t * sign(g) * (factor * (t |g| / peak)^exponent)` in `f64`. Other `p`.
+    /// `eps = t * sign(g) * (factor * (t |g| / (peak 2^shift))^exponent)` in `f64`. Other `p`, and ASAM of `f64` where
+    /// products leave its range.
     Power {
         /// Added to `|w|`; `None` for `t = 1`.
         eta: Option<f64>,
-        /// The largest `t |g|`.
+        /// The largest `t |g|`, or the norm for `p = 2`.
         peak: f64,
+        /// A power of two that belongs to `peak`; 0 unless products leave the range of `f64`.
+        shift: i32,
         /// `q - 1`.
         exponent: f64,
         /// `rho / (sum (x / peak)^q)^(1/p)`.
@@ -65,6 +69,13 @@ impl<R: Real> Ascent<R> {
         }
         let radius = rule.rho;
         match rule.norm {
+            Norm::L2 if norm.range != Range::Ordinary => Self::Power {
+                eta: rule.adaptive.map(Real::widen),
+                peak: norm.scale * norm.scaled,
+                shift: norm.range.shift(),
+                exponent: 1.0,
+                factor: radius.widen(),
+            },
             Norm::L2 => match rule.adaptive {
                 None => {
                     let (unit, factor) = split(radius, norm, R::MAX_UNIT_EXPONENT);
@@ -80,6 +91,7 @@ impl<R: Real> Ascent<R> {
             Norm::Lp { q, .. } => Self::Power {
                 eta: rule.adaptive.map(Real::widen),
                 peak: norm.scale,
+                shift: norm.range.shift(),
                 exponent: q - 1.0,
                 factor: radius.widen() / norm.divisor,
             },
@@ -96,7 +108,9 @@ impl<R: Real> Ascent<R> {
             Self::Sign { radius, eta } => signed(w, g, radius, eta),
             Self::Single { radius, eta, index: at } if index == at => signed(w, g, radius, eta),
             Self::Single { .. } => R::ZERO,
-            Self::Power { eta, peak, exponent, factor } => power(w, g, eta, peak, exponent, factor),
+            Self::Power { eta, peak, shift, exponent, factor } => {
+                power(w, g, eta, peak, shift, exponent, factor)
+            }
         }
     }
 
@@ -120,8 +134,9 @@ impl<R: Real> Ascent<R> {
             Self::Single { radius, eta, index } => entries.enumerate().for_each(|(i, (out, (w, g)))| {
                 *out = if index.wrapping_sub(offset) == i { *w + signed(*w, *g, radius, eta) } else { *w };
             }),
-            Self::Power { eta, peak, exponent, factor } => {
-                entries.for_each(|(out, (w, g))| *out = *w + power(*w, *g, eta, peak, exponent, factor));
+            Self::Power { eta, peak, shift, exponent, factor } => {
+                entries
+                    .for_each(|(out, (w, g))| *out = *w + power(*w, *g, eta, peak, shift, exponent, factor));
             }
         }
     }
@@ -144,7 +159,7 @@ fn along<R: Real>(g: R, unit: R, factor: R) -> R {
 fn along_scaled<R: Real>(w: R, g: R, eta: f64, unit: f64, factor: f64) -> R {
     let t = w.abs().widen() + eta;
     // First what the norm is made of, which is finite: the gradient times the unit need not be.
-    R::narrow(t * (((g.widen() * t) * unit) * factor))
+    R::narrow(t * (scaled_product::<R>(t, g.widen(), unit) * factor))
 }
 
 #[inline(always)]
@@ -157,8 +172,8 @@ fn signed<R: Real>(w: R, g: R, radius: R, eta: Option<R>) -> R {
 }
 
 #[inline(always)]
-fn power<R: Real>(w: R, g: R, eta: Option<f64>, peak: f64, exponent: f64, factor: f64) -> R {
+fn power<R: Real>(w: R, g: R, eta: Option<f64>, peak: f64, shift: i32, exponent: f64, factor: f64) -> R {
     let t = eta.map_or(1.0, |eta| w.abs().widen() + eta);
-    let size = factor * libm::pow(t * g.abs().widen() / peak, exponent);
+    let size = factor * power_of_quotient::<R>(t, g.abs().widen(), peak, shift, exponent);
     R::narrow(t * (g.sign().widen() * size))
 }

@@ -1,5 +1,6 @@
 //! What a sweep computes from the entries `x_i = t_i |g_i|`.
 
+use super::range::Range;
 use super::sweep::LANES;
 use crate::{Real, Rule};
 
@@ -21,10 +22,19 @@ pub(super) enum Goal {
 
 impl Goal {
     /// Adds entries to the lanes of a block, the first of them being the block's entry `at`.
-    pub(super) fn fold<R: Real>(self, rule: &Rule<R>, lanes: &mut [f64; LANES], at: usize, w: &[R], g: &[R]) {
-        match rule.adaptive {
-            None => self.fold_entries(lanes, at, w, g, |_, g| g.abs().widen()),
-            Some(eta) => self.fold_entries(lanes, at, w, g, adaptive_entry(eta)),
+    pub(super) fn fold<R: Real>(
+        self,
+        rule: &Rule<R>,
+        range: Range,
+        lanes: &mut [f64; LANES],
+        at: usize,
+        w: &[R],
+        g: &[R],
+    ) {
+        match (range, rule.adaptive) {
+            (Range::Ordinary, None) => self.fold_entries(lanes, at, w, g, |_, g| g.abs().widen()),
+            (Range::Ordinary, Some(eta)) => self.fold_entries(lanes, at, w, g, adaptive_entry(eta)),
+            _ => self.fold_entries(lanes, at, w, g, moved_entry(range, rule.adaptive)),
         }
     }
 
@@ -51,13 +61,17 @@ impl Goal {
     }
 
     /// The first entry that a [`Goal::Locate`] looks for.
-    pub(super) fn locate<R: Real>(self, rule: &Rule<R>, w: &[R], g: &[R]) -> Option<usize> {
+    pub(super) fn locate<R: Real>(self, rule: &Rule<R>, range: Range, w: &[R], g: &[R]) -> Option<usize> {
         let Self::Locate { peak } = self else { return None };
         let mut entries = w.iter().zip(g);
-        match rule.adaptive {
-            None => entries.position(|(_, g)| g.abs().widen() == peak),
-            Some(eta) => {
+        match (range, rule.adaptive) {
+            (Range::Ordinary, None) => entries.position(|(_, g)| g.abs().widen() == peak),
+            (Range::Ordinary, Some(eta)) => {
                 let x = adaptive_entry(eta);
+                entries.position(|(w, g)| x(*w, *g) == peak)
+            }
+            _ => {
+                let x = moved_entry(range, rule.adaptive);
                 entries.position(|(w, g)| x(*w, *g) == peak)
             }
         }
@@ -86,6 +100,14 @@ impl Goal {
 
 fn adaptive_entry<R: Real>(eta: R) -> impl Fn(R, R) -> f64 {
     move |w, g| (w.abs().widen() + eta.widen()) * g.abs().widen()
+}
+
+/// An entry of a vector whose products leave the range of `f64`.
+fn moved_entry<R: Real>(range: Range, adaptive: Option<R>) -> impl Fn(R, R) -> f64 {
+    move |w, g| {
+        let t = adaptive.map_or(1.0, |eta| w.abs().widen() + eta.widen());
+        range.product(t, g.abs().widen())
+    }
 }
 
 /// The larger of two non-negative numbers. Their bits order like the numbers do, with infinity and NaN on

@@ -2,12 +2,14 @@
 
 use core::ops::ControlFlow;
 
+use super::range::Range;
 use super::sweep::Sweep;
 use crate::{Real, Rule, Verdict};
 
 /// `||T g||_q` of a whole parameter vector.
 ///
-/// Kept as `scale * scaled`, since the norm of finite entries can lie beyond the largest number.
+/// Kept as `scale * scaled`, times a power of two that its range stands for, since the norm of finite entries can lie
+/// beyond the largest number.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct DualNorm {
     pub(super) scale: f64,
@@ -16,6 +18,8 @@ pub struct DualNorm {
     pub(super) divisor: f64,
     /// For `p = 1` the first entry with the largest `x`.
     pub(super) peak_at: usize,
+    /// Of the products that scale and norm are made of.
+    pub(super) range: Range,
 }
 
 impl DualNorm {
@@ -23,19 +27,25 @@ impl DualNorm {
     pub const NON_FINITE: Self = Self::new(1.0, f64::INFINITY, f64::INFINITY);
 
     pub(super) const fn new(scale: f64, scaled: f64, divisor: f64) -> Self {
-        Self { scale, scaled, divisor, peak_at: usize::MAX }
+        Self { scale, scaled, divisor, peak_at: usize::MAX, range: Range::Ordinary }
     }
 
     pub(super) const fn at(self, peak_at: usize) -> Self {
         Self { peak_at, ..self }
     }
 
-    /// The norm as a number; infinite if it is beyond the largest one.
-    pub fn value(&self) -> f64 {
-        self.scale * self.scaled
+    pub(super) const fn within(self, range: Range) -> Self {
+        Self { range, ..self }
     }
 
-    /// What the norm says about the gradient. A norm too large for [`DualNorm::value`] is still finite here.
+    /// The norm as a number; infinite if it is beyond the largest one, 0 if it is below the smallest.
+    pub fn value(&self) -> f64 {
+        let unit = self.range.unit();
+        self.scale * self.scaled / unit / unit
+    }
+
+    /// What the norm says about the gradient. A norm too large or too small for [`DualNorm::value`] is still
+    /// finite here.
     pub fn verdict(&self) -> Verdict {
         if !self.scaled.is_finite() {
             Verdict::NonFinite

@@ -22,8 +22,12 @@ pub fn project<R: Real>(rule: &Rule<R>, w: &[R], eps: &mut [R]) {
     if !(largest > 0.0 && largest.is_finite()) {
         return;
     }
-    // Sizes are scaled by a power of two so that their powers stay in range.
+    // Sizes are scaled by a power of two so that their squares stay in range; or by the radius, for higher powers.
     let unit = power_of_two(-exponent(largest));
+    let unit = match rule.norm {
+        Norm::Lp { p, .. } if rho.is_normal() && !libm::pow(rho * unit, p).is_normal() => 1.0 / rho,
+        _ => unit,
+    };
     let (rho, sizes) = (rho * unit, || w.iter().zip(eps.iter()).map(|(w, e)| size(w, e) * unit));
     match rule.norm {
         Norm::LInf => {

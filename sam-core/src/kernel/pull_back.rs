@@ -1,6 +1,7 @@
 //! The derivative of `eps-hat`, transposed.
 
 use super::norm::DualNorm;
+use super::range::power_of_quotient;
 use crate::kernel::Ascent;
 use crate::{Norm, Real, Rule, Verdict};
 
@@ -16,7 +17,7 @@ use crate::{Norm, Real, Rule, Verdict};
 /// h_i = h_i + sign(w_i) (f_i h_i + g_i y_i)
 /// ```
 ///
-/// Sums are `f64`, first to last. Three reads and two writes an entry, and two powers where `p` is not 2.
+/// Where products leave the range of `f64`, `T` is taken times a power of two, which goes into `y`. Sums are `f64`, first to last. Three reads and two writes an entry, and two powers where `p` is not 2.
 pub fn pull_back<R: Real>(
     rule: &Rule<R>,
     norm: &DualNorm,
@@ -37,32 +38,37 @@ pub fn pull_back<R: Real>(
         return false;
     }
     let t = |w: R| rule.adaptive.map_or(1.0, |eta| w.abs().widen() + eta.widen());
-    let u = |w: R, g: R| t(w) * g.abs().widen() / norm.scale;
+    let (unit, shift) = (norm.range.unit(), norm.range.shift());
     // u^e, with u^0 = 1 and without the poles at u = 0.
-    let power = |u: f64, e: f64| match e {
-        0.0 => 1.0,
-        1.0 => u,
-        _ if u == 0.0 => 0.0,
-        _ => libm::pow(u, e),
+    let power = |w: R, g: R, e: f64| {
+        let u = norm.range.product(t(w), g.abs().widen()) / norm.scale;
+        match e {
+            0.0 => 1.0,
+            1.0 => u,
+            _ if u == 0.0 && e < 0.0 => 0.0,
+            _ => power_of_quotient::<R>(t(w), g.abs().widen(), norm.scale, shift, e),
+        }
     };
     let sum = libm::pow(norm.scaled, q);
     let factor = (q - 1.0) * rule.rho.widen() / (norm.scale * norm.divisor);
     let mut along = 0.0;
     for ((w, g), h) in w.iter().zip(g).zip(h.iter()) {
-        along += g.sign().widen() * power(u(*w, *g), q - 1.0) * (t(*w) * h.widen());
+        along += g.sign().widen() * power(*w, *g, q - 1.0) * (t(*w) * unit * h.widen());
     }
     let along = along / sum;
     for (i, ((w, g), (h, v))) in w.iter().zip(g).zip(h.iter_mut().zip(v)).enumerate() {
-        let (t, u) = (t(*w), u(*w, *g));
+        let t = t(*w);
         let y = if q == 1.0 {
             0.0
         } else {
-            factor * (power(u, q - 2.0) * (t * h.widen()) - g.sign().widen() * power(u, q - 1.0) * along)
+            factor
+                * (power(*w, *g, q - 2.0) * (t * unit * h.widen())
+                    - g.sign().widen() * power(*w, *g, q - 1.0) * along)
         };
-        *v = R::narrow(t * y);
+        *v = R::narrow(t * unit * y);
         if rule.adaptive.is_some() && t != 0.0 {
             let f = ascent.eps(i, *w, *g).widen() / t;
-            *h = R::narrow(h.widen() + w.sign().widen() * (f * h.widen() + g.widen() * y));
+            *h = R::narrow(h.widen() + w.sign().widen() * (f * h.widen() + g.widen() * unit * y));
         }
     }
     q != 1.0

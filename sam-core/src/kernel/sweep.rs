@@ -5,6 +5,7 @@ use core::ops::ControlFlow;
 use super::goal::Goal;
 use super::narrow::{GROUP, Group};
 use super::norm::DualNorm;
+use super::range::Range;
 use super::scale::{exponent, power_of_two};
 use crate::{Norm, Real, Rule};
 
@@ -26,6 +27,7 @@ pub struct Partial {
 ///
 /// One sweep is enough for `p = 2` and `p = inf`, unless the entries are so extreme that their sum leaves the
 /// range of their type; `p = 1` and other `p` need two.
+/// Where `|w| |g|` leaves the range of `f64` one more finds out by how much.
 ///
 /// The order: the vector is cut into blocks of [`BLOCK`] entries, whatever tensors it consists of. Inside a
 /// block entry `i` belongs to lane `i % LANES`. The first sweep for `p = 2` and `p = inf` adds a lane's entries
@@ -57,6 +59,7 @@ pub struct Partial {
 pub struct Sweep<R> {
     rule: Rule<R>,
     goal: Goal,
+    range: Range,
     /// Of the block that is not full yet.
     group: Group<R>,
     lanes: [f64; LANES],
@@ -76,13 +79,14 @@ impl<R: Real> Sweep<R> {
             Norm::LInf => Goal::Narrow { square: false },
             Norm::L1 | Norm::Lp { .. } => Goal::Peak,
         };
-        Self::with_goal(rule, goal)
+        Self::with_goal(rule, goal, Range::Ordinary)
     }
 
-    const fn with_goal(rule: &Rule<R>, goal: Goal) -> Self {
+    const fn with_goal(rule: &Rule<R>, goal: Goal, range: Range) -> Self {
         Self {
             rule: *rule,
             goal,
+            range,
             group: Group::EMPTY,
             lanes: [0.0; LANES],
             filled: 0,
@@ -98,7 +102,8 @@ impl<R: Real> Sweep<R> {
         self.push_as(self.rule.adaptive, w, g);
     }
 
-    /// [`Sweep::push`] for entries that are adaptive, or not, in their own way.
+    /// [`Sweep::push`] for entries that are adaptive, or not, in their own way. Only where the sweep's rule is adaptive
+    /// too may products of weight and gradient leave the range of `f64`.
     pub fn push_as(&mut self, adaptive: Option<R>, w: &[R], g: &[R]) {
         let rule = Rule { adaptive, ..self.rule };
         let (mut w, mut g) = (w, g);
@@ -109,13 +114,13 @@ impl<R: Real> Sweep<R> {
             else {
                 return;
             };
-            let (goal, at) = (self.goal, self.filled);
+            let (goal, range, at) = (self.goal, self.range, self.filled);
             if let Goal::Narrow { square } = goal {
                 self.group.fold(square, &rule, &mut self.lanes, at, now_w, now_g);
             } else {
-                goal.fold(&rule, &mut self.lanes, at, now_w, now_g);
+                goal.fold(&rule, range, &mut self.lanes, at, now_w, now_g);
             }
-            self.first = self.first.or_else(|| Some(goal.locate(&rule, now_w, now_g)? + at));
+            self.first = self.first.or_else(|| Some(goal.locate(&rule, range, now_w, now_g)? + at));
             self.filled += take;
             if self.filled == BLOCK {
                 self.close();
@@ -132,11 +137,11 @@ impl<R: Real> Sweep<R> {
             group.fold(square, &self.rule, &mut lanes, 0, w, g);
             group.flush(&mut lanes);
         } else {
-            self.goal.fold(&self.rule, &mut lanes, 0, w, g);
+            self.goal.fold(&self.rule, self.range, &mut lanes, 0, w, g);
         }
         Partial {
             value: self.goal.reduce(lanes),
-            first: self.goal.locate(&self.rule, w, g),
+            first: self.goal.locate(&self.rule, self.range, w, g),
             len: w.len().min(g.len()),
         }
     }
@@ -157,32 +162,38 @@ impl<R: Real> Sweep<R> {
         (self.lanes, self.filled, self.first) = ([0.0; LANES], 0, None);
     }
 
-    /// The norm, or the sweep to do next over the same entries. There are never more than three sweeps.
+    /// The norm, or the sweep to do next over the same entries. There are never more than four sweeps.
     pub fn finish(mut self) -> ControlFlow<DualNorm, Self> {
         if self.filled > 0 {
             self.close();
         }
-        let next = |goal| ControlFlow::Continue(Self::with_goal(&self.rule, goal));
+        let next = |goal| ControlFlow::Continue(Self::with_goal(&self.rule, goal, self.range));
+        let found = |scale, scaled, divisor| DualNorm::new(scale, scaled, divisor).within(self.range);
         let sum = self.total;
         match self.goal {
             // Out of range, or zero: only the largest entry can tell.
             Goal::Narrow { .. } if !(sum >= R::SMALLEST_SAFE_SUM && sum.is_finite()) => next(Goal::Peak),
             Goal::Narrow { square: true } => {
                 let root = libm::sqrt(sum);
-                ControlFlow::Break(DualNorm::new(1.0, root, root))
+                ControlFlow::Break(found(1.0, root, root))
             }
-            Goal::Narrow { square: false } => ControlFlow::Break(DualNorm::new(1.0, sum, 1.0)),
+            Goal::Narrow { square: false } => ControlFlow::Break(found(1.0, sum, 1.0)),
             Goal::Squares { unit } => {
                 let root = libm::sqrt(sum);
-                ControlFlow::Break(DualNorm::new(1.0 / unit, root, root))
+                ControlFlow::Break(found(1.0 / unit, root, root))
             }
-            Goal::Absolutes { unit } => ControlFlow::Break(DualNorm::new(1.0 / unit, sum, 1.0)),
+            Goal::Absolutes { unit } => ControlFlow::Break(found(1.0 / unit, sum, 1.0)),
             Goal::Powers { peak, q } => {
                 let p = self.rule.norm.p();
-                ControlFlow::Break(DualNorm::new(peak, libm::pow(sum, 1.0 / q), libm::pow(sum, 1.0 / p)))
+                ControlFlow::Break(found(peak, libm::pow(sum, 1.0 / q), libm::pow(sum, 1.0 / p)))
             }
             Goal::Peak => {
                 let peak = self.total;
+                if self.range == Range::Ordinary && self.rule.adaptive.is_some() {
+                    if let Some(range) = Range::beyond::<R>(peak) {
+                        return ControlFlow::Continue(Self::with_goal(&self.rule, self.goal, range));
+                    }
+                }
                 if !(peak > 0.0 && peak.is_finite()) {
                     return ControlFlow::Break(DualNorm::new(1.0, peak, peak));
                 }
@@ -196,7 +207,7 @@ impl<R: Real> Sweep<R> {
                 })
             }
             Goal::Locate { peak } => {
-                ControlFlow::Break(DualNorm::new(peak, 1.0, 1.0).at(self.found.unwrap_or(usize::MAX)))
+                ControlFlow::Break(found(peak, 1.0, 1.0).at(self.found.unwrap_or(usize::MAX)))
             }
         }
     }
