@@ -4,6 +4,7 @@ pub mod ablate;
 pub mod arms;
 pub mod bench;
 pub mod bound;
+mod claim;
 pub mod compare;
 pub mod findings;
 pub mod finetune;
@@ -19,15 +20,12 @@ pub mod run_store;
 pub mod spectrum;
 pub mod train;
 
-use std::{
-    fs::File,
-    path::{Path, PathBuf},
-};
+use std::path::PathBuf;
 
 use crate::{
     data::DataError,
-    files::{self, FileError},
-    observer::{Event, Host, ObserverError},
+    files::FileError,
+    observer::ObserverError,
     training::{
         checkpoint::CheckpointError, config::ConfigError, learner::LearnerError, memory::NotEnough,
         settings::InvalidSetting, trainer::TrainingError,
@@ -57,6 +55,16 @@ pub enum ExperimentError {
     /// Two processes would write the same files.
     #[error("{}: expected a directory that no other process works in, found it locked; wait for that process or choose another `out`", .path.display())]
     Locked {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// Somebody has removed the directory, or put another in its place.
+    #[error(
+        "{}: expected the directory that the run began in, found none or another; what was done since its last \
+         checkpoint is lost, start it again from a copy",
+        .path.display()
+    )]
+    Replaced {
         /// The directory.
         path: PathBuf,
     },
@@ -124,19 +132,6 @@ pub enum ExperimentError {
     /// An observer could not do its part.
     #[error(transparent)]
     Observer(#[from] ObserverError),
-}
-
-/// Claims a directory of runs for this process, as long as the file returned lives. Without locks the work goes on, and
-/// the observer is told.
-fn claim(directory: &Path, host: Host<'_>) -> Result<Option<File>, ExperimentError> {
-    match files::lock_directory(directory) {
-        Ok(Some(lock)) => Ok(Some(lock)),
-        Ok(None) => Err(ExperimentError::Locked { path: directory.to_owned() }),
-        Err(error) => {
-            host.tell(&Event::Unlocked { error: &error })?;
-            Ok(None)
-        }
-    }
 }
 
 impl From<CheckpointError> for ExperimentError {

@@ -10,9 +10,14 @@ use std::sync::{
 pub struct Interrupt(Arc<AtomicBool>);
 
 impl Interrupt {
-    /// Asks the work to stop. Returns whether that was asked before.
-    pub fn request(&self) -> bool {
-        self.0.swap(true, Ordering::SeqCst)
+    /// Asks the work to stop.
+    pub fn request(&self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+
+    /// The answer itself, for handlers of signals, which may do little more than to set it.
+    pub const fn flag(&self) -> &Arc<AtomicBool> {
+        &self.0
     }
 
     /// Whether it was asked to.

@@ -4,14 +4,14 @@
 
 use std::{
     cell::{Cell, RefCell},
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     io::{self, ErrorKind, Write},
     path::{Path, PathBuf},
     rc::Rc,
 };
 
 use proptest::prelude::*;
-use sam_train::files::{Disk, SystemDisk, replace, replace_on};
+use sam_train::files::{Disk, SystemDisk, append_line_on, create_directory_on, replace, replace_on};
 
 /// What goes wrong with an operation.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -30,6 +30,9 @@ struct ModelDisk {
     names: RefCell<BTreeMap<PathBuf, usize>>,
     /// The names as of the last sync of the directory.
     durable_names: RefCell<BTreeMap<PathBuf, usize>>,
+    directories: RefCell<BTreeSet<PathBuf>>,
+    /// Those whose own directory was synced since they were made.
+    durable_directories: RefCell<BTreeSet<PathBuf>>,
     operations: Rc<Cell<usize>>,
     /// Which operation fails, and how.
     fault: Rc<Cell<Option<(usize, Fault)>>>,
@@ -115,7 +118,24 @@ impl Write for ModelFile {
 impl Disk for ModelDisk {
     type File = ModelFile;
 
-    fn create(&self, path: &Path) -> io::Result<ModelFile> {
+    fn append(&self, path: &Path) -> io::Result<ModelFile> {
+        let there = self.names.borrow().get(path).copied();
+        let Some(index) = there else { return self.create(path, path) };
+        self.begin()?;
+        let (operations, fault) = (self.operations.clone(), self.fault.clone());
+        Ok(ModelFile { index, contents: self.contents.clone(), operations, fault, crash: self.crash })
+    }
+
+    fn create_directory(&self, path: &Path) -> io::Result<bool> {
+        self.begin()?;
+        let parent = path.parent().unwrap();
+        if parent != Path::new("") && !self.directories.borrow().contains(parent) {
+            return Err(ErrorKind::NotFound.into());
+        }
+        Ok(self.directories.borrow_mut().insert(path.to_owned()))
+    }
+
+    fn create(&self, path: &Path, _: &Path) -> io::Result<ModelFile> {
         self.begin()?;
         let index = self.contents.borrow().len();
         self.contents.borrow_mut().push(Content::default());
@@ -140,9 +160,21 @@ impl Disk for ModelDisk {
     }
 
     fn sync_directory(&self, directory: &Path) -> io::Result<()> {
-        assert_eq!(directory, Path::new("run"));
         self.begin()?;
-        self.durable_names.replace(self.names.borrow().clone());
+        let inside = |path: &Path| {
+            path.parent() == Some(if directory == Path::new(".") { Path::new("") } else { directory })
+        };
+        let mut durable = self.durable_names.borrow_mut();
+        durable.retain(|path, _| !inside(path));
+        durable.extend(
+            self.names
+                .borrow()
+                .iter()
+                .filter(|(path, _)| inside(path))
+                .map(|(path, index)| (path.clone(), *index)),
+        );
+        let made = self.directories.borrow();
+        self.durable_directories.borrow_mut().extend(made.iter().filter(|path| inside(path)).cloned());
         Ok(())
     }
 
@@ -213,6 +245,50 @@ proptest! {
 }
 
 #[test]
+fn a_directory_that_was_created_survives_a_crash_with_its_parents() {
+    for before in 0..3 {
+        let whole = Path::new("a/b/c");
+        let names: Vec<&Path> = ["a", "a/b", "a/b/c"].map(Path::new).to_vec();
+        // As many operations as it takes, and then every one as the last.
+        for crash in 0..20 {
+            let mut disk = ModelDisk::default();
+            for name in &names[..before] {
+                disk.directories.borrow_mut().insert(name.to_path_buf());
+                disk.durable_directories.borrow_mut().insert(name.to_path_buf());
+            }
+            disk.crash = Some(crash);
+            if create_directory_on(&disk, whole).is_ok() {
+                let durable = disk.durable_directories.borrow();
+                assert!(names.iter().all(|name| durable.contains(*name)), "{before} {crash}: {durable:?}");
+                assert!(crash > 0, "it was created by nothing");
+            }
+        }
+        let disk = ModelDisk::default();
+        create_directory_on(&disk, whole).unwrap();
+        create_directory_on(&disk, whole).unwrap();
+    }
+}
+
+#[test]
+fn a_line_that_was_appended_survives_a_crash_with_its_file() {
+    let path = Path::new("run/lines");
+    for crash in 0..20 {
+        let mut disk = ModelDisk::default();
+        disk.crash = Some(crash);
+        let first = append_line_on(&disk, path, "one", true).is_ok();
+        let second = first && append_line_on(&disk, path, "two", false).is_ok();
+        let expected: &[u8] = if second { b"one\ntwo\n" } else { b"one\n" };
+        if first {
+            let left = disk.after_crash(path);
+            assert!(
+                left.iter().all(|left| left.as_ref().is_some_and(|left| left.starts_with(expected))),
+                "{crash}: {left:?}"
+            );
+        }
+    }
+}
+
+#[test]
 fn a_file_without_a_directory_in_its_name_is_replaced_too() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("file");
@@ -232,8 +308,14 @@ fn a_full_disk_is_an_error_that_names_the_file() {
     struct Full;
     impl Disk for Full {
         type File = std::fs::File;
-        fn create(&self, _: &Path) -> io::Result<Self::File> {
+        fn create(&self, _: &Path, _: &Path) -> io::Result<Self::File> {
             std::fs::File::options().write(true).open("/dev/full")
+        }
+        fn append(&self, _: &Path) -> io::Result<Self::File> {
+            unreachable!("nothing is appended")
+        }
+        fn create_directory(&self, _: &Path) -> io::Result<bool> {
+            unreachable!("no directory is created")
         }
         fn sync(&self, _: &Self::File) -> io::Result<()> {
             unreachable!("the write before it fails")

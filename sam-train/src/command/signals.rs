@@ -1,23 +1,46 @@
 //! Ctrl-C, hang-ups and the termination signal.
 
-use std::process;
+use std::{fs, io, sync::Arc};
+
+#[cfg(unix)]
+use signal_hook::consts::SIGHUP;
+use signal_hook::{
+    consts::{SIGINT, SIGTERM},
+    flag,
+};
 
 use crate::interrupt::Interrupt;
 
 /// The exit code of a command that was interrupted and left what resumes it: 128 + SIGINT, as shells report it.
 pub const EXIT_CODE: u8 = 130;
 
-/// An interrupt that the first Ctrl-C, hang-up or termination signal requests; the second one ends the process at once.
+/// What asks a run to stop.
+const SIGNALS: &[i32] = &[
+    SIGINT,
+    SIGTERM,
+    #[cfg(unix)]
+    SIGHUP,
+];
+
+/// An interrupt that the first of these signals requests; the second one ends the process at once. A signal that whoever
+/// started the command has it ignore stays ignored, as `nohup` wants it.
 ///
 /// # Errors
-/// When the process has a handler already or the system refuses one.
-pub fn interrupt() -> Result<Interrupt, ctrlc::Error> {
+/// When the system refuses a handler.
+pub fn interrupt() -> io::Result<Interrupt> {
     let interrupt = Interrupt::default();
-    let shared = interrupt.clone();
-    ctrlc::set_handler(move || {
-        if shared.request() {
-            process::exit(EXIT_CODE.into());
-        }
-    })?;
+    let ignored = ignored();
+    for &signal in SIGNALS.iter().filter(|&&signal| ignored & (1 << (signal - 1)) == 0) {
+        // In this order: the first signal does not see its own request.
+        flag::register_conditional_shutdown(signal, EXIT_CODE.into(), Arc::clone(interrupt.flag()))?;
+        flag::register(signal, Arc::clone(interrupt.flag()))?;
+    }
     Ok(interrupt)
+}
+
+/// The signals that the process ignores, a bit each from signal 1 on; none where the system does not tell.
+fn ignored() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
 }

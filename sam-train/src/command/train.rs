@@ -120,14 +120,18 @@ Examples:
 /// # Errors
 /// [`ExperimentError`], when there is no result.
 pub fn run(args: &TrainArgs, call: Call<'_>) -> Result<(), ExperimentError> {
-    let (directory, config) = match &args.resume {
+    let (place, config) = match &args.resume {
         Some(path) => resumed(args, path)?,
         None => started(args)?,
     };
-    let result = match directory.finished()? {
-        Some(result) => {
+    let finished = match &place {
+        Place::Named(directory) => directory.finished()?.map(|result| (directory.clone(), result)),
+        Place::Numbered(_) => None,
+    };
+    let (directory, result) = match finished {
+        Some((directory, result)) => {
             note(format_args!("{}: finished before", directory.path().display()));
-            result
+            (directory, result)
         }
         None => {
             let settings = &config.run;
@@ -140,7 +144,13 @@ pub fn run(args: &TrainArgs, call: Call<'_>) -> Result<(), ExperimentError> {
             let backend = backend.with_precision(config.machine.precision)?;
             let backend = backend.with_kernels(config.machine.kernels)?;
             let learner = backend.learner(settings, shape, classes)?;
-            train(&directory, &config, &dataset, learner, call.host)?
+            // Not before everything else is there: a directory is left behind by runs only.
+            let directory = match place {
+                Place::Named(directory) => directory,
+                Place::Numbered(stem) => RunDirectory::create_free(&stem)?,
+            };
+            let result = train(&directory, &config, &dataset, learner, call.host)?;
+            (directory, result)
         }
     };
     if call.as_json {
@@ -150,6 +160,14 @@ pub fn run(args: &TrainArgs, call: Call<'_>) -> Result<(), ExperimentError> {
         print(format_args!("{}", directory.curves().display()))?;
     }
     Ok(())
+}
+
+/// Where a run goes.
+enum Place {
+    /// To this directory.
+    Named(RunDirectory),
+    /// To the first directory of this stem with a number that is free.
+    Numbered(String),
 }
 
 impl TrainArgs {
@@ -167,25 +185,26 @@ impl TrainArgs {
     }
 }
 
-/// The directory and settings of a new run; nothing is written yet.
-fn started(args: &TrainArgs) -> Result<(RunDirectory, Config), ExperimentError> {
+/// The place and settings of a new run; nothing is written yet.
+fn started(args: &TrainArgs) -> Result<(Place, Config), ExperimentError> {
     let settings = args.settings()?;
-    let directory = match &args.out {
-        Some(path) => RunDirectory::new(path),
-        None => RunDirectory::first_free(&format!(
-            "runs/train-{}-{}-{}",
-            settings.data.name,
-            settings.model,
-            settings.method.name()
-        )),
+    let place = match &args.out {
+        Some(path) => {
+            let directory = RunDirectory::new(path);
+            directory.check_free()?;
+            Place::Named(directory)
+        }
+        None => {
+            let Settings { data, model, method, .. } = &settings;
+            Place::Numbered(format!("runs/train-{}-{model}-{}", data.name, method.name()))
+        }
     };
-    directory.check_free()?;
     let machine = args.machine.machine(&args.data);
-    Ok((directory, Config { on_nonfinite: args.on_nonfinite.unwrap_or_default(), machine, run: settings }))
+    Ok((place, Config { on_nonfinite: args.on_nonfinite.unwrap_or_default(), machine, run: settings }))
 }
 
 /// The directory and settings of a run that was begun before, on the machine that the arguments describe.
-fn resumed(args: &TrainArgs, path: &Path) -> Result<(RunDirectory, Config), ExperimentError> {
+fn resumed(args: &TrainArgs, path: &Path) -> Result<(Place, Config), ExperimentError> {
     let directory = RunDirectory::new(path);
     if !files::present(&directory.config()) {
         return Err(ExperimentError::NoRun { path: path.to_owned() });
@@ -209,7 +228,7 @@ fn resumed(args: &TrainArgs, path: &Path) -> Result<(RunDirectory, Config), Expe
     if args.data.data_dir.is_some() {
         config.machine.data_dir.clone_from(&args.data.data_dir);
     }
-    Ok((directory, config))
+    Ok((Place::Named(directory), config))
 }
 
 #[cfg(test)]

@@ -1,13 +1,14 @@
 //! Many training runs in one directory: made on several threads, kept as they finish, never made twice.
 
 use std::{
-    fs::{self, File},
-    path::PathBuf,
+    fs,
+    path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
 use super::{
-    ExperimentError, claim,
+    ExperimentError,
+    claim::Claim,
     plan::Plan,
     queue,
     run_store::{RunRecord, RunStore, run_key},
@@ -138,7 +139,7 @@ pub struct Lab<'a, L> {
     host: Host<'a>,
     learner: &'a MakeLearner<'a, L>,
     store: RunStore,
-    _lock: Option<File>,
+    claim: Claim,
 }
 
 impl<'a, L: Learner> Lab<'a, L> {
@@ -153,10 +154,9 @@ impl<'a, L: Learner> Lab<'a, L> {
         host: Host<'a>,
         learner: &'a MakeLearner<'a, L>,
     ) -> Result<Self, ExperimentError> {
-        files::create_directory(&directory.0)?;
-        let lock = claim(&directory.0, host)?;
+        let claim = Claim::new(&directory.0, host)?;
         let store = RunStore::open(&directory.runs())?;
-        Ok(Self { directory, threads, evaluate_every, host, learner, store, _lock: lock })
+        Ok(Self { directory, threads, evaluate_every, host, learner, store, claim })
     }
 
     /// The records of `jobs`, in their order; makes the runs that the directory does not have. When the user interrupts,
@@ -191,9 +191,10 @@ impl<'a, L: Learner> Lab<'a, L> {
         }
         let gradients: usize = missing.iter().map(|(_, job)| job.gradients()).sum();
         let work = self.host.begin(what, gradients as u64, 0)?;
-        let Self { directory, threads, evaluate_every, host, learner, store, .. } = self;
+        let Self { directory, threads, evaluate_every, host, learner, store, claim } = self;
+        let claim = &*claim;
         let make = |(key, job): &&(String, &Job<'_>)| {
-            let run = Run { key, job, directory, work: &work, host: *host };
+            let run = Run { key, job, directory, claim, work: &work, host: *host };
             let learner = learner(&job.settings, &job.material.dataset)?;
             run.make(*evaluate_every, learner).map_err(|error| match error {
                 ExperimentError::Training(source) => ExperimentError::Run { run: job.name(), source },
@@ -205,7 +206,7 @@ impl<'a, L: Learner> Lab<'a, L> {
             let name = &job.name();
             let RunRecord { test_error, ms_per_step, .. } = record;
             host.tell(&Event::Run { number: finished, total: jobs.len(), name, test_error, ms_per_step })?;
-            store.add(record)?;
+            claim.write(|| store.add(record))?;
             // What is left of an earlier interruption; an absent file is the usual case.
             let _ = fs::remove_file(directory.unfinished(key));
             Ok(())
@@ -277,11 +278,16 @@ struct Run<'a> {
     key: &'a str,
     job: &'a Job<'a>,
     directory: &'a ExperimentDirectory,
+    claim: &'a Claim,
     work: &'a Work<'a>,
     host: Host<'a>,
 }
 
 impl Run<'_> {
+    fn save<L: Learner>(&self, trainer: &mut Trainer<'_, L>, path: &Path) -> Result<(), ExperimentError> {
+        self.claim.save(trainer, path)
+    }
+
     fn make<L: Learner>(&self, evaluate_every: usize, mut learner: L) -> Result<RunRecord, ExperimentError> {
         let Job { settings, material, snapshots, start } = self.job;
         if let Some(start) = start {
@@ -295,7 +301,7 @@ impl Run<'_> {
         if files::present(&checkpoint) {
             trainer.restore(&checkpoint)?;
         } else if snapshots.contains(&0) {
-            trainer.save(&self.directory.snapshot(self.key, 0))?;
+            self.save(&mut trainer, &self.directory.snapshot(self.key, 0))?;
         }
         let gradients = settings.gradients_per_step() as u64;
         self.work.advance(trainer.steps_done() as u64 * gradients)?;
@@ -303,7 +309,7 @@ impl Run<'_> {
         let mut step_ms = Vec::new();
         while !trainer.finished() {
             if self.host.interrupt.requested() {
-                trainer.save(&checkpoint)?;
+                self.save(&mut trainer, &checkpoint)?;
                 return Err(ExperimentError::Interrupted { done: String::new(), resumable: None });
             }
             step_ms.push(1e3 * trainer.step()?.step.as_secs_f64());
@@ -312,10 +318,10 @@ impl Run<'_> {
                 let epoch = trainer.epoch() + 1;
                 trainer.end_epoch(epoch % evaluate_every == 0 || epoch == settings.epochs)?;
                 if snapshots.contains(&epoch) {
-                    trainer.save(&self.directory.snapshot(self.key, epoch))?;
+                    self.save(&mut trainer, &self.directory.snapshot(self.key, epoch))?;
                 }
                 if saved.elapsed() > SAVED_EVERY {
-                    trainer.save(&checkpoint)?;
+                    self.save(&mut trainer, &checkpoint)?;
                     saved = Instant::now();
                 }
             }

@@ -23,7 +23,7 @@ use crate::{
     },
 };
 
-use super::{ExperimentError, claim};
+use super::{ExperimentError, claim::Claim};
 
 /// The files of a run.
 #[derive(Debug, Clone)]
@@ -69,13 +69,16 @@ impl RunDirectory {
         Self(path.into())
     }
 
-    /// The first directory `stem-1`, `stem-2`, ... that holds no run.
-    pub fn first_free(stem: &str) -> Self {
+    /// The first directory `stem-1`, `stem-2`, ... that was not there: it is created, so that no other process gets it too.
+    ///
+    /// # Errors
+    /// [`FileError`], when it cannot be created.
+    pub fn create_free(stem: &str) -> Result<Self, FileError> {
         let mut number = 1_u64;
         loop {
             let directory = Self::new(format!("{stem}-{number}"));
-            if !files::present(directory.path()) {
-                return directory;
+            if files::create_new_directory(directory.path())? {
+                return Ok(directory);
             }
             number += 1;
         }
@@ -183,15 +186,17 @@ pub fn train<L: Learner>(
 ) -> Result<TrainResult, ExperimentError> {
     let settings = &config.run;
     let mut trainer = Trainer::new(settings, dataset, &dataset.fingerprint()?, learner)?;
-    files::create_directory(directory.path())?;
-    let _lock = claim(directory.path(), host)?;
+    let claim = Claim::new(directory.path(), host)?;
+    // What was there before the claim may be another's by now.
     if !files::present(&directory.config()) {
         config.save(&directory.config())?;
+    } else if Config::load(&directory.config())?.run != *settings {
+        return Err(ExperimentError::Occupied { path: directory.path().to_owned() });
     }
     if files::present(&directory.checkpoint()) {
         trainer.restore(&directory.checkpoint())?;
     } else if config.on_nonfinite == OnNonFinite::Rollback {
-        trainer.save(&directory.checkpoint())?;
+        claim.save(&mut trainer, &directory.checkpoint())?;
     }
     // The checkpoint knows all epochs; what was written about an epoch beyond it will be written again.
     metrics::rewrite(&directory.metrics(), trainer.history())?;
@@ -199,43 +204,45 @@ pub fn train<L: Learner>(
     let work = host.begin("training", total as u64, trainer.steps_done() as u64)?;
     while !trainer.finished() {
         if host.interrupt.requested() {
-            trainer.save(&directory.checkpoint())?;
+            claim.save(&mut trainer, &directory.checkpoint())?;
             return Err(ExperimentError::Interrupted {
                 done: format!("{} of {total} steps are in the checkpoint", trainer.steps_done()),
                 resumable: Some(directory.path().to_owned()),
             });
         }
-        let stepped = trainer.step().map(drop);
-        recover(stepped, &mut trainer, directory, config.on_nonfinite, host)?;
+        let stepped = trainer.step().map(drop).map_err(ExperimentError::from);
+        recover(stepped, &mut trainer, directory, &claim, config.on_nonfinite, host)?;
         if trainer.at_epoch_end() {
             let metrics = trainer.end_epoch(true)?;
-            metrics::append(&directory.metrics(), &metrics)?;
+            claim.write(|| metrics::append(&directory.metrics(), &metrics))?;
             host.tell(&Event::Epoch { metrics: &metrics, epochs: settings.epochs })?;
-            let saved = trainer.save(&directory.checkpoint());
-            recover(saved, &mut trainer, directory, config.on_nonfinite, host)?;
+            let saved = claim.save(&mut trainer, &directory.checkpoint());
+            recover(saved, &mut trainer, directory, &claim, config.on_nonfinite, host)?;
         }
         work.set(trainer.steps_done() as u64)?;
     }
     drop(work);
     host.tell(&Event::Trained { directory: directory.path(), settings, history: trainer.history() })?;
     let result = result(&mut trainer, config, dataset)?;
-    files::replace(&directory.result(), format!("{}\n", json::line(&result)).as_bytes())?;
+    let line = format!("{}\n", json::line(&result));
+    claim.write(|| files::replace(&directory.result(), line.as_bytes()))?;
     Ok(result)
 }
 
 /// Does what was chosen for `outcome`, if that is a loss, gradient or state that is not finite.
 fn recover<L: Learner>(
-    outcome: Result<(), TrainingError>,
+    outcome: Result<(), ExperimentError>,
     trainer: &mut Trainer<'_, L>,
     directory: &RunDirectory,
+    claim: &Claim,
     action: OnNonFinite,
     host: Host<'_>,
 ) -> Result<(), ExperimentError> {
     let found = match outcome {
-        Err(TrainingError::NonFinite(found)) => found,
-        other => return Ok(other?),
+        Err(ExperimentError::Training(TrainingError::NonFinite(found))) => found,
+        other => return other,
     };
-    found.log(&directory.divergence(), action)?;
+    claim.write(|| found.log(&directory.divergence(), action))?;
     match action {
         OnNonFinite::Skip if found.pass.is_some() => {
             host.tell(&Event::NonFinite { found: &found, action })?;

@@ -14,11 +14,24 @@ pub trait Disk {
     /// A file open for writing.
     type File: Write;
 
-    /// Opens an empty file at `path`, in place of what is there.
+    /// Opens a new file at `path` that is to take the place of `replaced`, with the permissions of that if it is there. A
+    /// file or link that an earlier process left at `path` is removed, not followed.
     ///
     /// # Errors
     /// The file system's.
-    fn create(&self, path: &Path) -> io::Result<Self::File>;
+    fn create(&self, path: &Path, replaced: &Path) -> io::Result<Self::File>;
+
+    /// Opens the file at `path` so that what is written is added at its end; creates it if need be.
+    ///
+    /// # Errors
+    /// The file system's.
+    fn append(&self, path: &Path) -> io::Result<Self::File>;
+
+    /// Creates the directory `path`, whose parent is there. Returns whether it was not there before.
+    ///
+    /// # Errors
+    /// The file system's.
+    fn create_directory(&self, path: &Path) -> io::Result<bool>;
 
     /// Makes the content written so far survive a crash.
     ///
@@ -52,8 +65,36 @@ pub struct SystemDisk;
 impl Disk for SystemDisk {
     type File = File;
 
-    fn create(&self, path: &Path) -> io::Result<File> {
-        File::create(path)
+    fn create(&self, path: &Path, replaced: &Path) -> io::Result<File> {
+        match fs::symlink_metadata(path) {
+            Ok(left) if left.is_file() || left.is_symlink() => fs::remove_file(path)?,
+            // Whatever else is there keeps the file from being created.
+            _ => {}
+        }
+        let permissions = fs::metadata(replaced).map(|replaced| replaced.permissions()).ok();
+        let mut options = File::options();
+        options.write(true).create_new(true);
+        #[cfg(unix)]
+        if permissions.is_some() {
+            use std::os::unix::fs::OpenOptionsExt;
+            // Nobody else reads it before it has the permissions that it shall have.
+            options.mode(0o600);
+        }
+        let file = options.open(path)?;
+        permissions.map_or(Ok(()), |permissions| file.set_permissions(permissions))?;
+        Ok(file)
+    }
+
+    fn append(&self, path: &Path) -> io::Result<File> {
+        File::options().append(true).create(true).open(path)
+    }
+
+    fn create_directory(&self, path: &Path) -> io::Result<bool> {
+        match fs::create_dir(path) {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists && path.is_dir() => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     fn sync(&self, file: &File) -> io::Result<()> {

@@ -3,11 +3,14 @@
 use std::path::Path;
 
 use super::{MOST_ROLLBACKS, Trainer, TrainingError};
-use crate::training::{
-    checkpoint::{Checkpoint, CheckpointError, RunPosition},
-    learner::{Learner, LearnerError},
-    nonfinite::{NonFinite, Origin},
-    state::State,
+use crate::{
+    files,
+    training::{
+        checkpoint::{Checkpoint, CheckpointError, RunPosition},
+        learner::{Learner, LearnerError},
+        nonfinite::{NonFinite, Origin},
+        state::State,
+    },
 };
 
 impl<L: Learner> Trainer<'_, L> {
@@ -25,6 +28,15 @@ impl<L: Learner> Trainer<'_, L> {
     /// [`TrainingError::NonFinite`], when the latest update made the state useless; [`TrainingError`], when the backend
     /// fails or the file cannot be written. In each case the file is as it was.
     pub fn save(&mut self, path: &Path) -> Result<(), TrainingError> {
+        let content = self.encode(path)?;
+        Ok(files::replace(path, &content).map_err(CheckpointError::from)?)
+    }
+
+    /// The content of the file that [`Trainer::save`] would write.
+    ///
+    /// # Errors
+    /// As [`Trainer::save`].
+    pub fn encode(&mut self, path: &Path) -> Result<Vec<u8>, TrainingError> {
         let state = self.state()?;
         if let Some(tensor) = state.first_nonfinite() {
             return Err(TrainingError::NonFinite(Box::new(NonFinite {
@@ -36,7 +48,7 @@ impl<L: Learner> Trainer<'_, L> {
                 origin: Some(Origin::of_layer(tensor.group(), tensor.layer())),
             })));
         }
-        Ok(Checkpoint { position: self.position.clone(), state }.save(path)?)
+        Ok(Checkpoint { position: self.position.clone(), state }.encode(path)?)
     }
 
     /// Goes to where the checkpoint at `path` stands.

@@ -1,0 +1,94 @@
+//! A directory of runs, claimed for one process.
+
+use std::{
+    fs::{self, File},
+    path::{Path, PathBuf},
+};
+
+use super::ExperimentError;
+use crate::{
+    files::{self, FileError},
+    observer::{Event, Host},
+    training::{learner::Learner, trainer::Trainer},
+};
+
+/// As long as it lives no other process works in the directory, however this one ends.
+pub struct Claim {
+    path: PathBuf,
+    /// The directory itself; none where there are no locks.
+    directory: Option<File>,
+}
+
+impl Claim {
+    /// Creates `path` if need be and claims it. Without locks the work goes on, and the observer is told.
+    ///
+    /// # Errors
+    /// [`ExperimentError::Locked`], when another process has claimed it; [`ExperimentError::File`].
+    pub fn new(path: &Path, host: Host<'_>) -> Result<Self, ExperimentError> {
+        files::create_directory(path)?;
+        let directory = match files::lock_directory(path) {
+            Ok(None) => return Err(ExperimentError::Locked { path: path.to_owned() }),
+            Ok(locked) => locked,
+            Err(error) => {
+                host.tell(&Event::Unlocked { error: &error })?;
+                None
+            }
+        };
+        let claim = Self { path: path.to_owned(), directory };
+        // It may have been removed between the two.
+        claim.check()?;
+        Ok(claim)
+    }
+
+    /// Writes where a run stands to a file of the directory.
+    ///
+    /// # Errors
+    /// As [`Claim::check`], [`Trainer::encode`], and when the file cannot be written.
+    pub fn save<L: Learner>(&self, trainer: &mut Trainer<'_, L>, path: &Path) -> Result<(), ExperimentError> {
+        let content = trainer.encode(path)?;
+        // At the last moment: to make the content takes longer than to write it.
+        self.write(|| files::replace(path, &content))
+    }
+
+    /// Writes to a file of the directory, as `write` does it.
+    ///
+    /// # Errors
+    /// As [`Claim::check`], and those of `write`.
+    pub fn write(&self, write: impl FnOnce() -> Result<(), FileError>) -> Result<(), ExperimentError> {
+        self.check()?;
+        write().or_else(|error| {
+            // A file that cannot be written since its directory is gone: that is what is wrong.
+            self.check()?;
+            Err(error.into())
+        })
+    }
+
+    /// Makes sure, before something is written, that the directory of this path is still the one that was claimed.
+    ///
+    /// # Errors
+    /// [`ExperimentError::Replaced`] if it was removed since, or another was put in its place.
+    pub fn check(&self) -> Result<(), ExperimentError> {
+        match &self.directory {
+            Some(directory) if !same(directory, &self.path) => {
+                Err(ExperimentError::Replaced { path: self.path.clone() })
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Whether `path` leads to the open directory. Where a system does not tell, it does.
+#[cfg(unix)]
+fn same(directory: &File, path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let identity = |metadata: &fs::Metadata| (metadata.dev(), metadata.ino());
+    match (directory.metadata(), fs::metadata(path)) {
+        (Ok(open), Ok(there)) => identity(&open) == identity(&there),
+        _ => false,
+    }
+}
+
+#[cfg(not(unix))]
+fn same(_: &File, path: &Path) -> bool {
+    path.is_dir()
+}
