@@ -10,23 +10,34 @@ use std::{
 
 use crate::interrupt::Interrupt;
 
-/// Does each of `jobs` on one of `threads` threads, first come first served, and calls `collect` on the caller's thread
-/// with each result as it comes. The first error, of a job or of `collect`, requests `stop`, upon which the jobs under
-/// way are expected to end soon, and is returned when they have.
+/// Does each of `jobs` on one of `threads` threads, or of as many as the system gives, first come first served, and calls
+/// `collect` on the caller's thread with each result as it comes. The first error, of a job or of `collect`, requests
+/// `stop`, upon which the jobs under way are expected to end soon, and is returned when they have.
 pub(super) fn run<J: Sync, R: Send, E: Send>(
     jobs: &[J],
     threads: usize,
     stop: &Interrupt,
     work: impl Fn(&J) -> Result<R, E> + Sync,
+    collect: impl FnMut(&J, R) -> Result<(), E>,
+) -> Result<(), E> {
+    run_on(jobs, threads, stop, work, collect, thread::Builder::new)
+}
+
+/// [`run`] on threads that `builder` describes.
+fn run_on<J: Sync, R: Send, E: Send>(
+    jobs: &[J],
+    threads: usize,
+    stop: &Interrupt,
+    work: impl Fn(&J) -> Result<R, E> + Sync,
     mut collect: impl FnMut(&J, R) -> Result<(), E>,
+    builder: impl Fn() -> thread::Builder,
 ) -> Result<(), E> {
     let next = AtomicUsize::new(0);
     let (sender, results) = mpsc::channel();
     thread::scope(|scope| {
-        for _ in 0..threads.min(jobs.len()) {
-            let sender = sender.clone();
+        let worker = |sender: mpsc::Sender<_>| {
             let (next, work) = (&next, &work);
-            scope.spawn(move || {
+            move || {
                 while let Some(job) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
                     let result = work(job);
                     let failed = result.is_err();
@@ -35,7 +46,14 @@ pub(super) fn run<J: Sync, R: Send, E: Send>(
                         break;
                     }
                 }
-            });
+            }
+        };
+        let wanted = threads.min(jobs.len());
+        let start = |_: &usize| builder().spawn_scoped(scope, worker(sender.clone())).is_ok();
+        let started = (0..wanted).take_while(start).count();
+        if started == 0 && wanted > 0 {
+            // This thread is left; results wait until it has done all.
+            worker(sender.clone())();
         }
         drop(sender);
         let mut outcome = Ok(());
@@ -73,6 +91,22 @@ mod tests {
             assert_eq!(result, Ok(()));
             assert_eq!(squares, (0..100).map(|n| (n, n * n)).collect::<Vec<_>>());
         }
+    }
+
+    /// No system gives a thread a stack as large as the address space.
+    #[test]
+    fn where_the_system_gives_no_thread_the_caller_s_does_every_job() {
+        let jobs: Vec<u64> = (0..20).collect();
+        let mut found = Vec::new();
+        let collect = |&job: &u64, (number, thread): (u64, thread::ThreadId)| {
+            assert_eq!((number, thread), (job, thread::current().id()));
+            found.push(job);
+            Ok::<_, ()>(())
+        };
+        let work = |&job: &u64| Ok((job, thread::current().id()));
+        let none = || thread::Builder::new().stack_size(isize::MAX as usize / 2);
+        assert_eq!(run_on(&jobs, 3, &Interrupt::default(), work, collect, none), Ok(()));
+        assert_eq!(found, jobs);
     }
 
     #[test]
