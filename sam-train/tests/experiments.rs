@@ -86,10 +86,75 @@ fn every_experiment_leaves_its_files_and_repeats_no_run() {
     sam(place, &format!("report {} --out page.html", all.join(" ")));
     let page = fs::read_to_string(place.join("page.html")).unwrap();
     assert_eq!(page.matches("<section").count(), EXPERIMENTS.len());
-    assert!(page.matches("<svg").count() >= EXPERIMENTS.len() - 1);
-    for outside in ["src=", "url(", "@import", "<script", "<link"] {
+    assert_needs_nothing_else(&page);
+    assert!(page.matches("src=").count() >= EXPERIMENTS.len() - 1);
+}
+
+fn assert_needs_nothing_else(page: &str) {
+    assert!(page.contains("<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none';"));
+    for outside in ["url(", "@import", "<script", "<link", "<svg", "<iframe", "onload=", "onerror="] {
         assert!(!page.contains(outside), "the page needs nothing else, but has {outside}");
     }
+    let sources = page.split("src=").skip(1);
+    assert!(sources.into_iter().all(|source| source.starts_with("\"data:image/svg+xml;base64,")));
+}
+
+/// As `runs/*` of somebody who has tried several things.
+#[test]
+fn a_report_takes_training_runs_and_lists_what_has_no_result() {
+    let place = tempfile::tempdir().unwrap();
+    let at = place.path();
+    let small = "--model mlp-4 --limit 64 --batch 32";
+    sam(at, &format!("compare {small} --epochs 1 --seeds 1 --label-noise 0 --out runs/a"));
+    sam(at, &format!("train {small} --epochs 2 --out runs/b"));
+    fs::create_dir_all(at.join("runs/c")).unwrap();
+    fs::write(at.join("runs/c/config.toml"), "").unwrap();
+    fs::create_dir_all(at.join("runs/d")).unwrap();
+    fs::write(at.join("runs/d/runs.jsonl"), "").unwrap();
+    fs::create_dir_all(at.join("runs/e")).unwrap();
+    fs::write(at.join("runs/f"), "").unwrap();
+    sam(at, "report runs/a runs/b runs/c runs/d runs/e runs/f --out page.html");
+    let page = fs::read_to_string(at.join("page.html")).unwrap();
+    assert_needs_nothing_else(&page);
+    assert_eq!(page.matches("<section").count(), 2);
+    assert!(page.contains("sam train: mlp-4 on digits, SAM"), "{page}");
+    for (directory, why) in [
+        ("c", "a training run that is not finished"),
+        ("d", "an experiment that is not finished"),
+        ("e", "neither a training run nor an experiment"),
+        ("f", "not a directory"),
+    ] {
+        assert!(page.contains(&format!("<li>runs/{directory}: {why}</li>")), "{page}");
+    }
+}
+
+#[test]
+fn a_result_that_somebody_else_has_made_runs_nothing_in_the_page() {
+    let place = tempfile::tempdir().unwrap();
+    let at = place.path();
+    sam(at, "compare --model mlp-4 --limit 64 --epochs 1 --seeds 1 --label-noise 0 --out evil");
+    let evil = "\"><img src=x onerror=alert(1)><script>alert(2)</script>";
+    let path = at.join("evil/result.json");
+    let mut result: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    for name in ["kind", "paper", "version", "command"] {
+        result[name] = evil.into();
+    }
+    for name in ["sentences", "pictures"] {
+        result[name] = serde_json::json!([evil]);
+    }
+    result["machine"]["processor"] = evil.into();
+    result["tables"][0]["title"] = evil.into();
+    result["pictures"] = serde_json::json!(["compare.svg"]);
+    fs::write(&path, result.to_string()).unwrap();
+    let svg = "<svg xmlns=\"http://www.w3.org/2000/svg\" onload=\"alert(3)\"><script>alert(4)</script></svg></figure>\
+               <script>alert(5)</script><img src=https://example.com/beacon>";
+    fs::write(at.join("evil/compare.svg"), svg).unwrap();
+    sam(at, "report evil --out page.html");
+    let page = fs::read_to_string(at.join("page.html")).unwrap();
+    let text =
+        page.replace("&quot;&gt;&lt;img src=x onerror=alert(1)&gt;&lt;script&gt;alert(2)&lt;/script&gt;", "");
+    assert_ne!(text, page);
+    assert_needs_nothing_else(&text);
 }
 
 #[test]

@@ -7,9 +7,12 @@ use std::{
 
 use clap::Args;
 
-use super::{Call, output::print};
+use super::{Call, output::print, terminal::note};
 use crate::{
-    experiment::ExperimentError,
+    experiment::{
+        ExperimentError,
+        train::{RunDirectory, TrainResult},
+    },
     files::{self, FileError},
     report::{
         html::{self, Section},
@@ -17,13 +20,14 @@ use crate::{
     },
 };
 
-/// One page of HTML of any results: tables, pictures, commands, versions, machine.
+/// One page of HTML of any results, training runs and experiments: tables, pictures, commands, versions, machine.
 ///
+/// What is not finished, or is no result, is listed at its end.
 /// The page needs no other file and no network, follows the reader's light or dark setting, and prints well.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct ReportArgs {
-    /// Directories of experiments.
+    /// Directories of training runs and experiments.
     #[arg(value_name = "DIR", required = true)]
     directories: Vec<PathBuf>,
 
@@ -40,11 +44,23 @@ Examples:
 /// Runs the command.
 ///
 /// # Errors
-/// [`ExperimentError`], when a result cannot be read or the page cannot be written.
+/// [`ExperimentError`], when a result cannot be read, none is there, or the page cannot be written.
 pub fn run(args: &ReportArgs, call: Call<'_>) -> Result<(), ExperimentError> {
-    let sections =
-        args.directories.iter().map(|directory| section(directory)).collect::<Result<Vec<_>, _>>()?;
-    files::replace(&args.out, html::page(&sections).as_bytes())?;
+    let (mut sections, mut others) = (Vec::new(), Vec::new());
+    for directory in &args.directories {
+        match content(directory)? {
+            Content::Result(section) => sections.push(section),
+            Content::Other(why) => {
+                note(format_args!("{}: {why}", directory.display()));
+                others.push((directory.display().to_string(), why.to_owned()));
+            }
+        }
+    }
+    if let (true, Some(first)) = (sections.is_empty(), args.directories.first()) {
+        let (path, found) = (first.join("result.json"), "none".to_owned());
+        return Err(ExperimentError::NoResult { path, found });
+    }
+    files::replace(&args.out, html::page(&sections, &others).as_bytes())?;
     let page = args.out.display();
     if call.as_json {
         print(serde_json::json!({ "kind": "report", "page": page.to_string(), "results": sections.len() }))?;
@@ -54,17 +70,41 @@ pub fn run(args: &ReportArgs, call: Call<'_>) -> Result<(), ExperimentError> {
     Ok(())
 }
 
-fn section(directory: &Path) -> Result<Section, ExperimentError> {
+/// What a directory has to say.
+enum Content {
+    /// A result.
+    Result(Section),
+    /// Why there is none.
+    Other(&'static str),
+}
+
+fn content(directory: &Path) -> Result<Content, ExperimentError> {
     let path = directory.join("result.json");
+    if !files::present(&path) {
+        let holds = |name| files::present(&directory.join(name));
+        return Ok(Content::Other(match () {
+            () if !directory.is_dir() => "not a directory",
+            () if holds("config.toml") => "a training run that is not finished",
+            () if holds("runs.jsonl") => "an experiment that is not finished",
+            () => "neither a training run nor an experiment",
+        }));
+    }
     let read = |path: &Path| fs::read_to_string(path).map_err(FileError::of(path, "read"));
     let text = read(&path)?;
+    let place = directory.display().to_string();
+    if let Ok(result) = serde_json::from_str::<TrainResult>(&text) {
+        let run = RunDirectory::new(directory);
+        // The picture is the command's, not the engine's: a host program may have drawn none.
+        let curves = if files::present(&run.curves()) { Some(read(&run.curves())?) } else { None };
+        return Ok(Content::Result(result.section(place, curves)));
+    }
     let record: Record = serde_json::from_str(&text)
         .map_err(|error| ExperimentError::NoResult { path: path.clone(), found: error.to_string() })?;
     let pictures = record.pictures.iter().map(|name| {
         // A name with a directory in it is not one that an experiment wrote.
         let name = Path::new(name).file_name().unwrap_or_default();
-        read(&directory.join(name))
+        Ok((name.to_string_lossy().into_owned(), read(&directory.join(name))?))
     });
-    let pictures = pictures.collect::<Result<Vec<_>, _>>()?;
-    Ok(Section { place: directory.display().to_string(), record, pictures })
+    let pictures = pictures.collect::<Result<Vec<_>, FileError>>()?;
+    Ok(Content::Result(record.section(place, pictures)))
 }

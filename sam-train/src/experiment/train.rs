@@ -12,7 +12,11 @@ use crate::{
     files::{self, FileError},
     json,
     observer::{Event, Host},
-    report::counted,
+    report::{
+        counted,
+        html::Section,
+        markdown::{Table, significant},
+    },
     training::{
         config::Config,
         learner::Learner,
@@ -165,6 +169,51 @@ impl TrainResult {
         format!(
             "{model} on {data}, {method}, {epochs}: test error {error}{memory}, weights sha256 {weights_sha256}"
         )
+    }
+
+    /// What a page says of it; it lies at `place` and has this picture of its curves.
+    pub fn section(&self, place: String, curves: Option<String>) -> Section {
+        let Self { model, data, optimizer, epochs, seed, weights_sha256, .. } = self;
+        let percent = |error: Option<f64>| error.map_or_else(String::new, |error| format!("{error:.2}"));
+        let columns = [
+            "parameters",
+            "training images",
+            "epochs",
+            "images a step",
+            "learning rate",
+            "training loss",
+            "test error (%)",
+            "images/s",
+        ];
+        let mut table = Table::new("After the last epoch", &columns);
+        table.row(vec![
+            self.params.to_string(),
+            self.train_images.to_string(),
+            epochs.to_string(),
+            self.batch.to_string(),
+            self.lr.to_string(),
+            significant(self.train_loss),
+            percent(self.test_error),
+            format!("{:.0}", self.images_per_s),
+        ]);
+        let hyper_parameters = self.hyper_parameters.iter().map(|(name, value)| format!("{name} {value}"));
+        let facts = vec![
+            ("method", [vec![optimizer.clone()], hyper_parameters.collect()].concat().join(", ")),
+            ("label noise", format!("{}, {} labels wrong", self.label_noise, self.wrong_labels)),
+            ("seed", seed.to_string()),
+            ("weights", format!("sha256 {weights_sha256}")),
+            ("place", place),
+        ];
+        Section {
+            heading: format!("sam train: {model} on {data}, {}", optimizer.to_uppercase()),
+            tables: vec![table],
+            sentences: Vec::new(),
+            pictures: curves
+                .map(|svg| ("Loss and error over the epochs".to_owned(), svg))
+                .into_iter()
+                .collect(),
+            facts,
+        }
     }
 }
 

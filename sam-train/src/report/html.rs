@@ -1,17 +1,27 @@
 //! Results of experiments as one page of HTML that needs nothing else.
 
-use super::{markdown::escaped, record::Record};
+use base64::{Engine, engine::general_purpose::STANDARD};
 
-/// A result with its pictures.
-#[derive(Debug, Clone)]
+use super::markdown::{Table, escaped};
+
+/// What is said about one directory.
+#[derive(Debug, Clone, Default)]
 pub struct Section {
-    /// Where it lies, for people.
-    pub place: String,
-    /// The content of `result.json`.
-    pub record: Record,
-    /// SVG documents.
-    pub pictures: Vec<String>,
+    /// What it is.
+    pub heading: String,
+    /// The numbers.
+    pub tables: Vec<Table>,
+    /// What they say.
+    pub sentences: Vec<String>,
+    /// Pictures: what they are called, and SVG documents.
+    pub pictures: Vec<(String, String)>,
+    /// Where it comes from: names and values.
+    pub facts: Vec<(&'static str, String)>,
 }
+
+/// Neither scripts nor anything from elsewhere, whatever the results hold that the page is made of.
+const POLICY: &str =
+    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'";
 
 const STYLE: &str = "\
 :root { color-scheme: light dark; --ink: #222; --paper: #fff; --line: #ccc; --quiet: #666; }
@@ -27,7 +37,7 @@ th, td { padding: .2rem .8rem; border-bottom: 1px solid var(--line); text-align:
 th:first-child, td:first-child { text-align: left; }
 .wide { overflow-x: auto; }
 figure { margin: 1rem 0; background: #fff; padding: .5rem; border-radius: 6px; }
-figure svg { max-width: 100%; height: auto; display: block; }
+figure img { max-width: 100%; height: auto; display: block; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .1rem 1rem; color: var(--quiet); font-size: .9rem; }
 dt { font-weight: 600; } dd { margin: 0; overflow-wrap: anywhere; }
 nav ul { columns: 2; }
@@ -39,64 +49,45 @@ nav ul { columns: 2; }
 }
 ";
 
-/// The page.
-pub fn page(sections: &[Section]) -> String {
-    let entries: String = sections
-        .iter()
-        .enumerate()
-        .map(|(i, section)| {
-            format!("<li><a href=\"#s{i}\">{}</a></li>\n", escaped(&heading(&section.record)))
-        })
-        .collect();
+/// The page of `sections`; `others` are directories that have no result, and why.
+pub fn page(sections: &[Section], others: &[(String, String)]) -> String {
+    let entry = |(i, section): (usize, &Section)| {
+        format!("<li><a href=\"#s{i}\">{}</a></li>\n", escaped(&section.heading))
+    };
+    let entries: String = sections.iter().enumerate().map(entry).collect();
     let body: String = sections.iter().enumerate().map(|(i, section)| self::section(i, section)).collect();
+    let others = if others.is_empty() { String::new() } else { list(others) };
     format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta http-equiv=\"Content-Security-Policy\" content=\"{POLICY}\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <title>Sharpness-Aware Minimization: results</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n\
-         <h1>Sharpness-Aware Minimization: results</h1>\n<nav><ul>\n{entries}</ul></nav>\n{body}</body>\n</html>\n"
-    )
-}
-
-fn heading(record: &Record) -> String {
-    let settings = &record.settings;
-    format!(
-        "sam {}: {} on {} ({})",
-        record.kind.replacen("ablate-", "ablate ", 1),
-        settings.model,
-        settings.data.name,
-        record.paper
+         <h1>Sharpness-Aware Minimization: results</h1>\n<nav><ul>\n{entries}</ul></nav>\n{body}{others}</body>\n</html>\n"
     )
 }
 
 fn section(number: usize, section: &Section) -> String {
-    let Section { place, record, pictures } = section;
+    let Section { heading, tables, sentences, pictures, facts } = section;
+    let heading = escaped(heading);
     let tables: String =
-        record.tables.iter().map(|table| format!("<div class=\"wide\">{}</div>\n", table.html())).collect();
+        tables.iter().map(|table| format!("<div class=\"wide\">{}</div>\n", table.html())).collect();
     let sentences: String =
-        record.sentences.iter().map(|sentence| format!("<p>{}</p>\n", escaped(sentence))).collect();
-    let pictures: String = pictures
-        .iter()
-        .map(|svg| {
-            // What stands before the element (an XML declaration) has no place inside a page.
-            let svg = svg.find("<svg").map_or("", |start| &svg[start..]);
-            format!("<figure>{svg}</figure>\n")
-        })
-        .collect();
-    let settings = crate::json::line(&record.settings);
-    let machine = &record.machine;
-    let processor = machine.processor.as_deref().unwrap_or("unknown processor");
-    let facts = [
-        ("command", record.command.clone()),
-        ("version", record.version.clone()),
-        ("seeds", format!("{} from {}", record.seeds, record.settings.seed)),
-        ("machine", format!("{processor}, {}, {} runs at a time", machine.platform, machine.threads)),
-        ("settings", settings),
-        ("place", place.clone()),
-    ];
+        sentences.iter().map(|sentence| format!("<p>{}</p>\n", escaped(sentence))).collect();
+    // As images: a browser runs no script of an image and loads nothing for it.
+    let picture = |(name, svg): &(String, String)| {
+        let (name, data) = (escaped(name), STANDARD.encode(svg));
+        format!("<figure><img alt=\"{name}\" src=\"data:image/svg+xml;base64,{data}\"></figure>\n")
+    };
+    let pictures: String = pictures.iter().map(picture).collect();
     let facts: String =
         facts.iter().map(|(name, value)| format!("<dt>{name}</dt><dd>{}</dd>\n", escaped(value))).collect();
     format!(
-        "<section id=\"s{number}\">\n<h2>{}</h2>\n{tables}{sentences}{pictures}<dl>\n{facts}</dl>\n</section>\n",
-        escaped(&heading(record))
+        "<section id=\"s{number}\">\n<h2>{heading}</h2>\n{tables}{sentences}{pictures}<dl>\n{facts}</dl>\n</section>\n"
     )
+}
+
+fn list(others: &[(String, String)]) -> String {
+    let item = |(place, why): &(String, String)| format!("<li>{}: {}</li>\n", escaped(place), escaped(why));
+    let items: String = others.iter().map(item).collect();
+    format!("<h2>Without a result</h2>\n<ul>\n{items}</ul>\n")
 }

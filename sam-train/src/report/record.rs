@@ -5,7 +5,7 @@ use std::{env, path::Path};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::markdown::Table;
+use super::{html::Section, markdown::Table};
 use crate::{
     files::{self, FileError},
     json,
@@ -61,6 +61,29 @@ impl MachineRecord {
 }
 
 impl Record {
+    /// What a page says of it; it lies at `place` and has these pictures.
+    pub fn section(self, place: String, pictures: Vec<(String, String)>) -> Section {
+        let Self { settings, machine, .. } = &self;
+        let (kind, model, data) =
+            (self.kind.replacen("ablate-", "ablate ", 1), &settings.model, settings.data.name);
+        let processor = machine.processor.as_deref().unwrap_or("unknown processor");
+        let facts = vec![
+            ("command", self.command.clone()),
+            ("version", self.version.clone()),
+            ("seeds", format!("{} from {}", self.seeds, settings.seed)),
+            ("machine", format!("{processor}, {}, {} runs at a time", machine.platform, machine.threads)),
+            ("settings", json::line(settings)),
+            ("place", place),
+        ];
+        Section {
+            heading: format!("sam {kind}: {model} on {data} ({})", self.paper),
+            tables: self.tables,
+            sentences: self.sentences,
+            pictures,
+            facts,
+        }
+    }
+
     /// Writes the record to `path`.
     ///
     /// # Errors
