@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 //! Whole networks: passes, gradients, products with the Hessian, evaluation; sweeps over their parameters.
 
+mod compositions;
 mod folding;
 mod gradients;
 #[cfg(feature = "dual")]
@@ -8,4 +9,6 @@ mod hessian;
 mod norm;
 mod parallel;
 mod passes;
+mod reference;
 mod support;
+mod wirings;

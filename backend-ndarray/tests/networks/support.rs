@@ -4,17 +4,7 @@ use ndarray::Array4;
 use sam_backend_ndarray::{Description, Network, NetworkError, Scalar};
 use sam_model::{Graph, ImageShape, Name, Op, Tensor};
 
-/// Classes of a small network.
-pub const CLASSES: usize = 3;
-
-/// Values in (-1, 1), always the same, with no structure that a wrong index could hide behind.
-pub fn noise(seed: u64) -> impl Iterator<Item = f64> {
-    let mut state = seed.wrapping_mul(2).wrapping_add(0x9E37_79B9_7F4A_7C15);
-    core::iter::repeat_with(move || {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (state >> 11) as f64 / (1u64 << 52) as f64 - 1.0
-    })
-}
+pub use super::wirings::{CLASSES, noise};
 
 /// Images of noise.
 pub fn images<T: Scalar>(samples: usize, image: ImageShape, seed: u64) -> Array4<T> {
