@@ -7,14 +7,13 @@
 mod batch_norm;
 mod conv;
 mod dense;
-mod flatten;
+pub mod flatten;
 mod pool;
 pub mod relu;
 
 pub use batch_norm::{BatchNorm, MOMENTUM};
-pub use conv::{Conv, ConvLayouts, FoldedConv};
+pub use conv::{Conv, FoldedConv};
 pub use dense::Dense;
-pub use flatten::Flatten;
 pub use pool::{AvgPool, GlobalAvgPool, MaxPool};
 
 use crate::{
@@ -33,6 +32,15 @@ const PIXELS_A_TASK: usize = 784;
 /// ones, so that members of a team end a layer together.
 fn samples_a_task(image: Layout) -> usize {
     (PIXELS_A_TASK / image.shape.pixels()).clamp(1, GROUP)
+}
+
+/// How a layer's four tensors lie. Others decide: whoever reads a tensor needs the halo, whoever writes it leaves it zero.
+#[derive(Clone, Copy)]
+pub struct Layouts {
+    pub input: Layout,
+    pub d_input: Layout,
+    pub output: Layout,
+    pub d_output: Layout,
 }
 
 /// What a pass is for.

@@ -63,6 +63,26 @@ impl Layout {
             .map(move |row| &mut row[left..left + len])
     }
 
+    /// The one pixel of each of so many samples of vectors.
+    pub fn vectors<'a, T>(
+        &self,
+        values: &'a [T],
+        samples: usize,
+    ) -> impl DoubleEndedIterator<Item = &'a [T]> + ExactSizeIterator + Clone + use<'a, T> {
+        let (len, first, channels) = (self.sample_len(), self.pixel(0, 0), self.shape.channels);
+        values[..samples * len].chunks_exact(len).map(move |sample| &sample[first..first + channels])
+    }
+
+    /// The one pixel of each of so many samples of vectors.
+    pub fn vectors_mut<'a, T>(
+        &self,
+        values: &'a mut [T],
+        samples: usize,
+    ) -> impl DoubleEndedIterator<Item = &'a mut [T]> + ExactSizeIterator + use<'a, T> {
+        let (len, first, channels) = (self.sample_len(), self.pixel(0, 0), self.shape.channels);
+        values[..samples * len].chunks_exact_mut(len).map(move |sample| &mut sample[first..first + channels])
+    }
+
     /// Sets a sample's image to zero.
     pub fn clear<T: Zero + Clone>(&self, sample: &mut [T]) {
         self.rows_mut(sample).for_each(|row| row.fill(T::zero()));

@@ -325,7 +325,9 @@ impl<T: Scalar> Network<T> {
             let part = Slice::from(first..samples.min(first + self.batch));
             self.load(images.slice_axis(Axis(0), part));
             let mut to = logits.slice_axis_mut(Axis(0), part);
-            let from = self.forward_logits(params, to.nrows());
+            let samples = to.nrows();
+            let (from, layout) = self.forward_logits(params, samples);
+            let from = layout.vectors(from, samples).flatten();
             to.iter_mut().zip(from).for_each(|(to, &from)| *to = from);
         }
         Ok(())

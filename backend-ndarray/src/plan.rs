@@ -1,23 +1,38 @@
 //! From a network's description to where everything lies: which tensors share a buffer, which layers fuse, which
 //! parameters belong to whom.
 
-mod alias;
+mod classes;
 mod description;
+mod gradients;
 mod slots;
+mod values;
 
 pub use description::{Description, Node};
 
 use crate::{arena::Segment, layout::Layout};
-use alias::Aliases;
+use classes::Classes;
 use core::ops::Range;
+use gradients::Gradients;
 use sam_model::{Op, Shape};
-use slots::Slots;
+use values::Values;
 
 /// A tensor's place: which buffer, and how it lies there.
 #[derive(Clone, Copy, Debug)]
 pub struct Place {
     pub slot: usize,
     pub layout: Layout,
+}
+
+impl Place {
+    /// Its buffer among all, and how it lies there.
+    pub fn of<T>(self, buffers: &[Vec<T>]) -> (&[T], Layout) {
+        (&buffers[self.slot], self.layout)
+    }
+
+    /// Its buffer among all, and how it lies there.
+    pub fn of_mut<T>(self, buffers: &mut [Vec<T>]) -> (&mut [T], Layout) {
+        (&mut buffers[self.slot], self.layout)
+    }
 }
 
 /// A node's part of the plan.
@@ -63,14 +78,16 @@ pub struct Plan {
 impl Plan {
     pub fn new(description: &Description) -> Self {
         let nodes = description.nodes();
-        let aliases = Aliases::new(description);
-        let slots = Slots::new(description, &aliases);
+        let shared = Values::new(description);
+        let (values, value_slots) = slots::values(description, &shared.classes);
+        let (gradients, gradient_slots) =
+            slots::gradients(description, &Gradients::new(description, &shared));
         let mut plan = Self {
             steps: Vec::with_capacity(nodes.len()),
-            values: slots.values,
-            gradients: slots.gradients,
-            value_slots: slots.value_lens,
-            gradient_slots: slots.gradient_lens,
+            values,
+            gradients,
+            value_slots,
+            gradient_slots,
             segments: Vec::new(),
             statistic_segments: Vec::new(),
         };
@@ -85,8 +102,8 @@ impl Plan {
                 op: node.op,
                 inputs: node.inputs.iter().enumerate().map(edge).collect(),
                 output: i + 1,
-                skip: aliases.skip[i],
-                fused_relu: aliases.fused_relu[i],
+                skip: shared.fused[i] || (node.op == Op::Flatten && plan.same_places(node.inputs[0], i + 1)),
+                fused_relu: shared.fused_relu[i],
                 alone: description.sole_consumer(node.inputs[0]).is_some(),
                 params: plan.add_parameters(node, input),
                 statistics: plan.add_statistics(node, input),
@@ -94,6 +111,13 @@ impl Plan {
             plan.steps.push(step);
         }
         plan
+    }
+
+    /// Whether two tensors have their values in one place, and their gradients if anybody needs the first's.
+    fn same_places(&self, first: usize, second: usize) -> bool {
+        let gradient = |tensor: usize| self.gradients[tensor].map(|place| place.slot);
+        self.values[first].slot == self.values[second].slot
+            && gradient(first).is_none_or(|slot| gradient(second) == Some(slot))
     }
 
     fn add_parameters(&mut self, node: &Node, input: Shape) -> Range<usize> {

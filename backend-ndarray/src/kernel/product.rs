@@ -79,11 +79,15 @@ pub fn pack_panels<T: Scalar>(
 const PANELS_A_TASK: usize = 4;
 
 /// [`pack_panels`] of a matrix that lies row by row, by whole rows of a panel.
-pub fn pack_rows<T: Scalar>(team: &Team, panels: &mut [T], matrix: &[T], columns: usize) {
-    let depth = matrix.len() / columns;
+pub fn pack_rows<'a, T: Scalar>(
+    team: &Team,
+    panels: &mut [T],
+    matrix: impl ExactSizeIterator<Item = &'a [T]> + Clone + Sync,
+) {
+    let depth = matrix.len();
     panels.chunks_mut(PANELS_A_TASK * depth * COLUMNS).enumerate().share(team, |(task, panels)| {
         let panels = panels.as_chunks_mut::<COLUMNS>().0;
-        for (k, row) in matrix.chunks_exact(columns).enumerate() {
+        for (k, row) in matrix.clone().enumerate() {
             let values = row[task * PANELS_A_TASK * COLUMNS..].chunks(COLUMNS);
             for (to, values) in panels[k..].iter_mut().step_by(depth).zip(values) {
                 match values.first_chunk::<COLUMNS>() {

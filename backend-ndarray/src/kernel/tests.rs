@@ -138,7 +138,7 @@ proptest! {
         let mut by_rows = packed.clone();
         pack_panels(&team, &mut packed, depth, columns, |k, j| (1 + k * columns + j) as f64);
         let matrix: Vec<f64> = (1..=depth * columns).map(|value| value as f64).collect();
-        pack_rows(&team, &mut by_rows, &matrix, columns);
+        pack_rows(&team, &mut by_rows, matrix.chunks_exact(columns));
         prop_assert_eq!(&by_rows, &packed);
         let transpose: Vec<f64> =
             (0..columns).flat_map(|j| (0..depth).map(move |k| (1 + k * columns + j) as f64)).collect();

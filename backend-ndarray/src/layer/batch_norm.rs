@@ -3,10 +3,9 @@
 
 mod sweep;
 
-use super::{Backward, Forward, InputGradient, Layer, Mode};
+use super::{Backward, Forward, InputGradient, Layer, Layouts, Mode};
 use crate::{
     Scalar, Wide,
-    layout::Layout,
     team::{Share, Team},
 };
 use num_traits::Zero;
@@ -24,10 +23,7 @@ pub fn inverse_deviation<T: Scalar>(variance: T::Wide) -> T::Wide {
 
 /// Normalises each channel. Statistics are `[mean.., variance..]`, the variance unbiased.
 pub struct BatchNorm<T: Scalar> {
-    input: Layout,
-    d_input: Layout,
-    output: Layout,
-    d_output: Layout,
+    layouts: Layouts,
     relu: bool,
     /// Two rows of sums for each sample, each folded to a number a channel at its front.
     partials: Vec<T>,
@@ -42,14 +38,11 @@ pub struct BatchNorm<T: Scalar> {
 }
 
 impl<T: Scalar> BatchNorm<T> {
-    pub fn new(input: [Layout; 2], output: [Layout; 2], relu: bool, batch: usize) -> Self {
-        let ([input, d_input], [output, d_output]) = (input, output);
+    pub fn new(layouts: Layouts, relu: bool, batch: usize) -> Self {
+        let input = layouts.input;
         let (channels, row) = (input.shape.channels, input.row_len());
         Self {
-            input,
-            d_input,
-            output,
-            d_output,
+            layouts,
             relu,
             partials: vec![T::zero(); batch * 2 * row],
             mean: vec![T::Wide::zero(); channels],
@@ -61,7 +54,7 @@ impl<T: Scalar> BatchNorm<T> {
     }
 
     fn channels(&self) -> usize {
-        self.input.shape.channels
+        self.layouts.input.shape.channels
     }
 
     fn inverse_deviation(&self, channel: usize) -> T::Wide {
@@ -71,7 +64,7 @@ impl<T: Scalar> BatchNorm<T> {
     /// Mean and biased variance of the batch: each sample's in two sweeps, then merged (Chan et al. 1983), so that
     /// no large mean cancels the variance away.
     fn measure(&mut self, team: &Team, input: &[T], samples: usize) {
-        let (layout, row) = (self.input, self.input.row_len());
+        let (layout, row) = (self.layouts.input, self.layouts.input.row_len());
         let pixels = layout.shape.pixels();
         let share = T::of(1.0 / pixels as f64);
         self.partials
@@ -117,9 +110,9 @@ impl<T: Scalar> BatchNorm<T> {
 
     /// Sums over samples and pixels of the gated gradient `g` and of `g (x - mean)`.
     fn sum_products(&mut self, team: &Team, samples: usize, input: &[T], d_output: &[T]) {
-        let (channels, row) = (self.channels(), self.input.row_len());
+        let (channels, row) = (self.channels(), self.layouts.input.row_len());
         let mut partials = core::mem::take(&mut self.partials);
-        let (x_layout, g_layout, normal) = (self.input, self.d_output, self.normal());
+        let (x_layout, g_layout, normal) = (self.layouts.input, self.layouts.d_output, self.normal());
         partials
             .chunks_exact_mut(2 * row)
             .zip(input.chunks_exact(x_layout.sample_len()))
@@ -151,7 +144,7 @@ impl<T: Scalar> Layer<T> for BatchNorm<T> {
             self.measure(pass.team, pass.input, pass.samples);
         }
         if pass.mode == Mode::Clean {
-            let count = (pass.samples * self.input.shape.pixels()) as f64;
+            let count = (pass.samples * self.layouts.input.shape.pixels()) as f64;
             let unbiased = count / (count - 1.0).max(1.0);
             for c in 0..channels {
                 // A record of what was seen, not a function of the parameters: values alone.
@@ -162,7 +155,7 @@ impl<T: Scalar> Layer<T> for BatchNorm<T> {
             }
         }
         self.prepare(pass.params);
-        let (input, output, normal) = (self.input, self.output, self.normal());
+        let (Layouts { input, output, .. }, normal) = (self.layouts, self.normal());
         pass.output
             .chunks_exact_mut(output.sample_len())
             .zip(pass.input.chunks_exact(input.sample_len()))
@@ -181,7 +174,7 @@ impl<T: Scalar> Layer<T> for BatchNorm<T> {
         }
 
         let Some(InputGradient { values, accumulate }) = pass.d_input else { return };
-        let count = (pass.samples * self.input.shape.pixels()) as f64;
+        let count = (pass.samples * self.layouts.input.shape.pixels()) as f64;
         if self.constant {
             self.rows[3..].iter_mut().for_each(|row| row.fill(T::zero()));
         } else {
@@ -191,7 +184,7 @@ impl<T: Scalar> Layer<T> for BatchNorm<T> {
                 own.sums[channels + c] / count * (inverse * inverse)
             });
         }
-        let (input, d_input, d_output) = (self.input, self.d_input, self.d_output);
+        let Layouts { input, d_input, d_output, .. } = self.layouts;
         let (normal, corrections) = (self.normal(), (&self.rows[3][..], &self.rows[4][..]));
         values
             .chunks_exact_mut(d_input.sample_len())

@@ -13,11 +13,10 @@ mod outer;
 mod weight_gradient;
 mod winograd;
 
-use super::{Backward, Forward, GROUP, Layer};
+use super::{Backward, Forward, GROUP, Layer, Layouts};
 use crate::{
     Scalar,
     kernel::{Finish, MicroKernels, Start},
-    layout::Layout,
 };
 use bias_gradient::BiasGradient;
 pub use folded::FoldedConv;
@@ -29,15 +28,6 @@ use winograd::{Winograd, WinogradWeightGradient};
 /// Fewer input and output channels than this together are convolved faster directly: the transforms are shared by too
 /// few products.
 const WINOGRAD_CHANNELS: usize = 48;
-
-/// Layouts of a convolution's four tensors.
-#[derive(Clone, Copy)]
-pub struct ConvLayouts {
-    pub input: Layout,
-    pub d_input: Layout,
-    pub output: Layout,
-    pub d_output: Layout,
-}
 
 /// Extents of the filters.
 #[derive(Clone, Copy)]
@@ -89,10 +79,10 @@ enum WeightMethod<T> {
 
 impl<T: Scalar> Conv<T> {
     /// `batch` is the largest number of samples.
-    pub fn new(layouts: ConvLayouts, kernel: usize, stride: usize, padding: usize, batch: usize) -> Self {
+    pub fn new(layouts: Layouts, kernel: usize, stride: usize, padding: usize, batch: usize) -> Self {
         let (inputs, outputs) = (layouts.input.shape.channels, layouts.output.shape.channels);
         let filters = Filters { kernel, stride, padding, inputs, outputs };
-        let ConvLayouts { input, d_input, output, d_output } = layouts;
+        let Layouts { input, d_input, output, d_output } = layouts;
         Self {
             filters,
             kernels: T::kernels(),

@@ -1,12 +1,13 @@
 //! A dense layer: matrix products of a batch with its weights.
 
-use super::{Backward, Forward, InputGradient, Layer};
+use super::{Backward, Forward, InputGradient, Layer, Layouts};
 use crate::{
     Scalar,
     kernel::{
         COLUMNS, Finish, MicroKernels, ROWS, Run, Runs, Start, Target, pack_rows, pack_transpose, panels,
         product,
     },
+    layout::Layout,
     team::{Share, Team},
 };
 
@@ -25,6 +26,7 @@ fn rows_a_task(rows: usize, team: &Team) -> usize {
 
 /// `y = x W + b` on vectors. Parameters are `[W row by row (inputs x outputs), b]`.
 pub struct Dense<T> {
+    layouts: Layouts,
     inputs: usize,
     outputs: usize,
     kernels: MicroKernels<T>,
@@ -37,10 +39,10 @@ pub struct Dense<T> {
     weight_rows: [Vec<u32>; 2],
 }
 
-/// `rows x depth` times a packed `depth x columns`.
+/// `rows x depth` times a packed `depth x columns`: from vectors to vectors.
 struct Gathered<T> {
-    depth: usize,
-    columns: usize,
+    from: Layout,
+    to: Layout,
     packed: Vec<T>,
     /// Full runs, then the remainder.
     runs: Vec<Run>,
@@ -49,16 +51,18 @@ struct Gathered<T> {
 }
 
 impl<T: Scalar> Gathered<T> {
-    fn new(depth: usize, columns: usize, batch: usize) -> Self {
+    fn new(from: Layout, to: Layout, batch: usize) -> Self {
+        let (depth, columns) = (from.shape.len(), to.shape.len());
+        let offset = |layout: Layout, row: usize| row * layout.sample_len() + layout.pixel(0, 0);
         let run = |k: usize| Run { a: k as u32, b: (k * COLUMNS) as u32 };
         let full = depth / DEPTH * DEPTH;
         Self {
-            depth,
-            columns,
+            from,
+            to,
             packed: vec![T::zero(); panels(columns) * depth * COLUMNS],
             runs: (0..full).step_by(DEPTH).map(run).collect(),
             remainder: if full < depth { vec![run(full)] } else { vec![] },
-            rows: [depth, columns].map(|stride| (0..batch).map(|row| (row * stride) as u32).collect()),
+            rows: [from, to].map(|layout| (0..batch).map(|row| offset(layout, row) as u32).collect()),
         }
     }
 
@@ -72,13 +76,13 @@ impl<T: Scalar> Gathered<T> {
         out: &mut [T],
         start: Start<'_, T>,
     ) {
-        let Self { depth, columns, .. } = *self;
+        let (depth, columns) = (self.from.shape.len(), self.to.shape.len());
+        let (from, to) = (self.from.sample_len(), self.to.sample_len());
         let task = rows_a_task(samples, team);
-        out[..samples * columns]
-            .chunks_mut(task * columns)
-            .zip(a[..samples * depth].chunks(task * depth))
-            .share(team, |(out, a)| {
-                let [rows, out_rows] = [0, 1].map(|side: usize| &self.rows[side][..a.len() / depth]);
+        out[..samples * to].chunks_mut(task * to).zip(a[..samples * from].chunks(task * from)).share(
+            team,
+            |(out, a)| {
+                let [rows, out_rows] = [0, 1].map(|side: usize| &self.rows[side][..a.len() / from]);
                 for (p, panel) in self.packed.chunks_exact(depth * COLUMNS).enumerate() {
                     let mut start = start;
                     for (list, depth) in [(&self.runs, DEPTH), (&self.remainder, depth % DEPTH)] {
@@ -95,35 +99,39 @@ impl<T: Scalar> Gathered<T> {
                         start = Start::Existing;
                     }
                 }
-            });
+            },
+        );
     }
 }
 
 impl<T: Scalar> Dense<T> {
-    pub fn new(inputs: usize, outputs: usize, batch: usize) -> Self {
+    pub fn new(layouts: Layouts, batch: usize) -> Self {
+        let Layouts { input, d_input, output, d_output } = layouts;
+        let (inputs, outputs) = (input.shape.len(), output.shape.len());
         Self {
+            layouts,
             packed_gradient: vec![T::zero(); panels(outputs) * batch * COLUMNS],
             inputs,
             outputs,
             kernels: T::kernels(),
-            forward: Gathered::new(inputs, outputs, batch),
-            backward: Gathered::new(outputs, inputs, batch),
+            forward: Gathered::new(input, output, batch),
+            backward: Gathered::new(d_output, d_input, batch),
             weight_rows: [1, outputs].map(|step| (0..inputs).map(|row| (row * step) as u32).collect()),
         }
     }
 
     /// `dW = x^T g`: each task computes some rows of dW over all samples, so nothing has to be added up.
     fn weight_gradient(&mut self, team: &Team, samples: usize, x: &[T], g: &[T], grads: &mut [T]) {
-        let Self { inputs, outputs, kernels, packed_gradient, weight_rows, .. } = self;
-        let (inputs, outputs) = (*inputs, *outputs);
+        let Self { layouts, inputs, outputs, kernels, packed_gradient, weight_rows, .. } = self;
+        let (Layouts { input, d_output, .. }, inputs, outputs) = (*layouts, *inputs, *outputs);
         let packed = &mut packed_gradient[..panels(outputs) * samples * COLUMNS];
-        pack_rows(team, packed, &g[..samples * outputs], outputs);
+        pack_rows(team, packed, d_output.vectors(g, samples));
         let run = [Run { a: 0, b: 0 }];
-        let runs = Runs { list: &run, depth: samples, a_step: inputs, b_step: COLUMNS, block: 1 };
+        let runs = Runs { list: &run, depth: samples, a_step: input.sample_len(), b_step: COLUMNS, block: 1 };
         let task = rows_a_task(inputs, team);
         grads.chunks_mut(task * outputs).enumerate().share(team, |(i, grads)| {
             let rows = grads.len() / outputs;
-            let x = &x[i * task..];
+            let x = &x[input.pixel(0, 0) + i * task..];
             let [taps, rows] = [0, 1].map(|side: usize| &weight_rows[side][..rows]);
             for (p, panel) in packed.chunks_exact(samples * COLUMNS).enumerate() {
                 let column = p * COLUMNS;
@@ -140,7 +148,7 @@ impl<T: Scalar> Layer<T> for Dense<T> {
     fn forward(&mut self, pass: Forward<'_, T>) {
         let Self { inputs, outputs, .. } = *self;
         let (weights, bias) = pass.params.split_at(inputs * outputs);
-        pack_rows(pass.team, &mut self.forward.packed, weights, outputs);
+        pack_rows(pass.team, &mut self.forward.packed, weights.chunks_exact(outputs));
         self.forward.multiply(
             pass.team,
             &self.kernels,
@@ -157,7 +165,7 @@ impl<T: Scalar> Layer<T> for Dense<T> {
         let (d_weights, d_bias) = pass.grads.split_at_mut(inputs * outputs);
         self.weight_gradient(pass.team, pass.samples, pass.input, pass.d_output, d_weights);
         d_bias.fill(T::zero());
-        for g in pass.d_output.chunks_exact(outputs).take(pass.samples) {
+        for g in self.layouts.d_output.vectors(pass.d_output, pass.samples) {
             super::put(d_bias, g.iter().copied(), true);
         }
 

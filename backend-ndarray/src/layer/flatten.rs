@@ -1,39 +1,42 @@
-//! A tensor as a vector.
+//! The same values without their pixels.
 
-use super::{Backward, Forward, Layer};
-use crate::{Scalar, layout::Layout, team::Share};
+use crate::{
+    Scalar,
+    layout::Layout,
+    team::{Share, Team},
+};
 
-/// Drops the halo and forgets the pixels.
-pub struct Flatten {
-    pub input: Layout,
-    pub d_input: Layout,
+/// Writes images to vectors, row behind row.
+pub fn forward<T: Scalar>(
+    team: &Team,
+    samples: usize,
+    (images, image): (&[T], Layout),
+    (vectors, vector): (&mut [T], Layout),
+) {
+    vector.vectors_mut(vectors, samples).zip(images.chunks_exact(image.sample_len())).share(
+        team,
+        |(to, from)| {
+            for (to, from) in to.chunks_exact_mut(image.row_len()).zip(image.rows(from)) {
+                to.copy_from_slice(from);
+            }
+        },
+    );
 }
 
-impl<T: Scalar> Layer<T> for Flatten {
-    fn forward(&mut self, pass: Forward<'_, T>) {
-        let (input, len) = (self.input, self.input.shape.len());
-        pass.output
-            .chunks_exact_mut(len)
-            .zip(pass.input.chunks_exact(input.sample_len()))
-            .take(pass.samples)
-            .share(pass.team, |(to, from)| {
-                for (to, from) in to.chunks_exact_mut(input.row_len()).zip(input.rows(from)) {
-                    to.copy_from_slice(from);
-                }
-            });
-    }
-
-    fn backward(&mut self, pass: Backward<'_, T>) {
-        let Some(to) = pass.d_input else { return };
-        let (layout, len) = (self.d_input, self.d_input.shape.len());
-        to.values
-            .chunks_exact_mut(layout.sample_len())
-            .zip(pass.d_output.chunks_exact(len))
-            .take(pass.samples)
-            .share(pass.team, |(sample, from)| {
-                for (row, from) in layout.rows_mut(sample).zip(from.chunks_exact(layout.row_len())) {
-                    super::put(row, from.iter().copied(), to.accumulate);
-                }
-            });
-    }
+/// Writes vectors to images or adds them.
+pub fn backward<T: Scalar>(
+    team: &Team,
+    samples: usize,
+    (vectors, vector): (&[T], Layout),
+    (images, image): (&mut [T], Layout),
+    accumulate: bool,
+) {
+    images.chunks_exact_mut(image.sample_len()).zip(vector.vectors(vectors, samples)).share(
+        team,
+        |(to, from)| {
+            for (to, from) in image.rows_mut(to).zip(from.chunks_exact(image.row_len())) {
+                super::put(to, from.iter().copied(), accumulate);
+            }
+        },
+    );
 }

@@ -3,7 +3,7 @@
 mod average;
 mod max;
 
-use crate::layout::Layout;
+use super::Layouts;
 pub use average::{AvgPool, GlobalAvgPool};
 pub use max::MaxPool;
 use sam_model::Shape;
@@ -11,27 +11,15 @@ use sam_model::Shape;
 /// A grid of windows over an image.
 #[derive(Clone, Copy)]
 struct Windows {
-    input: Layout,
-    d_input: Layout,
-    output: Layout,
-    d_output: Layout,
+    layouts: Layouts,
     size: usize,
     stride: usize,
 }
 
 impl Windows {
-    const fn new(
-        [input, d_input]: [Layout; 2],
-        [output, d_output]: [Layout; 2],
-        size: usize,
-        stride: usize,
-    ) -> Self {
-        Self { input, d_input, output, d_output, size, stride }
-    }
-
     /// Every output pixel.
     fn outputs(self) -> impl Iterator<Item = (usize, usize)> {
-        let Shape { height, width, .. } = self.output.shape;
+        let Shape { height, width, .. } = self.layouts.output.shape;
         (0..height).flat_map(move |y| (0..width).map(move |x| (y, x)))
     }
 

@@ -1,6 +1,6 @@
 //! `max(x, 0)`. NaN stays NaN, so that it shows in the loss.
 
-use super::{Backward, Forward, InputGradient, Layer, put};
+use super::put;
 use crate::{
     Scalar,
     kernel::wide,
@@ -60,38 +60,40 @@ fn gate_sample(gradient: &mut [T], gradient_layout: Layout, output: &[T], layout
 }
 }
 
-/// ReLU of a tensor that others read too.
-pub struct Relu {
-    pub input: [Layout; 2],
-    pub output: [Layout; 2],
+/// Rectifies a tensor that others read too.
+pub fn forward<T: Scalar>(
+    team: &Team,
+    samples: usize,
+    (input, layout): (&[T], Layout),
+    (output, output_layout): (&mut [T], Layout),
+) {
+    output
+        .chunks_exact_mut(output_layout.sample_len())
+        .zip(input.chunks_exact(layout.sample_len()))
+        .take(samples)
+        .share(team, |(to, from)| {
+            for (to, from) in output_layout.rows_mut(to).zip(layout.rows(from)) {
+                put(to, from.iter().map(|&x| rectify(x)), false);
+            }
+        });
 }
 
-impl<T: Scalar> Layer<T> for Relu {
-    fn forward(&mut self, pass: Forward<'_, T>) {
-        let (input, output) = (self.input[0], self.output[0]);
-        pass.output
-            .chunks_exact_mut(output.sample_len())
-            .zip(pass.input.chunks_exact(input.sample_len()))
-            .take(pass.samples)
-            .share(pass.team, |(to, from)| {
-                for (to, from) in output.rows_mut(to).zip(input.rows(from)) {
-                    put(to, from.iter().map(|&x| rectify(x)), false);
-                }
-            });
-    }
-
-    fn backward(&mut self, pass: Backward<'_, T>) {
-        let Some(InputGradient { values, accumulate }) = pass.d_input else { return };
-        let ([input, d_input], d_output) = (self.input, self.output[1]);
-        values
-            .chunks_exact_mut(d_input.sample_len())
-            .zip(pass.input.chunks_exact(input.sample_len()))
-            .zip(pass.d_output.chunks_exact(d_output.sample_len()))
-            .take(pass.samples)
-            .share(pass.team, |((to, x), g)| {
-                for ((to, x), g) in d_input.rows_mut(to).zip(input.rows(x)).zip(d_output.rows(g)) {
-                    put(to, g.iter().zip(x).map(|(&g, &x)| gate(g, rectify(x))), accumulate);
-                }
-            });
-    }
+/// Writes or adds the gradient gated by the output to one that others have a share in, or that lies elsewhere.
+pub fn backward<T: Scalar>(
+    team: &Team,
+    samples: usize,
+    (output, layout): (&[T], Layout),
+    (gradient, gradient_layout): (&[T], Layout),
+    (to, to_layout): (&mut [T], Layout),
+    accumulate: bool,
+) {
+    to.chunks_exact_mut(to_layout.sample_len())
+        .zip(output.chunks_exact(layout.sample_len()))
+        .zip(gradient.chunks_exact(gradient_layout.sample_len()))
+        .take(samples)
+        .share(team, |((to, y), g)| {
+            for ((to, y), g) in to_layout.rows_mut(to).zip(layout.rows(y)).zip(gradient_layout.rows(g)) {
+                put(to, g.iter().zip(y).map(|(&g, &y)| gate(g, y)), accumulate);
+            }
+        });
 }

@@ -4,11 +4,7 @@ use crate::{
     Scalar,
     error::NetworkError,
     kernel::COLUMNS,
-    layer::{
-        AvgPool, BatchNorm, Conv, ConvLayouts, Dense, Flatten, FoldedConv, GlobalAvgPool, Layer, MaxPool,
-        relu::Relu,
-    },
-    layout::Layout,
+    layer::{AvgPool, BatchNorm, Conv, Dense, FoldedConv, GlobalAvgPool, Layer, Layouts, MaxPool},
     plan::{Edge, Place, Plan, Step},
 };
 use core::ops::Range;
@@ -30,7 +26,10 @@ pub struct Task<T> {
 
 pub enum Kind<T> {
     Layer(Box<dyn Layer<T>>),
-    ReluInPlace,
+    /// In place where input and output share a buffer.
+    Relu,
+    /// Copies where input and output do not share a buffer.
+    Flatten,
     /// Adds the second input to the first, which the output usually shares a buffer with.
     Add {
         second: Place,
@@ -77,21 +76,20 @@ fn task<T: Scalar>(plan: &Plan, step: &Step, batch: usize) -> Task<T> {
     let (input, output) = (plan.values[first.tensor], plan.values[step.output]);
     let (d_input, d_output) = (gradient(first), plan.gradients[step.output]);
     // Where no gradient is wanted any layout does.
-    let d_input_layout = d_input.map_or(input.layout, |(place, _)| place.layout);
-    let d_output_layout = d_output.map_or(output.layout, |place| place.layout);
+    let layouts = Layouts {
+        input: input.layout,
+        d_input: d_input.map_or(input.layout, |(place, _)| place.layout),
+        output: output.layout,
+        d_output: d_output.map_or(output.layout, |place| place.layout),
+    };
     let kind = match step.op {
-        Op::Relu if input.slot == output.slot => Kind::ReluInPlace,
+        Op::Relu => Kind::Relu,
+        Op::Flatten => Kind::Flatten,
         Op::Add => {
             let second = &step.inputs[1];
             Kind::Add { second: plan.values[second.tensor], d_second: gradient(second) }
         }
-        op => Kind::Layer(layer(
-            op,
-            step.fused_relu,
-            [input.layout, d_input_layout],
-            [output.layout, d_output_layout],
-            batch,
-        )),
+        op => Kind::Layer(layer(op, step.fused_relu, layouts, batch)),
     };
     Task {
         kind,
@@ -105,31 +103,16 @@ fn task<T: Scalar>(plan: &Plan, step: &Step, batch: usize) -> Task<T> {
     }
 }
 
-fn layer<T: Scalar>(
-    op: Op,
-    fused_relu: bool,
-    input: [Layout; 2],
-    output: [Layout; 2],
-    batch: usize,
-) -> Box<dyn Layer<T>> {
-    let [values, gradient] = input;
+fn layer<T: Scalar>(op: Op, fused_relu: bool, layouts: Layouts, batch: usize) -> Box<dyn Layer<T>> {
     match op {
-        Op::Flatten => Box::new(Flatten { input: values, d_input: gradient }),
-        Op::Dense { outputs } | Op::Classify { classes: outputs } => {
-            Box::new(Dense::new(values.shape.len(), outputs, batch))
-        }
+        Op::Dense { .. } | Op::Classify { .. } => Box::new(Dense::new(layouts, batch)),
         Op::Conv { kernel, stride, padding, .. } => {
-            let layouts =
-                ConvLayouts { input: values, d_input: gradient, output: output[0], d_output: output[1] };
             Box::new(Conv::new(layouts, kernel, stride, padding, batch))
         }
-        Op::BatchNorm => Box::new(BatchNorm::new(input, output, fused_relu, batch)),
-        Op::MaxPool { size, stride } => {
-            Box::new(MaxPool::new(input, output, [size, stride], fused_relu, batch))
-        }
-        Op::AvgPool { size, stride } => Box::new(AvgPool::new(input, output, size, stride)),
-        Op::GlobalAvgPool => Box::new(GlobalAvgPool { input: values, d_input: gradient }),
-        Op::Relu => Box::new(Relu { input, output }),
-        Op::Add => unreachable!("addition has two inputs: it is a kind of its own"),
+        Op::BatchNorm => Box::new(BatchNorm::new(layouts, fused_relu, batch)),
+        Op::MaxPool { size, stride } => Box::new(MaxPool::new(layouts, [size, stride], fused_relu, batch)),
+        Op::AvgPool { size, stride } => Box::new(AvgPool::new(layouts, size, stride)),
+        Op::GlobalAvgPool => Box::new(GlobalAvgPool(layouts)),
+        Op::Relu | Op::Flatten | Op::Add => unreachable!("{op:?} is a kind of its own"),
     }
 }

@@ -6,7 +6,8 @@ use super::{
 };
 use crate::{
     Scalar,
-    layer::{Backward, Forward, InputGradient, MOMENTUM, Mode, add, relu},
+    layer::{Backward, Forward, InputGradient, MOMENTUM, Mode, add, flatten, relu},
+    layout::Layout,
     loss::{Evaluation, cross_entropy},
     plan::{Place, Plan},
     team::{Share, Team},
@@ -49,11 +50,11 @@ impl<T: Scalar> Network<T> {
         });
     }
 
-    /// Logits of the samples that were loaded, row by row.
-    pub(super) fn forward_logits(&mut self, params: &[T], samples: usize) -> &[T] {
-        let Self { tasks, values, statistics, threads, ends, classes, .. } = self;
+    /// Logits of the samples that were loaded, and how they lie.
+    pub(super) fn forward_logits(&mut self, params: &[T], samples: usize) -> (&[T], Layout) {
+        let Self { tasks, values, statistics, threads, ends, .. } = self;
         forward(&threads.lock(), tasks, values, statistics, params, samples, Mode::Evaluate);
-        &values[ends.logits.slot][..samples * *classes]
+        ends.logits.of(values)
     }
 
     pub(super) fn forward_evaluate(&mut self, params: &[T], labels: &[u16]) -> Evaluation {
@@ -80,19 +81,8 @@ impl<T: Scalar> Network<T> {
         pass: Pass,
         ready: &mut Ready<'_, [T]>,
     ) -> Evaluation {
-        let Self {
-            tasks,
-            values,
-            gradients,
-            statistics,
-            threads,
-            ends,
-            classes,
-            labels,
-            smoothing,
-            frozen,
-            ..
-        } = self;
+        let Self { tasks, values, gradients, statistics, threads, ends, labels, smoothing, frozen, .. } =
+            self;
         let samples = labels.len();
         let mode = match pass {
             _ if *frozen => Mode::Frozen,
@@ -100,9 +90,8 @@ impl<T: Scalar> Network<T> {
             Pass::Perturbed => Mode::Perturbed,
         };
         forward(&threads.lock(), tasks, values, statistics, params, samples, mode);
-        let logits = &values[ends.logits.slot][..samples * *classes];
-        let d_logits = ends.d_logits.map(|place| gradients[place.slot].as_mut_slice());
-        let result = cross_entropy(logits, labels, *smoothing, d_logits);
+        let d_logits = ends.d_logits.map(|place| place.of_mut(gradients));
+        let result = cross_entropy(ends.logits.of(values), labels, *smoothing, d_logits);
         if !result.loss.is_finite() {
             // Of a probability of 0 softmax would make a gradient that is finite.
             grads.fill(T::of(f64::NAN));
@@ -158,14 +147,17 @@ fn forward<T: Scalar>(
                 input: &values[input.slot],
                 output: &mut to,
             }),
-            Kind::ReluInPlace => {
+            Kind::Relu if input.slot == output.slot => {
                 relu::forward_in_place(team, &mut to[..samples * output.layout.sample_len()]);
             }
+            Kind::Relu => relu::forward(team, samples, input.of(values), (&mut to, output.layout)),
+            Kind::Flatten if input.slot == output.slot => {}
+            Kind::Flatten => flatten::forward(team, samples, input.of(values), (&mut to, output.layout)),
             Kind::Add { second, .. } => {
                 if input.slot != output.slot {
-                    add(team, samples, (&values[input.slot], input.layout), (&mut to, output.layout), false);
+                    add(team, samples, input.of(values), (&mut to, output.layout), false);
                 }
-                add(team, samples, (&values[second.slot], second.layout), (&mut to, output.layout), true);
+                add(team, samples, second.of(values), (&mut to, output.layout), true);
             }
         }
         values[output.slot] = to;
@@ -203,26 +195,39 @@ fn backward<T: Scalar>(
                 gradients[place.slot] = to;
             }
         }
-        Kind::ReluInPlace => {
-            let gradient = &mut gradients[d_output.slot];
-            relu::backward_in_place(
-                team,
-                samples,
-                (&values[output.slot], output.layout),
-                (gradient, d_output.layout),
-            );
+        Kind::Relu | Kind::Flatten => {
+            let Some((place, accumulate)) = *d_input else { return };
+            let in_place = place.slot == d_output.slot;
+            let mut to = take(&mut gradients[place.slot]);
+            let y = output.of(values);
+            match kind {
+                Kind::Relu if in_place => relu::backward_in_place(team, samples, y, (&mut to, place.layout)),
+                Kind::Relu => {
+                    relu::backward(
+                        team,
+                        samples,
+                        y,
+                        d_output.of(gradients),
+                        (&mut to, place.layout),
+                        accumulate,
+                    );
+                }
+                _ if in_place => {}
+                _ => flatten::backward(
+                    team,
+                    samples,
+                    d_output.of(gradients),
+                    (&mut to, place.layout),
+                    accumulate,
+                ),
+            }
+            gradients[place.slot] = to;
         }
         Kind::Add { d_second, .. } => {
             for (place, accumulate) in [*d_input, *d_second].into_iter().flatten() {
                 if place.slot != d_output.slot {
                     let mut to = take(&mut gradients[place.slot]);
-                    add(
-                        team,
-                        samples,
-                        (&gradients[d_output.slot], d_output.layout),
-                        (&mut to, place.layout),
-                        accumulate,
-                    );
+                    add(team, samples, d_output.of(gradients), (&mut to, place.layout), accumulate);
                     gradients[place.slot] = to;
                 }
             }

@@ -1,32 +1,16 @@
 //! Which buffer each tensor's values and gradient are in.
 
-use super::{Description, Place, alias::Aliases};
+use super::{Classes, Description, Gradients, Place};
 use crate::layout::Layout;
 
-/// Buffers for all tensors: one for each class of values, since the backward pass wants them all; few for the
-/// gradients, reused as soon as a gradient has been read for the last time.
-pub struct Slots {
-    pub values: Vec<Place>,
-    pub gradients: Vec<Option<Place>>,
-    pub value_lens: Vec<usize>,
-    pub gradient_lens: Vec<usize>,
-}
-
-impl Slots {
-    pub fn new(description: &Description, aliases: &Aliases) -> Self {
-        let (values, value_lens) = values(description, aliases);
-        let (gradients, gradient_lens) = gradients(description, aliases);
-        Self { values, gradients, value_lens, gradient_lens }
-    }
-}
-
-fn values(description: &Description, aliases: &Aliases) -> (Vec<Place>, Vec<usize>) {
+/// A buffer for each class of values, since the backward pass wants them all: each tensor's place, and elements a sample
+/// of each buffer.
+pub fn values(description: &Description, classes: &Classes) -> (Vec<Place>, Vec<usize>) {
     let mut lens = Vec::new();
     let mut slots = vec![None; description.tensors()];
     let places = (0..description.tensors()).map(|tensor| {
-        let class = aliases.values.of(tensor);
-        let layout = Layout { shape: description.shape(tensor), halo: aliases.value_halos[class] };
-        let slot = *slots[class].get_or_insert_with(|| {
+        let layout = classes.layout(description, tensor);
+        let slot = *slots[classes.of(tensor)].get_or_insert_with(|| {
             lens.push(layout.sample_len());
             lens.len() - 1
         });
@@ -35,22 +19,12 @@ fn values(description: &Description, aliases: &Aliases) -> (Vec<Place>, Vec<usiz
     (places.collect(), lens)
 }
 
-/// Tensors whose gradient leads to some parameter's.
-fn needed(description: &Description) -> Vec<bool> {
-    let mut needed = vec![false; description.tensors()];
-    for (i, node) in description.nodes().iter().enumerate() {
-        let has_parameters = node.op.parameters(description.shape(node.inputs[0])).next().is_some();
-        needed[i + 1] = has_parameters || node.inputs.iter().any(|&input| needed[input]);
-    }
-    needed
-}
-
-fn gradients(description: &Description, aliases: &Aliases) -> (Vec<Option<Place>>, Vec<usize>) {
-    let needed = needed(description);
-    let class = |tensor: usize| aliases.gradients.of(tensor);
-    // A class's layout is that of its least tensor; flattened ones have no halo, so any would do.
-    let layout =
-        |class: usize| Layout { shape: description.shape(class), halo: aliases.gradient_halos[class] };
+/// Few buffers for the classes of gradients, used again as soon as a gradient has been read for the last time: each
+/// tensor's place, if anybody needs its gradient, and elements a sample of each buffer.
+pub fn gradients(description: &Description, gradients: &Gradients) -> (Vec<Option<Place>>, Vec<usize>) {
+    let Gradients { classes, needed } = gradients;
+    // Any of a class would do: if their shapes differ there is no halo.
+    let layout = |class: usize| classes.layout(description, classes.least(class));
     let mut slots: Vec<Option<usize>> = vec![None; description.tensors()];
     let mut lens = Vec::new();
     let mut free: Vec<(Layout, usize)> = Vec::new();
@@ -68,20 +42,20 @@ fn gradients(description: &Description, aliases: &Aliases) -> (Vec<Option<Place>
             ));
         }
     };
-    take(&mut slots, &mut free, class(description.tensors() - 1));
+    take(&mut slots, &mut free, classes.of(description.tensors() - 1));
     for (i, node) in description.nodes().iter().enumerate().rev() {
         for &input in node.inputs.iter().filter(|&&input| needed[input]) {
-            take(&mut slots, &mut free, class(input));
+            take(&mut slots, &mut free, classes.of(input));
         }
-        // The class is named by its least tensor, whose maker is the last to read it.
-        if let (true, Some(slot)) = (class(i + 1) == i + 1, slots[i + 1]) {
-            free.push((layout(i + 1), slot));
+        // The maker of a class's least tensor is the last to read it.
+        let class = classes.of(i + 1);
+        if let (true, Some(slot)) = (classes.least(class) == i + 1, slots[class]) {
+            free.push((layout(class), slot));
         }
     }
     let places = (0..description.tensors()).map(|tensor| {
-        let class = class(tensor);
-        let layout = Layout { shape: description.shape(tensor), halo: aliases.gradient_halos[class] };
-        slots[class].filter(|_| needed[tensor]).map(|slot| Place { slot, layout })
+        let layout = classes.layout(description, tensor);
+        slots[classes.of(tensor)].filter(|_| needed[tensor]).map(|slot| Place { slot, layout })
     });
     (places.collect(), lens)
 }

@@ -54,7 +54,7 @@ impl<T: Scalar> ForwardConv<T> {
                 winograd.run(team, kernels, samples, input, output, (start, finish));
             }
             Method::Gathered { gather, packed } => {
-                pack_rows(team, packed, weights, outputs);
+                pack_rows(team, packed, weights.chunks_exact(outputs));
                 let (from, to) = (self.input.sample_len(), self.output.sample_len());
                 let task = samples_a_task(self.output);
                 output[..samples * to].chunks_mut(task * to).zip(input.chunks(task * from)).share(

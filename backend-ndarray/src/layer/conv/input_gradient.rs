@@ -1,6 +1,6 @@
 //! The gradient of a convolution's input, phase by phase of the stride.
 
-use super::{ConvLayouts, Filters, gather::Gather};
+use super::{Filters, Layouts, gather::Gather};
 use crate::{
     Scalar,
     kernel::{Finish, MicroKernels, Start, pack_panels},
@@ -65,14 +65,14 @@ struct Phase<T> {
 /// into stride x stride phases, each with its own taps.
 pub struct InputGradients<T> {
     filters: Filters,
-    layouts: ConvLayouts,
+    layouts: Layouts,
     phases: Vec<Phase<T>>,
 }
 
 impl<T: Scalar> InputGradients<T> {
-    pub fn new(filters: Filters, layouts: ConvLayouts) -> Self {
+    pub fn new(filters: Filters, layouts: Layouts) -> Self {
         let Filters { kernel, stride, padding, inputs, outputs } = filters;
-        let ConvLayouts { d_input, d_output, .. } = layouts;
+        let Layouts { d_input, d_output, .. } = layouts;
         let phase = |(py, px)| {
             let (y, x) = (Taps::of_phase(py, kernel, stride), Taps::of_phase(px, kernel, stride));
             let columns = x.pixels(d_input.shape.width, stride, padding);

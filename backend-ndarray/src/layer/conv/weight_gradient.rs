@@ -4,7 +4,7 @@ mod packed;
 
 pub use packed::PackedWeightGradient;
 
-use super::{ConvLayouts, Filters};
+use super::{Filters, Layouts};
 use crate::{
     Scalar,
     kernel::{MicroKernels, Run, Runs, Start, product_in_place},
@@ -18,7 +18,7 @@ const BLOCK_BYTES: usize = 32 * 1024;
 /// Gradient of the weights on the images where they lie: filter taps as rows, summed over the pixels of all samples.
 pub struct WeightGradient<T> {
     filters: Filters,
-    layouts: ConvLayouts,
+    layouts: Layouts,
     /// Offset of each tap in the image and in the gradient.
     taps: Vec<u32>,
     targets: Vec<u32>,
@@ -30,9 +30,9 @@ pub struct WeightGradient<T> {
 }
 
 impl<T: Scalar> WeightGradient<T> {
-    pub fn new(filters: Filters, layouts: ConvLayouts, batch: usize) -> Self {
+    pub fn new(filters: Filters, layouts: Layouts, batch: usize) -> Self {
         let Filters { kernel, inputs, outputs, stride, .. } = filters;
-        let ConvLayouts { input, d_output, .. } = layouts;
+        let Layouts { input, d_output, .. } = layouts;
         let taps = (0..kernel).flat_map(|r| (0..kernel * inputs).map(move |sc| r * input.row_stride() + sc));
         let origin = input.pixel(filters.origin(0), filters.origin(0));
         let samples = GROUP.min(batch);
@@ -64,7 +64,7 @@ impl<T: Scalar> WeightGradient<T> {
         g: &[T],
         d_weights: &mut [T],
     ) {
-        let ConvLayouts { input, d_output, .. } = self.layouts;
+        let Layouts { input, d_output, .. } = self.layouts;
         let mut shares = core::mem::take(&mut self.shares);
         let used = samples.div_ceil(GROUP);
         shares.chunks_exact_mut(d_weights.len()).take(used).enumerate().share(team, |(i, share)| {

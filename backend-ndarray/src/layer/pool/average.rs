@@ -3,7 +3,7 @@
 use super::Windows;
 use crate::{
     Scalar,
-    layer::{Backward, Forward, InputGradient, Layer, put},
+    layer::{Backward, Forward, InputGradient, Layer, Layouts, put},
     layout::Layout,
     team::Share,
 };
@@ -20,8 +20,8 @@ fn pixel_mut<T>(sample: &mut [T], layout: Layout, (y, x): (isize, isize)) -> &mu
 pub struct AvgPool(Windows);
 
 impl AvgPool {
-    pub fn new(input: [Layout; 2], output: [Layout; 2], size: usize, stride: usize) -> Self {
-        Self(Windows::new(input, output, size, stride))
+    pub const fn new(layouts: Layouts, size: usize, stride: usize) -> Self {
+        Self(Windows { layouts, size, stride })
     }
 
     fn share<T: Scalar>(&self) -> T {
@@ -32,7 +32,7 @@ impl AvgPool {
 impl<T: Scalar> Layer<T> for AvgPool {
     fn forward(&mut self, pass: Forward<'_, T>) {
         let (windows, share) = (self.0, self.share::<T>());
-        let Windows { input, output, .. } = windows;
+        let Layouts { input, output, .. } = windows.layouts;
         pass.output
             .chunks_exact_mut(output.sample_len())
             .zip(pass.input.chunks_exact(input.sample_len()))
@@ -51,7 +51,7 @@ impl<T: Scalar> Layer<T> for AvgPool {
     fn backward(&mut self, pass: Backward<'_, T>) {
         let Some(InputGradient { values, accumulate }) = pass.d_input else { return };
         let (windows, share) = (self.0, self.share::<T>());
-        let Windows { d_input, d_output, .. } = windows;
+        let Layouts { d_input, d_output, .. } = windows.layouts;
         values
             .chunks_exact_mut(d_input.sample_len())
             .zip(pass.d_output.chunks_exact(d_output.sample_len()))
@@ -71,40 +71,35 @@ impl<T: Scalar> Layer<T> for AvgPool {
 }
 
 /// Mean over the whole image.
-pub struct GlobalAvgPool {
-    pub input: Layout,
-    pub d_input: Layout,
-}
+pub struct GlobalAvgPool(pub Layouts);
 
 impl<T: Scalar> Layer<T> for GlobalAvgPool {
     fn forward(&mut self, pass: Forward<'_, T>) {
-        let input = self.input;
+        let Layouts { input, output, .. } = self.0;
         let channels = input.shape.channels;
         let share = T::of(1.0 / input.shape.pixels() as f64);
-        pass.output
-            .chunks_exact_mut(channels)
-            .zip(pass.input.chunks_exact(input.sample_len()))
-            .take(pass.samples)
-            .share(pass.team, |(mean, from)| {
+        output.vectors_mut(pass.output, pass.samples).zip(pass.input.chunks_exact(input.sample_len())).share(
+            pass.team,
+            |(mean, from)| {
                 mean.fill(T::zero());
                 for pixel in input.rows(from).flat_map(|row| row.chunks_exact(channels)) {
                     put(mean, pixel.iter().copied(), true);
                 }
                 mean.iter_mut().for_each(|mean| *mean *= share);
-            });
+            },
+        );
     }
 
     fn backward(&mut self, pass: Backward<'_, T>) {
         let Some(InputGradient { values, accumulate }) = pass.d_input else { return };
-        let layout = self.d_input;
-        let channels = layout.shape.channels;
-        let share = T::of(1.0 / layout.shape.pixels() as f64);
+        let Layouts { d_input, d_output, .. } = self.0;
+        let channels = d_input.shape.channels;
+        let share = T::of(1.0 / d_input.shape.pixels() as f64);
         values
-            .chunks_exact_mut(layout.sample_len())
-            .zip(pass.d_output.chunks_exact(channels))
-            .take(pass.samples)
+            .chunks_exact_mut(d_input.sample_len())
+            .zip(d_output.vectors(pass.d_output, pass.samples))
             .share(pass.team, |(to, gradient)| {
-                for pixel in layout.rows_mut(to).flat_map(|row| row.chunks_exact_mut(channels)) {
+                for pixel in d_input.rows_mut(to).flat_map(|row| row.chunks_exact_mut(channels)) {
                     put(pixel, gradient.iter().map(|&g| g * share), accumulate);
                 }
             });

@@ -4,7 +4,7 @@ use super::Windows;
 use crate::{
     Scalar,
     kernel::wide,
-    layer::{Backward, Forward, InputGradient, Layer},
+    layer::{Backward, Forward, InputGradient, Layer, Layouts},
     layout::Layout,
     team::Share,
 };
@@ -26,22 +26,16 @@ pub struct MaxPool {
 }
 
 impl MaxPool {
-    pub fn new(
-        input: [Layout; 2],
-        output: [Layout; 2],
-        [size, stride]: [usize; 2],
-        relu: bool,
-        batch: usize,
-    ) -> Self {
-        let chosen = vec![0; batch * output[0].shape.len()];
-        Self { windows: Windows::new(input, output, size, stride), relu, chosen }
+    pub fn new(layouts: Layouts, [size, stride]: [usize; 2], relu: bool, batch: usize) -> Self {
+        let chosen = vec![0; batch * layouts.output.shape.len()];
+        Self { windows: Windows { layouts, size, stride }, relu, chosen }
     }
 }
 
 impl<T: Scalar> Layer<T> for MaxPool {
     fn forward(&mut self, pass: Forward<'_, T>) {
         let (windows, relu) = (self.windows, self.relu);
-        let Windows { input, output, .. } = windows;
+        let Layouts { input, output, .. } = windows.layouts;
         pass.output
             .chunks_exact_mut(output.sample_len())
             .zip(pass.input.chunks_exact(input.sample_len()))
@@ -53,7 +47,7 @@ impl<T: Scalar> Layer<T> for MaxPool {
     fn backward(&mut self, pass: Backward<'_, T>) {
         let Some(InputGradient { values, accumulate }) = pass.d_input else { return };
         let windows = self.windows;
-        let Windows { d_input, d_output, size, stride, .. } = windows;
+        let Windows { layouts: Layouts { d_input, d_output, .. }, size, stride } = windows;
         let extents = |layout: Layout| [layout.shape.height, layout.shape.width];
         let tiled = size == stride && extents(d_output).map(|n| n * size) == extents(d_input);
         values
@@ -73,7 +67,7 @@ impl<T: Scalar> Layer<T> for MaxPool {
 wide! {
 /// The forward pass of a sample.
 fn choose(windows: Windows, relu: bool, to: &mut [T], chosen: &mut [u32], from: &[T]) {
-    let Windows { input, output, size, stride, .. } = windows;
+    let Windows { layouts: Layouts { input, output, .. }, size, stride } = windows;
     let channels = output.shape.channels;
     let (row, even) = (input.row_stride(), channels - channels % LANES);
     for (pixel, chosen) in chosen.chunks_exact_mut(channels).enumerate() {
@@ -127,7 +121,7 @@ wide! {
 /// The backward pass of a sample: writes each window's gradient where its largest value was and zeros elsewhere, or
 /// adds it.
 fn give(windows: Windows, add: bool, to: &mut [T], chosen: &[u32], from: &[T]) {
-    let Windows { d_input, d_output, size, stride, .. } = windows;
+    let Windows { layouts: Layouts { d_input, d_output, .. }, size, stride } = windows;
     let channels = d_output.shape.channels;
     let (row, even) = (d_input.row_stride(), channels - channels % LANES);
     for (pixel, chosen) in chosen.chunks_exact(channels).enumerate() {

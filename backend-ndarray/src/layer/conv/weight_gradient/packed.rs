@@ -4,7 +4,7 @@ use crate::{
     Scalar,
     kernel::{COLUMNS, MicroKernels, wide},
     layer::conv::{
-        ConvLayouts, Filters,
+        Filters, Layouts,
         outer::{Operand, OuterProducts},
         winograd::LANES,
     },
@@ -18,7 +18,7 @@ const LEAST_WEIGHTS: usize = 16 * 1024;
 /// micro-kernel reads them: for filters so large that the copies are read many times.
 pub struct PackedWeightGradient<T> {
     filters: Filters,
-    layouts: ConvLayouts,
+    layouts: Layouts,
     products: OuterProducts<T>,
 }
 
@@ -28,7 +28,7 @@ impl<T: Scalar> PackedWeightGradient<T> {
         filters.weights() >= LEAST_WEIGHTS && (filters.kernel * filters.inputs).is_multiple_of(LANES)
     }
 
-    pub fn new(filters: Filters, layouts: ConvLayouts, batch: usize) -> Self {
+    pub fn new(filters: Filters, layouts: Layouts, batch: usize) -> Self {
         let Filters { kernel, inputs, outputs, .. } = filters;
         let shape = layouts.d_output.shape;
         let (rows, points) = (kernel * kernel * inputs, shape.height * shape.width);
@@ -65,7 +65,7 @@ impl<T: Scalar> PackedWeightGradient<T> {
 
 wide! {
 /// Copies each pixel's patch in lanes: eight of its values after eight, for all pixels.
-fn copy_patches(to: &mut [T], x: &[T], filters: Filters, layouts: ConvLayouts) {
+fn copy_patches(to: &mut [T], x: &[T], filters: Filters, layouts: Layouts) {
     let Filters { kernel, inputs, .. } = filters;
     let shape = layouts.d_output.shape;
     let points = shape.height * shape.width;
@@ -87,7 +87,7 @@ fn copy_patches(to: &mut [T], x: &[T], filters: Filters, layouts: ConvLayouts) {
 
 wide! {
 /// Copies the gradient in panels of [`COLUMNS`] channels; what is missing in the last stays as it is.
-fn copy_gradients(to: &mut [T], g: &[T], layouts: ConvLayouts) {
+fn copy_gradients(to: &mut [T], g: &[T], layouts: Layouts) {
     let layout = layouts.d_output;
     let points = layout.shape.height * layout.shape.width;
     let pixels = layout.rows(g).flat_map(|row| row.chunks_exact(layout.shape.channels));
