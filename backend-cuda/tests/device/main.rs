@@ -7,13 +7,19 @@
 mod algebra;
 mod average;
 mod clip;
+mod compositions;
 mod descent;
 mod errors;
 mod layers;
 mod network;
 mod precision;
+#[path = "../../../backend-ndarray/tests/networks/reference.rs"]
+mod reference;
 mod space;
 mod steps;
 mod support;
 mod twins;
 mod vendor;
+#[path = "../../../backend-ndarray/tests/networks/wirings.rs"]
+#[allow(dead_code, reason = "shared with the tests of the CPU backend, which use the rest")]
+mod wirings;
