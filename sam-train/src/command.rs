@@ -158,7 +158,11 @@ fn exit_code(error: &ExperimentError) -> u8 {
 
 /// The training data that `limit` leaves, from where the machine has it.
 fn load(source: DataSource, limit: Option<usize>, machine: &Machine) -> Result<Dataset, DataError> {
-    source.load(machine.data_dir.as_deref(), limit)
+    let directory = machine.data_dir.as_deref();
+    for ambiguity in source.ambiguities(directory)? {
+        note(format_args!("warning: {ambiguity}"));
+    }
+    source.load(directory, limit)
 }
 
 /// The command line, without the way to the program.

@@ -31,7 +31,14 @@ fn images_error(name: &str, bytes: &[u8]) -> DataError {
 
 #[test]
 fn idx_files_are_read_plain_and_gzipped() {
-    for (name, bytes) in [("images", IMAGES.to_vec()), ("images.gz", gzip(IMAGES))] {
+    // The content says what it is, whatever somebody has called it.
+    let files = [
+        ("images", IMAGES.to_vec()),
+        ("images.gz", gzip(IMAGES)),
+        ("images.gz", IMAGES.to_vec()),
+        ("images", gzip(IMAGES)),
+    ];
+    for (name, bytes) in files {
         let images = parse_images(Path::new(name), &bytes).unwrap();
         assert_eq!((images.count, images.height, images.width), (2, 2, 3));
         assert_eq!(images.pixels.all().unwrap(), (1..=12).collect::<Vec<u8>>());
@@ -77,7 +84,7 @@ fn no_cut_and_no_flipped_bit_of_a_gzip_file_gives_other_images() {
 fn each_kind_of_broken_idx_file_has_its_error() {
     assert!(matches!(images_error("a", LABELS), DataError::Magic { expected: 0x803, found: 0x801, .. }));
     assert!(matches!(images_error("a", &[IMAGES, b"x"].concat()), DataError::TooLong { expected: 28, .. }));
-    assert!(matches!(images_error("a.gz", IMAGES), DataError::NotGzip { found, .. } if found == "00 00"));
+    assert!(matches!(images_error("a.gz", b"<!"), DataError::NotGzip { found, .. } if found == "3c 21"));
     assert!(
         matches!(images_error("a.gz", b""), DataError::NotGzip { found, .. } if found == "an empty file")
     );
@@ -128,6 +135,42 @@ fn a_directory_of_idx_files_is_found_and_must_be_consistent() {
     assert!(
         matches!(load(), Err(DataError::Shape { expected, found, .. }) if expected == "2x3" && found == "3x2")
     );
+}
+
+#[test]
+fn of_several_files_for_one_name_the_newest_is_read_and_it_is_said() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name);
+    let source = DataSource::FashionMnist;
+    write_fashion(
+        directory.path(),
+        [
+            ("train-images.idx3-ubyte", IMAGES),
+            ("train-labels-idx1-ubyte", LABELS),
+            ("t10k-images-idx3-ubyte", IMAGES),
+            ("t10k-labels.idx1-ubyte", LABELS),
+        ],
+    );
+    assert_eq!(source.load(Some(directory.path()), None).unwrap().train.labels, [7, 2]);
+    assert_eq!(source.ambiguities(Some(directory.path())).unwrap(), [""; 0]);
+
+    // An old packed file beside a newer unpacked one, and the other way round.
+    let other = gzip(b"\0\0\x08\x01\0\0\0\x02\x01\x03");
+    fs::write(at("train-labels-idx1-ubyte.gz"), &other).unwrap();
+    let old = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1_000_000_000);
+    for (outdated, labels) in [("train-labels-idx1-ubyte.gz", [7, 2]), ("train-labels-idx1-ubyte", [1, 3])] {
+        for name in ["train-labels-idx1-ubyte", "train-labels-idx1-ubyte.gz"] {
+            let time = if name == outdated { old } else { std::time::SystemTime::now() };
+            fs::File::options().write(true).open(at(name)).unwrap().set_modified(time).unwrap();
+        }
+        assert_eq!(source.load(Some(directory.path()), None).unwrap().train.labels, labels);
+        let said = source.ambiguities(Some(directory.path())).unwrap();
+        assert_eq!(said.len(), 1);
+        assert!(
+            said[0].ends_with(&format!("{} is not: remove what is out of date", at(outdated).display())),
+            "{said:?}"
+        );
+    }
 }
 
 #[test]

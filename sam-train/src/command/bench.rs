@@ -93,8 +93,8 @@ impl BenchArgs {
             average: AverageSettings::NONE,
         };
         settings.check()?;
-        if self.steps < FEWEST_STEPS {
-            return Err(InvalidSetting::new("steps", "a number from 9 up", self.steps));
+        if !(FEWEST_STEPS..=MOST_STEPS).contains(&self.steps) {
+            return Err(InvalidSetting::new("steps", "a number from 9 up to 1000000", self.steps));
         }
         Ok(Bench { settings, shape: self.image, steps: self.steps, threads: self.machine.threads() })
     }
@@ -142,6 +142,9 @@ fn kernels(result: &BenchResult) -> String {
         }
     }
 }
+
+/// Times are kept until the end.
+const MOST_STEPS: usize = 1_000_000;
 
 /// Values of the largest image that is timed.
 const MOST_PIXELS: usize = 1 << 24;

@@ -16,7 +16,8 @@ use crate::{
         ExperimentError,
         train::{RunDirectory, train},
     },
-    files, json,
+    files::{self, FileError},
+    json,
     training::{
         backend::Backend,
         config::Config,
@@ -199,7 +200,15 @@ fn started(args: &TrainArgs) -> Result<(Place, Config), ExperimentError> {
             Place::Numbered(format!("runs/train-{}-{model}-{}", data.name, method.name()))
         }
     };
-    let machine = args.machine.machine(&args.data);
+    let mut machine = args.machine.machine(&args.data);
+    if let Some(directory) = &mut machine.data_dir {
+        // The run may be resumed from elsewhere.
+        *directory = std::path::absolute(&directory).map_err(FileError::of(directory, "found"))?;
+        if directory.to_str().is_none() {
+            let expected = "a path in UTF-8, which config.toml can hold";
+            return Err(InvalidSetting::new("data-dir", expected, directory.display()).into());
+        }
+    }
     Ok((place, Config { on_nonfinite: args.on_nonfinite.unwrap_or_default(), machine, run: settings }))
 }
 

@@ -11,8 +11,10 @@ use flate2::read::MultiGzDecoder;
 use super::DataError;
 
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
+/// What every IDX file begins with.
+const IDX_START: [u8; 2] = [0, 0];
 
-/// A stream of a file's content, unpacked where the name ends in `.gz`, that knows how far it has come.
+/// A stream of a file's content, unpacked where it begins as gzip does, that knows how far it has come.
 pub(super) struct Content<'a> {
     path: PathBuf,
     reader: Box<dyn Read + 'a>,
@@ -35,20 +37,22 @@ impl<'a> Content<'a> {
 
     fn of_stream(path: &Path, mut stream: impl Read + 'a) -> Result<Self, DataError> {
         let path = path.to_owned();
-        if path.extension().is_none_or(|extension| extension != "gz") {
-            return Ok(Self { path, reader: Box::new(stream), consumed: 0, packed: false });
-        }
-        let mut magic = Vec::with_capacity(2);
-        if let Err(source) = (&mut stream).take(2).read_to_end(&mut magic) {
+        let mut first = Vec::with_capacity(2);
+        if let Err(source) = (&mut stream).take(2).read_to_end(&mut first) {
             return Err(DataError::Read { path, source });
         }
-        if magic != GZIP_MAGIC {
-            let found: Vec<_> = magic.iter().map(|byte| format!("{byte:02x}")).collect();
+        // The bytes decide: files are renamed, and downloads unpacked on their way. No format here begins like gzip.
+        let packed = first == GZIP_MAGIC;
+        let named_packed = path.extension().is_some_and(|extension| extension == "gz");
+        if named_packed && !packed && !first.starts_with(&IDX_START) {
+            let found: Vec<_> = first.iter().map(|byte| format!("{byte:02x}")).collect();
             let found = if found.is_empty() { "an empty file".to_owned() } else { found.join(" ") };
             return Err(DataError::NotGzip { path, found });
         }
-        let whole = Cursor::new(GZIP_MAGIC).chain(stream);
-        Ok(Self { path, reader: Box::new(MultiGzDecoder::new(whole)), consumed: 0, packed: true })
+        let whole = Cursor::new(first).chain(stream);
+        let reader: Box<dyn Read + 'a> =
+            if packed { Box::new(MultiGzDecoder::new(whole)) } else { Box::new(whole) };
+        Ok(Self { path, reader, consumed: 0, packed })
     }
 
     /// Where the content comes from.

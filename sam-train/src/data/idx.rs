@@ -25,7 +25,7 @@ pub struct IdxImages {
     pub pixels: Pixels,
 }
 
-/// Reads the images of the file `path`; a name in `.gz` is unpacked. More than 256 MiB that are not packed stay in the
+/// Reads the images of the file `path`, which is unpacked if it is gzipped. More than 256 MiB that are not packed stay in the
 /// file.
 ///
 /// # Errors
@@ -40,7 +40,7 @@ pub fn read_images(path: &Path) -> Result<IdxImages, DataError> {
     Ok(images_of(header, Pixels::in_file(path, content.consumed(), values)?))
 }
 
-/// Reads images from bytes in memory; `path` says what they are in errors and whether they are gzipped.
+/// Reads images from bytes in memory; `path` says what they are in errors.
 ///
 /// # Errors
 /// As [`read_images`].
@@ -50,7 +50,7 @@ pub fn parse_images(path: &Path, bytes: &[u8]) -> Result<IdxImages, DataError> {
     images(content, header)
 }
 
-/// Reads the labels of the file `path`, each below `classes`; a name in `.gz` is unpacked.
+/// Reads the labels of the file `path`, each below `classes`, which is unpacked if it is gzipped.
 ///
 /// # Errors
 /// [`DataError`], when the file cannot be read, is no complete IDX file of one dimension, or a label is too large.
@@ -58,7 +58,7 @@ pub fn read_labels(path: &Path, classes: usize) -> Result<Vec<u16>, DataError> {
     labels(Content::open(path)?, classes)
 }
 
-/// Reads labels from bytes in memory; `path` says what they are in errors and whether they are gzipped.
+/// Reads labels from bytes in memory; `path` says what they are in errors.
 ///
 /// # Errors
 /// As [`read_labels`].

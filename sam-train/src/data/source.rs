@@ -1,7 +1,7 @@
 //! The data sets by name, and where their files are looked for.
 
 use std::{
-    env, fmt,
+    env, fmt, fs,
     path::{Path, PathBuf},
     str::FromStr,
 };
@@ -18,6 +18,24 @@ use crate::files;
 
 /// The environment variable that names a directory of data sets.
 const ENVIRONMENT: &str = "SAM_DATA";
+/// Images and labels for training, then for testing.
+const IDX_FILES: [&str; 4] = [
+    "train-images-idx3-ubyte",
+    "train-labels-idx1-ubyte",
+    "t10k-images-idx3-ubyte",
+    "t10k-labels-idx1-ubyte",
+];
+/// The last one is for testing.
+const CIFAR_10_FILES: [&str; 6] = [
+    "data_batch_1.bin",
+    "data_batch_2.bin",
+    "data_batch_3.bin",
+    "data_batch_4.bin",
+    "data_batch_5.bin",
+    "test_batch.bin",
+];
+/// The last one is for testing.
+const CIFAR_100_FILES: [&str; 2] = ["train.bin", "test.bin"];
 /// Where Debian's packages put data sets.
 const SYSTEM: &str = "/usr/share/datasets";
 
@@ -92,11 +110,7 @@ impl DataSource {
 
     /// The file whose presence shows that a directory holds the data set.
     fn landmark(self) -> &'static str {
-        match self {
-            Self::Digits | Self::Mnist | Self::FashionMnist => "train-images-idx3-ubyte",
-            Self::Cifar10 => "data_batch_1.bin",
-            Self::Cifar100 => "train.bin",
-        }
+        self.files()[0]
     }
 
     /// Reads the data set and keeps the first `limit` training images.
@@ -135,7 +149,36 @@ impl DataSource {
             .ok_or(DataError::NotFound { name: self.name(), searched: roots, advice: self.advice() })
     }
 
-    /// The file `name` or `name.gz`.
+    /// What is ambiguous about the files that [`DataSource::load`] would read, a sentence each.
+    ///
+    /// # Errors
+    /// As [`DataSource::load`], when the files are not found.
+    pub fn ambiguities(self, directory: Option<&Path>) -> Result<Vec<String>, DataError> {
+        if self == Self::Digits {
+            return Ok(Vec::new());
+        }
+        let directory = self.locate(directory)?;
+        let of = |name: &&str| match candidates(&directory, name).as_slice() {
+            [read, others @ ..] if !others.is_empty() => {
+                let others: Vec<String> = others.iter().map(|path| path.display().to_string()).collect();
+                let (read, others) = (read.display(), others.join(", "));
+                Some(format!("{read} is read, the newest; {others} is not: remove what is out of date"))
+            }
+            _ => None,
+        };
+        Ok(self.files().iter().filter_map(of).collect())
+    }
+
+    /// The names of its files.
+    fn files(self) -> &'static [&'static str] {
+        match self {
+            Self::Digits | Self::Mnist | Self::FashionMnist => &IDX_FILES,
+            Self::Cifar10 => &CIFAR_10_FILES,
+            Self::Cifar100 => &CIFAR_100_FILES,
+        }
+    }
+
+    /// The file `name`, packed or not.
     fn file(self, directory: &Path, name: &str) -> Result<PathBuf, DataError> {
         existing(directory, name).ok_or_else(|| DataError::MissingFile {
             path: directory.join(name),
@@ -146,16 +189,17 @@ impl DataSource {
 
     fn load_idx(self, directory: &Path) -> Result<Dataset, DataError> {
         const CLASSES: usize = 10;
-        let set = |split: &str| {
-            let images_path = self.file(directory, &format!("{split}-images-idx3-ubyte"))?;
-            let labels_path = self.file(directory, &format!("{split}-labels-idx1-ubyte"))?;
+        let set = |images: &str, labels: &str| {
+            let images_path = self.file(directory, images)?;
+            let labels_path = self.file(directory, labels)?;
             let images = idx::read_images(&images_path)?;
             let shape = ImageShape { height: images.height, width: images.width, channels: 1 };
             let labels = idx::read_labels(&labels_path, CLASSES)?;
             Ok((ImageSet::from_idx(&images_path, images, &labels_path, labels)?, shape, images_path))
         };
-        let (train, shape, _) = set("train")?;
-        let (test, test_shape, test_path) = set("t10k")?;
+        let [train_images, train_labels, test_images, test_labels] = IDX_FILES;
+        let (train, shape, _) = set(train_images, train_labels)?;
+        let (test, test_shape, test_path) = set(test_images, test_labels)?;
         if test_shape != shape {
             let size = |shape: ImageShape| format!("{}x{}", shape.height, shape.width);
             let (expected, found) = (size(shape), size(test_shape));
@@ -165,20 +209,11 @@ impl DataSource {
     }
 
     fn load_cifar(self, directory: &Path, kind: CifarKind) -> Result<Dataset, DataError> {
-        let (train_files, records, test_file): (&[&str], _, _) = match kind {
-            CifarKind::Ten => (
-                &[
-                    "data_batch_1.bin",
-                    "data_batch_2.bin",
-                    "data_batch_3.bin",
-                    "data_batch_4.bin",
-                    "data_batch_5.bin",
-                ],
-                10_000,
-                "test_batch.bin",
-            ),
-            CifarKind::Hundred => (&["train.bin"], 50_000, "test.bin"),
+        let records = match kind {
+            CifarKind::Ten => 10_000,
+            CifarKind::Hundred => 50_000,
         };
+        let (train_files, test_file) = self.files().split_at(self.files().len() - 1);
         let read = |names: &[&str], records| {
             let mut images = CifarImages::default();
             for name in names {
@@ -187,14 +222,33 @@ impl DataSource {
             Ok(ImageSet { pixels: images.pixels.into(), labels: images.labels })
         };
         let shape = ImageShape { height: cifar::SIDE, width: cifar::SIDE, channels: cifar::CHANNELS };
-        let (train, test) = (read(train_files, records)?, read(&[test_file], 10_000)?);
+        let (train, test) = (read(train_files, records)?, read(test_file, 10_000)?);
         Ok(Dataset { name: self.name(), shape, classes: kind.classes(), train, test })
     }
 }
 
-/// `directory/name.gz` or `directory/name`, whichever is there.
+/// The names that a file of the data set has in real life: a program that unpacks may take the last hyphen for a dot.
+fn names(name: &str) -> impl Iterator<Item = String> {
+    let dotted = ["-idx3", "-idx1"].iter().filter_map(|part| {
+        let at = name.find(part)?;
+        Some(format!("{}.{}", &name[..at], &name[at + 1..]))
+    });
+    let plain: Vec<String> = std::iter::once(name.to_owned()).chain(dotted).collect();
+    plain.into_iter().flat_map(|name| [name.clone(), format!("{name}.gz")])
+}
+
+/// The files in `directory` that may be `name`, the newest first; of equally old ones the unpacked one.
+fn candidates(directory: &Path, name: &str) -> Vec<PathBuf> {
+    let modified = |path: &PathBuf| fs::metadata(path).and_then(|metadata| metadata.modified()).ok();
+    let mut found: Vec<PathBuf> =
+        names(name).map(|name| directory.join(name)).filter(|path| files::present(path)).collect();
+    found.sort_by_key(|path| std::cmp::Reverse(modified(path)));
+    found
+}
+
+/// The file in `directory` that is read for `name`.
 fn existing(directory: &Path, name: &str) -> Option<PathBuf> {
-    [directory.join(format!("{name}.gz")), directory.join(name)].into_iter().find(|path| files::present(path))
+    candidates(directory, name).into_iter().next()
 }
 
 impl FromStr for DataSource {
