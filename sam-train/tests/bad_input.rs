@@ -75,6 +75,12 @@ impl Place {
                 make(&directory.join(file));
             })
         };
+        let packed = |content: Vec<u8>| -> Change {
+            Box::new(move |directory| {
+                fs::remove_file(directory.join(IMAGES)).unwrap();
+                fs::write(directory.join(IMAGES).with_added_extension("gz"), &content).unwrap();
+            })
+        };
         let cut = idx_images(2)[..50].to_vec();
         let sets = [
             ("d-good", Box::new(|_: &Path| ()) as Change),
@@ -85,8 +91,8 @@ impl Place {
             ("d-none", write(IMAGES, idx_images(0))),
             ("d-count", write(LABELS, idx_labels(&[1, 2, 3]))),
             ("d-label", write(LABELS, idx_labels(&[1, 10]))),
-            ("d-gzip", write("train-images-idx3-ubyte.gz", b"not packed".to_vec())),
-            ("d-bad-gzip", write("train-images-idx3-ubyte.gz", vec![0x1f, 0x8b, 8, 0, 9, 9, 9])),
+            ("d-gzip", packed(b"not packed".to_vec())),
+            ("d-bad-gzip", packed(vec![0x1f, 0x8b, 8, 0, 9, 9, 9])),
             ("d-dir", instead(IMAGES, |path| fs::create_dir(path).unwrap())),
             ("d-link", instead(LABELS, |path| symlink("nowhere", path).unwrap())),
             ("d-missing", instead(LABELS, |_| ())),

@@ -121,7 +121,7 @@ Examples:
 /// # Errors
 /// [`ExperimentError`], when there is no result.
 pub fn run(args: &TrainArgs, call: Call<'_>) -> Result<(), ExperimentError> {
-    let (place, config) = match &args.resume {
+    let (place, mut config) = match &args.resume {
         Some(path) => resumed(args, path)?,
         None => started(args)?,
     };
@@ -145,6 +145,7 @@ pub fn run(args: &TrainArgs, call: Call<'_>) -> Result<(), ExperimentError> {
             let backend = backend.with_precision(config.machine.precision)?;
             let backend = backend.with_kernels(config.machine.kernels)?;
             let learner = backend.learner(settings, shape, classes)?;
+            config.machine.data_dir = config.machine.data_dir.as_deref().map(kept).transpose()?;
             // Not before everything else is there: a directory is left behind by runs only.
             let directory = match place {
                 Place::Named(directory) => directory,
@@ -161,6 +162,15 @@ pub fn run(args: &TrainArgs, call: Call<'_>) -> Result<(), ExperimentError> {
         print(format_args!("{}", directory.curves().display()))?;
     }
     Ok(())
+}
+
+/// A directory of data as `config.toml` keeps it: the run may be resumed from elsewhere.
+fn kept(directory: &Path) -> Result<PathBuf, ExperimentError> {
+    if directory.to_str().is_none() {
+        let expected = "a path in UTF-8, which config.toml can hold";
+        return Err(InvalidSetting::new("data-dir", expected, directory.display()).into());
+    }
+    Ok(std::path::absolute(directory).map_err(FileError::of(directory, "found"))?)
 }
 
 /// Where a run goes.
@@ -200,15 +210,7 @@ fn started(args: &TrainArgs) -> Result<(Place, Config), ExperimentError> {
             Place::Numbered(format!("runs/train-{}-{model}-{}", data.name, method.name()))
         }
     };
-    let mut machine = args.machine.machine(&args.data);
-    if let Some(directory) = &mut machine.data_dir {
-        // The run may be resumed from elsewhere.
-        *directory = std::path::absolute(&directory).map_err(FileError::of(directory, "found"))?;
-        if directory.to_str().is_none() {
-            let expected = "a path in UTF-8, which config.toml can hold";
-            return Err(InvalidSetting::new("data-dir", expected, directory.display()).into());
-        }
-    }
+    let machine = args.machine.machine(&args.data);
     Ok((place, Config { on_nonfinite: args.on_nonfinite.unwrap_or_default(), machine, run: settings }))
 }
 
