@@ -19,6 +19,12 @@ pub mod step;
 #[path = "../../sam-core/tests/support/method.rs"]
 #[allow(dead_code, missing_docs, reason = "shared with the tests of sam-core, which use the rest")]
 mod method;
+#[path = "../../backend-ndarray/tests/networks/reference.rs"]
+#[allow(dead_code, missing_docs, reason = "shared with the tests of the backends, which use the rest")]
+mod reference;
+#[path = "../../backend-ndarray/tests/networks/wirings.rs"]
+#[allow(dead_code, missing_docs, reason = "shared with the tests of the backends, which use the rest")]
+mod wirings;
 
 /// The program of a target.
 #[macro_export]

@@ -1,20 +1,34 @@
-//! Networks of any description: refused, or computed without a panic whatever the weights are.
+//! Networks of any description: refused, or computed without a panic whatever the weights are; what operations that fit
+//! compute is what they are defined to be.
 
 use arbitrary::Unstructured;
-use ndarray::Array4;
+use ndarray::{Array2, Array4};
 use sam_backend_ndarray::{Network, NetworkError};
 use sam_core::{GradientOracle, Pass};
 use sam_model::{Architecture, Graph, ImageShape, Name, Op, Tensor};
 
-const CLASSES: usize = 3;
+use crate::{
+    reference::Wiring,
+    wirings::{CLASSES, close, noise},
+};
+
 /// What is still computed.
 const MOST_PARAMETERS: usize = 1 << 16;
 const MOST_BYTES: u128 = 1 << 22;
+/// Multiply-add pairs of a forward pass that the definition is still asked for.
+const MOST_PAIRS: usize = 1 << 17;
+/// Normalisations enlarge what rounding leaves in a channel whose values are all the same, some hundred times each.
+const TOLERANCE: f64 = 1e-6;
 
-/// Half of the inputs name an architecture and a shape, the others describe a network operation by operation.
+/// Of eight inputs one names an architecture and a shape, one describes a network operation by operation, whether they fit
+/// or not, and the others wire operations that fit.
 pub fn check(data: &[u8]) {
     let mut input = Unstructured::new(data);
-    let _ = if input.arbitrary().unwrap_or(false) { named(&mut input) } else { described(&mut input) };
+    let _ = match input.arbitrary::<u8>().unwrap_or(0) % 8 {
+        0 => named(&mut input),
+        1 => described(&mut input),
+        _ => wired(&mut input),
+    };
 }
 
 /// A size, rarely one that breaks things.
@@ -41,29 +55,33 @@ fn named(input: &mut Unstructured<'_>) -> arbitrary::Result<()> {
     Ok(())
 }
 
+fn operation(input: &mut Unstructured<'_>) -> arbitrary::Result<Op> {
+    Ok(match input.int_in_range(0..=11)? {
+        0 => Op::Flatten,
+        1 => Op::Dense { outputs: input.int_in_range(0..=7)? },
+        2..=4 => Op::Conv {
+            channels: *input.choose(&[3, 1, 2, 0, 4, 8, 19, 24])?,
+            kernel: input.int_in_range(0..=5)?,
+            stride: input.int_in_range(0..=3)?,
+            padding: input.int_in_range(0..=4)?,
+            bias: input.arbitrary()?,
+        },
+        5 => Op::BatchNorm,
+        6 => Op::MaxPool { size: input.int_in_range(0..=3)?, stride: input.int_in_range(0..=3)? },
+        7 => Op::AvgPool { size: input.int_in_range(0..=3)?, stride: input.int_in_range(0..=3)? },
+        8 => Op::GlobalAvgPool,
+        9 => Op::Relu,
+        _ => Op::Add,
+    })
+}
+
 fn described(input: &mut Unstructured<'_>) -> arbitrary::Result<()> {
-    let small = |input: &mut Unstructured<'_>| input.int_in_range(0..=7_usize);
-    let image = ImageShape::new(small(input)?, small(input)?, input.int_in_range(0..=3)?);
+    let image =
+        ImageShape::new(input.int_in_range(0..=7)?, input.int_in_range(0..=7)?, input.int_in_range(0..=3)?);
     let batch = input.int_in_range(0..=10)?;
     let mut ops = Vec::new();
     for _ in 0..input.int_in_range(0..=7)? {
-        let op = match input.int_in_range(0..=8)? {
-            0 => Op::Flatten,
-            1 => Op::Dense { outputs: small(input)? },
-            2 | 3 => Op::Conv {
-                channels: input.int_in_range(0..=20)?,
-                kernel: input.int_in_range(0..=4)?,
-                stride: input.int_in_range(0..=3)?,
-                padding: input.int_in_range(0..=3)?,
-                bias: input.arbitrary()?,
-            },
-            4 => Op::BatchNorm,
-            5 => Op::MaxPool { size: input.int_in_range(0..=3)?, stride: input.int_in_range(0..=3)? },
-            6 => Op::AvgPool { size: input.int_in_range(0..=3)?, stride: input.int_in_range(0..=3)? },
-            7 => Op::Add,
-            _ => Op::Relu,
-        };
-        ops.push((op, [input.int_in_range(0..=7)?, input.int_in_range(0..=7)?]));
+        ops.push((operation(input)?, [input.int_in_range(0..=7)?, input.int_in_range(0..=7)?]));
     }
     // For whoever looks into a crash.
     if std::env::var_os("SAM_FUZZ_SHOW").is_some() {
@@ -85,6 +103,74 @@ fn described(input: &mut Unstructured<'_>) -> arbitrary::Result<()> {
         compute(network, image, batch, input)?;
     }
     Ok(())
+}
+
+/// Operations that fit, on any tensors before them, and logits of all that nothing read.
+fn wired(input: &mut Unstructured<'_>) -> arbitrary::Result<()> {
+    let image =
+        ImageShape::new(input.int_in_range(1..=5)?, input.int_in_range(1..=5)?, input.int_in_range(1..=3)?);
+    let samples = input.int_in_range(1..=10)?;
+    let mut wiring = Wiring::new(image);
+    // Behind a convolution the gradients of all tensors count.
+    if input.arbitrary()? {
+        wiring.push(Op::Conv { channels: 3, kernel: 1, stride: 1, padding: 0, bias: true }, &[Tensor::INPUT]);
+    }
+    let mut pairs = 0;
+    for _ in 0..input.int_in_range(1..=12)? {
+        let op = operation(input)?;
+        let mut tensor = || -> arbitrary::Result<Tensor> {
+            // Half of the time the last.
+            let back = input.int_in_range(0..=9_usize)?.saturating_sub(4);
+            Ok(Tensor(wiring.last().0.saturating_sub(back)))
+        };
+        let inputs = [tensor()?, tensor()?];
+        let inputs = if op == Op::Add { &inputs[..] } else { &inputs[..1] };
+        let more = op.multiply_adds(wiring.shape(inputs[0])).saturating_mul(samples);
+        if pairs + more <= MOST_PAIRS && wiring.push(op, inputs).is_some() {
+            pairs += more;
+        }
+    }
+    let wiring = close(wiring);
+    if std::env::var_os("SAM_FUZZ_SHOW").is_some() {
+        eprintln!("{samples} samples: {}", wiring.text());
+    }
+    assert_as_defined(&wiring, samples, input.arbitrary()?);
+    let network = Network::build(image, CLASSES, samples, 1, |graph| wiring.describe(graph));
+    compute(network.expect("operations that fit"), image, samples, input)
+}
+
+/// Asserts that losses and gradients are those of the definition, several times over; then the logits.
+fn assert_as_defined(wiring: &Wiring, samples: usize, seed: u64) {
+    let image = wiring.image();
+    let network = Network::<f64>::build(image, CLASSES, samples, 1, |graph| wiring.describe(graph));
+    let mut network = network.expect("operations that fit");
+    let mut noise = noise(seed);
+    let shape = (samples, image.height, image.width, image.channels);
+    let images = Array4::from_shape_simple_fn(shape, || noise.next().unwrap_or_default());
+    let pixels: Vec<f64> = images.iter().copied().collect();
+    let labels: Vec<u16> = (0..samples).map(|i| (i % CLASSES) as u16).collect();
+    let w: Vec<f64> = noise.take(wiring.parameters()).map(|n| 0.8 * n + 0.05).collect();
+    let (loss, gradient) = wiring.gradient(&w, &pixels, &labels, 0.0);
+    let statistics = wiring.follow(&w, network.statistics(), &pixels);
+
+    network.set_batch(images.view(), &labels).expect("a batch of the network's own shape");
+    for pass in [Pass::Clean, Pass::Perturbed, Pass::Perturbed] {
+        let mut found = vec![f64::NAN; w.len()];
+        let found_loss = network.gradient(&w, &mut found, pass).expect("lengths that agree");
+        assert_near(&[found_loss], &[loss], "the loss");
+        assert_near(&found, &gradient, "the gradient");
+    }
+    assert_near(network.statistics(), &statistics, "the running statistics");
+    let mut found = Array2::from_elem([samples, CLASSES], f64::NAN);
+    network.logits(&w, images.view(), found.view_mut()).expect("images of the network's own shape");
+    let found: Vec<f64> = found.into_iter().collect();
+    assert_near(&found, &wiring.logits(&w, &statistics, &pixels), "the logits");
+}
+
+fn assert_near(found: &[f64], expected: &[f64], what: &str) {
+    let largest = expected.iter().fold(1e-3_f64, |m, x| m.max(x.abs()));
+    let near = |(a, b): (&f64, &f64)| (a - b).abs() <= TOLERANCE * largest;
+    assert!(found.iter().zip(expected).all(near), "{what}: {found:?}, by definition {expected:?}");
 }
 
 /// Both passes and an evaluation with arbitrary weights and pixels: NaN may come out, a panic may not, and with finite
