@@ -1,6 +1,9 @@
 //! `sam train`.
 
-use std::path::{Path, PathBuf};
+use std::{
+    env,
+    path::{Path, PathBuf},
+};
 
 use clap::Args;
 
@@ -19,7 +22,7 @@ use crate::{
     files::{self, FileError},
     json,
     training::{
-        backend::Backend,
+        backend::{Backend, BackendName},
         config::Config,
         memory,
         nonfinite::OnNonFinite,
@@ -106,6 +109,9 @@ fn settled() -> impl Iterator<Item = &'static str> {
     ];
     SETTINGS.into_iter().chain(method::parameters().map(|parameter| parameter.name))
 }
+
+/// The variable that names the driver's library to the CUDA backend.
+const DRIVER: &str = "SAM_CUDA_DRIVER";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -224,8 +230,15 @@ fn resumed(args: &TrainArgs, path: &Path) -> Result<(Place, Config), ExperimentE
     if let Some(threads) = args.machine.threads {
         config.machine.threads = threads.get();
     }
-    if let Some(backend) = args.machine.backend {
-        config.machine.backend = backend;
+    match args.machine.backend {
+        Some(backend) => config.machine.backend = backend,
+        // A file that somebody else may have written must not have a library loaded and run.
+        None if config.machine.backend == BackendName::Cuda && env::var_os(DRIVER).is_some() => {
+            let expected =
+                format!("cuda to be asked for here too, since {DRIVER} names a library that would be run");
+            return Err(InvalidSetting::new("backend", expected, "nothing").into());
+        }
+        None => {}
     }
     if let Some(precision) = args.machine.precision {
         config.machine.precision = precision;

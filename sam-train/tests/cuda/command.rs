@@ -158,3 +158,26 @@ fn the_command_times_steps_on_a_device() {
     assert!(output.status.success(), "{text}{}", String::from_utf8(output.stderr).unwrap());
     assert!(text.contains("\"sam_ms\":"), "{text}");
 }
+
+/// A run's directory may be somebody else's: its config.toml alone must not have a library loaded.
+#[test]
+fn a_resumed_run_loads_the_library_of_the_environment_only_if_the_command_line_asks_for_the_device() {
+    let place = tempfile::tempdir().unwrap();
+    let run = |arguments: &str, driver: &str| {
+        let arguments = arguments.split_whitespace();
+        sam().args(arguments).current_dir(place.path()).env(DRIVER, driver).output().unwrap()
+    };
+    let started =
+        run("train --model mlp-4 --epochs 1 --limit 64 --batch 32 --out run", "/nowhere/libcuda.so");
+    assert!(started.status.success());
+    let config = place.path().join("run/config.toml");
+    let text = std::fs::read_to_string(&config).unwrap();
+    std::fs::write(&config, text.replace("[machine]\n", "[machine]\nbackend = \"cuda\"\n")).unwrap();
+    std::fs::remove_file(place.path().join("run/result.json")).unwrap();
+    let refused = run("train --resume run", "/nowhere/libcuda.so");
+    let text = String::from_utf8(refused.stderr).unwrap();
+    assert_eq!(refused.status.code(), Some(2), "{text}");
+    assert!(text.starts_with("error: --backend: expected cuda to be asked for here too"), "{text}");
+    let asked = run("train --resume run --backend cuda", "/nowhere/libcuda.so");
+    assert!(String::from_utf8(asked.stderr).unwrap().contains("/nowhere/libcuda.so"));
+}
