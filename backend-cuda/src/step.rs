@@ -18,7 +18,7 @@ macro_rules! steps_with_rule {
         }
 
         fn set_rate(&mut self, lr: f32) {
-            self.base.set_rate(lr);
+            self.base.set_learning_rate(lr);
         }
 
         fn set_radius(&mut self, rho: f32) {
@@ -38,7 +38,9 @@ pub use buffer::GradientBuffer;
 
 use core::convert::Infallible;
 
-use sam_core::{Descent, GradientOracle, Outcome, Pass, State, Step, StepError, Verdict, Words, WordsMut};
+use sam_core::{
+    Descent, GradientOracle, LearningRate, Outcome, Pass, State, Step, StepError, Verdict, Words, WordsMut,
+};
 
 use crate::{CudaError, DeviceLoss, DeviceNorm, DeviceVec, Gradient, NetworkError};
 
@@ -59,15 +61,14 @@ pub type Sink<'a> = dyn FnMut(&'static str, Words<'_, f32>) + 'a;
 pub type Source<'a> = dyn FnMut(&'static str, WordsMut<'_, f32>) + 'a;
 
 /// A base optimizer whose rates can change between steps that are replayed.
-pub trait DeviceDescent: Descent<DeviceVec<f32>, Gradient, Error = CudaError> + Send {
+pub trait DeviceDescent:
+    Descent<DeviceVec<f32>, Gradient, Error = CudaError> + LearningRate<f32> + Send
+{
     /// Brings changed rates to the device.
     ///
     /// # Errors
     /// A device that fails.
     fn prepare(&mut self) -> Result<(), CudaError>;
-
-    /// Changes the learning rate of the steps to come.
-    fn set_rate(&mut self, lr: f32);
 
     /// Shows `sink` what a run must remember; waits for the device.
     ///

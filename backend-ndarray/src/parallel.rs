@@ -190,6 +190,10 @@ impl<R, D: LearningRate<R>> LearningRate<R> for Parallel<D> {
     fn learning_rate(&self) -> R {
         self.base.learning_rate()
     }
+
+    fn set_learning_rate(&mut self, rate: R) {
+        self.base.set_learning_rate(rate);
+    }
 }
 
 impl<G: ?Sized, D: Momentum<G>> Momentum<G> for Parallel<D> {

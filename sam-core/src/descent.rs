@@ -32,11 +32,43 @@ impl<P: ?Sized, G: ?Sized, D: Descent<P, G> + ?Sized> Descent<P, G> for &mut D {
     }
 }
 
-/// A base optimizer that can be asked for its learning rate.
+/// A base optimizer whose learning rate can be asked for and set; and a method, whose rate is its base optimizer's.
+///
+/// Object-safe: a schedule drives whatever is behind `&mut dyn LearningRate<f32>`.
 pub trait LearningRate<R> {
     /// The rate of the next step.
     fn learning_rate(&self) -> R;
+
+    /// Changes the rate of the steps to come.
+    fn set_learning_rate(&mut self, rate: R);
 }
+
+impl<R, D: LearningRate<R> + ?Sized> LearningRate<R> for &mut D {
+    fn learning_rate(&self) -> R {
+        D::learning_rate(self)
+    }
+
+    fn set_learning_rate(&mut self, rate: R) {
+        D::set_learning_rate(self, rate);
+    }
+}
+
+/// Implements [`LearningRate`] for a type around a base optimizer.
+macro_rules! learning_rate_of_base {
+    (impl[$($bound:tt)*] $type:ty) => {
+        impl<R, D: $crate::LearningRate<R>, $($bound)*> $crate::LearningRate<R> for $type {
+            fn learning_rate(&self) -> R {
+                self.base.learning_rate()
+            }
+
+            fn set_learning_rate(&mut self, rate: R) {
+                self.base.set_learning_rate(rate);
+            }
+        }
+    };
+}
+
+pub(crate) use learning_rate_of_base;
 
 /// A base optimizer with a momentum, of the shape of a gradient.
 pub trait Momentum<G: ?Sized> {

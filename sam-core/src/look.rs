@@ -205,3 +205,5 @@ state_of_fields! {
         look, base
     }
 }
+
+crate::descent::learning_rate_of_base! { impl[S: GradientAlgebra, B] LookSam<S, D, B> }

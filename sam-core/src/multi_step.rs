@@ -152,3 +152,5 @@ where
 state_of_fields! {
     impl[T, S: RepeatedAscent, D: crate::State<T>, B] MultiStepSam<S, D, B> { base }
 }
+
+crate::descent::learning_rate_of_base! { impl[S: RepeatedAscent, B] MultiStepSam<S, D, B> }

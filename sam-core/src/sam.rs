@@ -77,6 +77,12 @@ impl Outcome {
         }
     }
 
+    /// Whether the step is known to have gone through: what goes with the weights (running statistics, counters) may keep
+    /// what the step made of it. `false` for [`Outcome::Deferred`], whose device has to be asked.
+    pub const fn moved(self) -> bool {
+        matches!(self, Self::Descended | Self::ZeroGradient)
+    }
+
     /// Whether the base optimizer steps.
     pub const fn steps(self) -> bool {
         !matches!(self, Self::NonFinite(_))
@@ -175,3 +181,5 @@ impl<R, S: ParamSpace, D: State<R>> State<R> for Sam<S, D> {
         self.base.load(source)
     }
 }
+
+crate::descent::learning_rate_of_base! { impl[S: ParamSpace] Sam<S, D> }

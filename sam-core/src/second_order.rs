@@ -145,3 +145,5 @@ where
 state_of_fields! {
     impl[T, S: DifferentiableAscent, D: crate::State<T>, B] SecondOrderSam<S, D, B> { base }
 }
+
+crate::descent::learning_rate_of_base! { impl[S: DifferentiableAscent, B] SecondOrderSam<S, D, B> }

@@ -111,3 +111,5 @@ state_of_fields! {
         ascent, combination, base
     }
 }
+
+crate::descent::learning_rate_of_base! { impl[S: ParamSpace, A, C] Variant<S, A, C, D> }

@@ -167,4 +167,8 @@ impl LearningRate<f32> for CudaAdam {
     fn learning_rate(&self) -> f32 {
         self.lr
     }
+
+    fn set_learning_rate(&mut self, rate: f32) {
+        self.lr = rate;
+    }
 }

@@ -75,4 +75,8 @@ impl<D: LearningRate<f32>> LearningRate<f32> for CudaClipped<D> {
     fn learning_rate(&self) -> f32 {
         self.base.learning_rate()
     }
+
+    fn set_learning_rate(&mut self, rate: f32) {
+        self.base.set_learning_rate(rate);
+    }
 }

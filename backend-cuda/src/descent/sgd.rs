@@ -140,4 +140,8 @@ impl LearningRate<f32> for CudaSgd {
     fn learning_rate(&self) -> f32 {
         self.lr
     }
+
+    fn set_learning_rate(&mut self, rate: f32) {
+        self.lr = rate;
+    }
 }

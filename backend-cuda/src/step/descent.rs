@@ -10,10 +10,6 @@ impl DeviceDescent for CudaSgd {
         Self::prepare(self)
     }
 
-    fn set_rate(&mut self, lr: f32) {
-        self.lr = lr;
-    }
-
     fn save(&self, sink: &mut Sink<'_>) -> Result<(), CudaError> {
         let momentum = self.momentum_buffer().map(DeviceVec::read).transpose()?;
         sink("momentum", Words::Reals(&momentum.unwrap_or_default()));
@@ -30,10 +26,6 @@ impl DeviceDescent for CudaSgd {
 impl DeviceDescent for CudaAdam {
     fn prepare(&mut self) -> Result<(), CudaError> {
         Self::prepare(self)
-    }
-
-    fn set_rate(&mut self, lr: f32) {
-        self.lr = lr;
     }
 
     fn save(&self, sink: &mut Sink<'_>) -> Result<(), CudaError> {
@@ -58,10 +50,6 @@ impl<D: DeviceDescent> DeviceDescent for CudaClipped<D> {
     fn prepare(&mut self) -> Result<(), CudaError> {
         Self::prepare(self)?;
         self.base.prepare()
-    }
-
-    fn set_rate(&mut self, lr: f32) {
-        self.base.set_rate(lr);
     }
 
     fn save(&self, sink: &mut Sink<'_>) -> Result<(), CudaError> {

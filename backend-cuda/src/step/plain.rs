@@ -23,7 +23,7 @@ impl<S: DeviceSpace, D: DeviceDescent> DeviceStep for Plain<S, D> {
     }
 
     fn set_rate(&mut self, lr: f32) {
-        self.base.set_rate(lr);
+        self.base.set_learning_rate(lr);
     }
 
     fn set_radius(&mut self, _: f32) {}

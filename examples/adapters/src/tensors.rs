@@ -10,7 +10,7 @@ use std::fmt;
 use std::ops::ControlFlow;
 
 use sam_core::kernel::{Ascent, DualNorm, Sweep, all_finite};
-use sam_core::{Descent, ParamSpace, Real, Rule, Verdict};
+use sam_core::{Descent, LearningRate, ParamSpace, Real, Rule, Verdict};
 
 /// Parameters, or gradients, in several arrays on the host.
 pub trait Tensors {
@@ -171,5 +171,16 @@ impl<P: Tensors, D: Descent<[P::Scalar]>> Descent<P> for EachTensor<D> {
     fn descend(&mut self, params: &mut P, grads: &mut P) -> Result<(), D::Error> {
         let tensors = params.tensors_mut().zip(grads.tensors_mut());
         self.0.iter_mut().zip(tensors).try_for_each(|(base, (w, g))| base.descend(w, g))
+    }
+}
+
+/// All tensors' optimizers have one rate: the first's.
+impl<R: Copy + Default, D: LearningRate<R>> LearningRate<R> for EachTensor<D> {
+    fn learning_rate(&self) -> R {
+        self.0.first().map_or_else(R::default, D::learning_rate)
+    }
+
+    fn set_learning_rate(&mut self, rate: R) {
+        self.0.iter_mut().for_each(|base| base.set_learning_rate(rate));
     }
 }

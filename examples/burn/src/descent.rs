@@ -31,4 +31,8 @@ impl LearningRate<f64> for Base {
     fn learning_rate(&self) -> f64 {
         self.rate
     }
+
+    fn set_learning_rate(&mut self, rate: f64) {
+        self.rate = rate;
+    }
 }

@@ -23,4 +23,8 @@ impl<O: Optimizer> LearningRate<f64> for Base<O> {
     fn learning_rate(&self) -> f64 {
         self.0.learning_rate()
     }
+
+    fn set_learning_rate(&mut self, rate: f64) {
+        self.0.set_learning_rate(rate);
+    }
 }

@@ -104,6 +104,10 @@ impl<T: Real, B> LearningRate<T> for Adam<T, B> {
     fn learning_rate(&self) -> T {
         self.lr
     }
+
+    fn set_learning_rate(&mut self, rate: T) {
+        self.lr = rate;
+    }
 }
 
 impl<T: Real, B: AsRef<[T]>> Momentum<[T]> for Adam<T, B> {

@@ -1,6 +1,6 @@
 //! Gradient clipping between the second gradient and the base step.
 
-use super::{LearningRate, Momentum};
+use super::{Momentum, learning_rate_of_base};
 use crate::{Descent, Real, Rule, kernel, state::state_of_fields};
 
 /// Scales gradients whose Euclidean norm exceeds `max_norm` down to it, then lets the base optimizer step.
@@ -45,11 +45,7 @@ impl<T: Real, D: Descent<[T]>> Descent<[T]> for Clipped<T, D> {
     }
 }
 
-impl<T: Real, D: LearningRate<T>> LearningRate<T> for Clipped<T, D> {
-    fn learning_rate(&self) -> T {
-        self.base.learning_rate()
-    }
-}
+learning_rate_of_base! { impl[T] Clipped<T, D> }
 
 impl<T, G: ?Sized, D: Momentum<G>> Momentum<G> for Clipped<T, D> {
     fn momentum(&self) -> &G {

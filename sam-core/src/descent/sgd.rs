@@ -119,6 +119,10 @@ impl<T: Real, B> LearningRate<T> for Sgd<T, B> {
     fn learning_rate(&self) -> T {
         self.lr
     }
+
+    fn set_learning_rate(&mut self, rate: T) {
+        self.lr = rate;
+    }
 }
 
 impl<T: Real, B: AsRef<[T]>> Momentum<[T]> for Sgd<T, B> {

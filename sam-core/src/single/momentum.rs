@@ -89,3 +89,5 @@ where
 state_of_fields! {
     impl[T, S: ParamSpace, D: crate::State<T>] MomentumSam<S, D> { base }
 }
+
+crate::descent::learning_rate_of_base! { impl[S: ParamSpace] MomentumSam<S, D> }

@@ -58,3 +58,5 @@ impl<S: ParamSpace, D: Descent<S::Params, S::Grads>> Plain<S, D> {
 state_of_fields! {
     impl[T, S, D: crate::State<T>] Plain<S, D> { base }
 }
+
+crate::descent::learning_rate_of_base! { impl[S] Plain<S, D> }

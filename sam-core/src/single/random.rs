@@ -117,3 +117,5 @@ state! {
 crate::state::state_of_fields! {
     impl[T, S: ParamSpace, D: crate::State<T>] RandomSam<S, D> { noise, base }
 }
+
+crate::descent::learning_rate_of_base! { impl[S: ParamSpace] RandomSam<S, D> }

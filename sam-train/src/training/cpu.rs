@@ -8,7 +8,7 @@ pub(super) mod tensors;
 use std::borrow::Cow;
 
 use sam_backend_ndarray::{ForwardOverReverse, Network, Scalar, Segment};
-use sam_core::{Average, Outcome, Pass, Words, WordsMut};
+use sam_core::{Average, LearningRate, Pass, Words, WordsMut};
 use sam_model::ImageShape;
 
 use super::{
@@ -127,10 +127,10 @@ impl CpuLearner {
 
 impl Learner for CpuLearner {
     fn step(&mut self, batch: Batch<'_>, rate: f32) -> Result<StepReport, LearnerError> {
-        self.optimizer.base().base.base.lr = rate;
+        self.optimizer.base().set_learning_rate(rate);
         self.statistics.copy_from_slice(self.network.statistics());
         let report = self.observed_step(batch);
-        if matches!(report, Ok(StepReport { outcome: Outcome::Descended | Outcome::ZeroGradient, .. })) {
+        if report.as_ref().is_ok_and(|report| report.outcome.moved()) {
             if let Some(mixup) = &mut self.mixup {
                 mixup.steps += 1;
             }

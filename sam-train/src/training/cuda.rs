@@ -9,7 +9,7 @@ use sam_backend_cuda::{
     self as backend, Augmentation, CudaAverage, CudaError, CudaNetwork, DeviceImages, DeviceStep, DeviceVec,
     Segment, StepGraph,
 };
-use sam_core::{Outcome, Words, WordsMut};
+use sam_core::{Words, WordsMut};
 use sam_model::ImageShape;
 
 use super::{
@@ -184,7 +184,7 @@ impl CudaLearner {
         self.steps.remember_statistics().map_err(LearnerError::backend)?;
         self.steps.set_rate(rate);
         let report = self.observed_step();
-        if !matches!(report, Ok(StepReport { outcome: Outcome::Descended | Outcome::ZeroGradient, .. })) {
+        if !report.as_ref().is_ok_and(|report| report.outcome.moved()) {
             self.steps.recall_statistics().map_err(LearnerError::backend)?;
         }
         report

@@ -107,7 +107,7 @@ fn plain<T: Real>() {
     let mut sam = Sam { space: space(), rule, base: base() };
     let (mut w, mut g) = (seen(zero::<T>()), seen(zero::<T>()));
     if let Ok(up) = sam.ascend(&mut w[..], &g[..]) {
-        seen((up.params(), up.norm(), up.outcome(), up.outcome().steps()));
+        seen((up.params(), up.norm(), up.outcome(), up.outcome().steps(), up.outcome().moved()));
         report(up.restore());
     }
     if let Ok(up) = sam.ascend(&mut w[..], &g[..]) {

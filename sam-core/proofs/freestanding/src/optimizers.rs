@@ -38,6 +38,7 @@ fn steps<T: Real, D: Descent<[T]> + LearningRate<T> + Momentum<[T]> + State<T>>(
     let (mut w, mut g) = (seen([T::ONE; 5]), seen([T::ONE; 5]));
     let mut lent = &mut base;
     seen(Descent::descend(&mut lent, &mut w, &mut g).is_ok());
+    LearningRate::set_learning_rate(&mut lent, seen(T::ONE));
     seen((base.learning_rate(), base.momentum().len()));
     state(&mut base);
     seen(w);
