@@ -47,7 +47,5 @@ pub use network::{CudaNetwork, NetworkError};
 pub use plan::Description;
 pub use precision::Precision;
 pub use space::{CudaSegmentedSpace, CudaSpace, DeviceNorm, DeviceSpace};
-pub use step::{
-    DeviceDescent, DeviceOracle, DeviceReport, DeviceStep, DeviceStepResult, GradientBuffer, Sink, Source,
-};
+pub use step::{DeviceDescent, DeviceOracle, DeviceReport, DeviceStep, DeviceStepResult, GradientBuffer};
 pub use step_graph::StepGraph;

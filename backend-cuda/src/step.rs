@@ -36,10 +36,8 @@ mod variant;
 
 pub use buffer::GradientBuffer;
 
-use core::convert::Infallible;
-
 use sam_core::{
-    Descent, GradientOracle, LearningRate, Outcome, Pass, State, Step, StepError, Verdict, Words, WordsMut,
+    Descent, GradientOracle, LearningRate, Outcome, Pass, Sink, Source, Step, StepError, Verdict,
 };
 
 use crate::{CudaError, DeviceLoss, DeviceNorm, DeviceVec, Gradient, NetworkError};
@@ -53,12 +51,6 @@ pub type DeviceReport = Step<DeviceLoss, Option<DeviceNorm>>;
 
 /// What a step on the device returns.
 pub type DeviceStepResult = Result<DeviceReport, StepError<CudaError, NetworkError, CudaError>>;
-
-/// Is shown a piece of a method's state; names are those of `sam-core`'s [`State`](sam_core::State).
-pub type Sink<'a> = dyn FnMut(&'static str, Words<'_, f32>) + 'a;
-
-/// Fills a piece of a method's state.
-pub type Source<'a> = dyn FnMut(&'static str, WordsMut<'_, f32>) + 'a;
 
 /// A base optimizer whose rates can change between steps that are replayed.
 pub trait DeviceDescent:
@@ -74,13 +66,13 @@ pub trait DeviceDescent:
     ///
     /// # Errors
     /// A device that fails.
-    fn save(&self, sink: &mut Sink<'_>) -> Result<(), CudaError>;
+    fn save(&self, sink: &mut Sink<'_, f32>) -> Result<(), CudaError>;
 
     /// Takes over what `source` remembers; waits for the device.
     ///
     /// # Errors
     /// A device that fails.
-    fn load(&mut self, source: &mut Source<'_>) -> Result<(), CudaError>;
+    fn load(&mut self, source: &mut Source<'_, f32>) -> Result<(), CudaError>;
 }
 
 /// A training method on the device. Those of this crate only: what [`StepGraph`](crate::StepGraph) has recorded of one
@@ -116,34 +108,18 @@ pub trait DeviceStep: sealed::Sealed + Send {
     ///
     /// # Errors
     /// A device that fails.
-    fn save(&mut self, sink: &mut Sink<'_>) -> Result<(), CudaError>;
+    fn save(&mut self, sink: &mut Sink<'_, f32>) -> Result<(), CudaError>;
 
     /// Has `source` fill all of that; waits for the device.
     ///
     /// # Errors
     /// A device that fails.
-    fn load(&mut self, source: &mut Source<'_>) -> Result<(), CudaError>;
+    fn load(&mut self, source: &mut Source<'_, f32>) -> Result<(), CudaError>;
 }
 
 pub(crate) mod sealed {
     /// What keeps other crates from being a [`DeviceStep`](super::DeviceStep).
     pub trait Sealed {}
-}
-
-/// Shows `sink` what `method` keeps.
-fn save(method: &impl State<f32>, sink: &mut Sink<'_>) {
-    let Ok(()) = method.save(&mut |name, words| -> Result<(), Infallible> {
-        sink(name, words);
-        Ok(())
-    });
-}
-
-/// Has `source` fill what `method` keeps.
-fn load(method: &mut impl State<f32>, source: &mut Source<'_>) {
-    let Ok(()) = method.load(&mut |name, words| -> Result<(), Infallible> {
-        source(name, words);
-        Ok(())
-    });
 }
 
 /// The report of a method that always has a norm.
@@ -180,11 +156,11 @@ impl<S: DeviceStep + ?Sized> DeviceStep for Box<S> {
         S::is_recordable(self)
     }
 
-    fn save(&mut self, sink: &mut Sink<'_>) -> Result<(), CudaError> {
+    fn save(&mut self, sink: &mut Sink<'_, f32>) -> Result<(), CudaError> {
         S::save(self, sink)
     }
 
-    fn load(&mut self, source: &mut Source<'_>) -> Result<(), CudaError> {
+    fn load(&mut self, source: &mut Source<'_, f32>) -> Result<(), CudaError> {
         S::load(self, source)
     }
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use sam_core::{
     CleanGradient, Descent, GradientAlgebra, GradientOracle, LearningRate, LengthMismatch, Momentum,
-    ParamSpace, Pass, Real, Rule, Sgd, SliceSpace, State, StepError, Verdict, Words, WordsMut,
+    ParamSpace, Pass, Real, Rule, Sgd, Sink, SliceSpace, Source, State, StepError, Verdict,
     kernel::{self, Ascent, BLOCK, DualNorm, Partial, Sweep},
 };
 
@@ -203,14 +203,11 @@ impl<G: ?Sized, D: Momentum<G>> Momentum<G> for Parallel<D> {
 }
 
 impl<R, D: State<R>> State<R> for Parallel<D> {
-    fn save<E>(&self, sink: &mut impl FnMut(&'static str, Words<'_, R>) -> Result<(), E>) -> Result<(), E> {
-        self.base.save(sink)
+    fn save(&self, sink: &mut Sink<'_, R>) {
+        self.base.save(sink);
     }
 
-    fn load<E>(
-        &mut self,
-        source: &mut impl FnMut(&'static str, WordsMut<'_, R>) -> Result<(), E>,
-    ) -> Result<(), E> {
-        self.base.load(source)
+    fn load(&mut self, source: &mut Source<'_, R>) {
+        self.base.load(source);
     }
 }

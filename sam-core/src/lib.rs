@@ -67,5 +67,5 @@ pub use single::random::{Gaussian, RandomSam};
 pub use single::{Probe, ProbeResult};
 pub use slice::SliceSpace;
 pub use space::{CleanGradient, ParamSpace, Verdict};
-pub use state::{State, Words, WordsMut};
+pub use state::{Sink, Source, State, Words, WordsMut};
 pub use variant::Variant;

@@ -4,10 +4,7 @@ mod perturbed;
 
 pub use perturbed::{DescendResult, Descended, Perturbed};
 
-use crate::{
-    Descent, FnOracle, GradientOracle, Loss, ParamSpace, Pass, Rule, State, StepError, Verdict, Words,
-    WordsMut,
-};
+use crate::{Descent, FnOracle, GradientOracle, Loss, ParamSpace, Pass, Rule, StepError, Verdict};
 
 /// Sharpness-Aware Minimization (algorithm 1 of the paper) around a base optimizer.
 ///
@@ -168,18 +165,9 @@ impl<S: ParamSpace, D> Sam<S, D> {
     }
 }
 
-/// The base optimizer's state: SAM has none of its own between steps.
-impl<R, S: ParamSpace, D: State<R>> State<R> for Sam<S, D> {
-    fn save<E>(&self, sink: &mut impl FnMut(&'static str, Words<'_, R>) -> Result<(), E>) -> Result<(), E> {
-        self.base.save(sink)
-    }
-
-    fn load<E>(
-        &mut self,
-        source: &mut impl FnMut(&'static str, WordsMut<'_, R>) -> Result<(), E>,
-    ) -> Result<(), E> {
-        self.base.load(source)
-    }
+// SAM has no state of its own between steps.
+crate::state::state_of_fields! {
+    impl[T, S: ParamSpace, D: crate::State<T>] Sam<S, D> { base }
 }
 
 crate::descent::learning_rate_of_base! { impl[S: ParamSpace] Sam<S, D> }

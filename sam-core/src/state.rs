@@ -1,5 +1,7 @@
 //! Everything a run must remember, as named slices.
 
+use core::fmt::{self, Write};
+
 /// A piece of state to save.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Words<'a, R> {
@@ -18,42 +20,102 @@ pub enum WordsMut<'a, R> {
     Counts(&'a mut [u64]),
 }
 
+/// Is shown the pieces of a state, each with its name.
+pub type Sink<'a, R> = dyn FnMut(&str, Words<'_, R>) + 'a;
+
+/// Fills the pieces of a state, each by its name.
+pub type Source<'a, R> = dyn FnMut(&str, WordsMut<'_, R>) + 'a;
+
 /// State that survives a restart bit for bit.
 ///
 /// Hyper-parameters are configuration, not state: who builds the object anew gives them again. Names are
 /// unique within one object, and within a [`Sam`](crate::Sam) or a variant of it: those pass on what their
-/// parts have.
+/// parts have. Of several objects, such as an optimizer for each tensor, a slice puts the number before the name:
+/// `3.adam.mean`.
+///
+/// Object-safe. Who writes and can fail keeps the first error in the closure.
 ///
 /// ```
-/// use sam_core::{Descent, Sgd, State, Words, WordsMut};
+/// use sam_core::{Descent, Sgd, State, Words};
 ///
 /// let mut sgd = Sgd::new(0.1).with_momentum(0.9, [0.0; 2]);
 /// sgd.descend(&mut [1.0, 2.0], &mut [0.5, -0.5])?;
 /// let mut saved = Vec::new();
-/// sgd.save(&mut |name, words| {
+/// let state: &dyn State<f64> = &sgd;
+/// state.save(&mut |name, words| {
 ///     if let Words::Reals(words) = words {
-///         saved.push((name, words.to_vec()));
+///         saved.push((name.to_owned(), words.to_vec()));
 ///     }
-///     Ok::<_, ()>(())
-/// }).unwrap();
-/// assert_eq!(saved, [("momentum", vec![0.5, -0.5])]);
+/// });
+/// assert_eq!(saved, [("momentum".to_owned(), vec![0.5, -0.5])]);
 /// # Ok::<_, sam_core::LengthMismatch>(())
 /// ```
 pub trait State<R> {
     /// Shows every piece to `sink`, always in the same order.
-    ///
-    /// # Errors
-    /// The first of `sink`'s.
-    fn save<E>(&self, sink: &mut impl FnMut(&'static str, Words<'_, R>) -> Result<(), E>) -> Result<(), E>;
+    fn save(&self, sink: &mut Sink<'_, R>);
 
     /// Has every piece filled by `source`, in the order of [`State::save`].
-    ///
-    /// # Errors
-    /// The first of `source`'s; pieces before it are then filled already.
-    fn load<E>(
-        &mut self,
-        source: &mut impl FnMut(&'static str, WordsMut<'_, R>) -> Result<(), E>,
-    ) -> Result<(), E>;
+    fn load(&mut self, source: &mut Source<'_, R>);
+}
+
+impl<R, S: State<R> + ?Sized> State<R> for &mut S {
+    fn save(&self, sink: &mut Sink<'_, R>) {
+        S::save(self, sink);
+    }
+
+    fn load(&mut self, source: &mut Source<'_, R>) {
+        S::load(self, source);
+    }
+}
+
+/// The state of each, its names preceded by its number. Number and name may have 120 bytes; what is longer is cut.
+impl<R, S: State<R>> State<R> for [S] {
+    fn save(&self, sink: &mut Sink<'_, R>) {
+        for (i, one) in self.iter().enumerate() {
+            one.save(&mut |name, words| sink(Numbered::new(i, name).as_str(), words));
+        }
+    }
+
+    fn load(&mut self, source: &mut Source<'_, R>) {
+        for (i, one) in self.iter_mut().enumerate() {
+            one.load(&mut |name, words| source(Numbered::new(i, name).as_str(), words));
+        }
+    }
+}
+
+/// A name with a number before it.
+struct Numbered {
+    bytes: [u8; 120],
+    len: usize,
+}
+
+impl Numbered {
+    fn new(number: usize, name: &str) -> Self {
+        let mut numbered = Self { bytes: [0; 120], len: 0 };
+        // The only error is that the name was cut.
+        let _ = write!(numbered, "{number}.{name}");
+        numbered
+    }
+
+    fn as_str(&self) -> &str {
+        self.bytes.get(..self.len).and_then(|bytes| core::str::from_utf8(bytes).ok()).unwrap_or_default()
+    }
+}
+
+impl Write for Numbered {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        for letter in text.chars() {
+            let end = self.len.saturating_add(letter.len_utf8());
+            let place = self.bytes.get_mut(self.len..end).ok_or(fmt::Error)?;
+            let mut encoded = [0; 4];
+            place
+                .iter_mut()
+                .zip(letter.encode_utf8(&mut encoded).as_bytes())
+                .for_each(|(to, from)| *to = *from);
+            self.len = end;
+        }
+        Ok(())
+    }
 }
 
 /// Implements [`State`] for a type whose fields are the pieces, or that has none.
@@ -61,19 +123,11 @@ macro_rules! state {
     (impl[$($bound:tt)*] $type:ty { $($name:literal: $kind:ident($($field:tt)+),)* }) => {
         #[allow(unused_variables)]
         impl<$($bound)*> $crate::State<T> for $type {
-            fn save<E>(
-                &self,
-                sink: &mut impl FnMut(&'static str, $crate::Words<'_, T>) -> Result<(), E>,
-            ) -> Result<(), E> {
-                $(sink($name, $crate::state::shared!($kind, self.$($field)+))?;)*
-                Ok(())
+            fn save(&self, sink: &mut $crate::Sink<'_, T>) {
+                $(sink($name, $crate::state::shared!($kind, self.$($field)+));)*
             }
-            fn load<E>(
-                &mut self,
-                source: &mut impl FnMut(&'static str, $crate::WordsMut<'_, T>) -> Result<(), E>,
-            ) -> Result<(), E> {
-                $(source($name, $crate::state::unique!($kind, self.$($field)+))?;)*
-                Ok(())
+            fn load(&mut self, source: &mut $crate::Source<'_, T>) {
+                $(source($name, $crate::state::unique!($kind, self.$($field)+));)*
             }
         }
     };
@@ -93,19 +147,11 @@ macro_rules! unique {
 macro_rules! state_of_fields {
     (impl[$($bound:tt)*] $type:ty { $($field:ident),* }) => {
         impl<$($bound)*> $crate::State<T> for $type {
-            fn save<E>(
-                &self,
-                sink: &mut impl FnMut(&'static str, $crate::Words<'_, T>) -> Result<(), E>,
-            ) -> Result<(), E> {
-                $($crate::State::<T>::save(&self.$field, sink)?;)*
-                Ok(())
+            fn save(&self, sink: &mut $crate::Sink<'_, T>) {
+                $($crate::State::<T>::save(&self.$field, sink);)*
             }
-            fn load<E>(
-                &mut self,
-                source: &mut impl FnMut(&'static str, $crate::WordsMut<'_, T>) -> Result<(), E>,
-            ) -> Result<(), E> {
-                $($crate::State::<T>::load(&mut self.$field, source)?;)*
-                Ok(())
+            fn load(&mut self, source: &mut $crate::Source<'_, T>) {
+                $($crate::State::<T>::load(&mut self.$field, source);)*
             }
         }
     };

@@ -59,16 +59,14 @@ proptest! {
                 Words::Reals(reals) => mean = reals.to_vec(),
                 Words::Counts(counts) => count = counts[0],
             }
-            Ok::<_, ()>(())
-        }).unwrap();
+        });
         let mut second = average(weighting, &[]);
         second.load(&mut |_, piece| {
             match piece {
                 WordsMut::Reals(reals) => reals.copy_from_slice(&mean),
                 WordsMut::Counts(counts) => counts[0] = count,
             }
-            Ok::<_, ()>(())
-        }).unwrap();
+        });
         after.iter().for_each(|w| second.add(w).unwrap());
         let whole = average(weighting, &steps);
         prop_assert_eq!(second.mean(), whole.mean());

@@ -97,34 +97,28 @@ fn lion() {
 }
 
 /// Names and values of everything a state has, as bits.
-fn pieces(state: &impl State<f64>) -> Vec<(&'static str, Vec<u64>)> {
+fn pieces(state: &dyn State<f64>) -> Vec<(String, Vec<u64>)> {
     let mut all = Vec::new();
-    let done = state.save(&mut |name, words| {
-        all.push((
-            name,
-            match words {
-                Words::Reals(reals) => reals.iter().map(|r| r.to_bits()).collect(),
-                Words::Counts(counts) => counts.to_vec(),
-            },
-        ));
-        Ok::<_, ()>(())
+    state.save(&mut |name, words| {
+        let bits = match words {
+            Words::Reals(reals) => reals.iter().map(|r| r.to_bits()).collect(),
+            Words::Counts(counts) => counts.to_vec(),
+        };
+        all.push((name.to_owned(), bits));
     });
-    assert_eq!(done, Ok(()));
     all
 }
 
-fn restore(state: &mut impl State<f64>, saved: &[(&'static str, Vec<u64>)]) {
+fn restore(state: &mut dyn State<f64>, saved: &[(String, Vec<u64>)]) {
     let mut saved = saved.iter();
-    let done = state.load(&mut |name, words| {
-        let (expected, bits) = saved.next().ok_or("one piece too many")?;
+    state.load(&mut |name, words| {
+        let (expected, bits) = saved.next().expect("a piece for each name");
         assert_eq!(name, *expected);
         match words {
             WordsMut::Reals(reals) => reals.iter_mut().zip(bits).for_each(|(r, b)| *r = f64::from_bits(*b)),
             WordsMut::Counts(counts) => counts.copy_from_slice(bits),
         }
-        Ok::<_, &str>(())
     });
-    assert_eq!(done, Ok(()));
     assert!(saved.next().is_none());
 }
 
@@ -210,4 +204,23 @@ proptest! {
         Sgd::new(1.0).descend(&mut plain, &mut g.clone()).unwrap();
         prop_assert_eq!(free, plain);
     }
+}
+
+#[test]
+fn the_states_of_several_optimizers_have_different_names() {
+    let fresh = || [0, 1].map(|_| Adam::new(0.1, [0.0; 2], [0.0; 2]));
+    let (mut several, mut again) = (fresh(), fresh());
+    for (i, adam) in several.iter_mut().enumerate() {
+        for _ in 0..=i {
+            adam.descend(&mut [1.0, 2.0], &mut [0.5 + i as f64, -0.5]).unwrap();
+        }
+    }
+    let saved = pieces(&&mut several[..]);
+    let names: Vec<&str> = saved.iter().map(|(name, _)| name.as_str()).collect();
+    let pieces_of_adam = ["adam.steps", "adam.mean", "adam.square"];
+    let expected = [0, 1].map(|i| pieces_of_adam.map(|name| format!("{i}.{name}")));
+    assert_eq!(names, expected.as_flattened());
+    assert_eq!((&saved[0].1, &saved[3].1), (&vec![1], &vec![2]));
+    restore(&mut &mut again[..], &saved);
+    assert_eq!(pieces(&&mut again[..]), saved);
 }

@@ -1,8 +1,8 @@
 //! The base optimizers' state and rates.
 
-use sam_core::{Words, WordsMut};
+use sam_core::{Sink, Source, Words, WordsMut};
 
-use super::{DeviceDescent, Sink, Source};
+use super::DeviceDescent;
 use crate::{CudaAdam, CudaClipped, CudaError, CudaSgd, DeviceVec};
 
 impl DeviceDescent for CudaSgd {
@@ -10,13 +10,13 @@ impl DeviceDescent for CudaSgd {
         Self::prepare(self)
     }
 
-    fn save(&self, sink: &mut Sink<'_>) -> Result<(), CudaError> {
+    fn save(&self, sink: &mut Sink<'_, f32>) -> Result<(), CudaError> {
         let momentum = self.momentum_buffer().map(DeviceVec::read).transpose()?;
         sink("momentum", Words::Reals(&momentum.unwrap_or_default()));
         Ok(())
     }
 
-    fn load(&mut self, source: &mut Source<'_>) -> Result<(), CudaError> {
+    fn load(&mut self, source: &mut Source<'_, f32>) -> Result<(), CudaError> {
         let mut momentum = vec![0.0; self.momentum_buffer().map_or(0, DeviceVec::len)];
         source("momentum", WordsMut::Reals(&mut momentum));
         self.momentum_buffer_mut().map_or(Ok(()), |buffer| buffer.write(&momentum))
@@ -28,7 +28,7 @@ impl DeviceDescent for CudaAdam {
         Self::prepare(self)
     }
 
-    fn save(&self, sink: &mut Sink<'_>) -> Result<(), CudaError> {
+    fn save(&self, sink: &mut Sink<'_, f32>) -> Result<(), CudaError> {
         let (mean, square) = self.moments();
         sink("adam.steps", Words::Counts(&[self.steps()?]));
         sink("adam.mean", Words::Reals(&mean.read()?));
@@ -36,7 +36,7 @@ impl DeviceDescent for CudaAdam {
         Ok(())
     }
 
-    fn load(&mut self, source: &mut Source<'_>) -> Result<(), CudaError> {
+    fn load(&mut self, source: &mut Source<'_, f32>) -> Result<(), CudaError> {
         let n = self.moments().0.len();
         let (mut steps, mut mean, mut square) = ([0], vec![0.0; n], vec![0.0; n]);
         source("adam.steps", WordsMut::Counts(&mut steps));
@@ -52,11 +52,11 @@ impl<D: DeviceDescent> DeviceDescent for CudaClipped<D> {
         self.base.prepare()
     }
 
-    fn save(&self, sink: &mut Sink<'_>) -> Result<(), CudaError> {
+    fn save(&self, sink: &mut Sink<'_, f32>) -> Result<(), CudaError> {
         self.base.save(sink)
     }
 
-    fn load(&mut self, source: &mut Source<'_>) -> Result<(), CudaError> {
+    fn load(&mut self, source: &mut Source<'_, f32>) -> Result<(), CudaError> {
         self.base.load(source)
     }
 }

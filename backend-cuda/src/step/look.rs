@@ -1,10 +1,9 @@
 //! LookSAM.
 
-use sam_core::LookSam;
+use sam_core::{LookSam, Sink, Source, State};
 
 use super::{
-    DeviceDescent, DeviceOracle, DeviceStep, DeviceStepResult, GradientBuffer, Sink, Source, load, report,
-    save, sealed::Sealed,
+    DeviceDescent, DeviceOracle, DeviceStep, DeviceStepResult, GradientBuffer, report, sealed::Sealed,
 };
 use crate::{CudaError, DeviceSpace, DeviceVec, Gradient};
 
@@ -20,17 +19,17 @@ impl<S: DeviceSpace, D: DeviceDescent> DeviceStep for LookSam<S, D, GradientBuff
         false
     }
 
-    fn save(&mut self, sink: &mut Sink<'_>) -> Result<(), CudaError> {
+    fn save(&mut self, sink: &mut Sink<'_, f32>) -> Result<(), CudaError> {
         let [kept, _] = self.look.buffers_mut();
         kept.pull()?;
-        save(&self.look, sink);
+        self.look.save(sink);
         self.base.save(sink)
     }
 
-    fn load(&mut self, source: &mut Source<'_>) -> Result<(), CudaError> {
+    fn load(&mut self, source: &mut Source<'_, f32>) -> Result<(), CudaError> {
         let [kept, _] = self.look.buffers_mut();
         kept.pull()?;
-        load(&mut self.look, source);
+        self.look.load(source);
         let [kept, _] = self.look.buffers_mut();
         kept.push()?;
         self.base.load(source)

@@ -1,8 +1,8 @@
 //! The base optimizer by itself.
 
-use sam_core::{Plain, Step};
+use sam_core::{Plain, Sink, Source, Step};
 
-use super::{DeviceDescent, DeviceOracle, DeviceStep, DeviceStepResult, Sink, Source, sealed::Sealed};
+use super::{DeviceDescent, DeviceOracle, DeviceStep, DeviceStepResult, sealed::Sealed};
 use crate::{CudaError, DeviceSpace, DeviceVec, Gradient};
 
 impl<S, D> Sealed for Plain<S, D> {}
@@ -32,11 +32,11 @@ impl<S: DeviceSpace, D: DeviceDescent> DeviceStep for Plain<S, D> {
         !self.space.waits()
     }
 
-    fn save(&mut self, sink: &mut Sink<'_>) -> Result<(), CudaError> {
+    fn save(&mut self, sink: &mut Sink<'_, f32>) -> Result<(), CudaError> {
         self.base.save(sink)
     }
 
-    fn load(&mut self, source: &mut Source<'_>) -> Result<(), CudaError> {
+    fn load(&mut self, source: &mut Source<'_, f32>) -> Result<(), CudaError> {
         self.base.load(source)
     }
 }

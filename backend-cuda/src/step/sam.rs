@@ -1,10 +1,8 @@
 //! SAM and ASAM.
 
-use sam_core::Sam;
+use sam_core::{Sam, Sink, Source};
 
-use super::{
-    DeviceDescent, DeviceOracle, DeviceStep, DeviceStepResult, Sink, Source, report, sealed::Sealed,
-};
+use super::{DeviceDescent, DeviceOracle, DeviceStep, DeviceStepResult, report, sealed::Sealed};
 use crate::{CudaError, DeviceSpace, DeviceVec, Gradient};
 
 impl<S: DeviceSpace, D> Sealed for Sam<S, D> {}
@@ -16,11 +14,11 @@ impl<S: DeviceSpace, D: DeviceDescent> DeviceStep for Sam<S, D> {
         !self.space.waits()
     }
 
-    fn save(&mut self, sink: &mut Sink<'_>) -> Result<(), CudaError> {
+    fn save(&mut self, sink: &mut Sink<'_, f32>) -> Result<(), CudaError> {
         self.base.save(sink)
     }
 
-    fn load(&mut self, source: &mut Source<'_>) -> Result<(), CudaError> {
+    fn load(&mut self, source: &mut Source<'_, f32>) -> Result<(), CudaError> {
         self.base.load(source)
     }
 }

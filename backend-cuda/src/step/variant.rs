@@ -1,10 +1,11 @@
 //! GSAM, WSAM, Friendly SAM and what else is an ascent rule with a combination.
 
-use sam_core::{AlongGradient, AscentRule, Combination, Friendly, Gsam, PerturbedOnly, State, Variant, Wsam};
+use sam_core::{
+    AlongGradient, AscentRule, Combination, Friendly, Gsam, PerturbedOnly, Sink, Source, State, Variant, Wsam,
+};
 
 use super::{
-    DeviceDescent, DeviceOracle, DeviceStep, DeviceStepResult, GradientBuffer, Sink, Source, load, report,
-    save, sealed::Sealed,
+    DeviceDescent, DeviceOracle, DeviceStep, DeviceStepResult, GradientBuffer, report, sealed::Sealed,
 };
 use crate::{CudaError, DeviceSpace, DeviceVec, Gradient};
 
@@ -60,19 +61,19 @@ where
         A::RECORDABLE && C::RECORDABLE && !self.space.waits()
     }
 
-    fn save(&mut self, sink: &mut Sink<'_>) -> Result<(), CudaError> {
+    fn save(&mut self, sink: &mut Sink<'_, f32>) -> Result<(), CudaError> {
         self.ascent.kept().map_or(Ok(()), GradientBuffer::pull)?;
         self.combination.kept().map_or(Ok(()), GradientBuffer::pull)?;
-        save(&self.ascent, sink);
-        save(&self.combination, sink);
+        self.ascent.save(sink);
+        self.combination.save(sink);
         self.base.save(sink)
     }
 
-    fn load(&mut self, source: &mut Source<'_>) -> Result<(), CudaError> {
+    fn load(&mut self, source: &mut Source<'_, f32>) -> Result<(), CudaError> {
         self.ascent.kept().map_or(Ok(()), GradientBuffer::pull)?;
         self.combination.kept().map_or(Ok(()), GradientBuffer::pull)?;
-        load(&mut self.ascent, source);
-        load(&mut self.combination, source);
+        self.ascent.load(source);
+        self.combination.load(source);
         self.ascent.kept().map_or(Ok(()), GradientBuffer::push)?;
         self.combination.kept().map_or(Ok(()), GradientBuffer::push)?;
         self.base.load(source)

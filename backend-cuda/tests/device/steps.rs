@@ -154,14 +154,14 @@ fn a_recorded_step_is_the_step() {
 }
 
 /// A method's state as it is saved: names with bits.
-fn saved(method: &mut impl DeviceStep) -> Vec<(&'static str, Vec<u64>)> {
+fn saved(method: &mut impl DeviceStep) -> Vec<(String, Vec<u64>)> {
     let mut pieces = Vec::new();
-    let mut sink = |name, words: Words<'_, f32>| {
+    let mut sink = |name: &str, words: Words<'_, f32>| {
         let bits = match words {
             Words::Reals(values) => values.iter().map(|value| u64::from(value.to_bits())).collect(),
             Words::Counts(counts) => counts.to_vec(),
         };
-        pieces.push((name, bits));
+        pieces.push((name.to_owned(), bits));
     };
     method.save(&mut sink).unwrap();
     pieces
@@ -210,11 +210,11 @@ fn segments_are_recorded_and_state_is_taken_up() {
     let (mut before, _, half_way) = first.into_parts();
     let pieces = saved(&mut before);
     assert_eq!(
-        pieces.iter().map(|piece| piece.0).collect::<Vec<_>>(),
+        pieces.iter().map(|piece| piece.0.as_str()).collect::<Vec<_>>(),
         ["adam.steps", "adam.mean", "adam.square"]
     );
     let mut again = method();
-    let mut source = |name, words: WordsMut<'_, f32>| {
+    let mut source = |name: &str, words: WordsMut<'_, f32>| {
         let (_, bits) = pieces.iter().find(|piece| piece.0 == name).unwrap();
         match words {
             WordsMut::Reals(values) => {

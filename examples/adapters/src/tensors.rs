@@ -10,7 +10,7 @@ use std::fmt;
 use std::ops::ControlFlow;
 
 use sam_core::kernel::{Ascent, DualNorm, Sweep, all_finite};
-use sam_core::{Descent, LearningRate, ParamSpace, Real, Rule, Verdict};
+use sam_core::{Descent, LearningRate, ParamSpace, Real, Rule, Sink, Source, State, Verdict};
 
 /// Parameters, or gradients, in several arrays on the host.
 pub trait Tensors {
@@ -182,5 +182,16 @@ impl<R: Copy + Default, D: LearningRate<R>> LearningRate<R> for EachTensor<D> {
 
     fn set_learning_rate(&mut self, rate: R) {
         self.0.iter_mut().for_each(|base| base.set_learning_rate(rate));
+    }
+}
+
+/// The number of a tensor goes before the names of its optimizer's pieces: `3.adam.mean`.
+impl<R, D: State<R>> State<R> for EachTensor<D> {
+    fn save(&self, sink: &mut Sink<'_, R>) {
+        self.0[..].save(sink);
+    }
+
+    fn load(&mut self, source: &mut Source<'_, R>) {
+        self.0[..].load(source);
     }
 }

@@ -1,6 +1,6 @@
 //! Averages of the weights along a run: kept beside the weights, wherever those are, and saved with them.
 
-use std::{borrow::Cow, convert::Infallible};
+use std::borrow::Cow;
 
 use sam_core::{Average, State as _, WordsMut, average::Weighting};
 use serde::{Deserialize, Serialize};
@@ -132,12 +132,9 @@ impl Mean for Average<f32, Vec<f32>> {
     }
 
     fn restore(&mut self, count: u64, mean: &[f32]) -> Result<(), LearnerError> {
-        let Ok(()) = self.load(&mut |_, words| -> Result<(), Infallible> {
-            match words {
-                WordsMut::Reals(own) => own.copy_from_slice(mean),
-                WordsMut::Counts(counts) => counts.fill(count),
-            }
-            Ok(())
+        self.load(&mut |_, words| match words {
+            WordsMut::Reals(own) => own.copy_from_slice(mean),
+            WordsMut::Counts(counts) => counts.fill(count),
         });
         Ok(())
     }

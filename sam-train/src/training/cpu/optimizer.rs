@@ -6,8 +6,7 @@ use sam_backend_ndarray::{Parallel, ParallelSpace, Threads};
 use sam_core::{
     AlongGradient, AscentRule, Clipped, Combination, Friendly, Gaussian, Gsam, Look, LookSam, MicroBatches,
     MomentumSam, MultiStepSam, Outcome, ParamSpace, PerturbedOnly, Plain, RandomSam, Sam, SamGradient,
-    SecondOrderSam, Sgd, SliceSpace, State, StepError, Stochastic, Variant, WeightDecay, Words, WordsMut,
-    Wsam,
+    SecondOrderSam, Sgd, Sink, SliceSpace, Source, State, StepError, Stochastic, Variant, WeightDecay, Wsam,
 };
 
 use super::oracle::Watched;
@@ -21,10 +20,6 @@ type Slices = SliceSpace<f32, Vec<f32>>;
 
 /// What goes wrong in a step.
 pub type StepFailure = Box<dyn Error + Send + Sync>;
-/// Is shown a piece of state.
-pub type Sink<'a> = dyn FnMut(&'static str, Words<'_, f32>) + 'a;
-/// Fills a piece of state.
-pub type Source<'a> = dyn FnMut(&'static str, WordsMut<'_, f32>) + 'a;
 
 /// A training method with its state.
 pub trait Optimizer: Send {
@@ -40,9 +35,9 @@ pub trait Optimizer: Send {
     /// Where the latest perturbed gradient was taken.
     fn perturbed<'a>(&'a self, w: &'a [f32]) -> &'a [f32];
     /// Shows every piece of state, always in the same order.
-    fn save(&self, sink: &mut Sink<'_>);
+    fn save(&self, sink: &mut Sink<'_, f32>);
     /// Has every piece filled, in that order.
-    fn load(&mut self, source: &mut Source<'_>);
+    fn load(&mut self, source: &mut Source<'_, f32>);
 }
 
 /// The optimizer that `settings` describe, for `weights` weights, with its sweeps on `threads`.
@@ -119,13 +114,6 @@ where
     Box::new(error)
 }
 
-fn infallible<T>(result: Result<T, std::convert::Infallible>) -> T {
-    match result {
-        Ok(value) => value,
-        Err(never) => match never {},
-    }
-}
-
 macro_rules! optimizer {
     ([$($bounds:tt)*] $type:ty) => {
         impl<$($bounds)*> Optimizer for $type {
@@ -143,17 +131,11 @@ macro_rules! optimizer {
             fn perturbed<'a>(&'a self, w: &'a [f32]) -> &'a [f32] {
                 self.space.perturbed(w)
             }
-            fn save(&self, sink: &mut Sink<'_>) {
-                infallible(State::save(self, &mut |name, words| {
-                    sink(name, words);
-                    Ok(())
-                }));
+            fn save(&self, sink: &mut Sink<'_, f32>) {
+                State::save(self, sink);
             }
-            fn load(&mut self, source: &mut Source<'_>) {
-                infallible(State::load(self, &mut |name, words| {
-                    source(name, words);
-                    Ok(())
-                }));
+            fn load(&mut self, source: &mut Source<'_, f32>) {
+                State::load(self, source);
             }
         }
     };
@@ -188,10 +170,10 @@ impl Optimizer for Groups {
     fn perturbed<'a>(&'a self, _: &'a [f32]) -> &'a [f32] {
         &self.perturbed
     }
-    fn save(&self, sink: &mut Sink<'_>) {
+    fn save(&self, sink: &mut Sink<'_, f32>) {
         Optimizer::save(&self.plain, sink);
     }
-    fn load(&mut self, source: &mut Source<'_>) {
+    fn load(&mut self, source: &mut Source<'_, f32>) {
         Optimizer::load(&mut self.plain, source);
     }
 }
