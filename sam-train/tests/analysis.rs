@@ -153,7 +153,7 @@ fn losses_and_predictions_are_those_of_the_learner() {
         .visit(&dataset.train, |images, labels| {
             for _ in 0..20 {
                 let images = images.slice(ndarray::s![..16, .., .., ..]);
-                learner.step(Batch { images, labels: &labels[..16] }, 0.1).unwrap();
+                learner.step_on(Batch { images, labels: &labels[..16] }, 0.1).unwrap();
             }
             evaluated = Some(learner.evaluate(Batch { images, labels }).unwrap());
             Ok::<_, sam_train::data::DataError>(())

@@ -15,6 +15,7 @@ use sam_train::{
     observer::Host,
     training::{
         cpu::CpuLearner,
+        learner::{Learner, LearnerError},
         settings::{
             AverageSettings, DataSettings, Method, ScheduleSettings, ScheduleShape, Settings, SgdSettings,
         },
@@ -205,13 +206,15 @@ fn settings(method: Method) -> Settings {
     }
 }
 
+fn learner(settings: &Settings, dataset: &Dataset) -> Result<Box<dyn Learner>, LearnerError> {
+    Ok(Box::new(CpuLearner::new(settings, dataset.shape, dataset.classes, 1)?))
+}
+
 /// An experiment trains in waves. What is interrupted in the second must be kept as well as in the first.
 #[test]
 fn a_later_wave_of_runs_is_interrupted_and_resumed_like_the_first() {
     let place = tempfile::tempdir().unwrap();
     let material = Material::new(DataSource::Digits.load(None, Some(320)).unwrap()).unwrap();
-    let learner =
-        |settings: &Settings, dataset: &Dataset| CpuLearner::new(settings, dataset.shape, dataset.classes, 1);
     let directory = ExperimentDirectory(place.path().join("waves"));
     let first = [Job::new(settings(Method::Sgd), &material)];
     let second = [Job::new(settings(Method::sam(0.1)), &material).with_snapshots(vec![0, 1, 2])];
@@ -242,8 +245,6 @@ fn a_later_wave_of_runs_is_interrupted_and_resumed_like_the_first() {
 fn fine_tuning_freezes_the_statistics_of_batch_normalisation() {
     let place = tempfile::tempdir().unwrap();
     let material = Material::new(DataSource::Digits.load(None, Some(320)).unwrap()).unwrap();
-    let learner =
-        |settings: &Settings, dataset: &Dataset| CpuLearner::new(settings, dataset.shape, dataset.classes, 1);
     let interrupt = Interrupt::default();
     let mut lab =
         Lab::open(ExperimentDirectory(place.path().to_owned()), 1, 1, Host::quiet(&interrupt), &learner)
@@ -278,8 +279,6 @@ fn bootstrapping_is_training_again_on_the_predicted_labels() {
     noisy.data.label_noise = 0.4;
     let clean = settings(Method::Sgd);
     let mut dataset = DataSource::Digits.load(None, Some(320)).unwrap();
-    let learner =
-        |settings: &Settings, dataset: &Dataset| CpuLearner::new(settings, dataset.shape, dataset.classes, 1);
     let train = |settings: &Settings, dataset: &Dataset| {
         let network = learner(settings, dataset).unwrap();
         let mut trainer = Trainer::new(settings, dataset, "", network).unwrap();

@@ -79,7 +79,7 @@ fn advance(learner: &mut CpuLearner, steps: std::ops::Range<u64>) {
         let mut random = stream(1, Purpose::BenchBatch, 0, step);
         let images = Array4::from_shape_simple_fn((BATCH, 8, 8, 1), || random.random::<f32>() * 3.0 - 1.5);
         let labels: Vec<u16> = (0..BATCH).map(|_| random.random_range(0..CLASSES as u16)).collect();
-        learner.step(Batch { images: images.view(), labels: &labels }, 0.05).unwrap();
+        learner.step_on(Batch { images: images.view(), labels: &labels }, 0.05).unwrap();
     }
 }
 
@@ -171,7 +171,7 @@ fn no_method_is_changed_by_a_batch_without_a_finite_gradient() {
         advance(&mut learner, 0..3);
         let before = learner.export().unwrap();
         let images: ArrayView4<'_, f32> = huge.view();
-        let report = learner.step(Batch { images, labels: &labels }, 0.05).unwrap();
+        let report = learner.step_on(Batch { images, labels: &labels }, 0.05).unwrap();
         assert!(matches!(report.outcome, sam_core::Outcome::NonFinite(_)), "{method:?}: {report:?}");
         assert_eq!(learner.export().unwrap(), before, "{method:?}");
     }

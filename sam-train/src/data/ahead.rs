@@ -6,7 +6,7 @@ use std::{
     thread::{self, JoinHandle},
 };
 
-use ndarray::{Array4, ArrayView4};
+use ndarray::{Array4, ArrayView4, s};
 
 use super::{Augment, BatchMaker, DataError};
 
@@ -47,17 +47,12 @@ struct Made {
 }
 
 impl BatchesAhead {
-    /// Makes batches of `maker`'s images, up to `batch` at a time; 0 if none will be asked for. Where the system gives no
-    /// thread they are made when they are asked for.
+    /// Makes batches of `maker`'s images, up to `batch` at a time. Where the system gives no thread they are made when they
+    /// are asked for.
     pub fn new(maker: BatchMaker, batch: usize, augment: Augment, seed: u64) -> Self {
-        let pays = batch * maker.shape().len() >= WORTH_A_THREAD || (batch > 0 && maker.reads_a_file());
+        let pays = batch * maker.shape().len() >= WORTH_A_THREAD || maker.reads_a_file();
         let thread = pays.then(|| Thread::start(maker.clone(), augment, seed).ok()).flatten();
         Self { maker, augment, seed, thread }
-    }
-
-    /// What makes the batches; of the test set too.
-    pub fn maker(&mut self) -> &mut BatchMaker {
-        &mut self.maker
     }
 
     /// The training images `chosen` of the epoch `epoch`, then begins with those in `next`, of the same epoch. NHWC.
@@ -83,8 +78,8 @@ impl Thread {
         let (results, made) = sync_channel(1);
         let run = move || {
             for mut batch in requested {
-                let outcome = maker.train_into(&batch.chosen, augment, seed, batch.epoch, &mut batch.images);
-                batch.outcome = outcome.err();
+                batch.outcome = maker.train(&batch.chosen, augment, seed, batch.epoch).map(drop).err();
+                maker.swap(&mut batch.images);
                 if results.send(batch).is_err() {
                     return;
                 }
@@ -119,7 +114,7 @@ impl Thread {
         }
         match self.current.outcome.take() {
             Some(error) => Err(error),
-            None => Ok(self.current.images.view()),
+            None => Ok(self.current.images.slice(s![..chosen.len(), .., .., ..])),
         }
     }
 

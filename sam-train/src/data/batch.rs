@@ -21,25 +21,29 @@ pub struct BatchMaker {
     pixels: Pixels,
     shape: ImageShape,
     standardizer: Standardizer,
+    /// Images that [`BatchMaker::visit`] shows at a time.
+    capacity: usize,
+    /// The latest batch, and more where one before was larger.
     images: Array4<f32>,
     /// What was read last of images that are left in their file.
     buffer: Vec<u8>,
 }
 
 impl BatchMaker {
-    /// Makes batches of up to `capacity` images, standardised by the training images of `dataset`.
+    /// Makes batches of about `capacity` images, standardised by the training images of `dataset`.
     ///
     /// # Errors
     /// [`DataError`], when the file of the images cannot be read.
     pub fn new(dataset: &Dataset, capacity: usize) -> Result<Self, DataError> {
-        let shape = dataset.shape;
-        Ok(Self {
-            pixels: dataset.train.pixels.clone(),
-            shape,
-            standardizer: Standardizer::fit(&dataset.train, shape.channels)?,
-            images: Array4::zeros((capacity, shape.height, shape.width, shape.channels)),
-            buffer: Vec::new(),
-        })
+        let Dataset { train, shape, .. } = dataset;
+        let standardizer = Standardizer::fit(train, shape.channels)?;
+        Ok(Self::of(train.pixels.clone(), *shape, standardizer, capacity))
+    }
+
+    /// Makes batches of `pixels`, images of `shape`.
+    pub fn of(pixels: Pixels, shape: ImageShape, standardizer: Standardizer, capacity: usize) -> Self {
+        let images = Array4::zeros((0, shape.height, shape.width, shape.channels));
+        Self { pixels, shape, standardizer, capacity, images, buffer: Vec::new() }
     }
 
     /// The shape of an image.
@@ -68,45 +72,19 @@ impl BatchMaker {
         seed: u64,
         epoch: u64,
     ) -> Result<ArrayView4<'_, f32>, DataError> {
-        let mut images = std::mem::take(&mut self.images);
-        let outcome = self.write(chosen, augment, seed, epoch, as_values(&mut images));
-        self.images = images;
-        outcome?;
-        Ok(self.images.slice(s![..chosen.len(), .., .., ..]))
-    }
-
-    /// As [`BatchMaker::train`], but into `images`, which becomes as large as the batch.
-    pub(super) fn train_into(
-        &mut self,
-        chosen: &[usize],
-        augment: Augment,
-        seed: u64,
-        epoch: u64,
-        images: &mut Array4<f32>,
-    ) -> Result<(), DataError> {
-        let ImageShape { height, width, channels } = self.shape;
-        let dim = (chosen.len(), height, width, channels);
-        if images.dim() != dim {
-            *images = Array4::zeros(dim);
-        }
-        self.write(chosen, augment, seed, epoch, as_values(images))
-    }
-
-    fn write(
-        &mut self,
-        chosen: &[usize],
-        augment: Augment,
-        seed: u64,
-        epoch: u64,
-        values: &mut [f32],
-    ) -> Result<(), DataError> {
         let size = self.shape.len();
+        let values = room(&mut self.images, self.shape, chosen.len());
         for (values, &index) in values.chunks_exact_mut(size).zip(chosen) {
             let image = self.pixels.get(index * size..(index + 1) * size, &mut self.buffer)?;
             let mut random = stream(seed, Purpose::Augmentation, epoch, index as u64);
             augment.write(image, self.shape, &self.standardizer, &mut random, values);
         }
-        Ok(())
+        Ok(self.images.slice(s![..chosen.len(), .., .., ..]))
+    }
+
+    /// Gives the latest batch away for another array, which the next one is written to.
+    pub(super) fn swap(&mut self, images: &mut Array4<f32>) {
+        std::mem::swap(&mut self.images, images);
     }
 
     /// Calls `visit` with all images of `set`, `capacity` at a time and unaugmented, and their labels.
@@ -118,17 +96,20 @@ impl BatchMaker {
         set: &ImageSet,
         mut visit: impl FnMut(ArrayView4<'_, f32>, &[u16]) -> Result<(), E>,
     ) -> Result<(), E> {
-        let capacity = self.images.dim().0;
-        let size = self.shape.len();
-        let mut labels = set.labels.chunks(capacity);
-        set.pixels.chunks(capacity * size, |pixels| {
+        let mut labels = set.labels.chunks(self.capacity);
+        set.pixels.chunks(self.capacity * self.shape.len(), |pixels| {
             let labels = labels.next().unwrap_or_default();
-            self.standardizer.apply(pixels, &mut as_values(&mut self.images)[..pixels.len()]);
+            let values = room(&mut self.images, self.shape, labels.len());
+            self.standardizer.apply(pixels, &mut values[..pixels.len()]);
             visit(self.images.slice(s![..labels.len(), .., .., ..]), labels)
         })
     }
 }
 
-fn as_values(images: &mut Array4<f32>) -> &mut [f32] {
+/// The values of `images`, of which there are at least `count` of `shape` from now on.
+fn room(images: &mut Array4<f32>, shape: ImageShape, count: usize) -> &mut [f32] {
+    if images.dim().0 < count {
+        *images = Array4::zeros((count, shape.height, shape.width, shape.channels));
+    }
     images.as_slice_mut().expect("an array that was created whole is contiguous")
 }

@@ -12,7 +12,7 @@ use crate::{
         figure::{Point, Series, Style},
         statistics::Estimate,
     },
-    training::{learner::Learner, settings::Settings},
+    training::settings::Settings,
 };
 
 /// A training procedure.
@@ -72,8 +72,8 @@ pub fn jobs<'a>(arms: &[Arm], seeds: usize, material: &'a Material, snapshots: &
 ///
 /// # Errors
 /// As [`Lab::runs`].
-pub fn compare<L: Learner>(
-    lab: &mut Lab<'_, L>,
+pub fn compare(
+    lab: &mut Lab<'_>,
     arms: &[Arm],
     seeds: usize,
     material: &Material,

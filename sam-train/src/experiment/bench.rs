@@ -14,7 +14,7 @@ use crate::{
     random::{Purpose, stream},
     report::statistics::median,
     training::{
-        learner::{Batch, Learner, LearnerError},
+        learner::{Batch, Diagnosis, Learner, LearnerError},
         nonfinite::NonFinite,
         settings::{Method, Settings},
         trainer::TrainingError,
@@ -78,10 +78,10 @@ impl Bench {
     ///
     /// # Errors
     /// [`ExperimentError`], when the network cannot be built or a step fails, or after an interrupt.
-    pub fn run<L: Learner>(
+    pub fn run(
         &self,
         host: Host<'_>,
-        learner: impl Fn(&Settings) -> Result<L, LearnerError>,
+        learner: impl Fn(&Settings) -> Result<Box<dyn Learner>, LearnerError>,
     ) -> Result<BenchResult, ExperimentError> {
         let settings = &self.settings;
         let mut sgd = learner(&Settings { method: Method::Sgd, ..settings.clone() })?;
@@ -96,8 +96,8 @@ impl Bench {
                 let done = "no result was kept".to_owned();
                 return Err(ExperimentError::Interrupted { done, resumable: None });
             }
-            let (sgd_time, _) = timed_step(&mut sgd, batch, rate, step + 1)?;
-            let (sam_time, in_gradients) = timed_step(&mut sam, batch, rate, step + 1)?;
+            let (sgd_time, _) = timed_step(&mut *sgd, batch, rate, step + 1)?;
+            let (sam_time, in_gradients) = timed_step(&mut *sam, batch, rate, step + 1)?;
             if step >= WARM_UP_STEPS {
                 sgd_ms.push(1e3 * sgd_time);
                 sam_ms.push(1e3 * sam_time);
@@ -108,7 +108,7 @@ impl Bench {
         let middle = |mut values: Vec<f64>| median(&mut values).unwrap_or(f64::NAN);
         let sam_over_sgd = middle(ratios(&sam_ms, &sgd_ms));
         let (sgd_ms, sam_ms) = (middle(sgd_ms), middle(sam_ms));
-        let chosen = sam.kernels();
+        let chosen = sam.diagnosis().map(Diagnosis::kernels).unwrap_or_default();
         let images_per_s = |ms: f64| settings.batch.largest() as f64 / ms * 1e3;
         Ok(BenchResult {
             kind: "bench",
@@ -151,13 +151,13 @@ fn ratios(of: &[f64], to: &[f64]) -> Vec<f64> {
 /// # Errors
 /// [`ExperimentError`], when the backend fails or the step comes to nothing: its time would be another's.
 fn timed_step(
-    learner: &mut impl Learner,
+    learner: &mut dyn Learner,
     batch: Batch<'_>,
     rate: f32,
     step: usize,
 ) -> Result<(f64, f64), ExperimentError> {
     let started = Instant::now();
-    let report = learner.step(batch, rate)?;
+    let report = learner.step_on(batch, rate)?;
     if let Outcome::NonFinite(pass) = report.outcome {
         let (loss, origin) = (Some(report.loss), learner.origin(pass));
         let found = NonFinite { epoch: 1, step, pass: Some(pass), loss, lr: rate, origin };
@@ -168,7 +168,7 @@ fn timed_step(
 
 #[cfg(test)]
 mod tests {
-    use std::{cell::RefCell, thread, time::Duration};
+    use std::{cell::RefCell, rc::Rc, thread, time::Duration};
 
     use sam_core::Norm;
 
@@ -177,6 +177,7 @@ mod tests {
         data::{Augment, DataSource},
         interrupt::Interrupt,
         training::{
+            host_batches::HostBatches,
             learner::{Evaluation, StepReport},
             settings::{
                 AverageSettings, DataSettings, NormExponent, ScheduleSettings, ScheduleShape, SgdSettings,
@@ -186,17 +187,27 @@ mod tests {
     };
 
     /// Sleeps for a known time, four fifths of which it calls gradients, and writes down that it was called.
-    struct Sleeper<'a> {
+    struct Sleeper {
         name: &'static str,
         time: Duration,
-        calls: &'a RefCell<Vec<&'static str>>,
+        calls: Rc<RefCell<Vec<&'static str>>>,
+        batches: Option<HostBatches>,
     }
 
-    impl Learner for Sleeper<'_> {
-        fn step(&mut self, _: Batch<'_>, _: f32) -> Result<StepReport, LearnerError> {
+    impl Learner for Sleeper {
+        fn batches(&mut self) -> &mut Option<HostBatches> {
+            &mut self.batches
+        }
+
+        fn step_on(&mut self, _: Batch<'_>, _: f32) -> Result<StepReport, LearnerError> {
             self.calls.borrow_mut().push(self.name);
             thread::sleep(self.time);
-            Ok(StepReport { loss: 0.0, outcome: Outcome::Descended, in_gradients: self.time * 4 / 5 })
+            Ok(StepReport {
+                loss: 0.0,
+                outcome: Outcome::Descended,
+                in_gradients: self.time * 4 / 5,
+                in_batch: Duration::ZERO,
+            })
         }
 
         fn evaluate(&mut self, _: Batch<'_>) -> Result<Evaluation, LearnerError> {
@@ -255,14 +266,15 @@ mod tests {
             steps: FEWEST_STEPS,
             threads: 1,
         };
-        let calls = RefCell::new(Vec::new());
+        let calls = Rc::new(RefCell::new(Vec::new()));
         let learner = |settings: &Settings| {
             let milliseconds = if settings.method == Method::Sgd { 5 } else { 50 };
-            Ok(Sleeper {
+            Ok(Box::new(Sleeper {
                 name: settings.method.name(),
                 time: Duration::from_millis(milliseconds),
-                calls: &calls,
-            })
+                calls: Rc::clone(&calls),
+                batches: None,
+            }) as Box<dyn Learner>)
         };
         let result = bench.run(Host::quiet(&Interrupt::default()), learner).unwrap();
         assert_eq!(*calls.borrow(), ["sgd", "sam"].repeat(WARM_UP_STEPS + FEWEST_STEPS));

@@ -16,11 +16,7 @@ use crate::{
         sharpness::climb,
     },
     report::markdown::{Table, significant},
-    training::{
-        learner::{Learner, LearnerError},
-        settings::Method,
-        state::State,
-    },
+    training::{learner::LearnerError, settings::Method, state::State},
 };
 
 /// The bound for networks trained with SGD and with SAM, or for one given.
@@ -63,7 +59,7 @@ impl Experiment for BoundExperiment {
     const NAME: &'static str = "bound";
     const PAPER: &'static str = "Theorem 2, appendix A.1";
 
-    fn conduct<L: Learner>(&self, lab: &mut Lab<'_, L>, plan: &Plan) -> Result<Findings, ExperimentError> {
+    fn conduct(&self, lab: &mut Lab<'_>, plan: &Plan) -> Result<Findings, ExperimentError> {
         let arms =
             [Method::Sgd, Method::sam(plan.rho())].map(|method| Arm::new(method.title(), plan.with(method)));
         let mut networks = Vec::new();

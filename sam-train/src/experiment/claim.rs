@@ -9,7 +9,7 @@ use super::ExperimentError;
 use crate::{
     files::{self, FileError},
     observer::{Event, Host},
-    training::{learner::Learner, trainer::Trainer},
+    training::trainer::Trainer,
 };
 
 /// As long as it lives no other process works in the directory, however this one ends.
@@ -44,7 +44,7 @@ impl Claim {
     ///
     /// # Errors
     /// As [`Claim::check`], [`Trainer::encode`], and when the file cannot be written.
-    pub fn save<L: Learner>(&self, trainer: &mut Trainer<'_, L>, path: &Path) -> Result<(), ExperimentError> {
+    pub fn save(&self, trainer: &mut Trainer<'_>, path: &Path) -> Result<(), ExperimentError> {
         let content = trainer.encode(path)?;
         // At the last moment: to make the content takes longer than to write it.
         self.write(|| files::replace(path, &content))

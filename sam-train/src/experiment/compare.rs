@@ -76,12 +76,12 @@ impl Comparison {
     /// # Errors
     /// [`ExperimentError::Interrupted`] after an interrupt, [`ExperimentError`] when a run or a file fails; all
     /// finished runs are kept.
-    pub fn run<L: Learner>(
+    pub fn run(
         &self,
         directory: &ExperimentDirectory,
         dataset: &Dataset,
         host: Host<'_>,
-        learner: impl Fn(&Settings) -> Result<L, LearnerError> + Sync,
+        learner: impl Fn(&Settings) -> Result<Box<dyn Learner>, LearnerError> + Sync,
     ) -> Result<Vec<Summary>, ExperimentError> {
         // A network that does not fit the images is found out before anything is written.
         for base in &self.bases {

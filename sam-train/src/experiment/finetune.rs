@@ -11,7 +11,7 @@ use crate::{
     data::{DataError, Dataset, ImageSet},
     report::markdown,
     training::{
-        learner::{Learner, LearnerError},
+        learner::LearnerError,
         settings::{Method, Settings},
         state::{STATISTICS, State, StateMismatch, WEIGHTS},
     },
@@ -90,7 +90,7 @@ impl Experiment for Finetune {
     const NAME: &'static str = "finetune";
     const PAPER: &'static str = "Section 3.2, table 3";
 
-    fn conduct<L: Learner>(&self, lab: &mut Lab<'_, L>, plan: &Plan) -> Result<Findings, ExperimentError> {
+    fn conduct(&self, lab: &mut Lab<'_>, plan: &Plan) -> Result<Findings, ExperimentError> {
         let dataset = &plan.material.dataset;
         let (target, trained) = match &self.start {
             Start::Trained(state) => (plan.material.clone(), (**state).clone()),

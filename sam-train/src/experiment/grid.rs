@@ -16,7 +16,7 @@ use crate::{
         figure::{Figure, Horizontal, Panel, Point, Series, Style},
         markdown::{self, Table},
     },
-    training::{learner::Learner, settings::Method},
+    training::settings::Method,
 };
 
 /// Images held out: one of so many.
@@ -49,8 +49,8 @@ pub fn hold_out(dataset: &Dataset, seed: u64) -> Result<Dataset, DataError> {
 ///
 /// # Errors
 /// As [`Lab::runs`].
-pub fn choose<L: Learner>(
-    lab: &mut Lab<'_, L>,
+pub fn choose(
+    lab: &mut Lab<'_>,
     plan: &Plan,
     rhos: &[f64],
 ) -> Result<(f64, Vec<(f64, ArmResult)>), ExperimentError> {
@@ -63,8 +63,8 @@ pub fn choose<L: Learner>(
     Ok((chosen, results))
 }
 
-fn sweep<L: Learner>(
-    lab: &mut Lab<'_, L>,
+fn sweep(
+    lab: &mut Lab<'_>,
     plan: &Plan,
     rhos: &[f64],
     material: &Material,
@@ -97,7 +97,7 @@ impl Experiment for Grid {
     const NAME: &'static str = "grid";
     const PAPER: &'static str = "Section 3.1, table 9";
 
-    fn conduct<L: Learner>(&self, lab: &mut Lab<'_, L>, plan: &Plan) -> Result<Findings, ExperimentError> {
+    fn conduct(&self, lab: &mut Lab<'_>, plan: &Plan) -> Result<Findings, ExperimentError> {
         let (chosen, validation) = choose(lab, plan, &self.rhos)?;
         let test = sweep(lab, plan, &self.rhos, &plan.material)?;
         let title = format!("Grid over the radius: {}", plan.subject());

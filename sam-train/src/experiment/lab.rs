@@ -126,10 +126,10 @@ impl ExperimentDirectory {
 }
 
 /// Makes the learner of a run.
-pub type MakeLearner<'a, L> = dyn Fn(&Settings, &Dataset) -> Result<L, LearnerError> + Sync + 'a;
+pub type MakeLearner<'a> = dyn Fn(&Settings, &Dataset) -> Result<Box<dyn Learner>, LearnerError> + Sync + 'a;
 
 /// An experiment's directory at work.
-pub struct Lab<'a, L> {
+pub struct Lab<'a> {
     /// Its files.
     pub directory: ExperimentDirectory,
     /// Runs at a time, each on one thread.
@@ -137,12 +137,12 @@ pub struct Lab<'a, L> {
     /// Epochs between two evaluations on the test set.
     pub evaluate_every: usize,
     host: Host<'a>,
-    learner: &'a MakeLearner<'a, L>,
+    learner: &'a MakeLearner<'a>,
     store: RunStore,
     claim: Claim,
 }
 
-impl<'a, L: Learner> Lab<'a, L> {
+impl<'a> Lab<'a> {
     /// Opens `directory`, which is created if need be; no other process can work in it meanwhile.
     ///
     /// # Errors
@@ -152,7 +152,7 @@ impl<'a, L: Learner> Lab<'a, L> {
         threads: usize,
         evaluate_every: usize,
         host: Host<'a>,
-        learner: &'a MakeLearner<'a, L>,
+        learner: &'a MakeLearner<'a>,
     ) -> Result<Self, ExperimentError> {
         let claim = Claim::new(&directory.0, host)?;
         let store = RunStore::open(&directory.runs())?;
@@ -284,16 +284,20 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    fn save<L: Learner>(&self, trainer: &mut Trainer<'_, L>, path: &Path) -> Result<(), ExperimentError> {
+    fn save(&self, trainer: &mut Trainer<'_>, path: &Path) -> Result<(), ExperimentError> {
         self.claim.save(trainer, path)
     }
 
-    fn make<L: Learner>(&self, evaluate_every: usize, mut learner: L) -> Result<RunRecord, ExperimentError> {
+    fn make(
+        &self,
+        evaluate_every: usize,
+        mut learner: Box<dyn Learner>,
+    ) -> Result<RunRecord, ExperimentError> {
         let Job { settings, material, snapshots, start } = self.job;
         if let Some(start) = start {
             learner.import(start)?;
             if start.tensors.iter().any(|tensor| tensor.name.starts_with(STATISTICS)) {
-                learner.freeze_statistics()?;
+                learner.weight_access()?.freeze_statistics()?;
             }
         }
         let checkpoint = self.directory.unfinished(self.key);

@@ -14,10 +14,7 @@ use crate::{
         markdown::{Table, significant},
         surface::Surface,
     },
-    training::{
-        learner::{Learner, LearnerError},
-        settings::Method,
-    },
+    training::{learner::LearnerError, settings::Method},
 };
 
 /// The training loss over a plane through the weights, in two random directions that are normalised filter by filter; the
@@ -36,7 +33,7 @@ impl Experiment for Landscape {
     const NAME: &'static str = "landscape";
     const PAPER: &'static str = "Figure 1";
 
-    fn conduct<L: Learner>(&self, lab: &mut Lab<'_, L>, plan: &Plan) -> Result<Findings, ExperimentError> {
+    fn conduct(&self, lab: &mut Lab<'_>, plan: &Plan) -> Result<Findings, ExperimentError> {
         let arms =
             [Method::Sgd, Method::sam(plan.rho())].map(|method| Arm::new(method.title(), plan.with(method)));
         let last = plan.base.epochs;

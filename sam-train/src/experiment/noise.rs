@@ -16,7 +16,7 @@ use crate::{
         statistics::Estimate,
     },
     training::{
-        learner::{Learner, LearnerError},
+        learner::LearnerError,
         settings::{Method, Settings},
     },
 };
@@ -63,12 +63,7 @@ impl Noise {
     }
 
     /// All methods at one rate, the bootstrapped ones last.
-    fn at_rate<L: Learner>(
-        &self,
-        lab: &mut Lab<'_, L>,
-        plan: &Plan,
-        rate: f64,
-    ) -> Result<Vec<Cell>, ExperimentError> {
+    fn at_rate(&self, lab: &mut Lab<'_>, plan: &Plan, rate: f64) -> Result<Vec<Cell>, ExperimentError> {
         let arms = self.arms(plan, rate);
         let jobs = |arm: &Arm| -> Vec<Job<'_>> {
             let job = |seed| arm.job(seed, &plan.material).with_snapshots(vec![arm.settings.epochs]);
@@ -107,8 +102,8 @@ impl Noise {
 
 /// Trains again from scratch, seed by seed, on what the networks of `first` predict for the training images. With each
 /// run the percentage of labels it trained on that were wrong.
-fn bootstrap<L: Learner>(
-    lab: &mut Lab<'_, L>,
+fn bootstrap(
+    lab: &mut Lab<'_>,
     plan: &Plan,
     first: &[Job<'_>],
 ) -> Result<Vec<(RunRecord, f64)>, ExperimentError> {
@@ -146,7 +141,7 @@ impl Experiment for Noise {
     const NAME: &'static str = "noise";
     const PAPER: &'static str = "Table 4, section 3.3";
 
-    fn conduct<L: Learner>(&self, lab: &mut Lab<'_, L>, plan: &Plan) -> Result<Findings, ExperimentError> {
+    fn conduct(&self, lab: &mut Lab<'_>, plan: &Plan) -> Result<Findings, ExperimentError> {
         let title = format!("Label noise: {}", plan.subject());
         let mut findings = Findings::default();
         let rates = self.rates.iter().map(|&rate| Ok((rate, self.at_rate(lab, plan, rate)?)));

@@ -5,10 +5,7 @@ use super::{
     findings::Findings,
     lab::{Job, Lab, Material},
 };
-use crate::training::{
-    learner::Learner,
-    settings::{Method, Settings},
-};
+use crate::training::settings::{Method, Settings};
 
 /// What an experiment varies.
 #[derive(Debug, Clone)]
@@ -54,5 +51,5 @@ pub trait Experiment {
     ///
     /// # Errors
     /// [`ExperimentError`]; whatever was finished is kept in the lab's directory.
-    fn conduct<L: Learner>(&self, lab: &mut Lab<'_, L>, plan: &Plan) -> Result<Findings, ExperimentError>;
+    fn conduct(&self, lab: &mut Lab<'_>, plan: &Plan) -> Result<Findings, ExperimentError>;
 }

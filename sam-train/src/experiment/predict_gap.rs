@@ -19,7 +19,7 @@ use crate::{
         markdown::Table,
     },
     training::{
-        learner::{Learner, LearnerError},
+        learner::LearnerError,
         settings::{Method, Settings},
     },
 };
@@ -61,9 +61,9 @@ impl PredictGap {
     }
 
     /// Sharpness of a run for each m, and its gap.
-    fn measure<L: Learner>(
+    fn measure(
         &self,
-        lab: &Lab<'_, L>,
+        lab: &Lab<'_>,
         job: &Job<'_>,
         test_error: f64,
         rho: f64,
@@ -92,7 +92,7 @@ impl Experiment for PredictGap {
     const NAME: &'static str = "predict-gap";
     const PAPER: &'static str = "Figure 3 (right), section 4.1";
 
-    fn conduct<L: Learner>(&self, lab: &mut Lab<'_, L>, plan: &Plan) -> Result<Findings, ExperimentError> {
+    fn conduct(&self, lab: &mut Lab<'_>, plan: &Plan) -> Result<Findings, ExperimentError> {
         let rho = plan.rho();
         let mut parameters = Vec::new();
         let mut jobs = Vec::new();

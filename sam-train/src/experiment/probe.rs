@@ -6,10 +6,8 @@ use super::{
     plan::Plan,
 };
 use crate::{
-    analysis::model::Model,
-    data::replace_at_random,
-    report::statistics::Estimate,
-    training::learner::{Learner, LearnerError},
+    analysis::model::Model, data::replace_at_random, report::statistics::Estimate,
+    training::learner::LearnerError,
 };
 use sam_backend_ndarray::Scalar;
 
@@ -39,8 +37,8 @@ pub fn training_model<T: Scalar>(job: &Job<'_>, images: usize) -> Result<Model<T
 ///
 /// # Errors
 /// [`ExperimentError`], when the state cannot be read or `values` fails.
-pub fn mean_over_batches<T: Scalar, L: Learner, const N: usize>(
-    lab: &Lab<'_, L>,
+pub fn mean_over_batches<T: Scalar, const N: usize>(
+    lab: &Lab<'_>,
     job: &Job<'_>,
     epoch: usize,
     batches: usize,

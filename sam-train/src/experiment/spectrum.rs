@@ -19,7 +19,7 @@ use crate::{
         markdown::{Table, significant},
         statistics::Estimate,
     },
-    training::{learner::Learner, settings::Method},
+    training::settings::Method,
 };
 
 /// Points of a density's curve.
@@ -54,12 +54,7 @@ impl Look {
 }
 
 impl Spectrum {
-    fn look<L: Learner>(
-        &self,
-        lab: &Lab<'_, L>,
-        job: &Job<'_>,
-        epoch: usize,
-    ) -> Result<Vec<Ritz>, ExperimentError> {
+    fn look(&self, lab: &Lab<'_>, job: &Job<'_>, epoch: usize) -> Result<Vec<Ritz>, ExperimentError> {
         let mut model = probe::training_model::<Dual64>(job, self.images)?;
         let weights = model.weights(&lab.state(job, epoch)?)?;
         let mut random = stream(job.settings.seed, Purpose::Direction, epoch as u64, 0);
@@ -78,7 +73,7 @@ impl Experiment for Spectrum {
     const NAME: &'static str = "spectrum";
     const PAPER: &'static str = "Figure 3 (left), section 4.2";
 
-    fn conduct<L: Learner>(&self, lab: &mut Lab<'_, L>, plan: &Plan) -> Result<Findings, ExperimentError> {
+    fn conduct(&self, lab: &mut Lab<'_>, plan: &Plan) -> Result<Findings, ExperimentError> {
         let epochs = probe::epochs(plan.base.epochs, self.looks);
         let arms =
             [Method::Sgd, Method::sam(plan.rho())].map(|method| Arm::new(method.title(), plan.with(method)));

@@ -226,11 +226,11 @@ impl TrainResult {
 /// # Errors
 /// [`ExperimentError::Interrupted`] after an interrupt; [`ExperimentError`] when training or writing fails. In either
 /// case the run can be resumed.
-pub fn train<L: Learner>(
+pub fn train(
     directory: &RunDirectory,
     config: &Config,
     dataset: &Dataset,
-    learner: L,
+    learner: Box<dyn Learner>,
     host: Host<'_>,
 ) -> Result<TrainResult, ExperimentError> {
     let settings = &config.run;
@@ -279,9 +279,9 @@ pub fn train<L: Learner>(
 }
 
 /// Does what was chosen for `outcome`, if that is a loss, gradient or state that is not finite.
-fn recover<L: Learner>(
+fn recover(
     outcome: Result<(), ExperimentError>,
-    trainer: &mut Trainer<'_, L>,
+    trainer: &mut Trainer<'_>,
     directory: &RunDirectory,
     claim: &Claim,
     action: OnNonFinite,
@@ -307,8 +307,8 @@ fn recover<L: Learner>(
     Ok(())
 }
 
-fn result<L: Learner>(
-    trainer: &mut Trainer<'_, L>,
+fn result(
+    trainer: &mut Trainer<'_>,
     config: &Config,
     dataset: &Dataset,
 ) -> Result<TrainResult, ExperimentError> {

@@ -1,21 +1,17 @@
 //! Where networks are computed, chosen when a command starts.
 
-use std::{borrow::Cow, fmt, str::FromStr};
+use std::{fmt, str::FromStr};
 
-use sam_core::Pass;
 use sam_model::ImageShape;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    average::{Averaged, Which},
     cpu::CpuLearner,
     cuda,
-    kernels::{ChosenKernels, Kernels},
-    learner::{Batch, Chosen, Evaluation, Learner, LearnerError, StepReport, TrainingImages},
-    nonfinite::Origin,
+    kernels::Kernels,
+    learner::{Learner, LearnerError},
     precision::Precision,
     settings::Settings,
-    state::State,
 };
 
 /// A backend by its name.
@@ -128,12 +124,10 @@ impl Backend {
         settings: &Settings,
         shape: ImageShape,
         classes: usize,
-    ) -> Result<AnyLearner, LearnerError> {
+    ) -> Result<Box<dyn Learner>, LearnerError> {
         match self {
-            Self::Cpu { threads } => {
-                CpuLearner::new(settings, shape, classes, *threads).map(|own| AnyLearner(Box::new(own)))
-            }
-            Self::Cuda(device) => cuda::learner(device, settings, shape, classes).map(AnyLearner),
+            Self::Cpu { threads } => Ok(Box::new(CpuLearner::new(settings, shape, classes, *threads)?)),
+            Self::Cuda(device) => cuda::learner(device, settings, shape, classes),
         }
     }
 }
@@ -147,72 +141,3 @@ struct OnlyOnTensorCores(Precision);
 #[derive(Debug, thiserror::Error)]
 #[error("`kernels` vendor: expected `backend` cuda, found cpu, which has native ones only")]
 struct OnlyOnGpus;
-
-/// A learner of whichever backend.
-pub struct AnyLearner(Box<dyn Learner>);
-
-impl Learner for AnyLearner {
-    fn step(&mut self, batch: Batch<'_>, rate: f32) -> Result<StepReport, LearnerError> {
-        self.0.step(batch, rate)
-    }
-
-    fn take_images(&mut self, images: &TrainingImages<'_>) -> Result<bool, LearnerError> {
-        self.0.take_images(images)
-    }
-
-    fn step_on(&mut self, chosen: Chosen<'_>, rate: f32) -> Result<StepReport, LearnerError> {
-        self.0.step_on(chosen, rate)
-    }
-
-    fn evaluate(&mut self, batch: Batch<'_>) -> Result<Evaluation, LearnerError> {
-        self.0.evaluate(batch)
-    }
-
-    fn export(&mut self) -> Result<State, LearnerError> {
-        self.0.export()
-    }
-
-    fn import(&mut self, state: &State) -> Result<(), LearnerError> {
-        self.0.import(state)
-    }
-
-    fn freeze_statistics(&mut self) -> Result<(), LearnerError> {
-        self.0.freeze_statistics()
-    }
-
-    fn parameter_count(&self) -> usize {
-        self.0.parameter_count()
-    }
-
-    fn add_to_average(&mut self, which: Which) -> Result<(), LearnerError> {
-        self.0.add_to_average(which)
-    }
-
-    fn average(&mut self, which: Which) -> Result<Option<Averaged>, LearnerError> {
-        self.0.average(which)
-    }
-
-    fn parameters(&mut self) -> Result<Cow<'_, [f32]>, LearnerError> {
-        self.0.parameters()
-    }
-
-    fn statistics(&mut self) -> Result<Cow<'_, [f32]>, LearnerError> {
-        self.0.statistics()
-    }
-
-    fn set_parameters(&mut self, parameters: &[f32], statistics: &[f32]) -> Result<(), LearnerError> {
-        self.0.set_parameters(parameters, statistics)
-    }
-
-    fn measure(&mut self, batch: Batch<'_>) -> Result<Vec<f32>, LearnerError> {
-        self.0.measure(batch)
-    }
-
-    fn origin(&self, pass: Pass) -> Option<Origin> {
-        self.0.origin(pass)
-    }
-
-    fn kernels(&self) -> ChosenKernels {
-        self.0.kernels()
-    }
-}

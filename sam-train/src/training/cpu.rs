@@ -5,7 +5,7 @@ mod optimizer;
 mod oracle;
 pub(super) mod tensors;
 
-use std::borrow::Cow;
+use std::{borrow::Cow, time::Duration};
 
 use sam_backend_ndarray::{ForwardOverReverse, Network, Scalar, Segment};
 use sam_core::{Average, LearningRate, Pass, Words, WordsMut};
@@ -14,7 +14,9 @@ use sam_model::ImageShape;
 use super::{
     average::{Averaged, Averages, Which},
     counters::{copy_counters, counters},
-    learner::{Batch, Evaluation, Learner, LearnerError, StepReport},
+    host_batches::HostBatches,
+    kernels::ChosenKernels,
+    learner::{Batch, Diagnosis, Evaluation, Learner, LearnerError, StepReport, WeightAccess},
     nonfinite::Origin,
     settings::{Method, Settings},
     state::{STATISTICS, State, WEIGHTS},
@@ -39,9 +41,10 @@ pub struct CpuLearner {
     twin: Option<Twin>,
     /// Running statistics as of before the step: the clean pass changes them although the step may come to nothing.
     statistics: Vec<f32>,
-    /// Whether the losses of the latest step were.
+    /// Whether the losses of the latest step were finite.
     loss_is_finite: bool,
     gradients: f64,
+    batches: Option<HostBatches>,
 }
 
 impl CpuLearner {
@@ -91,6 +94,7 @@ impl CpuLearner {
             statistics,
             loss_is_finite: true,
             gradients: 0.0,
+            batches: None,
         })
     }
 
@@ -121,12 +125,16 @@ impl CpuLearner {
         let Watched { spent, loss_is_finite, clean_loss, gradients, .. } = oracle;
         self.loss_is_finite = loss_is_finite;
         self.gradients += gradients;
-        Ok(StepReport { loss: clean_loss, outcome, in_gradients: spent })
+        Ok(StepReport { loss: clean_loss, outcome, in_gradients: spent, in_batch: Duration::ZERO })
     }
 }
 
 impl Learner for CpuLearner {
-    fn step(&mut self, batch: Batch<'_>, rate: f32) -> Result<StepReport, LearnerError> {
+    fn batches(&mut self) -> &mut Option<HostBatches> {
+        &mut self.batches
+    }
+
+    fn step_on(&mut self, batch: Batch<'_>, rate: f32) -> Result<StepReport, LearnerError> {
         self.optimizer.base().set_learning_rate(rate);
         self.statistics.copy_from_slice(self.network.statistics());
         let report = self.observed_step(batch);
@@ -180,15 +188,20 @@ impl Learner for CpuLearner {
         network.set_statistics(&statistics).map_err(LearnerError::backend)
     }
 
-    fn freeze_statistics(&mut self) -> Result<(), LearnerError> {
-        self.network.freeze_statistics(true);
-        Ok(())
-    }
-
     fn parameter_count(&self) -> usize {
         self.weights.len()
     }
 
+    fn weight_access(&mut self) -> Result<&mut dyn WeightAccess, LearnerError> {
+        Ok(self)
+    }
+
+    fn diagnosis(&self) -> Option<&dyn Diagnosis> {
+        Some(self)
+    }
+}
+
+impl WeightAccess for CpuLearner {
     fn add_to_average(&mut self, which: Which) -> Result<(), LearnerError> {
         self.averages.add(which, &self.weights, self.network.statistics())
     }
@@ -215,6 +228,17 @@ impl Learner for CpuLearner {
         let network = &mut self.network;
         network.set_batch(batch.images, batch.labels).map_err(LearnerError::backend)?;
         network.batch_statistics(&self.weights).map_err(LearnerError::backend)
+    }
+
+    fn freeze_statistics(&mut self) -> Result<(), LearnerError> {
+        self.network.freeze_statistics(true);
+        Ok(())
+    }
+}
+
+impl Diagnosis for CpuLearner {
+    fn kernels(&self) -> ChosenKernels {
+        ChosenKernels::default()
     }
 
     fn origin(&self, pass: Pass) -> Option<Origin> {

@@ -2,22 +2,27 @@
 
 mod method;
 
-use std::borrow::Cow;
+use std::{borrow::Cow, time::Duration};
 
 use ndarray::ArrayView4;
 use sam_backend_cuda::{
     self as backend, Augmentation, CudaAverage, CudaError, CudaNetwork, DeviceImages, DeviceStep, DeviceVec,
-    Segment, StepGraph,
+    NetworkError, Segment, StepGraph,
 };
-use sam_core::{Words, WordsMut};
+use sam_core::{Pass, Words, WordsMut};
 use sam_model::ImageShape;
 
 use super::{
     average::{Averaged, Averages, Mean, Which},
     counters::{copy_counters, counters},
     cpu::tensors::group,
+    host_batches::HostBatches,
     kernels::{ChosenKernels, Kernels},
-    learner::{Batch, Chosen, Evaluation, Learner, LearnerError, NoImages, StepReport, TrainingImages},
+    learner::{
+        Batch, Chosen, Diagnosis, Evaluation, Learner, LearnerError, StepReport, TrainingImages,
+        WeightAccess, step_from_host,
+    },
+    nonfinite::Origin,
     precision::Precision,
     settings::Settings,
     state::{STATISTICS, State, Tensor, WEIGHTS},
@@ -65,7 +70,7 @@ impl Device {
             Precision::Tf32 => backend::Precision::Tf32,
             Precision::Bf16 => backend::Precision::Bf16,
         };
-        self.gpu.check_precision(precision).map_err(LearnerError::backend)?;
+        self.gpu.check_precision(precision)?;
         Ok(Self { precision, ..self })
     }
 
@@ -79,7 +84,7 @@ impl Device {
             Kernels::Native => backend::KernelChoice::Native,
             Kernels::Vendor => backend::KernelChoice::Vendor,
         };
-        self.gpu.check_kernels(kernels).map_err(LearnerError::backend)?;
+        self.gpu.check_kernels(kernels)?;
         Ok(Self { kernels, ..self })
     }
 }
@@ -89,7 +94,7 @@ impl Device {
 /// # Errors
 /// [`LearnerError::Backend`] without one, or without its driver.
 pub fn open() -> Result<Device, LearnerError> {
-    let gpu = backend::Device::new(0).map_err(LearnerError::backend)?;
+    let gpu = backend::Device::new(0)?;
     let (precision, kernels) = (backend::Precision::Single, backend::KernelChoice::Native);
     Ok(Device { gpu, precision, kernels })
 }
@@ -114,11 +119,13 @@ pub fn learner(
 pub struct CudaLearner {
     steps: StepGraph<Box<dyn DeviceStep>>,
     averages: Averages<CudaAverage>,
-    taken: Option<Taken>,
+    /// The training images, if the device has room for them; else `batches` has them.
+    images: Option<ImagesThere>,
+    batches: Option<HostBatches>,
 }
 
 /// The training images on the device.
-struct Taken {
+struct ImagesThere {
     images: DeviceImages,
     augment: Augment,
     seed: u64,
@@ -142,14 +149,14 @@ impl CudaLearner {
         check(settings)?;
         let Device { gpu, precision, kernels } = device;
         let network = CudaNetwork::new(gpu, &settings.model, shape, classes, settings.batch.largest());
-        let mut network = network.map_err(LearnerError::backend)?;
-        network.set_precision(*precision).map_err(LearnerError::backend)?;
-        network.set_kernels(*kernels).map_err(LearnerError::backend)?;
+        let mut network = network?;
+        network.set_precision(*precision)?;
+        network.set_kernels(*kernels)?;
         network.set_label_smoothing(settings.label_smoothing as f32);
         let method = method::build(gpu, settings, network.parameter_count());
-        let method = method.map_err(LearnerError::backend)?;
+        let method = method?;
         let method = method.ok_or_else(|| LearnerError::backend(OtherMethod(settings.method.name())))?;
-        Self::around(gpu, settings, network, method).map_err(LearnerError::backend)
+        Ok(Self::around(gpu, settings, network, method)?)
     }
 
     fn around(
@@ -162,7 +169,12 @@ impl CudaLearner {
         let average = |weighting, length| CudaAverage::new(device, weighting, length);
         let statistics = network.running_statistics().len();
         let averages = Averages::new(&settings.average, weights.len(), statistics, average)?;
-        Ok(Self { steps: StepGraph::new(method, network, weights)?.with_marks()?, averages, taken: None })
+        Ok(Self {
+            steps: StepGraph::new(method, network, weights)?.with_marks()?,
+            averages,
+            images: None,
+            batches: None,
+        })
     }
 
     /// Launches steps kernel by kernel, as without graphs. The bits are the same.
@@ -176,16 +188,16 @@ impl CudaLearner {
     /// # Errors
     /// [`LearnerError::Backend`], when the device fails.
     pub fn launches(&self) -> Result<Option<usize>, LearnerError> {
-        self.steps.launches().map_err(LearnerError::backend)
+        Ok(self.steps.launches()?)
     }
 
     /// A step on the batch that is set.
     fn step_at(&mut self, rate: f32) -> Result<StepReport, LearnerError> {
-        self.steps.remember_statistics().map_err(LearnerError::backend)?;
+        self.steps.remember_statistics()?;
         self.steps.set_rate(rate);
         let report = self.observed_step();
         if !report.as_ref().is_ok_and(|report| report.outcome.moved()) {
-            self.steps.recall_statistics().map_err(LearnerError::backend)?;
+            self.steps.recall_statistics()?;
         }
         report
     }
@@ -194,61 +206,67 @@ impl CudaLearner {
         let steps = &mut self.steps;
         let report = steps.step().map_err(LearnerError::backend)?;
         Ok(StepReport {
-            loss: report.clean.value().map_err(LearnerError::backend)?,
-            outcome: steps.outcome(&report).map_err(LearnerError::backend)?,
-            in_gradients: steps.in_gradients(&report).map_err(LearnerError::backend)?,
+            loss: report.clean.value()?,
+            outcome: steps.outcome(&report)?,
+            in_gradients: steps.in_gradients(&report)?,
+            in_batch: Duration::ZERO,
         })
     }
 }
 
 impl Learner for CudaLearner {
-    fn step(&mut self, batch: Batch<'_>, rate: f32) -> Result<StepReport, LearnerError> {
-        self.steps.set_batch(&values(&batch.images), batch.labels).map_err(LearnerError::backend)?;
+    fn batches(&mut self) -> &mut Option<HostBatches> {
+        &mut self.batches
+    }
+
+    fn set_images(&mut self, images: &TrainingImages<'_>) -> Result<(), LearnerError> {
+        let device = self.steps.params().device();
+        let &TrainingImages { pixels, labels, shape, standardizer, augment, seed, .. } = images;
+        let bytes = pixels.all()?;
+        match DeviceImages::new(device, shape, &bytes, labels, standardizer.tables()) {
+            Ok(there) => self.images = Some(ImagesThere { images: there, augment, seed, epoch: None }),
+            // They stay where they are.
+            Err(CudaError::Memory { .. } | CudaError::TooLarge { .. }) => {
+                self.batches = Some(HostBatches::new(images));
+            }
+            Err(error) => return Err(error.into()),
+        }
+        Ok(())
+    }
+
+    fn step(&mut self, chosen: Chosen<'_>, rate: f32) -> Result<StepReport, LearnerError> {
+        let Some(there) = self.images.as_mut() else { return step_from_host(self, chosen, rate) };
+        let Chosen { epoch, order, range } = chosen;
+        if there.epoch != Some(epoch) {
+            there.images.set_order(order)?;
+            there.epoch = Some(epoch);
+        }
+        let augmentation = augmentation(there.augment, there.seed, epoch);
+        self.steps.set_batch_from(&there.images, range, augmentation.as_ref())?;
         self.step_at(rate)
     }
 
-    fn take_images(&mut self, images: &TrainingImages<'_>) -> Result<bool, LearnerError> {
-        let device = self.steps.params().device();
-        let &TrainingImages { pixels, labels, shape, standardizer, augment, seed } = images;
-        let pixels = pixels.all().map_err(LearnerError::backend)?;
-        self.taken = match DeviceImages::new(device, shape, &pixels, labels, standardizer.tables()) {
-            Ok(images) => Some(Taken { images, augment, seed, epoch: None }),
-            // They stay where they are.
-            Err(CudaError::Memory { .. } | CudaError::TooLarge { .. }) => None,
-            Err(error) => return Err(LearnerError::backend(error)),
-        };
-        Ok(self.taken.is_some())
-    }
-
-    fn step_on(&mut self, chosen: Chosen<'_>, rate: f32) -> Result<StepReport, LearnerError> {
-        let Chosen { epoch, order, range } = chosen;
-        let taken = self.taken.as_mut().ok_or_else(|| LearnerError::backend(NoImages))?;
-        if taken.epoch != Some(epoch) {
-            taken.images.set_order(order).map_err(LearnerError::backend)?;
-            taken.epoch = Some(epoch);
-        }
-        let augmentation = augmentation(taken.augment, taken.seed, epoch);
-        let set = self.steps.set_batch_from(&taken.images, range, augmentation.as_ref());
-        set.map_err(LearnerError::backend)?;
+    fn step_on(&mut self, batch: Batch<'_>, rate: f32) -> Result<StepReport, LearnerError> {
+        self.steps.set_batch(&values(&batch.images), batch.labels)?;
         self.step_at(rate)
     }
 
     fn evaluate(&mut self, batch: Batch<'_>) -> Result<Evaluation, LearnerError> {
         let evaluation = self.steps.evaluate(&values(&batch.images), batch.labels);
-        let evaluation = evaluation.map_err(LearnerError::backend)?;
+        let evaluation = evaluation?;
         Ok(Evaluation { loss: evaluation.loss, correct: evaluation.correct, count: evaluation.count })
     }
 
     fn export(&mut self) -> Result<State, LearnerError> {
         let (method, network, weights) = self.steps.parts_mut();
-        let weights = weights.read().map_err(LearnerError::backend)?;
+        let weights = weights.read()?;
         let mut state = State { tensors: tensors(WEIGHTS, network.segments(), &weights).collect() };
         let saved = method.save(&mut |piece, words| match words {
             Words::Reals(values) => state.tensors.extend(tensors(&group(piece), network.segments(), values)),
             Words::Counts(counts) => state.tensors.push(counters(piece, counts)),
         });
-        saved.map_err(LearnerError::backend)?;
-        let statistics = network.statistics().map_err(LearnerError::backend)?;
+        saved?;
+        let statistics = network.statistics()?;
         state.tensors.extend(tensors(STATISTICS, network.statistic_segments(), &statistics));
         self.averages.export(&mut state)?;
         Ok(state)
@@ -260,20 +278,35 @@ impl Learner for CudaLearner {
         self.averages.import(&own, state)?;
         let (method, network, weights) = self.steps.parts_mut();
         let values = gather(state, WEIGHTS, network.segments());
-        weights.write(&values).map_err(LearnerError::backend)?;
+        weights.write(&values)?;
         let loaded = method.load(&mut |piece, words| match words {
             WordsMut::Reals(values) => {
                 values.copy_from_slice(&gather(state, &group(piece), network.segments()));
             }
             WordsMut::Counts(counts) => copy_counters(state, piece, counts),
         });
-        loaded.map_err(LearnerError::backend)?;
+        loaded?;
         let statistics = gather(state, STATISTICS, network.statistic_segments());
-        network.set_statistics(&statistics).map_err(LearnerError::backend)
+        Ok(network.set_statistics(&statistics)?)
     }
 
     fn parameter_count(&self) -> usize {
         self.steps.params().len()
+    }
+
+    fn weight_access(&mut self) -> Result<&mut dyn WeightAccess, LearnerError> {
+        Ok(self)
+    }
+
+    fn diagnosis(&self) -> Option<&dyn Diagnosis> {
+        Some(self)
+    }
+}
+
+impl Diagnosis for CudaLearner {
+    // The device's numbers stay there.
+    fn origin(&self, _: Pass) -> Option<Origin> {
+        None
     }
 
     fn kernels(&self) -> ChosenKernels {
@@ -281,7 +314,9 @@ impl Learner for CudaLearner {
         let vendor = kernels.iter().filter(|kernel| kernel.vendor).count();
         ChosenKernels { vendor, products: kernels.iter().map(ToString::to_string).collect() }
     }
+}
 
+impl WeightAccess for CudaLearner {
     fn add_to_average(&mut self, which: Which) -> Result<(), LearnerError> {
         self.averages.add(which, self.steps.params(), self.steps.network().running_statistics())
     }
@@ -291,21 +326,41 @@ impl Learner for CudaLearner {
     }
 
     fn parameters(&mut self) -> Result<Cow<'_, [f32]>, LearnerError> {
-        self.steps.params().read().map(Cow::Owned).map_err(LearnerError::backend)
+        Ok(self.steps.params().read().map(Cow::Owned)?)
     }
 
     fn statistics(&mut self) -> Result<Cow<'_, [f32]>, LearnerError> {
-        self.steps.network().statistics().map(Cow::Owned).map_err(LearnerError::backend)
+        Ok(self.steps.network().statistics().map(Cow::Owned)?)
     }
 
     fn set_parameters(&mut self, parameters: &[f32], statistics: &[f32]) -> Result<(), LearnerError> {
-        self.steps.set_statistics(statistics).map_err(LearnerError::backend)?;
-        self.steps.set_params(parameters).map_err(LearnerError::backend)
+        self.steps.set_statistics(statistics)?;
+        Ok(self.steps.set_params(parameters)?)
     }
 
     fn measure(&mut self, batch: Batch<'_>) -> Result<Vec<f32>, LearnerError> {
-        self.steps.set_batch(&values(&batch.images), batch.labels).map_err(LearnerError::backend)?;
-        self.steps.batch_statistics().map_err(LearnerError::backend)
+        self.steps.set_batch(&values(&batch.images), batch.labels)?;
+        Ok(self.steps.batch_statistics()?)
+    }
+
+    fn freeze_statistics(&mut self) -> Result<(), LearnerError> {
+        Err(LearnerError::Backend(
+            "`backend` cuda: expected running statistics to follow the batches, found a run that freezes them; use \
+             `backend` cpu"
+                .into(),
+        ))
+    }
+}
+
+impl From<CudaError> for LearnerError {
+    fn from(error: CudaError) -> Self {
+        Self::backend(error)
+    }
+}
+
+impl From<NetworkError> for LearnerError {
+    fn from(error: NetworkError) -> Self {
+        Self::backend(error)
     }
 }
 
@@ -314,7 +369,7 @@ impl Mean for CudaAverage {
     type Numbers = DeviceVec<f32>;
 
     fn add(&mut self, numbers: &DeviceVec<f32>) -> Result<(), LearnerError> {
-        Self::add(self, numbers).map_err(LearnerError::backend)
+        Ok(Self::add(self, numbers)?)
     }
 
     fn count(&self) -> u64 {
@@ -322,11 +377,11 @@ impl Mean for CudaAverage {
     }
 
     fn read(&self) -> Result<Cow<'_, [f32]>, LearnerError> {
-        self.mean().read().map(Cow::Owned).map_err(LearnerError::backend)
+        Ok(self.mean().read().map(Cow::Owned)?)
     }
 
     fn restore(&mut self, count: u64, mean: &[f32]) -> Result<(), LearnerError> {
-        Self::restore(self, count, mean).map_err(LearnerError::backend)
+        Ok(Self::restore(self, count, mean)?)
     }
 }
 

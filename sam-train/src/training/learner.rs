@@ -1,6 +1,11 @@
 //! What the training loop asks of a backend.
 
-use std::{borrow::Cow, error::Error, ops::Range, time::Duration};
+use std::{
+    borrow::Cow,
+    error::Error,
+    ops::Range,
+    time::{Duration, Instant},
+};
 
 use ndarray::ArrayView4;
 use sam_core::{Outcome, Pass};
@@ -8,39 +13,45 @@ use sam_model::ImageShape;
 
 use super::{
     average::{Averaged, Which},
+    host_batches::HostBatches,
     kernels::ChosenKernels,
     nonfinite::Origin,
     state::{State, StateMismatch},
 };
-use crate::data::{Augment, Pixels, Standardizer};
+use crate::data::{Augment, DataError, Pixels, Standardizer};
 
-/// A network with an optimizer, wherever its parameters live. One implementation for each backend.
+/// A network with an optimizer, wherever its parameters live, and the training images that its steps choose from. One
+/// implementation for each backend.
+///
+/// The loop asks what is here; who works with the weights themselves asks [`Learner::weight_access`], and who wants to know why
+/// or how something was computed [`Learner::diagnosis`].
 pub trait Learner {
-    /// One optimizer step on a batch with learning rate `rate`.
-    ///
-    /// # Errors
-    /// [`LearnerError`], when the batch does not fit or the backend fails; all state is then as before. So it is after
-    /// [`Outcome::NonFinite`], which a loss that is not finite leads to as well.
-    fn step(&mut self, batch: Batch<'_>, rate: f32) -> Result<StepReport, LearnerError>;
+    /// Where the host keeps what it makes batches of, for a learner whose backend does not.
+    fn batches(&mut self) -> &mut Option<HostBatches>;
 
-    /// Takes the training images to where it computes, if it can and there is room: steps are then [`Learner::step_on`]
-    /// chosen ones, and nobody brings them any more. `false` if it has not.
+    /// Gives it the training images that [`Learner::step`] chooses from.
     ///
     /// # Errors
-    /// [`LearnerError`], when the backend fails.
-    fn take_images(&mut self, images: &TrainingImages<'_>) -> Result<bool, LearnerError> {
-        let _ = images;
-        Ok(false)
+    /// [`LearnerError`], when they cannot be read or the backend fails.
+    fn set_images(&mut self, images: &TrainingImages<'_>) -> Result<(), LearnerError> {
+        *self.batches() = Some(HostBatches::new(images));
+        Ok(())
     }
 
-    /// As [`Learner::step`] on the batch that the images of [`Learner::take_images`] would be brought in.
+    /// One optimizer step on some of the training images with learning rate `rate`.
     ///
     /// # Errors
-    /// As [`Learner::step`], and when it has taken none.
-    fn step_on(&mut self, chosen: Chosen<'_>, rate: f32) -> Result<StepReport, LearnerError> {
-        let _ = (chosen, rate);
-        Err(LearnerError::backend(NoImages))
+    /// [`LearnerError`], when there are no images or they cannot be read, the batch does not fit or the backend fails; all
+    /// state is then as before. So it is after [`Outcome::NonFinite`], which a loss that is not finite leads to as well.
+    fn step(&mut self, chosen: Chosen<'_>, rate: f32) -> Result<StepReport, LearnerError> {
+        step_from_host(self, chosen, rate)
     }
+
+    /// As [`Learner::step`] on a batch that the caller brings.
+    ///
+    /// # Errors
+    /// As [`Learner::step`].
+    fn step_on(&mut self, batch: Batch<'_>, rate: f32) -> Result<StepReport, LearnerError>;
 
     /// Mean loss and hits on any number of images, in evaluation mode.
     ///
@@ -60,85 +71,106 @@ pub trait Learner {
     /// [`LearnerError::State`], when the state is of another network or optimizer; the learner is then as before.
     fn import(&mut self, state: &State) -> Result<(), LearnerError>;
 
-    /// From now on batch normalisation normalises by its running statistics in training too, and they stay as they are:
-    /// as the paper fine-tunes (section 3.2).
-    ///
-    /// # Errors
-    /// [`LearnerError::Backend`], when the backend cannot.
-    fn freeze_statistics(&mut self) -> Result<(), LearnerError> {
-        Err(LearnerError::Backend(
-            "this backend cannot freeze the statistics of batch normalisation; use `backend` cpu".into(),
-        ))
-    }
-
     /// The number of trained parameters.
     fn parameter_count(&self) -> usize;
 
+    /// Its weights and the averages of them.
+    ///
+    /// # Errors
+    /// [`LearnerError::NoAverages`], when it lets nobody at them.
+    fn weight_access(&mut self) -> Result<&mut dyn WeightAccess, LearnerError> {
+        Err(LearnerError::NoAverages)
+    }
+
+    /// What it can tell about its computations, if anything.
+    fn diagnosis(&self) -> Option<&dyn Diagnosis> {
+        None
+    }
+}
+
+/// [`Learner::step`] on a batch that the host makes.
+///
+/// # Errors
+/// As [`Learner::step`].
+pub fn step_from_host<L: Learner + ?Sized>(
+    learner: &mut L,
+    chosen: Chosen<'_>,
+    rate: f32,
+) -> Result<StepReport, LearnerError> {
+    let started = Instant::now();
+    // Out of its place as long as the step, which needs all of the learner, reads from it.
+    let mut batches = learner.batches().take().ok_or_else(|| LearnerError::backend(NoImages))?;
+    let report = batches.take(chosen).map_err(LearnerError::from).and_then(|batch| {
+        let in_batch = started.elapsed();
+        Ok(StepReport { in_batch, ..learner.step_on(batch, rate)? })
+    });
+    *learner.batches() = Some(batches);
+    report
+}
+
+impl dyn Learner + '_ {
+    /// As [`Diagnosis::origin`], if it can tell.
+    pub fn origin(&self, pass: Pass) -> Option<Origin> {
+        self.diagnosis()?.origin(pass)
+    }
+}
+
+/// A learner's weights, their averages, and the running statistics of batch normalisation that go with them.
+pub trait WeightAccess {
     /// Takes the weights, as they are now, into one of the averages that the settings ask for. [`Learner::export`] has those
-    /// too. This, and what follows, is for averages.
+    /// too.
     ///
     /// # Errors
     /// [`LearnerError::NoAverages`], when it keeps none such; [`LearnerError`], when the backend fails.
-    fn add_to_average(&mut self, which: Which) -> Result<(), LearnerError> {
-        let _ = which;
-        Err(LearnerError::NoAverages)
-    }
+    fn add_to_average(&mut self, which: Which) -> Result<(), LearnerError>;
 
     /// One of those averages; `None` before any weights were taken into it.
     ///
     /// # Errors
-    /// As [`Learner::add_to_average`].
-    fn average(&mut self, which: Which) -> Result<Option<Averaged>, LearnerError> {
-        let _ = which;
-        Err(LearnerError::NoAverages)
-    }
+    /// As [`WeightAccess::add_to_average`].
+    fn average(&mut self, which: Which) -> Result<Option<Averaged>, LearnerError>;
 
     /// The weights, tensor by tensor in the order of [`Learner::export`].
     ///
     /// # Errors
-    /// [`LearnerError::NoAverages`], when the backend cannot; [`LearnerError`], when it fails.
-    fn parameters(&mut self) -> Result<Cow<'_, [f32]>, LearnerError> {
-        Err(LearnerError::NoAverages)
-    }
+    /// [`LearnerError`], when the backend fails.
+    fn parameters(&mut self) -> Result<Cow<'_, [f32]>, LearnerError>;
 
     /// The running statistics of batch normalisation, in that order.
     ///
     /// # Errors
-    /// As [`Learner::parameters`].
-    fn statistics(&mut self) -> Result<Cow<'_, [f32]>, LearnerError> {
-        Err(LearnerError::NoAverages)
-    }
+    /// As [`WeightAccess::parameters`].
+    fn statistics(&mut self) -> Result<Cow<'_, [f32]>, LearnerError>;
 
     /// Replaces weights and running statistics by others of the same lengths; the optimizer's state stays.
     ///
     /// # Errors
-    /// As [`Learner::parameters`].
-    fn set_parameters(&mut self, parameters: &[f32], statistics: &[f32]) -> Result<(), LearnerError> {
-        let _ = (parameters, statistics);
-        Err(LearnerError::NoAverages)
-    }
+    /// As [`WeightAccess::parameters`].
+    fn set_parameters(&mut self, parameters: &[f32], statistics: &[f32]) -> Result<(), LearnerError>;
 
     /// What the running statistics would follow on a batch, at most as large as a step's: its means and unbiased
     /// variances. Nothing is changed.
     ///
     /// # Errors
-    /// As [`Learner::parameters`].
-    fn measure(&mut self, batch: Batch<'_>) -> Result<Vec<f32>, LearnerError> {
-        let _ = batch;
-        Err(LearnerError::NoAverages)
-    }
+    /// As [`WeightAccess::parameters`].
+    fn measure(&mut self, batch: Batch<'_>) -> Result<Vec<f32>, LearnerError>;
 
-    /// Where the latest step met a number that is not finite in `pass`, if the backend can tell. Asked right after a
-    /// step that ended so; may be slow.
-    fn origin(&self, pass: Pass) -> Option<Origin> {
-        let _ = pass;
-        None
-    }
+    /// From now on batch normalisation normalises by its running statistics in training too, and they stay as they are:
+    /// as the paper fine-tunes (section 3.2).
+    ///
+    /// # Errors
+    /// [`LearnerError::Backend`], when the backend cannot.
+    fn freeze_statistics(&mut self) -> Result<(), LearnerError>;
+}
+
+/// What a learner can tell about its computations.
+pub trait Diagnosis {
+    /// Where the latest step met a number that is not finite in `pass`, if it can tell. Asked right after a step that
+    /// ended so; may be slow.
+    fn origin(&self, pass: Pass) -> Option<Origin>;
 
     /// Which kernels compute the network's products; nothing where there is no choice.
-    fn kernels(&self) -> ChosenKernels {
-        ChosenKernels::default()
-    }
+    fn kernels(&self) -> ChosenKernels;
 }
 
 /// Images with their labels.
@@ -165,6 +197,8 @@ pub struct TrainingImages<'a> {
     pub augment: Augment,
     /// The run's: with the epoch and an image's number it says how.
     pub seed: u64,
+    /// Images in the largest batch.
+    pub batch: usize,
 }
 
 /// Some of the training images.
@@ -180,8 +214,8 @@ pub struct Chosen<'a> {
 
 /// A step on images that the learner does not have.
 #[derive(Debug, thiserror::Error)]
-#[error("expected the training images to be taken before a step on some of them, found none")]
-pub(super) struct NoImages;
+#[error("expected the training images to be set before a step on some of them, found none")]
+struct NoImages;
 
 /// What a step did.
 #[derive(Debug, Clone, Copy)]
@@ -192,6 +226,8 @@ pub struct StepReport {
     pub outcome: Outcome,
     /// The part of the step spent in computing gradients, with the norm where that is accumulated along.
     pub in_gradients: Duration,
+    /// The part spent in waiting for the batch.
+    pub in_batch: Duration,
 }
 
 /// How good the weights are on some images.
@@ -234,6 +270,9 @@ pub enum LearnerError {
     /// A state of something else.
     #[error(transparent)]
     State(#[from] StateMismatch),
+    /// Training images could not be read.
+    #[error(transparent)]
+    Data(#[from] DataError),
 }
 
 impl LearnerError {

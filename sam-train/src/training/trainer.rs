@@ -14,14 +14,12 @@ use super::{
     average::Which,
     batch_sizes::Timetable,
     checkpoint::{CheckpointError, RunPosition},
-    learner::{Batch, Chosen, Learner, LearnerError, TrainingImages},
+    learner::{Chosen, Learner, LearnerError, TrainingImages},
     metrics::EpochMetrics,
     nonfinite::NonFinite,
     settings::Settings,
 };
-use crate::data::{
-    BatchMaker, BatchesAhead, DataError, Dataset, NoisyLabels, epoch_order, replace_at_random,
-};
+use crate::data::{BatchMaker, DataError, Dataset, NoisyLabels, epoch_order, replace_at_random};
 
 /// A run goes back so many times at most: then its rate is a thousandth.
 const MOST_ROLLBACKS: u32 = 10;
@@ -32,28 +30,24 @@ const MOST_SKIPS: usize = 10;
 const EVALUATED_AT_ONCE: usize = 256;
 
 /// A run in progress: settings, data, a learner, and where it stands.
-#[derive(Debug)]
-pub struct Trainer<'a, L> {
+pub struct Trainer<'a> {
     settings: &'a Settings,
     dataset: &'a Dataset,
-    learner: L,
-    /// Whether the learner has the training images.
-    taken: bool,
-    batches: BatchesAhead,
+    learner: Box<dyn Learner + 'a>,
+    /// Shows the test set.
+    images: BatchMaker,
     labels: NoisyLabels,
     rates: Schedule<f32>,
     timetable: Timetable,
     position: RunPosition,
     /// The order of the images in the current epoch.
     order: Vec<usize>,
-    /// The current batch's labels.
-    batch_labels: Vec<u16>,
 }
 
 /// What a step took.
 #[derive(Debug, Clone, Copy)]
 pub struct StepTime {
-    /// The learner's whole step.
+    /// The learner's whole step, but for the time that it waited for the batch.
     pub step: Duration,
     /// Its gradients, as [`StepReport::in_gradients`](crate::training::learner::StepReport::in_gradients).
     pub in_gradients: Duration,
@@ -113,7 +107,7 @@ pub fn check_batch(settings: &Settings, dataset: &Dataset) -> Result<(), Trainin
     if batch > images { Err(TrainingError::Batch { batch, images }) } else { Ok(()) }
 }
 
-impl<'a, L: Learner> Trainer<'a, L> {
+impl<'a> Trainer<'a> {
     /// A run at its start. `fingerprint` is the data set's.
     ///
     /// # Errors
@@ -123,7 +117,7 @@ impl<'a, L: Learner> Trainer<'a, L> {
         settings: &'a Settings,
         dataset: &'a Dataset,
         fingerprint: &str,
-        mut learner: L,
+        mut learner: Box<dyn Learner + 'a>,
     ) -> Result<Self, TrainingError> {
         check_batch(settings, dataset)?;
         let (batch, images) = (settings.batch.largest(), dataset.train.len());
@@ -140,25 +134,22 @@ impl<'a, L: Learner> Trainer<'a, L> {
             rollbacks: 0,
         };
         let noise = settings.data.label_noise;
-        let maker = BatchMaker::new(dataset, batch.max(EVALUATED_AT_ONCE))?;
+        let images_shown = BatchMaker::new(dataset, batch.max(EVALUATED_AT_ONCE))?;
         let labels = replace_at_random(&dataset.train.labels, dataset.classes, noise, settings.seed);
-        let taken = learner.take_images(&TrainingImages {
+        learner.set_images(&TrainingImages {
             pixels: &dataset.train.pixels,
             labels: &labels.labels,
             shape: dataset.shape,
-            standardizer: maker.standardizer(),
+            standardizer: images_shown.standardizer(),
             augment: settings.data.augment,
             seed: settings.seed,
+            batch,
         })?;
-        // Whoever has taken the images makes the batches.
-        let most = if taken { 0 } else { batch };
-        let batches = BatchesAhead::new(maker, most, settings.data.augment, settings.seed);
         Ok(Self {
             settings,
             dataset,
             learner,
-            taken,
-            batches,
+            images: images_shown,
             labels,
             rates: settings.schedule.rates(
                 settings.sgd.lr,
@@ -168,7 +159,6 @@ impl<'a, L: Learner> Trainer<'a, L> {
             timetable,
             order: epoch_order(settings.seed, 0, images),
             position,
-            batch_labels: Vec::with_capacity(batch),
         })
     }
 
@@ -213,8 +203,8 @@ impl<'a, L: Learner> Trainer<'a, L> {
     }
 
     /// The learner.
-    pub fn learner(&self) -> &L {
-        &self.learner
+    pub fn learner(&self) -> &(dyn Learner + 'a) {
+        &*self.learner
     }
 
     /// Makes the next step of the current epoch.
@@ -227,18 +217,11 @@ impl<'a, L: Learner> Trainer<'a, L> {
         let started = Instant::now();
         let batch = self.timetable.batch(epoch);
         let range = step * batch..(step + 1) * batch;
-        let (batch_ready, report) = if self.taken {
-            let chosen = Chosen { epoch: epoch as u64, order: &self.order, range };
-            (started, self.learner.step_on(chosen, rate)?)
-        } else {
-            let chosen = &self.order[range.clone()];
-            self.batch_labels.clear();
-            self.batch_labels.extend(chosen.iter().map(|&index| self.labels.labels[index]));
-            let next = self.order.get(range.end..range.end + batch);
-            let images = self.batches.take(epoch as u64, chosen, next)?;
-            (Instant::now(), self.learner.step(Batch { images, labels: &self.batch_labels }, rate)?)
-        };
-        let time = StepTime { step: batch_ready.elapsed(), in_gradients: report.in_gradients };
+        let chosen = Chosen { epoch: epoch as u64, order: &self.order, range };
+        let report = self.learner.step(chosen, rate)?;
+        let whole = started.elapsed();
+        let time =
+            StepTime { step: whole.saturating_sub(report.in_batch), in_gradients: report.in_gradients };
         if let Outcome::NonFinite(pass) = report.outcome {
             return Err(TrainingError::NonFinite(Box::new(NonFinite {
                 epoch: epoch + 1,
@@ -250,7 +233,7 @@ impl<'a, L: Learner> Trainer<'a, L> {
             })));
         }
         if self.settings.average.wants(Which::Ema) {
-            self.learner.add_to_average(Which::Ema)?;
+            self.learner.weight_access()?.add_to_average(Which::Ema)?;
         }
         self.position.step += 1;
         self.position.skipped_in_a_row = 0;
@@ -296,7 +279,7 @@ impl<'a, L: Learner> Trainer<'a, L> {
     pub fn end_epoch(&mut self, evaluate: bool) -> Result<EpochMetrics, TrainingError> {
         let epoch = self.epoch() + 1;
         if self.settings.average.swa_from.is_some_and(|from| from <= epoch) {
-            self.learner.add_to_average(Which::Swa)?;
+            self.learner.weight_access()?.add_to_average(Which::Swa)?;
         }
         let (test, ema, swa) = match evaluate {
             true => (Some(self.evaluate_test()?), self.evaluate_ema()?, self.evaluate_swa()?),

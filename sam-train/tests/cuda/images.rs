@@ -7,6 +7,7 @@ use sam_train::{
     training::{
         backend::Backend,
         cuda::{CudaLearner, augmentation},
+        host_batches::HostBatches,
         learner::{Batch, Evaluation, Learner, LearnerError, StepReport},
         state::State,
         trainer::Trainer,
@@ -61,11 +62,15 @@ fn batches_made_on_the_device_are_the_hosts() {
 }
 
 /// Brings every batch from the host.
-struct Bringing(CudaLearner);
+struct Bringing(CudaLearner, Option<HostBatches>);
 
 impl Learner for Bringing {
-    fn step(&mut self, batch: Batch<'_>, rate: f32) -> Result<StepReport, LearnerError> {
-        self.0.step(batch, rate)
+    fn batches(&mut self) -> &mut Option<HostBatches> {
+        &mut self.1
+    }
+
+    fn step_on(&mut self, batch: Batch<'_>, rate: f32) -> Result<StepReport, LearnerError> {
+        self.0.step_on(batch, rate)
     }
 
     fn evaluate(&mut self, batch: Batch<'_>) -> Result<Evaluation, LearnerError> {
@@ -93,8 +98,8 @@ fn a_run_on_images_of_the_devices_is_the_run() {
     let mut settings = settings("mlp-5", SAM);
     (settings.epochs, settings.data.augment, settings.data.label_noise) = (2, Augment::Cutout, 0.3);
     let learner = || CudaLearner::new(&device, &settings, SHAPE, CLASSES).unwrap();
-    let mut here = Trainer::new(&settings, &dataset, "data", learner()).unwrap();
-    let mut brought = Trainer::new(&settings, &dataset, "data", Bringing(learner())).unwrap();
+    let mut here = Trainer::new(&settings, &dataset, "data", Box::new(learner())).unwrap();
+    let mut brought = Trainer::new(&settings, &dataset, "data", Box::new(Bringing(learner(), None))).unwrap();
     while !here.finished() {
         while !here.at_epoch_end() {
             here.step().unwrap();

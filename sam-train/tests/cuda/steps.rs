@@ -27,16 +27,16 @@ fn a_run_moves_between_the_backends() {
         let [mut host, mut device] = learners("resnet-8", method);
         let [mut stayed, _] = learners("resnet-8", method);
         for seed in 0..2 {
-            step(&mut host, seed);
+            step(&mut *host, seed);
         }
         device.import(&host.export().unwrap()).unwrap();
         assert_eq!(device.export().unwrap(), host.export().unwrap());
         for seed in 2..4 {
-            step(&mut device, seed);
+            step(&mut *device, seed);
         }
         host.import(&device.export().unwrap()).unwrap();
-        let last = step(&mut host, 4);
-        let expected = (0..5).map(|seed| step(&mut stayed, seed)).last().unwrap();
+        let last = step(&mut *host, 4);
+        let expected = (0..5).map(|seed| step(&mut *stayed, seed)).last().unwrap();
         assert!((last - expected).abs() <= 1e-4 * expected, "{last}, expected {expected}");
         assert_close(&host.export().unwrap(), &stayed.export().unwrap(), 1e-3);
         let (images, labels) = images(9);
@@ -57,14 +57,14 @@ fn a_batch_that_is_not_finite_leaves_no_trace() {
     let friendly = Method::FriendlySam { rho: 0.05, sigma: 1.0, lambda: 0.9 };
     for method in [SAM, Method::Sgd, Method::Gsam { rho: 0.05, alpha: 0.3 }, look, friendly] {
         let [_, mut device] = learners("resnet-8", method);
-        step(&mut device, 0);
+        step(&mut *device, 0);
         let before = device.export().unwrap();
         let (mut bad, labels) = images(1);
         bad[[2, 3, 3, 0]] = f32::NAN;
-        let report = device.step(Batch { images: bad.view(), labels: &labels }, 0.02).unwrap();
+        let report = device.step_on(Batch { images: bad.view(), labels: &labels }, 0.02).unwrap();
         assert_eq!(report.outcome, Outcome::NonFinite(Pass::Clean));
         assert_eq!(device.export().unwrap(), before);
-        step(&mut device, 1);
+        step(&mut *device, 1);
         assert_ne!(device.export().unwrap(), before);
     }
 }
@@ -83,7 +83,7 @@ fn recording_changes_no_bit() {
             let images = images.slice(s![..size, .., .., ..]);
             let batch = Batch { images, labels: &labels[..size] };
             let [found, expected] = [&mut recorded, &mut launched].map(|learner| {
-                let report = learner.step(batch, 0.02 / (seed + 1) as f32).unwrap();
+                let report = learner.step_on(batch, 0.02 / (seed + 1) as f32).unwrap();
                 assert!(report.in_gradients > Duration::ZERO);
                 let evaluation = learner.evaluate(batch).unwrap();
                 (report.loss.to_bits(), report.outcome, evaluation.loss.to_bits())

@@ -8,7 +8,7 @@ use sam_model::ImageShape;
 use sam_train::{
     data::{Augment, DataSource, Dataset, ImageSet},
     training::{
-        backend::{AnyLearner, Backend, BackendName},
+        backend::{Backend, BackendName},
         learner::{Batch, Learner},
         settings::{
             AverageSettings, DataSettings, Method, NormExponent, ScheduleSettings, ScheduleShape, Settings,
@@ -78,14 +78,14 @@ pub fn images(seed: usize) -> (Array4<f32>, Vec<u16>) {
     (Array4::from_shape_fn((6, SHAPE.height, SHAPE.width, 1), value), labels)
 }
 
-pub fn step(learner: &mut AnyLearner, seed: usize) -> f64 {
+pub fn step(learner: &mut dyn Learner, seed: usize) -> f64 {
     let (images, labels) = images(seed);
-    let report = learner.step(Batch { images: images.view(), labels: &labels }, 0.02).unwrap();
+    let report = learner.step_on(Batch { images: images.view(), labels: &labels }, 0.02).unwrap();
     assert_eq!(report.outcome, Outcome::Descended);
     report.loss
 }
 
-pub fn learners(model: &str, method: Method) -> [AnyLearner; 2] {
+pub fn learners(model: &str, method: Method) -> [Box<dyn Learner>; 2] {
     let settings = settings(model, method);
     let cpu = Backend::Cpu { threads: 1 };
     [&cpu, &cuda()].map(|backend| backend.learner(&settings, SHAPE, CLASSES).unwrap())

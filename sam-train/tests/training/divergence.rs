@@ -1,7 +1,7 @@
 //! Losses, gradients and weights that are not finite: nothing changes, the place is named, and the run does what was
 //! chosen.
 
-use std::{fs, path::Path, process::Command};
+use std::{cell::RefCell, fs, path::Path, process::Command, rc::Rc, time::Duration};
 
 use ndarray::Array4;
 use sam_core::{Norm, Outcome, Pass};
@@ -9,7 +9,8 @@ use sam_train::{
     data::{Augment, Dataset},
     training::{
         cpu::CpuLearner,
-        learner::{Batch, Evaluation, Learner, LearnerError, StepReport},
+        host_batches::HostBatches,
+        learner::{Batch, Diagnosis, Evaluation, Learner, LearnerError, StepReport},
         nonfinite::{NonFinite, Origin},
         settings::{DataSettings, Method, NormExponent, Settings},
         state::State,
@@ -47,14 +48,19 @@ struct Spoilt<F> {
     learner: CpuLearner,
     fault: F,
     attempts: usize,
-    rates: Vec<f32>,
+    rates: Rc<RefCell<Vec<f32>>>,
+    batches: Option<HostBatches>,
 }
 
 impl<F: FnMut(usize) -> Fault> Learner for Spoilt<F> {
-    fn step(&mut self, batch: Batch<'_>, rate: f32) -> Result<StepReport, LearnerError> {
+    fn batches(&mut self) -> &mut Option<HostBatches> {
+        &mut self.batches
+    }
+
+    fn step_on(&mut self, batch: Batch<'_>, rate: f32) -> Result<StepReport, LearnerError> {
         let fault = (self.fault)(self.attempts);
         self.attempts += 1;
-        self.rates.push(rate);
+        self.rates.borrow_mut().push(rate);
         let mut images: Array4<f32> = batch.images.to_owned();
         let mut labels = batch.labels.to_vec();
         let middle = images.len() / 2;
@@ -64,7 +70,7 @@ impl<F: FnMut(usize) -> Fault> Learner for Spoilt<F> {
             Fault::Huge => images.fill(3e38),
             Fault::Label => labels[0] = 10,
         }
-        self.learner.step(Batch { images: images.view(), labels: &labels }, rate)
+        self.learner.step_on(Batch { images: images.view(), labels: &labels }, rate)
     }
 
     fn evaluate(&mut self, batch: Batch<'_>) -> Result<Evaluation, LearnerError> {
@@ -83,18 +89,29 @@ impl<F: FnMut(usize) -> Fault> Learner for Spoilt<F> {
         self.learner.parameter_count()
     }
 
-    fn origin(&self, pass: Pass) -> Option<Origin> {
-        self.learner.origin(pass)
+    fn diagnosis(&self) -> Option<&dyn Diagnosis> {
+        self.learner.diagnosis()
     }
 }
 
-fn trainer<'a, F: FnMut(usize) -> Fault>(
+fn trainer<'a>(
     settings: &'a Settings,
     data: &'a Dataset,
-    fault: F,
-) -> Trainer<'a, Spoilt<F>> {
+    fault: impl FnMut(usize) -> Fault + 'a,
+) -> Trainer<'a> {
+    trainer_and_rates(settings, data, fault).0
+}
+
+/// The trainer, and the learning rates of all attempts at a step.
+fn trainer_and_rates<'a>(
+    settings: &'a Settings,
+    data: &'a Dataset,
+    fault: impl FnMut(usize) -> Fault + 'a,
+) -> (Trainer<'a>, Rc<RefCell<Vec<f32>>>) {
     let learner = learner(settings, data, 1);
-    trainer_of(settings, data, Spoilt { learner, fault, attempts: 0, rates: Vec::new() })
+    let rates = Rc::default();
+    let spoilt = Spoilt { learner, fault, attempts: 0, rates: Rc::clone(&rates), batches: None };
+    (trainer_of(settings, data, spoilt), rates)
 }
 
 fn bits(state: &State) -> Vec<u32> {
@@ -109,10 +126,7 @@ fn nonfinite(error: TrainingError) -> Box<NonFinite> {
 }
 
 /// Makes steps until the run is finished; `recover` says what to do with an error.
-fn finish<L: Learner>(
-    trainer: &mut Trainer<'_, L>,
-    mut recover: impl FnMut(&mut Trainer<'_, L>, TrainingError),
-) {
+fn finish(trainer: &mut Trainer<'_>, mut recover: impl FnMut(&mut Trainer<'_>, TrainingError)) {
     while !trainer.finished() {
         if let Err(error) = trainer.step() {
             recover(trainer, error);
@@ -270,8 +284,8 @@ fn a_rollback_goes_on_from_the_checkpoint_at_half_the_rate_and_is_remembered() {
     let data = data(&settings);
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("checkpoint.safetensors");
-    let mut rolled =
-        trainer(&settings, &data, |attempt| if attempt == 7 { Fault::Huge } else { Fault::None });
+    let (mut rolled, rates) =
+        trainer_and_rates(&settings, &data, |attempt| if attempt == 7 { Fault::Huge } else { Fault::None });
     for _ in 0..5 {
         rolled.step().unwrap();
     }
@@ -282,17 +296,17 @@ fn a_rollback_goes_on_from_the_checkpoint_at_half_the_rate_and_is_remembered() {
     let found = nonfinite(rolled.step().unwrap_err());
     rolled.roll_back(&path, found).unwrap();
     assert_eq!((rolled.steps_done(), bits(&rolled.state().unwrap())), (5, saved));
-    let mut resumed = trainer(&settings, &data, |_| Fault::None);
+    let (mut resumed, resumed_rates) = trainer_and_rates(&settings, &data, |_| Fault::None);
     resumed.restore(&path).unwrap();
     finish(&mut rolled, |_, error| panic!("{error}"));
     finish(&mut resumed, |_, error| panic!("{error}"));
     assert_eq!(bits(&resumed.state().unwrap()), bits(&rolled.state().unwrap()));
-    let rates = &rolled.learner().rates;
+    let rates = rates.borrow();
     // Attempts 5, 6 and 7 failed in the end; 8, 9 and 10 are the same steps at half the rate, exactly.
     for step in 5..8 {
         assert_eq!(rates[step + 3] * 2.0, rates[step]);
     }
-    assert_eq!(resumed.learner().rates, rates[8..]);
+    assert_eq!(*resumed_rates.borrow(), rates[8..]);
 }
 
 #[test]
@@ -316,11 +330,23 @@ fn rollbacks_end_after_ten() {
 }
 
 /// Says that all went well, with a weight that is not a number.
-struct Overflowed;
+#[derive(Default)]
+struct Overflowed {
+    batches: Option<HostBatches>,
+}
 
 impl Learner for Overflowed {
-    fn step(&mut self, _: Batch<'_>, _: f32) -> Result<StepReport, LearnerError> {
-        Ok(StepReport { loss: 1.0, outcome: Outcome::Descended, in_gradients: std::time::Duration::ZERO })
+    fn batches(&mut self) -> &mut Option<HostBatches> {
+        &mut self.batches
+    }
+
+    fn step_on(&mut self, _: Batch<'_>, _: f32) -> Result<StepReport, LearnerError> {
+        Ok(StepReport {
+            loss: 1.0,
+            outcome: Outcome::Descended,
+            in_gradients: Duration::ZERO,
+            in_batch: Duration::ZERO,
+        })
     }
 
     fn evaluate(&mut self, _: Batch<'_>) -> Result<Evaluation, LearnerError> {
@@ -349,7 +375,7 @@ fn a_state_that_is_not_finite_never_replaces_a_checkpoint() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("checkpoint.safetensors");
     fs::write(&path, "the last good one").unwrap();
-    let mut trainer = Trainer::new(&settings, &data, "", Overflowed).unwrap();
+    let mut trainer = Trainer::new(&settings, &data, "", Box::new(Overflowed::default())).unwrap();
     trainer.step().unwrap();
     let found = nonfinite(trainer.save(&path).unwrap_err());
     assert_eq!(found.pass, None);

@@ -7,7 +7,6 @@ use sam_train::{
     data::Augment,
     training::{
         checkpoint::{Checkpoint, CheckpointError, RunPosition},
-        cpu::CpuLearner,
         settings::{
             BatchSizes, DataSettings, Method, NormExponent, ScheduleSettings, ScheduleShape, Settings,
             SgdSettings,
@@ -36,7 +35,7 @@ fn sam(p: f64) -> Method {
 }
 
 /// Makes one step, and closes the epoch if it was the last.
-fn step(trainer: &mut Trainer<'_, CpuLearner>) {
+fn step(trainer: &mut Trainer<'_>) {
     trainer.step().unwrap();
     if trainer.at_epoch_end() {
         trainer.end_epoch(false).unwrap();
@@ -44,7 +43,7 @@ fn step(trainer: &mut Trainer<'_, CpuLearner>) {
 }
 
 /// Bits of all final state, and losses.
-fn outcome(trainer: &mut Trainer<'_, CpuLearner>) -> (Vec<u32>, Vec<u64>) {
+fn outcome(trainer: &mut Trainer<'_>) -> (Vec<u32>, Vec<u64>) {
     let state = trainer.state().unwrap();
     let values = state.tensors.iter().flat_map(|tensor| &tensor.values);
     let losses = trainer.history().iter().map(|epoch| epoch.train_loss.to_bits());

@@ -1,6 +1,6 @@
 //! Training: resumed runs against uninterrupted ones, threads, broken checkpoints, SAM at radius 0.
 
-use std::{fs, path::Path};
+use std::{cell::RefCell, fs, path::Path, rc::Rc, time::Duration};
 
 use sam_core::Norm;
 use sam_model::ImageShape;
@@ -11,6 +11,7 @@ use sam_train::{
         checkpoint::{Checkpoint, CheckpointError},
         config::{Config, ConfigError, Machine},
         cpu::CpuLearner,
+        host_batches::HostBatches,
         kernels::Kernels,
         learner::{Batch, Evaluation, Learner, LearnerError, StepReport},
         metrics::EpochMetrics,
@@ -20,7 +21,7 @@ use sam_train::{
             AverageSettings, BatchSizes, DataSettings, Method, NormExponent, ScheduleSettings, ScheduleShape,
             Settings, SgdSettings,
         },
-        state::State,
+        state::{State, WEIGHTS},
         trainer::{Trainer, TrainingError},
     },
 };
@@ -39,7 +40,7 @@ fn settings(model: &str, method: Method) -> Settings {
 }
 
 /// Makes steps until `steps` are done in all, or the run is finished.
-fn advance<L: Learner>(trainer: &mut Trainer<'_, L>, steps: usize) {
+fn advance(trainer: &mut Trainer<'_>, steps: usize) {
     while !trainer.finished() && trainer.steps_done() < steps {
         trainer.step().unwrap();
         if trainer.at_epoch_end() {
@@ -49,7 +50,7 @@ fn advance<L: Learner>(trainer: &mut Trainer<'_, L>, steps: usize) {
 }
 
 /// All of the final state, and the metrics but for the time they took.
-fn outcome(trainer: &mut Trainer<'_, CpuLearner>) -> (State, Vec<EpochMetrics>) {
+fn outcome(trainer: &mut Trainer<'_>) -> (State, Vec<EpochMetrics>) {
     let metrics = trainer.history().iter().map(|m| EpochMetrics { images_per_s: 0.0, ..*m }).collect();
     (trainer.state().unwrap(), metrics)
 }
@@ -220,7 +221,7 @@ fn a_batch_larger_than_the_data_is_refused() {
     let settings = Settings { batch: 251.into(), ..settings("mlp-8", SAM) };
     let data = data(&settings);
     let learner = CpuLearner::new(&settings, data.shape, data.classes, 1).unwrap();
-    let refused = Trainer::new(&settings, &data, "", learner);
+    let refused = Trainer::new(&settings, &data, "", Box::new(learner));
     assert!(matches!(refused, Err(TrainingError::Batch { batch: 251, images: 250 })));
 }
 
@@ -252,20 +253,33 @@ fn a_rate_that_overflows_stops_the_run_where_it_stood() {
     assert_eq!(bits(&after), bits(&before));
 }
 
-/// Counts what the loop gives it to learn from.
-struct Recorder {
+/// What the loop gives a learner to learn from.
+#[derive(Default)]
+struct Record {
     labels: Vec<u16>,
     sums: Vec<f32>,
     rates: Vec<f32>,
 }
 
+/// Writes down what the loop gives it, and learns nothing.
+#[derive(Default)]
+struct Recorder {
+    seen: Rc<RefCell<Record>>,
+    batches: Option<HostBatches>,
+}
+
 impl Learner for Recorder {
-    fn step(&mut self, batch: Batch<'_>, rate: f32) -> Result<StepReport, LearnerError> {
-        self.labels.extend_from_slice(batch.labels);
-        self.sums.extend(batch.images.outer_iter().map(|image| image.sum()));
-        self.rates.push(rate);
+    fn batches(&mut self) -> &mut Option<HostBatches> {
+        &mut self.batches
+    }
+
+    fn step_on(&mut self, batch: Batch<'_>, rate: f32) -> Result<StepReport, LearnerError> {
+        let mut seen = self.seen.borrow_mut();
+        seen.labels.extend_from_slice(batch.labels);
+        seen.sums.extend(batch.images.outer_iter().map(|image| image.sum()));
+        seen.rates.push(rate);
         let outcome = sam_core::Outcome::Descended;
-        Ok(StepReport { loss: 1.0, outcome, in_gradients: std::time::Duration::ZERO })
+        Ok(StepReport { loss: 1.0, outcome, in_gradients: Duration::ZERO, in_batch: Duration::ZERO })
     }
 
     fn evaluate(&mut self, batch: Batch<'_>) -> Result<Evaluation, LearnerError> {
@@ -290,10 +304,11 @@ fn an_epoch_shows_each_image_at_most_once_with_its_noisy_label_and_drops_the_res
     let mut settings = settings("mlp-8", SAM);
     settings.data.augment = Augment::None;
     let data = data(&settings);
-    let recorder = Recorder { labels: Vec::new(), sums: Vec::new(), rates: Vec::new() };
-    let mut trainer = Trainer::new(&settings, &data, "", recorder).unwrap();
+    let recorder = Recorder::default();
+    let seen = Rc::clone(&recorder.seen);
+    let mut trainer = Trainer::new(&settings, &data, "", Box::new(recorder)).unwrap();
     advance(&mut trainer, 6);
-    assert_eq!((trainer.epoch(), trainer.learner().labels.len()), (1, 240));
+    assert_eq!((trainer.epoch(), seen.borrow().labels.len()), (1, 240));
     let noisy = sam_train::data::replace_at_random(&data.train.labels, 10, 0.2, 3);
     let mut image = vec![0.0; 64];
     let standardizer = sam_train::data::Standardizer::fit(&data.train, 1).unwrap();
@@ -309,7 +324,8 @@ fn an_epoch_shows_each_image_at_most_once_with_its_noisy_label_and_drops_the_res
             (ndarray::aview1(&image).sum(), label)
         })
         .collect();
-    for (sum, label) in trainer.learner().sums.iter().zip(&trainer.learner().labels) {
+    let seen = seen.borrow();
+    for (sum, label) in seen.sums.iter().zip(&seen.labels) {
         // Sums may differ in their last bits by the order of summation.
         let found = known.iter().position(|(s, l)| (s - sum).abs() < 1e-3 && l == label);
         known.swap_remove(found.expect("an image of the set that was not shown before, with its label"));
@@ -323,10 +339,11 @@ fn an_epoch_shows_each_image_at_most_once_with_its_noisy_label_and_drops_the_res
 fn the_rate_rises_linearly_and_falls_along_the_cosine() {
     let settings = settings("mlp-8", SAM);
     let data = data(&settings);
-    let recorder = Recorder { labels: Vec::new(), sums: Vec::new(), rates: Vec::new() };
-    let mut trainer = Trainer::new(&settings, &data, "", recorder).unwrap();
+    let recorder = Recorder::default();
+    let seen = Rc::clone(&recorder.seen);
+    let mut trainer = Trainer::new(&settings, &data, "", Box::new(recorder)).unwrap();
     advance(&mut trainer, usize::MAX);
-    let rates = &trainer.learner().rates;
+    let rates = &seen.borrow().rates;
     assert_eq!(rates.len(), 18);
     for (step, &rate) in rates.iter().enumerate() {
         let expected = match step {
@@ -342,13 +359,14 @@ fn batches_grow_over_equal_parts_of_the_epochs_and_the_rate_knows() {
     let batch = BatchSizes::try_from(vec![10, 25]).unwrap();
     let settings = Settings { epochs: 4, batch, ..settings("mlp-8", SAM) };
     let data = data(&settings);
-    let recorder = Recorder { labels: Vec::new(), sums: Vec::new(), rates: Vec::new() };
-    let mut trainer = Trainer::new(&settings, &data, "", recorder).unwrap();
+    let recorder = Recorder::default();
+    let seen = Rc::clone(&recorder.seen);
+    let mut trainer = Trainer::new(&settings, &data, "", Box::new(recorder)).unwrap();
     let mut batches = Vec::new();
     while !trainer.finished() {
-        let (epoch, before) = (trainer.epoch(), trainer.learner().labels.len());
+        let (epoch, before) = (trainer.epoch(), seen.borrow().labels.len());
         trainer.step().unwrap();
-        batches.push((epoch, trainer.learner().labels.len() - before));
+        batches.push((epoch, seen.borrow().labels.len() - before));
         if trainer.at_epoch_end() {
             trainer.end_epoch(false).unwrap();
         }
@@ -357,7 +375,7 @@ fn batches_grow_over_equal_parts_of_the_epochs_and_the_rate_knows() {
     let expected: Vec<_> = expected.into_iter().flat_map(|(epoch, size, n)| vec![(epoch, size); n]).collect();
     assert_eq!(batches, expected);
     assert_eq!((trainer.total_steps(), trainer.steps_done()), (70, 70));
-    for (step, &rate) in trainer.learner().rates.iter().enumerate() {
+    for (step, &rate) in seen.borrow().rates.iter().enumerate() {
         let expected = match step {
             0..25 => 0.05 * (step + 1) as f64 / 25.0,
             _ => 0.025 * (1.0 + (std::f64::consts::PI * (step - 25) as f64 / 45.0).cos()),
@@ -381,10 +399,13 @@ fn a_step_with_a_clipped_gradient_is_as_long_as_the_limit_says_and_in_the_gradie
         let settings = Settings { sgd, schedule, ..settings("lenet", SAM) };
         let data = data(&settings);
         let mut trainer = trainer(&settings, &data, 1);
-        let before = trainer.learner().weights().to_vec();
+        let weights = |trainer: &mut Trainer<'_>| -> Vec<f32> {
+            trainer.state().unwrap().group(WEIGHTS).flat_map(|tensor| tensor.values.clone()).collect()
+        };
+        let before = weights(&mut trainer);
         trainer.step().unwrap();
-        let after = trainer.learner().weights().iter();
-        after.zip(&before).map(|(a, b)| f64::from(*a) - f64::from(*b)).collect::<Vec<f64>>()
+        let after = weights(&mut trainer);
+        after.iter().zip(&before).map(|(a, b)| f64::from(*a) - f64::from(*b)).collect::<Vec<f64>>()
     };
     let length = |step: &[f64]| step.iter().map(|x| x * x).sum::<f64>().sqrt();
     let free = of(None);

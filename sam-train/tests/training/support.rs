@@ -51,10 +51,10 @@ pub fn learner(settings: &Settings, data: &Dataset, threads: usize) -> CpuLearne
     CpuLearner::new(settings, data.shape, data.classes, threads).unwrap()
 }
 
-pub fn trainer<'a>(settings: &'a Settings, data: &'a Dataset, threads: usize) -> Trainer<'a, CpuLearner> {
+pub fn trainer<'a>(settings: &'a Settings, data: &'a Dataset, threads: usize) -> Trainer<'a> {
     trainer_of(settings, data, learner(settings, data, threads))
 }
 
-pub fn trainer_of<'a, L: Learner>(settings: &'a Settings, data: &'a Dataset, learner: L) -> Trainer<'a, L> {
-    Trainer::new(settings, data, &data.fingerprint().unwrap(), learner).unwrap()
+pub fn trainer_of<'a>(settings: &'a Settings, data: &'a Dataset, learner: impl Learner + 'a) -> Trainer<'a> {
+    Trainer::new(settings, data, &data.fingerprint().unwrap(), Box::new(learner)).unwrap()
 }

@@ -19,7 +19,7 @@ use crate::{
         markdown::{Table, significant},
         statistics::Estimate,
     },
-    training::{learner::Learner, settings::Method},
+    training::settings::Method,
 };
 
 /// Epochs looked at.
@@ -37,8 +37,8 @@ pub struct InnerSteps {
 impl InnerSteps {
     /// The rise of the loss within the radius that a run's own number of steps finds and that the largest number finds,
     /// and the highest loss met with its own; at its weights after `epoch` epochs.
-    fn look<L: Learner>(
-        lab: &Lab<'_, L>,
+    fn look(
+        lab: &Lab<'_>,
         job: &Job<'_>,
         epoch: usize,
         (own, most): (usize, usize),
@@ -57,7 +57,7 @@ impl Experiment for InnerSteps {
     const NAME: &'static str = "ablate-inner-steps";
     const PAPER: &'static str = "Figure 7, table 12, appendix C.6";
 
-    fn conduct<L: Learner>(&self, lab: &mut Lab<'_, L>, plan: &Plan) -> Result<Findings, ExperimentError> {
+    fn conduct(&self, lab: &mut Lab<'_>, plan: &Plan) -> Result<Findings, ExperimentError> {
         let rho = plan.rho();
         let most = self.steps.iter().copied().max().unwrap_or(1);
         let epochs = probe::epochs(plan.base.epochs, LOOKS);

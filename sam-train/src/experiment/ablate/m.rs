@@ -12,7 +12,7 @@ use crate::{
         figure::{Figure, Horizontal, Panel, Point, Series, Style},
         markdown::{self, Table},
     },
-    training::{learner::Learner, settings::Method},
+    training::settings::Method,
 };
 
 /// Test error against the radius for each size of group.
@@ -28,7 +28,7 @@ impl Experiment for MAblation {
     const NAME: &'static str = "ablate-m";
     const PAPER: &'static str = "Figure 3 (middle), section 4.1";
 
-    fn conduct<L: Learner>(&self, lab: &mut Lab<'_, L>, plan: &Plan) -> Result<Findings, ExperimentError> {
+    fn conduct(&self, lab: &mut Lab<'_>, plan: &Plan) -> Result<Findings, ExperimentError> {
         let method = |m, rho| {
             // One group is SAM; its runs are those of other experiments too.
             if m >= plan.base.batch.largest() { Method::sam(rho) } else { Method::MSharpness { rho, m } }

@@ -11,10 +11,7 @@ use crate::{
         lab::Lab,
         plan::{Experiment, Plan},
     },
-    training::{
-        learner::Learner,
-        settings::{Method, NormExponent},
-    },
+    training::settings::{Method, NormExponent},
 };
 
 /// SAM in three norms against a random perturbation.
@@ -34,7 +31,7 @@ impl Experiment for NormAblation {
     const NAME: &'static str = "ablate-norm";
     const PAPER: &'static str = "Figure 6, appendix C.5";
 
-    fn conduct<L: Learner>(&self, lab: &mut Lab<'_, L>, plan: &Plan) -> Result<Findings, ExperimentError> {
+    fn conduct(&self, lab: &mut Lab<'_>, plan: &Plan) -> Result<Findings, ExperimentError> {
         let rho = plan.rho();
         let weights = lab.parameter_count(plan)? as f64;
         let rho_1 = self.rho_1.unwrap_or(rho);

@@ -10,7 +10,7 @@ use crate::{
         lab::Lab,
         plan::{Experiment, Plan},
     },
-    training::{learner::Learner, settings::Method},
+    training::settings::Method,
 };
 
 /// The radius that the paper recommends without tuning.
@@ -27,7 +27,7 @@ impl Experiment for RhoDefault {
     const NAME: &'static str = "ablate-rho-default";
     const PAPER: &'static str = "Tables 10 and 11, appendix C.3";
 
-    fn conduct<L: Learner>(&self, lab: &mut Lab<'_, L>, plan: &Plan) -> Result<Findings, ExperimentError> {
+    fn conduct(&self, lab: &mut Lab<'_>, plan: &Plan) -> Result<Findings, ExperimentError> {
         let (chosen, validation) = grid::choose(lab, plan, &self.rhos)?;
         let arms = [
             ("SGD".to_owned(), Method::Sgd),

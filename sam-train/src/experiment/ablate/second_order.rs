@@ -19,7 +19,7 @@ use crate::{
         markdown::{Table, significant},
         statistics::Estimate,
     },
-    training::{learner::Learner, settings::Method},
+    training::settings::Method,
 };
 
 /// Epochs looked at.
@@ -32,12 +32,7 @@ const BATCHES: usize = 4;
 pub struct SecondOrderAblation;
 
 /// The cosine at a run's weights after `epoch` epochs, mean over batches of training images.
-fn cosine<L: Learner>(
-    lab: &Lab<'_, L>,
-    job: &Job<'_>,
-    epoch: usize,
-    rho: f64,
-) -> Result<f64, ExperimentError> {
+fn cosine(lab: &Lab<'_>, job: &Job<'_>, epoch: usize, rho: f64) -> Result<f64, ExperimentError> {
     let cosine = |model: &mut Model<Dual64>, weights: &[Dual64]| {
         Ok([cosine_with_second_order(model, weights, &Rule::l2(rho))?])
     };
@@ -48,7 +43,7 @@ impl Experiment for SecondOrderAblation {
     const NAME: &'static str = "ablate-second-order";
     const PAPER: &'static str = "Figures 4 and 5, appendix C.4";
 
-    fn conduct<L: Learner>(&self, lab: &mut Lab<'_, L>, plan: &Plan) -> Result<Findings, ExperimentError> {
+    fn conduct(&self, lab: &mut Lab<'_>, plan: &Plan) -> Result<Findings, ExperimentError> {
         let rho = plan.rho();
         let epochs = probe::epochs(plan.base.epochs, LOOKS);
         let arms = [Method::sam(rho), Method::SecondOrderSam { rho }, Method::Sgd]

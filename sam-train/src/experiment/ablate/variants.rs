@@ -10,7 +10,7 @@ use crate::{
         plan::{Experiment, Plan},
     },
     report::markdown::{self, Table, significant},
-    training::{learner::Learner, settings::Method},
+    training::settings::Method,
 };
 
 /// All variants at the hyper-parameters of their papers.
@@ -47,7 +47,7 @@ impl Experiment for VariantAblation {
     const NAME: &'static str = "ablate-variants";
     const PAPER: &'static str = "SAM's relatives; not in the paper";
 
-    fn conduct<L: Learner>(&self, lab: &mut Lab<'_, L>, plan: &Plan) -> Result<Findings, ExperimentError> {
+    fn conduct(&self, lab: &mut Lab<'_>, plan: &Plan) -> Result<Findings, ExperimentError> {
         let methods = self.methods(plan.rho());
         let arms = methods.map(|method| Arm::new(method.title(), plan.with(method)));
         let results = arms::compare(lab, &arms, plan.seeds, &plan.material)?;

@@ -5,17 +5,17 @@ use ndarray::Axis;
 use super::{Trainer, TrainingError};
 use crate::training::{
     average::{Averaged, Which},
-    learner::{Batch, Evaluation, Learner},
+    learner::{Batch, Evaluation},
 };
 
-impl<L: Learner> Trainer<'_, L> {
+impl Trainer<'_> {
     /// Loss and hits on the whole test set.
     ///
     /// # Errors
     /// [`TrainingError::Data`]; [`TrainingError::Learner`], when the evaluation fails.
     pub fn evaluate_test(&mut self) -> Result<Evaluation, TrainingError> {
         let mut total: Option<Evaluation> = None;
-        self.batches.maker().visit(&self.dataset.test, |images, labels| {
+        self.images.visit(&self.dataset.test, |images, labels| {
             let part = self.learner.evaluate(Batch { images, labels })?;
             total = Some(total.map_or(part, |total| total.and(part)));
             Ok::<_, TrainingError>(())
@@ -45,15 +45,16 @@ impl<L: Learner> Trainer<'_, L> {
         if !self.settings.average.wants(which) {
             return Ok(None);
         }
-        let Some(Averaged { weights, statistics }) = self.learner.average(which)? else { return Ok(None) };
-        let own = (self.learner.parameters()?.into_owned(), self.learner.statistics()?.into_owned());
-        self.learner.set_parameters(&weights, statistics.as_deref().unwrap_or(&own.1))?;
+        let learner = self.learner.weight_access()?;
+        let Some(Averaged { weights, statistics }) = learner.average(which)? else { return Ok(None) };
+        let own = (learner.parameters()?.into_owned(), learner.statistics()?.into_owned());
+        learner.set_parameters(&weights, statistics.as_deref().unwrap_or(&own.1))?;
         let measured = match statistics {
             None if !own.1.is_empty() => self.measure_statistics(&weights),
             _ => Ok(()),
         };
         let evaluation = measured.and_then(|()| self.evaluate_test());
-        self.learner.set_parameters(&own.0, &own.1)?;
+        self.learner.weight_access()?.set_parameters(&own.0, &own.1)?;
         evaluation.map(Some)
     }
 
@@ -61,9 +62,9 @@ impl<L: Learner> Trainer<'_, L> {
     fn measure_statistics(&mut self, weights: &[f32]) -> Result<(), TrainingError> {
         let batch = self.settings.batch.largest();
         let (mut sums, mut images_seen) = (Vec::new(), 0.0);
-        self.batches.maker().visit(&self.dataset.train, |images, labels| {
+        self.images.visit(&self.dataset.train, |images, labels| {
             for (images, labels) in images.axis_chunks_iter(Axis(0), batch).zip(labels.chunks(batch)) {
-                let part = self.learner.measure(Batch { images, labels })?;
+                let part = self.learner.weight_access()?.measure(Batch { images, labels })?;
                 let count = labels.len() as f64;
                 sums.resize(part.len(), 0.0);
                 sums.iter_mut().zip(part).for_each(|(sum, part)| *sum += count * f64::from(part));
@@ -72,6 +73,6 @@ impl<L: Learner> Trainer<'_, L> {
             Ok::<_, TrainingError>(())
         })?;
         let means: Vec<f32> = sums.iter().map(|sum| (sum / images_seen) as f32).collect();
-        Ok(self.learner.set_parameters(weights, &means)?)
+        Ok(self.learner.weight_access()?.set_parameters(weights, &means)?)
     }
 }

@@ -7,13 +7,13 @@ use crate::{
     files,
     training::{
         checkpoint::{Checkpoint, CheckpointError, RunPosition},
-        learner::{Learner, LearnerError},
+        learner::LearnerError,
         nonfinite::{NonFinite, Origin},
         state::State,
     },
 };
 
-impl<L: Learner> Trainer<'_, L> {
+impl Trainer<'_> {
     /// The learner's state, averages included.
     ///
     /// # Errors

@@ -1,0 +1,38 @@
+//! Training batches that the host makes, for learners whose backend does not.
+
+use super::learner::{Batch, Chosen, TrainingImages};
+use crate::data::{BatchMaker, BatchesAhead, DataError};
+
+/// Makes the batches that steps choose, one ahead of the one in use where that pays.
+#[derive(Debug)]
+pub struct HostBatches {
+    images: BatchesAhead,
+    /// Of all training images.
+    labels: Vec<u16>,
+    /// Of the latest batch.
+    chosen: Vec<u16>,
+}
+
+impl HostBatches {
+    /// Batches of `images`.
+    pub fn new(images: &TrainingImages<'_>) -> Self {
+        let &TrainingImages { pixels, labels, shape, standardizer, augment, seed, batch } = images;
+        let maker = BatchMaker::of(pixels.clone(), shape, standardizer.clone(), batch);
+        let images = BatchesAhead::new(maker, batch, augment, seed);
+        Self { images, labels: labels.to_vec(), chosen: Vec::with_capacity(batch) }
+    }
+
+    /// The chosen images with their labels. Begins with the batch of the same size behind them.
+    ///
+    /// # Errors
+    /// [`DataError`], when the file of the images cannot be read.
+    pub fn take(&mut self, chosen: Chosen<'_>) -> Result<Batch<'_>, DataError> {
+        let Chosen { epoch, order, range } = chosen;
+        let next = order.get(range.end..range.end + range.len());
+        let chosen = &order[range];
+        self.chosen.clear();
+        self.chosen.extend(chosen.iter().map(|&index| self.labels[index]));
+        let images = self.images.take(epoch, chosen, next)?;
+        Ok(Batch { images, labels: &self.chosen })
+    }
+}
