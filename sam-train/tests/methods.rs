@@ -4,6 +4,8 @@
 
 use ndarray::{Array4, ArrayView4};
 use rand::RngExt;
+use sam_backend_ndarray::Network;
+use sam_core::{GradientOracle, Pass};
 use sam_model::ImageShape;
 use sam_train::{
     data::{Augment, DataSource},
@@ -29,6 +31,7 @@ fn every_method() -> Vec<Method> {
         Method::Mixup { alpha: 1.0 },
         Method::sam(rho),
         Method::Asam { rho, eta: 0.01 },
+        Method::AsamWeights { rho, eta: 0.01 },
         Method::RandomSam { rho },
         Method::MultiStepSam { rho, steps: 3 },
         Method::SecondOrderSam { rho },
@@ -73,12 +76,18 @@ fn learner(model: &str, method: Method) -> CpuLearner {
     CpuLearner::new(&settings(model, method), SHAPE, CLASSES, 1).unwrap()
 }
 
-/// Steps number `steps` on batches that are a function of the step.
+/// The batch of a step: a function of it.
+fn batch(step: u64) -> (Array4<f32>, Vec<u16>) {
+    let mut random = stream(1, Purpose::BenchBatch, 0, step);
+    let images = Array4::from_shape_simple_fn((BATCH, 8, 8, 1), || random.random::<f32>() * 3.0 - 1.5);
+    let labels = (0..BATCH).map(|_| random.random_range(0..CLASSES as u16)).collect();
+    (images, labels)
+}
+
+/// Makes the steps number `steps`.
 fn advance(learner: &mut CpuLearner, steps: std::ops::Range<u64>) {
     for step in steps {
-        let mut random = stream(1, Purpose::BenchBatch, 0, step);
-        let images = Array4::from_shape_simple_fn((BATCH, 8, 8, 1), || random.random::<f32>() * 3.0 - 1.5);
-        let labels: Vec<u16> = (0..BATCH).map(|_| random.random_range(0..CLASSES as u16)).collect();
+        let (images, labels) = batch(step);
         learner.step_on(Batch { images: images.view(), labels: &labels }, 0.05).unwrap();
     }
 }
@@ -95,17 +104,7 @@ fn every_method_goes_on_from_a_checkpoint_to_the_same_bits() {
         for method in every_method() {
             let mut whole = learner(model, method);
             advance(&mut whole, 0..4);
-            let position = RunPosition {
-                settings: settings(model, method).digest(),
-                data: String::new(),
-                history: Vec::new(),
-                step: 4,
-                loss_sum: 0.0,
-                seconds: 0.0,
-                skipped: 0,
-                skipped_in_a_row: 0,
-                rollbacks: 0,
-            };
+            let position = RunPosition { step: 4, ..RunPosition::start(&settings(model, method), "") };
             let checkpoint = Checkpoint { position, state: whole.export().unwrap() };
             checkpoint.save(&path).unwrap();
             let mut resumed = learner(model, method);
@@ -158,6 +157,54 @@ fn methods_that_are_sam_by_another_name_give_its_bits() {
     }
     for method in [Method::sam(0.0), Method::RandomSam { rho: 0.0 }, Method::MomentumSam { rho: 0.0 }] {
         assert_eq!(run(method), sgd, "{method:?} at radius 0 is not SGD");
+    }
+}
+
+/// Kwon et al., equation 6 and their code, in double precision: biases and norms are perturbed as in SAM, or all alike.
+fn asam_by_hand(model: &str, weights_only: bool, rho: f64, eta: f64, steps: u64) -> Vec<f64> {
+    let settings = settings(model, Method::Sgd);
+    let mut network = Network::<f64>::new(&settings.model, SHAPE, CLASSES, BATCH, 1).unwrap();
+    network.set_label_smoothing(settings.label_smoothing);
+    let start = learner(model, Method::Sgd);
+    let mut w: Vec<f64> = start.weights().iter().map(|&weight| f64::from(weight)).collect();
+    let mut adaptive = vec![!weights_only; w.len()];
+    for segment in network.segments().iter().filter(|segment| segment.name.ends_with(".weight")) {
+        adaptive[segment.range.clone()].fill(true);
+    }
+    let (mut g, mut velocity) = (vec![0.0; w.len()], vec![0.0; w.len()]);
+    for step in 0..steps {
+        let (images, labels) = batch(step);
+        network.set_batch(images.mapv(f64::from).view(), &labels).unwrap();
+        network.gradient(&w, &mut g, Pass::Clean).unwrap();
+        let scale: Vec<f64> =
+            w.iter().zip(&adaptive).map(|(w, &a)| if a { w.abs() + eta } else { 1.0 }).collect();
+        let norm = scale.iter().zip(&g).map(|(t, g)| (t * g) * (t * g)).sum::<f64>().sqrt();
+        let up: Vec<f64> = (0..w.len()).map(|i| w[i] + rho * scale[i] * scale[i] * g[i] / norm).collect();
+        network.gradient(&up, &mut g, Pass::Perturbed).unwrap();
+        for ((w, g), v) in w.iter_mut().zip(&g).zip(&mut velocity) {
+            let decayed = g + 5e-4 * *w;
+            *v = 0.9 * *v + decayed;
+            *w -= 0.05 * (decayed + 0.9 * *v);
+        }
+    }
+    w
+}
+
+#[test]
+fn both_forms_of_asam_are_what_plain_code_computes_and_they_differ() {
+    let (rho, eta, steps) = (0.5, 0.01, 3);
+    for model in ["mlp-16", "lenet"] {
+        let distance = |method, weights_only| {
+            let mut learner = learner(model, method);
+            advance(&mut learner, 0..steps);
+            let expected = asam_by_hand(model, weights_only, rho, eta, steps);
+            let off = learner.weights().iter().zip(expected).map(|(w, e)| (f64::from(*w) - e).abs());
+            off.fold(0.0, f64::max)
+        };
+        let (all, weights) = (Method::Asam { rho, eta }, Method::AsamWeights { rho, eta });
+        assert!(distance(all, false) < 1e-5, "{model}: {}", distance(all, false));
+        assert!(distance(weights, true) < 1e-5, "{model}: {}", distance(weights, true));
+        assert!(distance(all, true) > 1e-3 && distance(weights, false) > 1e-3, "{model}");
     }
 }
 

@@ -19,10 +19,11 @@ use serde_json::Value;
 const RUN: &str = "train --model mlp-64 --limit 40 --epochs 25 --batch 2 --label-noise 0.1 --json";
 
 /// Methods with the hyper-parameters that are not their defaults.
-const ROWS: [&str; 14] = [
+const ROWS: [&str; 15] = [
     "sgd",
     "sam --rho 0.1 --norm inf",
     "asam --eta 0.1",
+    "asam-weights --rho 0.4",
     "random-sam --rho 0.5",
     "multi-step-sam --steps 3",
     "second-order-sam --rho 0.02",

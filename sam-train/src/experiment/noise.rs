@@ -53,7 +53,7 @@ impl Noise {
         let mixup = |&alpha: &f64| Arm::new("mixup", with(Method::Mixup { alpha }));
         let rest = [
             Arm::new("SAM", with(Method::sam(plan.rho()))),
-            Arm::new("ASAM", with(Method::ASAM.with_rho(self.rho_asam))),
+            Arm::new("ASAM", with(Method::ASAM_WEIGHTS.with_rho(self.rho_asam))),
         ];
         [Arm::new("SGD", with(Method::Sgd))]
             .into_iter()

@@ -85,7 +85,7 @@ impl CpuLearner {
         };
         Ok(Self {
             averages: Averages::new(&settings.average, count, statistics.len(), average)?,
-            optimizer: optimizer::build(settings, count, &network.threads()),
+            optimizer: optimizer::build(settings, network.segments(), &network.threads()),
             network,
             weights,
             gradient: vec![0.0; count],

@@ -32,7 +32,7 @@ impl VariantAblation {
         [
             Method::SGD,
             Method::SAM.with_rho(rho),
-            Method::ASAM.with_rho(rho_asam),
+            Method::ASAM_WEIGHTS.with_rho(rho_asam),
             Method::GSAM.with_rho(rho),
             Method::LOOK_SAM.with_rho(rho),
             Method::WSAM.with_rho(rho),

@@ -2,11 +2,12 @@
 
 use std::error::Error;
 
-use sam_backend_ndarray::{Parallel, ParallelSpace, Threads};
+use sam_backend_ndarray::{Parallel, ParallelSpace, Segment as Tensor, Threads};
 use sam_core::{
     AlongGradient, AscentRule, Clipped, Combination, Friendly, Gaussian, Gsam, Look, LookSam, MicroBatches,
-    MomentumSam, MultiStepSam, Outcome, ParamSpace, PerturbedOnly, Plain, RandomSam, Sam, SamGradient,
-    SecondOrderSam, Sgd, Sink, SliceSpace, Source, State, StepError, Stochastic, Variant, WeightDecay, Wsam,
+    MomentumSam, MultiStepSam, Outcome, ParamSpace, PerturbedOnly, Plain, RandomSam, Sam, SamGradient, Scope,
+    SecondOrderSam, Segment, SegmentedSpace, Sgd, Sink, SliceSpace, Source, State, StepError, Stochastic,
+    Variant, WeightDecay, Wsam,
 };
 
 use super::oracle::Watched;
@@ -17,6 +18,9 @@ pub type Base = Clipped<f32, Parallel<Sgd<f32, Vec<f32>>>>;
 type Space = ParallelSpace<f32>;
 /// For the methods whose own sweeps have no parallel form.
 type Slices = SliceSpace<f32, Vec<f32>>;
+
+/// For those that treat tensors differently.
+type Segments = SegmentedSpace<f32, Vec<f32>, Vec<Segment<f32>>>;
 
 /// What goes wrong in a step.
 pub type StepFailure = Box<dyn Error + Send + Sync>;
@@ -40,8 +44,9 @@ pub trait Optimizer: Send {
     fn load(&mut self, source: &mut Source<'_, f32>);
 }
 
-/// The optimizer that `settings` describe, for `weights` weights, with its sweeps on `threads`.
-pub fn build(settings: &Settings, weights: usize, threads: &Threads) -> Box<dyn Optimizer> {
+/// The optimizer that `settings` describe, for the weights in `tensors`, with its sweeps on `threads`.
+pub fn build(settings: &Settings, tensors: &[Tensor], threads: &Threads) -> Box<dyn Optimizer> {
+    let weights = tensors.last().map_or(0, |tensor| tensor.range.end);
     let zeros = || vec![0.0; weights];
     let rule = settings.method.rule();
     let space = ParallelSpace::new(weights, threads.clone());
@@ -52,6 +57,14 @@ pub fn build(settings: &Settings, weights: usize, threads: &Threads) -> Box<dyn 
     match settings.method {
         Method::Sgd | Method::Mixup { .. } => Box::new(plain(base)),
         Method::Sam { .. } | Method::Asam { .. } => Box::new(Sam { space, rule, base }),
+        Method::AsamWeights { .. } => {
+            let segment = |tensor: &Tensor| Segment {
+                adaptive: tensor.name.ends_with(".weight"),
+                ..Segment::new(tensor.range.len())
+            };
+            let segments = tensors.iter().map(segment).collect();
+            Box::new(Sam { space: SegmentedSpace::new(Scope::Global, segments, zeros()), rule, base })
+        }
         Method::RandomSam { .. } => Box::new(RandomSam { space, rule, noise: Gaussian::new(seed), base }),
         Method::MomentumSam { .. } => Box::new(MomentumSam { space, rule, base }),
         Method::MultiStepSam { steps, .. } => {
@@ -143,6 +156,7 @@ macro_rules! optimizer {
 
 optimizer! { [] Plain<Space, Base> }
 optimizer! { [] Sam<Space, Base> }
+optimizer! { [] Sam<Segments, Base> }
 optimizer! { [] MultiStepSam<Slices, Base, Vec<f32>> }
 optimizer! { [] SecondOrderSam<Slices, Base, Vec<f32>> }
 optimizer! { [] LookSam<Space, Base, Vec<f32>> }

@@ -11,6 +11,7 @@ use crate::training::{norm_exponent::NormExponent, range::Range};
 /// What SAM's paper recommends without tuning (appendix C.3).
 const RHO: f64 = 0.05;
 const RADIUS: &str = "radius of the neighbourhood, in units of the weights; SAM's paper tries 0.01 to 0.5";
+const ETA: &str = "what is added to each weight's size";
 
 methods! {
     SGD: Sgd = {
@@ -36,14 +37,28 @@ methods! {
         buffers: 1,
     }
 
-    // Its radius is relative to the weights, of about ten times the size.
+    // Its radius is relative to the weights, and larger where biases and norms scale too.
     ASAM: Asam {
-        rho: Number = 10.0 * RHO, Range::FromZero, "radius, relative to the weights";
-        eta: Number = 0.01, Range::FromZero, "what is added to each weight's size";
+        rho: Number = 2.0, Range::FromZero, "radius, relative to the weights";
+        eta: Number = 0.01, Range::FromZero, ETA;
     } = {
         name: "asam",
+        title: "ASAM, all tensors",
+        summary: "SAM in a neighbourhood that scales with the weights, biases and norms too",
+        source: "after Kwon et al., ICML 2021",
+        rule: Rule::l2(rho as f32).adaptive(eta as f32),
+        gradients: 2.0,
+        buffers: 1,
+    }
+
+    // As published: its authors' code leaves biases and normalisation as they are in SAM.
+    ASAM_WEIGHTS: AsamWeights {
+        rho: Number = 10.0 * RHO, Range::FromZero, "radius, relative to weights but not to biases and norms";
+        eta: Number = 0.01, Range::FromZero, ETA;
+    } = {
+        name: "asam-weights",
         title: "ASAM",
-        summary: "SAM in a neighbourhood that scales with the weights",
+        summary: "SAM in a neighbourhood that scales with the weights, but not with biases and norms",
         source: "Kwon et al., ICML 2021",
         rule: Rule::l2(rho as f32).adaptive(eta as f32),
         gradients: 2.0,
