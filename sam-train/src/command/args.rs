@@ -144,9 +144,10 @@ pub struct MachineArgs {
     pub threads: Option<NonZeroUsize>,
 }
 
-fn parse_threads(text: &str) -> Result<NonZeroUsize, &'static str> {
-    let threads = text.parse().ok().filter(|threads: &NonZeroUsize| threads.get() <= 1024);
-    threads.ok_or("expected a number from 1 up to 1024")
+fn parse_threads(text: &str) -> Result<NonZeroUsize, String> {
+    let allowed = |threads: &NonZeroUsize| Machine::THREADS.check_whole("threads", threads.get()).is_ok();
+    let threads = text.parse().ok().filter(allowed);
+    threads.ok_or_else(|| format!("expected {}", Machine::THREADS.text()))
 }
 
 impl MachineArgs {

@@ -12,6 +12,7 @@ use super::{
     kernels::Kernels,
     nonfinite::OnNonFinite,
     precision::Precision,
+    range::Range,
     settings::{InvalidSetting, Settings},
 };
 use crate::files::{self, FileError};
@@ -50,6 +51,17 @@ pub struct Machine {
 }
 
 impl Machine {
+    /// How many threads there may be.
+    pub const THREADS: Range = Range::Whole(1, 1024);
+
+    /// Makes sure that every number is in its range.
+    ///
+    /// # Errors
+    /// [`InvalidSetting`] for the first that is not.
+    pub fn check(&self) -> Result<(), InvalidSetting> {
+        Self::THREADS.check_whole("threads", self.threads)
+    }
+
     /// The processor, with so many threads.
     pub fn cpu(threads: usize) -> Self {
         Self {
@@ -126,7 +138,8 @@ impl Config {
             let message = format!("line {line}: {}", error.message());
             ConfigError::Syntax { path: path.to_owned(), message }
         })?;
-        config.run.check().map_err(|source| ConfigError::Setting { path: path.to_owned(), source })?;
+        let checked = config.machine.check().and_then(|()| config.run.check());
+        checked.map_err(|source| ConfigError::Setting { path: path.to_owned(), source })?;
         Ok(config)
     }
 }
