@@ -15,6 +15,7 @@ pub mod cuda;
 #[cfg(not(all(feature = "cuda", target_os = "linux", target_arch = "x86_64")))]
 #[path = "training/no_cuda.rs"]
 pub mod cuda;
+pub mod history;
 pub mod host_batches;
 pub mod kernels;
 pub mod learner;

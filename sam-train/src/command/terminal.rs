@@ -105,7 +105,6 @@ fn epoch_line(metrics: &EpochMetrics, epochs: usize) -> String {
     let of = |name, error: Option<f64>| error.map_or(String::new(), |e| format!("  {name} {e:6.2} %"));
     let test = of("test error", metrics.test_error);
     let averages = of("ema", metrics.ema_test_error) + &of("swa", metrics.swa_test_error);
-    format!(
-        "epoch {epoch:>width$}/{epochs}  train loss {train_loss:.4}{test}{averages}  lr {lr:.5}  {images_per_s:.0} images/s"
-    )
+    let speed = images_per_s.map_or(String::new(), |rate| format!("  {rate:.0} images/s"));
+    format!("epoch {epoch:>width$}/{epochs}  train loss {train_loss:.4}{test}{averages}  lr {lr:.5}{speed}")
 }

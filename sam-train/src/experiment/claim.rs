@@ -40,14 +40,17 @@ impl Claim {
         Ok(claim)
     }
 
-    /// Writes where a run stands to a file of the directory.
+    /// Writes where a run stands to a file of the directory, and what its epochs gave beside it.
     ///
     /// # Errors
     /// As [`Claim::check`], [`Trainer::encode`], and when the file cannot be written.
     pub fn save(&self, trainer: &mut Trainer<'_>, path: &Path) -> Result<(), ExperimentError> {
         let content = trainer.encode(path)?;
         // At the last moment: to make the content takes longer than to write it.
-        self.write(|| files::replace(path, &content))
+        self.write(|| {
+            trainer.save_history(path)?;
+            files::replace(path, &content)
+        })
     }
 
     /// Writes to a file of the directory, as `write` does it.

@@ -21,6 +21,7 @@ use crate::{
     training::{
         batch_sizes::Timetable,
         checkpoint::Checkpoint,
+        history,
         learner::{Learner, LearnerError},
         settings::Settings,
         state::{STATISTICS, State},
@@ -208,7 +209,9 @@ impl<'a> Lab<'a> {
             host.tell(&Event::Run { number: finished, total: jobs.len(), name, test_error, ms_per_step })?;
             claim.write(|| store.add(record))?;
             // What is left of an earlier interruption; an absent file is the usual case.
-            let _ = fs::remove_file(directory.unfinished(key));
+            let checkpoint = directory.unfinished(key);
+            let _ = fs::remove_file(history::beside(&checkpoint));
+            let _ = fs::remove_file(checkpoint);
             Ok(())
         };
         let outcome = queue::run(&missing, *threads, host.interrupt, make, keep);
@@ -288,6 +291,13 @@ impl Run<'_> {
         self.claim.save(trainer, path)
     }
 
+    /// Keeps the state after `epoch` epochs, without what they gave.
+    fn snapshot(&self, trainer: &mut Trainer<'_>, epoch: usize) -> Result<(), ExperimentError> {
+        let path = self.directory.snapshot(self.key, epoch);
+        let content = trainer.encode(&path)?;
+        self.claim.write(|| files::replace(&path, &content))
+    }
+
     fn make(
         &self,
         evaluate_every: usize,
@@ -305,7 +315,7 @@ impl Run<'_> {
         if files::present(&checkpoint) {
             trainer.restore(&checkpoint)?;
         } else if snapshots.contains(&0) {
-            self.save(&mut trainer, &self.directory.snapshot(self.key, 0))?;
+            self.snapshot(&mut trainer, 0)?;
         }
         let gradients = settings.gradients_per_step() as u64;
         self.work.advance(trainer.steps_done() as u64 * gradients)?;
@@ -322,7 +332,7 @@ impl Run<'_> {
                 let epoch = trainer.epoch() + 1;
                 trainer.end_epoch(epoch % evaluate_every == 0 || epoch == settings.epochs)?;
                 if snapshots.contains(&epoch) {
-                    self.save(&mut trainer, &self.directory.snapshot(self.key, epoch))?;
+                    self.snapshot(&mut trainer, epoch)?;
                 }
                 if saved.elapsed() > SAVED_EVERY {
                     self.save(&mut trainer, &checkpoint)?;

@@ -19,8 +19,9 @@ use crate::{
     },
     training::{
         config::Config,
+        history,
         learner::Learner,
-        memory, metrics,
+        memory,
         nonfinite::OnNonFinite,
         settings::BatchSizes,
         trainer::{Trainer, TrainingError},
@@ -57,7 +58,7 @@ pub struct TrainResult {
     ema_test_error: Option<f64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     swa_test_error: Option<f64>,
-    images_per_s: f64,
+    images_per_s: Option<f64>,
     /// The most memory that the process which ended the run has held at a time, where the system tells.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     peak_memory_bytes: Option<u64>,
@@ -105,7 +106,7 @@ impl RunDirectory {
 
     /// A line for each epoch.
     pub fn metrics(&self) -> PathBuf {
-        self.0.join("metrics.jsonl")
+        history::beside(&self.checkpoint())
     }
 
     /// A line for each loss or gradient that was not finite; absent where none was.
@@ -194,7 +195,7 @@ impl TrainResult {
             self.lr.to_string(),
             significant(self.train_loss),
             percent(self.test_error),
-            format!("{:.0}", self.images_per_s),
+            self.images_per_s.map_or(String::new(), |rate| format!("{rate:.0}")),
         ]);
         let hyper_parameters = self.hyper_parameters.iter().map(|(name, value)| format!("{name} {value}"));
         let facts = vec![
@@ -248,7 +249,7 @@ pub fn train(
         claim.save(&mut trainer, &directory.checkpoint())?;
     }
     // The checkpoint knows all epochs; what was written about an epoch beyond it will be written again.
-    metrics::rewrite(&directory.metrics(), trainer.history())?;
+    claim.write(|| trainer.save_history(&directory.checkpoint()))?;
     let total = trainer.total_steps();
     let work = host.begin("training", total as u64, trainer.steps_done() as u64)?;
     while !trainer.finished() {
@@ -263,7 +264,7 @@ pub fn train(
         recover(stepped, &mut trainer, directory, &claim, config.on_nonfinite, host)?;
         if trainer.at_epoch_end() {
             let metrics = trainer.end_epoch(true)?;
-            claim.write(|| metrics::append(&directory.metrics(), &metrics))?;
+            claim.write(|| trainer.save_history(&directory.checkpoint()))?;
             host.tell(&Event::Epoch { metrics: &metrics, epochs: settings.epochs })?;
             let saved = claim.save(&mut trainer, &directory.checkpoint());
             recover(saved, &mut trainer, directory, &claim, config.on_nonfinite, host)?;
@@ -301,7 +302,6 @@ fn recover(
         OnNonFinite::Rollback => {
             host.tell(&Event::NonFinite { found: &found, action })?;
             trainer.roll_back(&directory.checkpoint(), found)?;
-            metrics::rewrite(&directory.metrics(), trainer.history())?;
         }
     }
     Ok(())
@@ -316,7 +316,8 @@ fn result(
     let estimate = memory::of_run(config, dataset.shape, dataset.classes);
     let weights_sha256 = trainer.state()?.weights_sha256();
     let epochs = trainer.history();
-    let images_per_s = epochs.iter().map(|epoch| epoch.images_per_s).sum::<f64>() / epochs.len() as f64;
+    let rates: Vec<f64> = epochs.iter().filter_map(|epoch| epoch.images_per_s).collect();
+    let images_per_s = (!rates.is_empty()).then(|| rates.iter().sum::<f64>() / rates.len() as f64);
     let last = epochs.last();
     Ok(TrainResult {
         kind: "train".to_owned(),

@@ -12,10 +12,13 @@ use std::{
 
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use super::{
-    metrics::EpochMetrics,
+    history::HistoryMark,
+    metrics::{EpochMetrics, number_or_nan},
+    settings::Settings,
     state::{State, Tensor},
 };
 use crate::{
@@ -24,22 +27,44 @@ use crate::{
 };
 
 /// Changes whenever a file of the old layout would be misread.
-const FORMAT: &str = "sam-checkpoint-1";
+const FORMAT: &str = "sam-checkpoint-2";
+/// Written before: it held what each epoch gave, where there is a mark now.
+const FORMAT_BEFORE: &str = "sam-checkpoint-1";
+
+/// What to do about a file that is no checkpoint, if it is one that somebody named.
+const NAME_ANOTHER: &str = "name a checkpoint that sam has written";
+/// And if it is where a run stands.
+const START_AGAIN: &str = "delete it to start the run again";
 
 /// Which run, and where it stands.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RunPosition {
-    /// [`super::settings::Settings::digest`].
+    /// [`Settings::digest`].
     pub settings: String,
+    /// Those settings themselves, to say which of them differs; nothing in files written before.
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub began_with: Value,
     /// [`crate::data::Dataset::fingerprint`].
     pub data: String,
-    /// The epochs completed.
+    /// Epochs completed.
+    #[serde(default)]
+    pub epochs: usize,
+    /// Where what they gave is written.
+    #[serde(default)]
+    pub metrics: HistoryMark,
+    /// What the last of them gave.
+    #[serde(default)]
+    pub last: Option<EpochMetrics>,
+    /// What each of them gave, in a file written before.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub history: Vec<EpochMetrics>,
     /// Steps completed in the epoch after those.
     pub step: usize,
     /// Sum of the losses of these steps.
+    #[serde(deserialize_with = "number_or_nan")]
     pub loss_sum: f64,
     /// Seconds spent on these steps.
+    #[serde(deserialize_with = "number_or_nan")]
     pub seconds: f64,
     /// How many of these steps were left out because their loss or gradient was not finite.
     #[serde(default)]
@@ -50,6 +75,63 @@ pub struct RunPosition {
     /// How often the run went back to a checkpoint: the learning rate was halved each time.
     #[serde(default)]
     pub rollbacks: u32,
+}
+
+impl RunPosition {
+    /// The start of a run of `settings` on the data with the fingerprint `data`.
+    pub fn start(settings: &Settings, data: &str) -> Self {
+        Self {
+            settings: settings.digest(),
+            // Settings are written as JSON for their digest too.
+            began_with: serde_json::to_value(settings).unwrap_or_default(),
+            data: data.to_owned(),
+            epochs: 0,
+            metrics: HistoryMark::default(),
+            last: None,
+            history: Vec::new(),
+            step: 0,
+            loss_sum: 0.0,
+            seconds: 0.0,
+            skipped: 0,
+            skipped_in_a_row: 0,
+            rollbacks: 0,
+        }
+    }
+
+    /// The first setting in which the run of `other` differs: its name, and its values here and there.
+    pub(super) fn differing(&self, other: &Self) -> Option<(String, String, String)> {
+        if self.settings == other.settings {
+            return None;
+        }
+        let digests = || ("settings".to_owned(), self.settings.clone(), other.settings.clone());
+        Some(difference("", &self.began_with, &other.began_with).unwrap_or_else(digests))
+    }
+}
+
+/// The first entry in which two values differ, and its values; an absent one is `none`. `name` is that of the values.
+fn difference(name: &str, here: &Value, there: &Value) -> Option<(String, String, String)> {
+    match (here, there) {
+        // Files written before do not say.
+        (_, Value::Null) if name.is_empty() => None,
+        (Value::Object(own), Value::Object(other)) => {
+            let names = own.keys().chain(other.keys().filter(|name| !own.contains_key(*name)));
+            let entry =
+                |entries: &Map<String, Value>, name: &str| entries.get(name).cloned().unwrap_or(Value::Null);
+            names.into_iter().find_map(|inner| {
+                let full = if name.is_empty() { inner.clone() } else { format!("{name}.{inner}") };
+                difference(&full, &entry(own, inner), &entry(other, inner))
+            })
+        }
+        (here, there) if here == there => None,
+        (here, there) => {
+            let text = |value: &Value| match value {
+                Value::Null => "none".to_owned(),
+                Value::String(text) => text.clone(),
+                other => other.to_string(),
+            };
+            Some((name.to_owned(), text(here), text(there)))
+        }
+    }
 }
 
 /// A run that can go on.
@@ -68,15 +150,25 @@ pub enum CheckpointError {
     #[error(transparent)]
     File(#[from] FileError),
     /// The file is no checkpoint, or damaged.
-    #[error("{}: {field}: expected {expected}, found {found}; delete it to start the run again", .path.display())]
+    #[error("{}: {field}: expected {expected}, found {found}; {advice}", .path.display())]
     Broken {
         /// The file.
         path: PathBuf,
         /// The part of the file that is wrong.
         field: &'static str,
         /// What should be there.
-        expected: String,
+        expected: Box<str>,
         /// What is there.
+        found: Box<str>,
+        /// What to do, which depends on whose file it is.
+        advice: &'static str,
+    },
+    /// The file is of a version that this one does not know.
+    #[error("{}: format: expected {FORMAT} or {FORMAT_BEFORE}, found {found}; use the version of sam that wrote it", .path.display())]
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// Its format.
         found: String,
     },
     /// The file belongs to another run.
@@ -85,7 +177,7 @@ pub enum CheckpointError {
         /// The file.
         path: PathBuf,
         /// What differs.
-        field: &'static str,
+        field: Box<str>,
         /// What this run has.
         expected: String,
         /// What the file has.
@@ -99,6 +191,19 @@ pub enum CheckpointError {
         /// Why.
         cause: String,
     },
+}
+
+impl CheckpointError {
+    /// The same about the file that a run stands at: no other may be deleted.
+    #[must_use]
+    pub fn of_the_run(self) -> Self {
+        match self {
+            Self::Broken { path, field, expected, found, .. } => {
+                Self::Broken { path, field, expected, found, advice: START_AGAIN }
+            }
+            other => other,
+        }
+    }
 }
 
 impl Checkpoint {
@@ -157,8 +262,9 @@ impl Checkpoint {
         let broken = |field, expected: &str, found: String| CheckpointError::Broken {
             path: path.to_owned(),
             field,
-            expected: expected.to_owned(),
-            found,
+            expected: expected.into(),
+            found: found.into(),
+            advice: NAME_ANOTHER,
         };
         let file = |error: safetensors::SafeTensorError| {
             broken(
@@ -173,8 +279,12 @@ impl Checkpoint {
         let entry = |key: &'static str| {
             metadata.get(key).ok_or_else(|| broken(key, "an entry in the metadata", "none".into()))
         };
-        if entry("format")? != FORMAT {
-            return Err(broken("format", FORMAT, entry("format")?.clone()));
+        let format = entry("format")?;
+        if !format.starts_with("sam-checkpoint-") {
+            return Err(broken("format", FORMAT, format.clone()));
+        }
+        if ![FORMAT, FORMAT_BEFORE].contains(&format.as_str()) {
+            return Err(CheckpointError::Format { path: path.to_owned(), found: format.clone() });
         }
         let run = entry("run")?;
         let order: Vec<String> = serde_json::from_str(entry("order")?)
@@ -206,8 +316,11 @@ impl Checkpoint {
                 format!("an infinite or NaN one in {}", tensor.name),
             ));
         }
-        let position = serde_json::from_str(run)
+        let mut position: RunPosition = serde_json::from_str(run)
             .map_err(|error| broken("run", "where the run stands, as JSON", error.to_string()))?;
+        if let Some(&last) = position.history.last() {
+            (position.epochs, position.last) = (position.history.len(), Some(last));
+        }
         Ok(Self { position, state })
     }
 }

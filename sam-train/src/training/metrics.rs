@@ -1,13 +1,6 @@
 //! What is written down about each epoch: one JSON object a line.
 
-use std::path::Path;
-
-use serde::{Deserialize, Serialize};
-
-use crate::{
-    files::{self, FileError},
-    json,
-};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// An epoch in numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -15,6 +8,7 @@ pub struct EpochMetrics {
     /// The epoch, from 1.
     pub epoch: usize,
     /// Mean loss of the batches as they were trained on, augmented and with their noisy labels.
+    #[serde(deserialize_with = "number_or_nan")]
     pub train_loss: f64,
     /// Steps left out because their loss or gradient was not finite.
     #[serde(default, skip_serializing_if = "is_zero")]
@@ -37,8 +31,9 @@ pub struct EpochMetrics {
     pub swa_test_error: Option<f64>,
     /// Learning rate of the epoch's last step.
     pub lr: f32,
-    /// Training images a second, evaluation not counted.
-    pub images_per_s: f64,
+    /// Training images a second, evaluation not counted; nothing where the clock stood still.
+    #[serde(default)]
+    pub images_per_s: Option<f64>,
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
@@ -46,19 +41,10 @@ fn is_zero(count: &usize) -> bool {
     *count == 0
 }
 
-/// Adds an epoch to the file.
+/// A figure that describes a run, and must not keep it from being read: JSON has no infinity and no NaN, and writes `null`.
 ///
 /// # Errors
-/// [`FileError`], when the file cannot be written.
-pub fn append(path: &Path, metrics: &EpochMetrics) -> Result<(), FileError> {
-    files::append_line(path, &json::line(metrics))
-}
-
-/// Makes `epochs` the whole content of the file.
-///
-/// # Errors
-/// [`FileError`], when the file cannot be written; it is then as it was.
-pub fn rewrite(path: &Path, epochs: &[EpochMetrics]) -> Result<(), FileError> {
-    let lines: String = epochs.iter().map(|metrics| format!("{}\n", json::line(metrics))).collect();
-    files::replace(path, lines.as_bytes())
+/// Those of the deserializer, for anything but a number or `null`.
+pub(super) fn number_or_nan<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or(f64::NAN))
 }

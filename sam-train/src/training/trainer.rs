@@ -14,6 +14,7 @@ use super::{
     average::Which,
     batch_sizes::Timetable,
     checkpoint::{CheckpointError, RunPosition},
+    history::History,
     learner::{Chosen, Learner, LearnerError, TrainingImages},
     metrics::EpochMetrics,
     nonfinite::NonFinite,
@@ -40,6 +41,7 @@ pub struct Trainer<'a> {
     rates: Schedule<f32>,
     timetable: Timetable,
     position: RunPosition,
+    history: History,
     /// The order of the images in the current epoch.
     order: Vec<usize>,
 }
@@ -122,17 +124,7 @@ impl<'a> Trainer<'a> {
         check_batch(settings, dataset)?;
         let (batch, images) = (settings.batch.largest(), dataset.train.len());
         let timetable = Timetable::new(&settings.batch, images, settings.epochs);
-        let position = RunPosition {
-            settings: settings.digest(),
-            data: fingerprint.to_owned(),
-            history: Vec::new(),
-            step: 0,
-            loss_sum: 0.0,
-            seconds: 0.0,
-            skipped: 0,
-            skipped_in_a_row: 0,
-            rollbacks: 0,
-        };
+        let position = RunPosition::start(settings, fingerprint);
         let noise = settings.data.label_noise;
         let images_shown = BatchMaker::new(dataset, batch.max(EVALUATED_AT_ONCE))?;
         let labels = replace_at_random(&dataset.train.labels, dataset.classes, noise, settings.seed);
@@ -159,6 +151,7 @@ impl<'a> Trainer<'a> {
             timetable,
             order: epoch_order(settings.seed, 0, images),
             position,
+            history: History::default(),
         })
     }
 
@@ -174,12 +167,12 @@ impl<'a> Trainer<'a> {
 
     /// Epochs completed.
     pub fn epoch(&self) -> usize {
-        self.position.history.len()
+        self.position.epochs
     }
 
-    /// What the completed epochs gave.
+    /// What the completed epochs gave, but for those whose figures were lost.
     pub fn history(&self) -> &[EpochMetrics] {
-        &self.position.history
+        self.history.epochs()
     }
 
     /// Steps completed since the start of the run.
@@ -299,9 +292,10 @@ impl<'a> Trainer<'a> {
             swa_test_loss: swa.map(|test| test.loss),
             swa_test_error: swa.map(|test| test.error_percent()),
             lr: self.rate(last_step),
-            images_per_s: (steps * self.timetable.batch(epoch - 1)) as f64 / seconds,
+            images_per_s: per_second(steps * self.timetable.batch(epoch - 1), seconds),
         };
-        self.position.history.push(metrics);
+        self.history.push(metrics);
+        (self.position.epochs, self.position.last) = (epoch, Some(metrics));
         (self.position.step, self.position.skipped) = (0, 0);
         (self.position.loss_sum, self.position.seconds) = (0.0, 0.0);
         self.order = self.epoch_order();
@@ -317,4 +311,9 @@ impl<'a> Trainer<'a> {
     fn epoch_order(&self) -> Vec<usize> {
         epoch_order(self.settings.seed, self.epoch() as u64, self.dataset.train.len())
     }
+}
+
+/// So many images a second; nothing where the clock stood still.
+fn per_second(images: usize, seconds: f64) -> Option<f64> {
+    Some(images as f64 / seconds).filter(|rate| rate.is_finite())
 }

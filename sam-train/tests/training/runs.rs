@@ -51,7 +51,7 @@ fn advance(trainer: &mut Trainer<'_>, steps: usize) {
 
 /// All of the final state, and the metrics but for the time they took.
 fn outcome(trainer: &mut Trainer<'_>) -> (State, Vec<EpochMetrics>) {
-    let metrics = trainer.history().iter().map(|m| EpochMetrics { images_per_s: 0.0, ..*m }).collect();
+    let metrics = trainer.history().iter().map(|m| EpochMetrics { images_per_s: None, ..*m }).collect();
     (trainer.state().unwrap(), metrics)
 }
 
@@ -184,21 +184,21 @@ fn a_checkpoint_of_another_run_is_refused_and_names_what_differs() {
     let path = directory.path().join("c.safetensors");
     let original = settings("mlp-8", SAM);
     saved(&path, &original);
-    let refused = |settings: &Settings, data: &Dataset, expected_field| {
+    let refused = |settings: &Settings, data: &Dataset, expected_field: &str| {
         let mut trainer = trainer(settings, data, 1);
         let before = trainer.state().unwrap();
         match trainer.restore(&path) {
             Err(TrainingError::Checkpoint(CheckpointError::Mismatch { field, .. })) => {
-                assert_eq!(field, expected_field);
+                assert_eq!(*field, *expected_field);
             }
             other => panic!("{other:?}"),
         }
         assert_eq!((trainer.steps_done(), trainer.state().unwrap()), (0, before));
     };
     let data = data(&original);
-    refused(&Settings { seed: 4, ..original.clone() }, &data, "settings");
-    refused(&Settings { method: Method::Sgd, ..original.clone() }, &data, "settings");
-    refused(&settings("mlp-9", SAM), &data, "settings");
+    refused(&Settings { seed: 4, ..original.clone() }, &data, "seed");
+    refused(&Settings { method: Method::Sgd, ..original.clone() }, &data, "method.name");
+    refused(&settings("mlp-9", SAM), &data, "model");
     let mut other_data = data.clone();
     let mut pixels = data.test.pixels.all().unwrap().into_owned();
     pixels[0] ^= 1;
@@ -352,6 +352,40 @@ fn the_rate_rises_linearly_and_falls_along_the_cosine() {
         };
         assert!((f64::from(rate) - expected).abs() < 1e-7, "step {step}: {rate}, expected {expected}");
     }
+}
+
+/// What is rewritten each time must not grow with the run: it would come to take longer than the epochs between.
+#[test]
+fn a_checkpoint_is_as_large_after_a_thousand_epochs_as_after_ten() {
+    let settings = Settings { epochs: 1001, batch: 250.into(), ..settings("mlp-8", SAM) };
+    let data = data(&settings);
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("checkpoint.safetensors");
+    let mut trainer = Trainer::new(&settings, &data, "", Box::new(Recorder::default())).unwrap();
+    let mut sizes = Vec::new();
+    for epoch in 1..=1000 {
+        trainer.step().unwrap();
+        trainer.end_epoch(epoch == 1000).unwrap();
+        if [10, 11, 1000].contains(&epoch) {
+            trainer.save(&path).unwrap();
+            sizes.push(fs::metadata(&path).unwrap().len());
+        }
+    }
+    // Numbers have more digits.
+    assert!(sizes[2] < sizes[0] + 200, "{sizes:?}");
+    let lines = fs::read_to_string(directory.path().join("metrics.jsonl")).unwrap();
+    assert_eq!(lines.lines().count(), 1000);
+    let whole = trainer.history().to_vec();
+    let mut resumed = Trainer::new(&settings, &data, "", Box::new(Recorder::default())).unwrap();
+    resumed.restore(&path).unwrap();
+    assert_eq!((resumed.epoch(), resumed.history()), (1000, &whole[..]));
+    // What the file held is gone with it, and nothing else.
+    fs::remove_file(directory.path().join("metrics.jsonl")).unwrap();
+    resumed.restore(&path).unwrap();
+    assert_eq!((resumed.epoch(), resumed.history()), (1000, &whole[999..]));
+    resumed.save(&path).unwrap();
+    resumed.restore(&path).unwrap();
+    assert_eq!((resumed.epoch(), resumed.history()), (1000, &whole[999..]));
 }
 
 #[test]

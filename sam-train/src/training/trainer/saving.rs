@@ -4,9 +4,10 @@ use std::path::Path;
 
 use super::{MOST_ROLLBACKS, Trainer, TrainingError};
 use crate::{
-    files,
+    files::{self, FileError},
     training::{
         checkpoint::{Checkpoint, CheckpointError, RunPosition},
+        history::{self, History},
         learner::LearnerError,
         nonfinite::{NonFinite, Origin},
         state::State,
@@ -22,17 +23,26 @@ impl Trainer<'_> {
         Ok(self.learner.export()?)
     }
 
-    /// Writes where the run stands to `path`.
+    /// Writes where the run stands to `path`, and what its epochs gave beside it ([`history::beside`]).
     ///
     /// # Errors
     /// [`TrainingError::NonFinite`], when the latest update made the state useless; [`TrainingError`], when the backend
-    /// fails or the file cannot be written. In each case the file is as it was.
+    /// fails or a file cannot be written. In each case the checkpoint is as it was.
     pub fn save(&mut self, path: &Path) -> Result<(), TrainingError> {
         let content = self.encode(path)?;
-        Ok(files::replace(path, &content).map_err(CheckpointError::from)?)
+        let written = self.save_history(path).and_then(|()| files::replace(path, &content));
+        Ok(written.map_err(CheckpointError::from)?)
     }
 
-    /// The content of the file that [`Trainer::save`] would write.
+    /// Writes what the epochs gave beside the checkpoint at `path`.
+    ///
+    /// # Errors
+    /// [`FileError`], when it cannot be written.
+    pub fn save_history(&mut self, path: &Path) -> Result<(), FileError> {
+        self.history.write(&history::beside(path))
+    }
+
+    /// The content of the checkpoint that [`Trainer::save`] would write to `path`.
     ///
     /// # Errors
     /// As [`Trainer::save`].
@@ -48,33 +58,35 @@ impl Trainer<'_> {
                 origin: Some(Origin::of_layer(tensor.group(), tensor.layer())),
             })));
         }
+        self.position.metrics = self.history.mark().clone();
         Ok(Checkpoint { position: self.position.clone(), state }.encode(path)?)
     }
 
-    /// Goes to where the checkpoint at `path` stands.
+    /// Goes to where the checkpoint at `path` stands. Where what the epochs gave is not beside it, only the last of them is
+    /// known.
     ///
     /// # Errors
     /// [`TrainingError::Checkpoint`], when it is damaged or of another run, another network or other data.
     pub fn restore(&mut self, path: &Path) -> Result<(), TrainingError> {
-        let Checkpoint { position, state } = Checkpoint::load(path)?;
-        let mismatch = |field, expected: String, found: String| CheckpointError::Mismatch {
+        let checkpoint = Checkpoint::load(path).map_err(CheckpointError::of_the_run)?;
+        let Checkpoint { mut position, state } = checkpoint;
+        let mismatch = |field: &str, expected: String, found: String| CheckpointError::Mismatch {
             path: path.to_owned(),
-            field,
+            field: field.into(),
             expected,
             found,
         };
-        for (field, expected, found) in [
-            ("settings", &self.position.settings, &position.settings),
-            ("data", &self.position.data, &position.data),
-        ] {
-            if expected != found {
-                return Err(mismatch(field, expected.clone(), found.clone()).into());
-            }
+        if let Some((setting, expected, found)) = self.position.differing(&position) {
+            return Err(mismatch(&setting, expected, found).into());
         }
-        let (epoch, step) = (position.history.len(), position.step);
+        if self.position.data != position.data {
+            return Err(mismatch("data", self.position.data.clone(), position.data).into());
+        }
+        let (epoch, step) = (position.epochs, position.step);
         let (epochs, steps) = (self.settings.epochs, self.timetable.steps(epoch));
         let beyond = epoch > epochs || step >= steps || (epoch == epochs && step > 0);
-        let numbered = position.history.iter().zip(1..).all(|(metrics, number)| metrics.epoch == number);
+        let numbered = position.history.iter().zip(1..).all(|(metrics, number)| metrics.epoch == number)
+            && position.last.map_or(0, |last| last.epoch) == epoch;
         if beyond || !numbered || position.skipped > step || position.rollbacks > MOST_ROLLBACKS {
             let RunPosition { skipped, rollbacks, .. } = position;
             let found = format!(
@@ -88,6 +100,13 @@ impl Trainer<'_> {
             }
             other => TrainingError::from(other),
         })?;
+        self.history = match std::mem::take(&mut position.history) {
+            before if !before.is_empty() => History::of(before),
+            _ => History::read(&history::beside(path), &position.metrics)
+                .unwrap_or_else(|| History::of(position.last)),
+        };
+        // A file of the old layout does not say what the run began with; that is the settings, by their digest.
+        position.began_with.clone_from(&self.position.began_with);
         self.position = position;
         self.order = self.epoch_order();
         Ok(())
