@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use arbitrary::Unstructured;
-use serde_json::Value;
 use sam_train::training::{
     checkpoint::{Checkpoint, RunPosition},
     history::HistoryMark,
@@ -87,18 +86,17 @@ fn make(input: &mut Unstructured<'_>) -> arbitrary::Result<Checkpoint> {
     };
     let position = RunPosition {
         settings: input.arbitrary()?,
-        began_with: Value::Null,
         data: input.arbitrary()?,
         epochs: input.arbitrary()?,
         metrics: HistoryMark { lines: input.arbitrary()?, sha256: input.arbitrary()? },
         last,
-        history: Vec::new(),
         step: input.arbitrary()?,
         loss_sum: input.arbitrary()?,
         seconds: input.arbitrary()?,
         skipped: input.arbitrary()?,
         skipped_in_a_row: input.arbitrary()?,
         rollbacks: input.arbitrary()?,
+        ..RunPosition::default()
     };
     Ok(Checkpoint { position, state: State { tensors } })
 }

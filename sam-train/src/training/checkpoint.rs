@@ -37,7 +37,7 @@ const NAME_ANOTHER: &str = "name a checkpoint that sam has written";
 const START_AGAIN: &str = "delete it to start the run again";
 
 /// Which run, and where it stands.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct RunPosition {
     /// [`Settings::digest`].
     pub settings: String,
@@ -85,16 +85,7 @@ impl RunPosition {
             // Settings are written as JSON for their digest too.
             began_with: serde_json::to_value(settings).unwrap_or_default(),
             data: data.to_owned(),
-            epochs: 0,
-            metrics: HistoryMark::default(),
-            last: None,
-            history: Vec::new(),
-            step: 0,
-            loss_sum: 0.0,
-            seconds: 0.0,
-            skipped: 0,
-            skipped_in_a_row: 0,
-            rollbacks: 0,
+            ..Self::default()
         }
     }
 

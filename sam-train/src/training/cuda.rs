@@ -24,7 +24,7 @@ use super::{
     },
     nonfinite::Origin,
     precision::Precision,
-    settings::Settings,
+    settings::{Method, Settings},
     state::{STATISTICS, State, Tensor, WEIGHTS},
 };
 use crate::{
@@ -34,10 +34,19 @@ use crate::{
 
 /// The method runs on the CPU only.
 #[derive(Debug, thiserror::Error)]
-#[error(
-    "`backend` cuda: expected sgd, sam, asam, gsam, wsam, look-sam or friendly-sam, found {0}; use `backend` cpu"
-)]
-struct OtherMethod(&'static str);
+#[error("`backend` cuda: expected {expected}, found {found}; use `backend` cpu")]
+struct OtherMethod {
+    expected: String,
+    found: &'static str,
+}
+
+impl OtherMethod {
+    fn error(found: Method) -> LearnerError {
+        let runs = Method::ALL.iter().filter(|&&method| method::runs(method)).map(Method::name);
+        let names = runs.collect::<Vec<_>>().join(", ");
+        LearnerError::backend(Self { expected: format!("one of {names}"), found: found.name() })
+    }
+}
 
 /// Makes sure that the backend has what `settings` ask for.
 ///
@@ -45,7 +54,7 @@ struct OtherMethod(&'static str);
 /// [`LearnerError::Backend`] if not.
 pub fn check(settings: &Settings) -> Result<(), LearnerError> {
     let method = settings.method;
-    if method::runs(method) { Ok(()) } else { Err(LearnerError::backend(OtherMethod(method.name()))) }
+    if method::runs(method) { Ok(()) } else { Err(OtherMethod::error(method)) }
 }
 
 /// A GPU, and how networks multiply there.
@@ -155,7 +164,7 @@ impl CudaLearner {
         network.set_label_smoothing(settings.label_smoothing as f32);
         let method = method::build(gpu, settings, network.parameter_count());
         let method = method?;
-        let method = method.ok_or_else(|| LearnerError::backend(OtherMethod(settings.method.name())))?;
+        let method = method.ok_or_else(|| OtherMethod::error(settings.method))?;
         Ok(Self::around(gpu, settings, network, method)?)
     }
 

@@ -2,24 +2,68 @@
 
 use sam_backend_cuda::{CudaClipped, CudaError, CudaSgd, CudaSpace, Device, DeviceStep, GradientBuffer};
 use sam_core::{
-    AlongGradient, Friendly, Gsam, Look, LookSam, PerturbedOnly, Plain, Sam, Variant, WeightDecay, Wsam,
+    AlongGradient, Friendly, Gsam, Look, LookSam, PerturbedOnly, Plain, Rule, Sam, Variant, WeightDecay, Wsam,
 };
 
 use crate::training::settings::{Method, Settings, SgdSettings};
 
-/// Whether the method runs on the device. The others need noise, groups of images, products with the Hessian or mixed
-/// images.
-pub const fn runs(method: Method) -> bool {
-    matches!(
-        method,
-        Method::Sgd
-            | Method::Sam { .. }
-            | Method::Asam { .. }
-            | Method::Gsam { .. }
-            | Method::Wsam { .. }
-            | Method::FriendlySam { .. }
-            | Method::LookSam { .. }
-    )
+/// What every method is made of.
+struct Parts<'a> {
+    device: &'a Device,
+    weights: usize,
+    rule: Rule<f32>,
+    space: CudaSpace,
+    base: CudaClipped<CudaSgd>,
+}
+
+impl Parts<'_> {
+    fn buffer(&self) -> Result<GradientBuffer, CudaError> {
+        GradientBuffer::zeros(self.device, self.weights)
+    }
+}
+
+type Made = Result<Box<dyn DeviceStep>, CudaError>;
+
+/// How a method is made of its parts.
+type Recipe = Box<dyn FnOnce(Parts<'_>) -> Made>;
+
+/// The recipe of `method`, if it runs on the device. The others need noise, groups of images, products with the Hessian,
+/// mixed images or tensors that are treated differently.
+fn recipe(method: Method) -> Option<Recipe> {
+    Some(match method {
+        Method::Sgd => Box::new(|Parts { space, base, .. }| Ok(Box::new(Plain { space, base }))),
+        Method::Sam { .. } | Method::Asam { .. } => {
+            Box::new(|Parts { space, rule, base, .. }| Ok(Box::new(Sam { space, rule, base })))
+        }
+        Method::Gsam { alpha, .. } => Box::new(move |parts| {
+            let combination = Gsam::new(alpha as f32, parts.buffer()?);
+            let Parts { space, rule, base, .. } = parts;
+            Ok(Box::new(Variant { space, rule, ascent: AlongGradient, combination, base }))
+        }),
+        Method::Wsam { gamma, .. } => Box::new(move |parts| {
+            let combination = Wsam::new(gamma as f32, parts.buffer()?);
+            let Parts { space, rule, base, .. } = parts;
+            Ok(Box::new(Variant { space, rule, ascent: AlongGradient, combination, base }))
+        }),
+        Method::FriendlySam { sigma, lambda, .. } => Box::new(move |parts| {
+            let ascent = Friendly::new(sigma as f32, lambda as f32, parts.buffer()?, parts.buffer()?);
+            let Parts { space, rule, base, .. } = parts;
+            // The mean must not take in the gradient of a step that is called off; so with what LookSAM keeps.
+            let space = space.waiting();
+            Ok(Box::new(Variant { space, rule, ascent, combination: PerturbedOnly, base }))
+        }),
+        Method::LookSam { k, alpha, .. } => Box::new(move |parts| {
+            let look = Look::new(k as u64, alpha as f32, parts.buffer()?, parts.buffer()?);
+            let Parts { space, rule, base, .. } = parts;
+            Ok(Box::new(LookSam { space: space.waiting(), rule, look, base }))
+        }),
+        _ => return None,
+    })
+}
+
+/// Whether the method runs on the device.
+pub fn runs(method: Method) -> bool {
+    recipe(method).is_some()
 }
 
 /// The method of `settings` for `weights` weights; `None` unless it [`runs`] there.
@@ -28,32 +72,9 @@ pub fn build(
     settings: &Settings,
     weights: usize,
 ) -> Result<Option<Box<dyn DeviceStep>>, CudaError> {
-    let rule = settings.method.rule();
+    let Some(recipe) = recipe(settings.method) else { return Ok(None) };
     let (space, base) = (CudaSpace::new(device, weights)?, base(device, &settings.sgd, weights)?);
-    let buffer = || GradientBuffer::zeros(device, weights);
-    Ok(Some(match settings.method {
-        Method::Sgd => Box::new(Plain { space, base }),
-        Method::Sam { .. } | Method::Asam { .. } => Box::new(Sam { space, rule, base }),
-        Method::Gsam { alpha, .. } => {
-            let combination = Gsam::new(alpha as f32, buffer()?);
-            Box::new(Variant { space, rule, ascent: AlongGradient, combination, base })
-        }
-        Method::Wsam { gamma, .. } => {
-            let combination = Wsam::new(gamma as f32, buffer()?);
-            Box::new(Variant { space, rule, ascent: AlongGradient, combination, base })
-        }
-        Method::FriendlySam { sigma, lambda, .. } => {
-            let ascent = Friendly::new(sigma as f32, lambda as f32, buffer()?, buffer()?);
-            // The mean must not take in the gradient of a step that is called off; so with what LookSAM keeps.
-            let space = space.waiting();
-            Box::new(Variant { space, rule, ascent, combination: PerturbedOnly, base })
-        }
-        Method::LookSam { k, alpha, .. } => {
-            let look = Look::new(k as u64, alpha as f32, buffer()?, buffer()?);
-            Box::new(LookSam { space: space.waiting(), rule, look, base })
-        }
-        _ => return Ok(None),
-    }))
+    recipe(Parts { device, weights, rule: settings.method.rule(), space, base }).map(Some)
 }
 
 fn base(device: &Device, settings: &SgdSettings, weights: usize) -> Result<CudaClipped<CudaSgd>, CudaError> {
