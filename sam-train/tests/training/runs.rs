@@ -167,7 +167,8 @@ fn a_checkpoint_with_any_byte_cut_off_or_changed_is_refused() {
         changed[position] ^= 1;
         fs::write(&path, &changed).unwrap();
         match Checkpoint::load(&path) {
-            Err(CheckpointError::Broken { .. }) => {}
+            // A digit of the version is another version.
+            Err(CheckpointError::Broken { .. } | CheckpointError::Format { .. }) => {}
             Ok(loaded) => {
                 assert_eq!(loaded, original, "byte {position}");
                 unnoticed += 1;
