@@ -146,7 +146,7 @@ pub fn run(args: &TrainArgs, call: Call<'_>) -> Result<(), ExperimentError> {
             let dataset = super::load(settings.data.name, settings.data.limit, &config.machine)?;
             check_batch(settings, &dataset)?;
             let (shape, classes) = (dataset.shape, dataset.classes);
-            memory::check(settings, memory::of_run(&config, shape, classes))?;
+            memory::check(settings, memory::of_run(&config, &dataset))?;
             let backend = Backend::open(config.machine.backend, config.machine.threads)?;
             let backend = backend.with_precision(config.machine.precision)?;
             let backend = backend.with_kernels(config.machine.kernels)?;

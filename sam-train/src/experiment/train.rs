@@ -313,7 +313,7 @@ fn result(
     dataset: &Dataset,
 ) -> Result<TrainResult, ExperimentError> {
     let settings = &config.run;
-    let estimate = memory::of_run(config, dataset.shape, dataset.classes);
+    let estimate = memory::of_run(config, dataset);
     let weights_sha256 = trainer.state()?.weights_sha256();
     let epochs = trainer.history();
     let rates: Vec<f64> = epochs.iter().filter_map(|epoch| epoch.images_per_s).collect();

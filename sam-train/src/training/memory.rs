@@ -3,10 +3,14 @@
 
 use std::fs;
 
-use sam_backend_ndarray::{Network, Size};
+use sam_backend_ndarray::{Dual64, Network, Scalar, Size};
 use sam_model::ImageShape;
 
-use super::{config::Config, settings::Settings};
+use super::{
+    config::Config,
+    settings::{Method, Settings},
+};
+use crate::data::Dataset;
 
 const WORD: u128 = size_of::<f32>() as u128;
 
@@ -23,24 +27,45 @@ pub struct NotEnough {
     available: u128,
 }
 
-/// Bytes that a run of `config` takes at least on this machine: its learner, if that is here, and a checkpoint.
-pub fn of_run(config: &Config, shape: ImageShape, classes: usize) -> u128 {
+/// Bytes that a run of `config` on `dataset` takes at least on this machine, the pixels not counted: its learner, if that is
+/// here, a checkpoint, and labels and order of the images.
+pub fn of_run(config: &Config, dataset: &Dataset) -> u128 {
+    // The order of an epoch, the labels with their noise, and the learner's copy of them.
+    const IMAGE: u128 = (size_of::<usize>() + 2 * size_of::<u16>()) as u128;
     let Config { machine, run, .. } = config;
-    machine.backend.on_host(of_learner(run, shape, classes)) + of_checkpoint(run, shape, classes)
+    let Dataset { shape, classes, train, .. } = dataset;
+    let learner = machine.backend.on_host(of_learner(run, *shape, *classes));
+    learner + of_checkpoint(run, *shape, *classes) + train.len() as u128 * IMAGE
 }
 
-/// Bytes that a learner on the CPU takes at least: weights, gradient, momentum, the method's buffers, averages, and
-/// activations with their gradients. The layers' working memory comes on top.
+/// Bytes that a learner on the CPU takes at least: weights, gradient, momentum, the method's buffers, averages, activations
+/// with their gradients, and its batches. The layers' working memory comes on top.
 pub fn of_learner(settings: &Settings, shape: ImageShape, classes: usize) -> u128 {
-    let size = size(settings, shape, classes);
+    // In use, ready, and being made.
+    const BATCHES: u128 = 3;
+    let size = size::<f32>(settings, shape, classes);
     let vectors = (3 + settings.method.buffers() + settings.average.count()) as u128;
-    size.parameters as u128 * vectors * WORD + size.buffer_bytes
+    let batch = settings.batch.largest() as u128 * shape.len() as u128 * WORD;
+    let of_method = match settings.method {
+        Method::SecondOrderSam { .. } => of_dual_network(settings, shape, classes) + 4 * batch,
+        Method::Mixup { .. } => batch,
+        _ => 0,
+    };
+    size.parameters as u128 * vectors * WORD + size.buffer_bytes + BATCHES * batch + of_method
+}
+
+/// Bytes of a network in dual numbers of double precision, and of a product with its Hessian: weights and gradient as dual
+/// numbers, weights, vector and product in double precision.
+fn of_dual_network(settings: &Settings, shape: ImageShape, classes: usize) -> u128 {
+    let size = size::<Dual64>(settings, shape, classes);
+    let weight = 2 * size_of::<Dual64>() + 3 * size_of::<f64>();
+    size.buffer_bytes + size.parameters as u128 * weight as u128
 }
 
 /// Bytes that writing a checkpoint takes: weights, momentum and averages as numbers, as bytes, and in the file's order.
 fn of_checkpoint(settings: &Settings, shape: ImageShape, classes: usize) -> u128 {
     let vectors = 2 + settings.average.count() as u128;
-    size(settings, shape, classes).parameters as u128 * vectors * 3 * WORD
+    size::<f32>(settings, shape, classes).parameters as u128 * vectors * 3 * WORD
 }
 
 /// Bytes of memory that this process has held at most at a time (its largest resident set), which is less than it asked for
@@ -51,8 +76,8 @@ pub fn peak() -> Option<u64> {
 }
 
 /// Images that are too small for the network are an error of the network's own, later.
-fn size(settings: &Settings, shape: ImageShape, classes: usize) -> Size {
-    let size = Network::<f32>::size(&settings.model, shape, classes, settings.batch.largest());
+fn size<T: Scalar>(settings: &Settings, shape: ImageShape, classes: usize) -> Size {
+    let size = Network::<T>::size(&settings.model, shape, classes, settings.batch.largest());
     size.unwrap_or(Size { parameters: 0, buffer_bytes: 0 })
 }
 
