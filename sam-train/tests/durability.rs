@@ -273,8 +273,7 @@ fn a_directory_that_was_created_survives_a_crash_with_its_parents() {
 fn a_line_that_was_appended_survives_a_crash_with_its_file() {
     let path = Path::new("run/lines");
     for crash in 0..20 {
-        let mut disk = ModelDisk::default();
-        disk.crash = Some(crash);
+        let disk = ModelDisk { crash: Some(crash), ..ModelDisk::default() };
         let first = append_line_on(&disk, path, "one", true).is_ok();
         let second = first && append_line_on(&disk, path, "two", false).is_ok();
         let expected: &[u8] = if second { b"one\ntwo\n" } else { b"one\n" };
