@@ -80,13 +80,13 @@ impl<T: Real> ParamSpace for ParallelSpace<T> {
         Ok(NormSoFar::new(rule, w, &mut self.partials, &self.threads).finish(g))
     }
 
-    fn clean_gradient<O, DE>(
+    fn clean_gradient<O>(
         &mut self,
         w: &[T],
         g: &mut [T],
         rule: &Rule<T>,
         oracle: &mut O,
-    ) -> CleanGradient<Self, O::Loss, O::Error, DE>
+    ) -> CleanGradient<Self, O::Loss, O::Error>
     where
         O: GradientOracle<[T]> + ?Sized,
     {

@@ -1,6 +1,7 @@
 //! What can end a step early.
 
 use core::convert::Infallible;
+use core::error::Error;
 use core::fmt;
 
 use crate::Pass;
@@ -28,6 +29,17 @@ impl<S, D> StepError<S, Infallible, D> {
     }
 }
 
+impl<S, O> StepError<S, O, Infallible> {
+    /// The same error where a base optimizer takes part.
+    pub fn with_descent<D>(self) -> StepError<S, O, D> {
+        match self {
+            Self::Space(e) => StepError::Space(e),
+            Self::Oracle(e, pass) => StepError::Oracle(e, pass),
+            Self::Descent(never) => match never {},
+        }
+    }
+}
+
 impl<S: fmt::Display, O: fmt::Display, D: fmt::Display> fmt::Display for StepError<S, O, D> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -38,12 +50,19 @@ impl<S: fmt::Display, O: fmt::Display, D: fmt::Display> fmt::Display for StepErr
     }
 }
 
-impl<S, O, D> core::error::Error for StepError<S, O, D>
+impl<S, O, D> Error for StepError<S, O, D>
 where
-    S: fmt::Debug + fmt::Display,
-    O: fmt::Debug + fmt::Display,
-    D: fmt::Debug + fmt::Display,
+    S: Error + 'static,
+    O: Error + 'static,
+    D: Error + 'static,
 {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(match self {
+            Self::Space(e) => e,
+            Self::Oracle(e, _) => e,
+            Self::Descent(e) => e,
+        })
+    }
 }
 
 /// Two buffers that must have the same length do not.
@@ -77,7 +96,7 @@ impl fmt::Display for LengthMismatch {
     }
 }
 
-impl core::error::Error for LengthMismatch {}
+impl Error for LengthMismatch {}
 
 /// Why an oracle that works with a lent buffer failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,4 +116,12 @@ impl<E: fmt::Display> fmt::Display for BufferedError<E> {
     }
 }
 
-impl<E: fmt::Debug + fmt::Display> core::error::Error for BufferedError<E> {}
+impl<E: Error + 'static> Error for BufferedError<E> {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Buffer(e) => e.source(),
+            // It prints what is inside, so what comes next is what is inside of that.
+            Self::Inner(e) => e.source(),
+        }
+    }
+}

@@ -28,6 +28,11 @@ impl<'a, S: ParamSpace> Held<'a, S> {
         self.space.perturbed(self.w)
     }
 
+    /// Leaves the parameters perturbed.
+    pub(crate) const fn release(&mut self) {
+        self.changed = false;
+    }
+
     pub(crate) fn restore(&mut self) -> Result<(), S::Error> {
         self.space.restore(self.w)?;
         self.changed = false;

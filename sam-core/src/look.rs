@@ -5,8 +5,8 @@ use core::mem::swap;
 
 use num_traits::ConstOne;
 
+use crate::half::{self, Half, HalfResult, Next, ask, halves};
 use crate::held::Held;
-use crate::sam::Evaluated;
 use crate::state::{state, state_of_fields};
 use crate::{
     Descent, FnOracle, GradientAlgebra, GradientOracle, Loss, Outcome, Pass, Real, Rule, Step, StepError,
@@ -117,25 +117,87 @@ where
     where
         O: GradientOracle<S::Params, S::Grads> + ?Sized,
     {
-        let (clean, norm) = self.space.clean_gradient::<_, D::Error>(w, g, &self.rule, oracle)?;
-        let outcome = Outcome::of_clean(&clean, self.space.verdict(&norm));
-        if !outcome.steps() {
-            return Ok(Step { clean, perturbed: None, norm, outcome });
+        let (clean, norm) =
+            self.space.clean_gradient(w, g, &self.rule, oracle).map_err(StepError::with_descent)?;
+        let half = Half::new(&self.space, clean, norm);
+        match self.open(w, g, half).map_err(StepError::with_oracle)? {
+            Next::Done(step) => Ok(step),
+            Next::Gradient(half) => {
+                let perturbed = ask!(self, w, g, oracle, Pass::Perturbed);
+                self.finish(half, w, g, perturbed).map_err(StepError::with_oracle)
+            }
         }
-        let (perturbed, outcome) = if self.look.is_due() {
-            let (loss, outcome) = self.sharp(w, g, oracle, &norm, outcome)?;
-            (Some(loss), outcome)
-        } else {
-            (None, self.reuse(g, outcome).map_err(StepError::Space)?)
-        };
+    }
+
+    /// First half of a step, as a value: `g` is the gradient at `w`, `clean` the loss there, or `()`. A step between two
+    /// SAM steps is done with it. As [`Sam::begin`](crate::Sam::begin).
+    ///
+    /// # Errors
+    /// [`StepError::Space`] or [`StepError::Descent`]; `w` and all state are then as before the step.
+    pub fn begin<L: Loss>(
+        &mut self,
+        w: &mut S::Params,
+        g: &mut S::Grads,
+        clean: L,
+    ) -> HalfResult<S, Next<L, S::Norm>, D::Error> {
+        let norm = self.space.dual_norm(w, g, &self.rule).map_err(StepError::Space)?;
+        let half = Half::new(&self.space, clean, norm);
+        self.open(w, g, half)
+    }
+
+    /// Second half of a SAM step: `g` is the gradient at [`LookSam::perturbed`], `perturbed` the loss there.
+    ///
+    /// # Errors
+    /// [`StepError::Space`] or [`StepError::Descent`]; `w` and all state are then as before the step.
+    pub fn finish<L: Loss>(
+        &mut self,
+        half: Half<L, S::Norm>,
+        w: &mut S::Params,
+        g: &mut S::Grads,
+        perturbed: L,
+    ) -> HalfResult<S, Step<L, S::Norm>, D::Error> {
+        let mut held = Held::new(&mut self.space, w);
+        held.restore().map_err(StepError::Space)?;
+        let outcome = half.outcome.after(&perturbed, held.space.check(g).map_err(StepError::Space)?);
         if outcome.steps() {
-            self.base.descend(w, g).map_err(StepError::Descent)?;
-            if perturbed.is_some() && self.look.k > 1 {
+            if self.look.k > 1 {
+                let next = self.look.next.borrow_mut();
+                let along = held.space.projection(g, next).map_err(StepError::Space)?;
+                held.space.mix(S::Scalar::ONE, g, -along, next).map_err(StepError::Space)?;
+            }
+            self.base.descend(held.w, g).map_err(StepError::Descent)?;
+            if self.look.k > 1 {
                 swap(&mut self.look.sharpness, &mut self.look.next);
             }
             self.look.advance();
         }
-        Ok(Step { clean, perturbed, norm, outcome })
+        Ok(half.end(Some(perturbed), outcome))
+    }
+
+    halves! { Half<L, S::Norm> }
+
+    /// Goes up, or down where the kept part serves.
+    fn open<L>(
+        &mut self,
+        w: &mut S::Params,
+        g: &mut S::Grads,
+        half: Half<L, S::Norm>,
+    ) -> HalfResult<S, Next<L, S::Norm>, D::Error> {
+        if !half.outcome.steps() {
+            return Ok(half.over());
+        }
+        if self.look.is_due() {
+            if self.look.k > 1 {
+                self.space.copy(g, self.look.next.borrow_mut()).map_err(StepError::Space)?;
+            }
+            return half::open(&mut self.space, &self.rule, w, g, half).map_err(StepError::Space);
+        }
+        let outcome = self.reuse(g, half.outcome).map_err(StepError::Space)?;
+        if outcome.steps() {
+            self.base.descend(w, g).map_err(StepError::Descent)?;
+            self.look.advance();
+        }
+        Ok(Next::Done(half.end(None, outcome)))
     }
 
     /// [`LookSam::step`] with a closure, whose argument types are then inferred.
@@ -149,36 +211,6 @@ where
         gradient: impl FnMut(&S::Params, &mut S::Grads, Pass) -> Result<L, E>,
     ) -> StepResult<S, L, E, D::Error> {
         self.step(w, g, &mut FnOracle(gradient))
-    }
-
-    /// The perturbed gradient, and its orthogonal part in `next`.
-    fn sharp<O>(
-        &mut self,
-        w: &mut S::Params,
-        g: &mut S::Grads,
-        oracle: &mut O,
-        norm: &S::Norm,
-        outcome: Outcome,
-    ) -> Evaluated<O::Loss, S::Error, O::Error, D::Error>
-    where
-        O: GradientOracle<S::Params, S::Grads> + ?Sized,
-    {
-        let next = self.look.next.borrow_mut();
-        if self.look.k > 1 {
-            self.space.copy(g, next).map_err(StepError::Space)?;
-        }
-        let mut held = Held::new(&mut self.space, w);
-        held.ascend(g, &self.rule, norm).map_err(StepError::Space)?;
-        let loss = oracle
-            .gradient(held.params(), g, Pass::Perturbed)
-            .map_err(|e| StepError::Oracle(e, Pass::Perturbed))?;
-        held.restore().map_err(StepError::Space)?;
-        let outcome = outcome.after(&loss, held.space.check(g).map_err(StepError::Space)?);
-        if self.look.k > 1 && outcome.steps() {
-            let along = held.space.projection(g, next).map_err(StepError::Space)?;
-            held.space.mix(S::Scalar::ONE, g, -along, next).map_err(StepError::Space)?;
-        }
-        Ok((loss, outcome))
     }
 
     /// The clean gradient with the kept part added.

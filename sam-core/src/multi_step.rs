@@ -2,11 +2,10 @@
 
 use core::borrow::BorrowMut;
 
+use crate::half::{Half, HalfResult, Next, ask, halves};
 use crate::held::Held;
 use crate::state::state_of_fields;
-use crate::{
-    Descent, FnOracle, GradientOracle, Loss, Outcome, ParamSpace, Pass, Rule, Step, StepError, StepResult,
-};
+use crate::{Descent, FnOracle, GradientOracle, Loss, ParamSpace, Pass, Rule, StepError, StepResult};
 
 /// A storage that can ascend again from where an ascent has led.
 pub trait RepeatedAscent: ParamSpace {
@@ -103,36 +102,87 @@ where
     where
         O: GradientOracle<S::Params, S::Grads> + ?Sized,
     {
-        let eps = self.eps.borrow_mut();
-        let (clean, norm) = self.space.clean_gradient::<_, D::Error>(w, g, &self.rule, oracle)?;
-        let mut outcome = Outcome::of_clean(&clean, self.space.verdict(&norm));
-        if !outcome.steps() {
-            return Ok(Step { clean, perturbed: None, norm, outcome });
-        }
-        self.space.reset(eps).map_err(StepError::Space)?;
-        let mut perturbed = None;
-        let mut held = Held::new(&mut self.space, w);
-        for step in 0..self.steps {
-            let later = match step {
-                0 => None,
-                _ => Some(held.space.dual_norm(held.w, g, &self.rule).map_err(StepError::Space)?),
-            };
-            let norm = later.as_ref().unwrap_or(&norm);
-            held.space.climb(held.w, g, &self.rule, norm, self.rate, eps).map_err(StepError::Space)?;
-            let loss = oracle
-                .gradient(held.params(), g, Pass::Perturbed)
-                .map_err(|e| StepError::Oracle(e, Pass::Perturbed))?;
-            outcome = outcome.after(&loss, held.space.check(g).map_err(StepError::Space)?);
-            perturbed = Some(loss);
-            if !outcome.steps() {
-                break;
+        let (clean, norm) =
+            self.space.clean_gradient(w, g, &self.rule, oracle).map_err(StepError::with_descent)?;
+        let half = Half::new(&self.space, clean, norm);
+        let mut next = self.open(w, g, half).map_err(StepError::with_oracle)?;
+        loop {
+            match next {
+                Next::Done(step) => return Ok(step),
+                Next::Gradient(half) => {
+                    let perturbed = ask!(self, w, g, oracle, Pass::Perturbed);
+                    next = self.finish(half, w, g, perturbed).map_err(StepError::with_oracle)?;
+                }
             }
+        }
+    }
+
+    /// First part of a step, as a value: `g` is the gradient at `w`, `clean` the loss there, or `()`. As
+    /// [`Sam::begin`](crate::Sam::begin).
+    ///
+    /// # Errors
+    /// [`StepError::Space`] or [`StepError::Descent`]; `w` and all state are then as before the step.
+    pub fn begin<L: Loss>(
+        &mut self,
+        w: &mut S::Params,
+        g: &mut S::Grads,
+        clean: L,
+    ) -> HalfResult<S, Next<L, S::Norm>, D::Error> {
+        let norm = self.space.dual_norm(w, g, &self.rule).map_err(StepError::Space)?;
+        let half = Half::new(&self.space, clean, norm);
+        self.open(w, g, half)
+    }
+
+    /// Goes on with a step: `g` is the gradient at [`MultiStepSam::perturbed`], `perturbed` the loss there. Asks for
+    /// `steps` gradients in all.
+    ///
+    /// # Errors
+    /// [`StepError::Space`] or [`StepError::Descent`]; `w` and all state are then as before the step.
+    pub fn finish<L: Loss>(
+        &mut self,
+        half: Half<L, S::Norm>,
+        w: &mut S::Params,
+        g: &mut S::Grads,
+        perturbed: L,
+    ) -> HalfResult<S, Next<L, S::Norm>, D::Error> {
+        let mut held = Held::new(&mut self.space, w);
+        let outcome = half.outcome.after(&perturbed, held.space.check(g).map_err(StepError::Space)?);
+        if outcome.steps() && half.asked < self.steps {
+            let norm = held.space.dual_norm(held.w, g, &self.rule).map_err(StepError::Space)?;
+            let eps = self.eps.borrow_mut();
+            held.space.climb(held.w, g, &self.rule, &norm, self.rate, eps).map_err(StepError::Space)?;
+            held.release();
+            return Ok(Next::Gradient(Half { outcome, asked: half.asked.saturating_add(1), ..half }));
         }
         held.restore().map_err(StepError::Space)?;
         if outcome.steps() {
             self.base.descend(held.w, g).map_err(StepError::Descent)?;
         }
-        Ok(Step { clean, perturbed, norm, outcome })
+        Ok(Next::Done(half.end(Some(perturbed), outcome)))
+    }
+
+    halves! { Half<L, S::Norm> }
+
+    /// The first climb, or down where there is none to make.
+    fn open<L>(
+        &mut self,
+        w: &mut S::Params,
+        g: &mut S::Grads,
+        half: Half<L, S::Norm>,
+    ) -> HalfResult<S, Next<L, S::Norm>, D::Error> {
+        if !half.outcome.steps() {
+            return Ok(half.over());
+        }
+        if self.steps == 0 {
+            self.base.descend(w, g).map_err(StepError::Descent)?;
+            return Ok(half.over());
+        }
+        let eps = self.eps.borrow_mut();
+        self.space.reset(eps).map_err(StepError::Space)?;
+        let mut held = Held::new(&mut self.space, w);
+        held.space.climb(held.w, g, &self.rule, &half.norm, self.rate, eps).map_err(StepError::Space)?;
+        held.release();
+        Ok(Next::Gradient(Half { asked: 1, ..half }))
     }
 
     /// [`MultiStepSam::step`] with a closure, whose argument types are then inferred.

@@ -4,6 +4,8 @@ mod perturbed;
 
 pub use perturbed::{DescendResult, Descended, Perturbed};
 
+use crate::half::{self, Half, HalfResult, Next, ask, halves};
+use crate::held::Held;
 use crate::{Descent, FnOracle, GradientOracle, Loss, ParamSpace, Pass, Rule, StepError, Verdict};
 
 /// Sharpness-Aware Minimization (algorithm 1 of the paper) around a base optimizer.
@@ -103,9 +105,6 @@ pub struct Step<L, N> {
 pub type StepResult<S, L, OE, DE> =
     Result<Step<L, <S as ParamSpace>::Norm>, StepError<<S as ParamSpace>::Error, OE, DE>>;
 
-/// What one gradient evaluation inside a step returns.
-pub(crate) type Evaluated<L, SE, OE, DE> = Result<(L, Outcome), StepError<SE, OE, DE>>;
-
 impl<S: ParamSpace, D: Descent<S::Params, S::Grads>> Sam<S, D> {
     /// One step on the parameters `w`; `g` is scratch space for the gradients and holds the last one
     /// afterwards.
@@ -121,19 +120,68 @@ impl<S: ParamSpace, D: Descent<S::Params, S::Grads>> Sam<S, D> {
     where
         O: GradientOracle<S::Params, S::Grads> + ?Sized,
     {
-        let (clean, norm) = self.space.clean_gradient::<_, D::Error>(w, g, &self.rule, oracle)?;
-        let up = Perturbed::new(self, w, g, norm, &clean).map_err(StepError::Space)?;
-        let outcome = up.outcome();
-        if !outcome.steps() {
-            let norm = up.restore().map_err(StepError::Space)?;
-            return Ok(Step { clean, perturbed: None, norm, outcome });
+        let (clean, norm) =
+            self.space.clean_gradient(w, g, &self.rule, oracle).map_err(StepError::with_descent)?;
+        let half = Half::new(&self.space, clean, norm);
+        match half::open(&mut self.space, &self.rule, w, g, half).map_err(StepError::Space)? {
+            Next::Done(step) => Ok(step),
+            Next::Gradient(half) => {
+                let perturbed = ask!(self, w, g, oracle, Pass::Perturbed);
+                self.finish(half, w, g, perturbed).map_err(StepError::with_oracle)
+            }
         }
-        let perturbed = oracle
-            .gradient(up.params(), g, Pass::Perturbed)
-            .map_err(|e| StepError::Oracle(e, Pass::Perturbed))?;
-        let Descended { norm, outcome } = up.descend_from(g, &perturbed).map_err(StepError::with_oracle)?;
-        Ok(Step { clean, perturbed: Some(perturbed), norm, outcome })
     }
+
+    /// First half of a step, as a value, for who computes the gradients himself: `g` is the gradient at `w`, `clean` the
+    /// loss there, or `()`. The bits are those of [`Sam::step`].
+    ///
+    /// ```
+    /// use sam_core::{Next, Outcome, Rule, Sam, Sgd, SliceSpace};
+    ///
+    /// let mut sam = Sam { space: SliceSpace::new([0.0; 2]), rule: Rule::l2(0.5), base: Sgd::new(0.1) };
+    /// let mut w = [3.0f64, -4.0];
+    /// let mut g = w; // of half the square
+    /// if let Next::Gradient(half) = sam.begin(&mut w, &g, 12.5)? {
+    ///     // Here anything may happen: `half` borrows nothing.
+    ///     g.copy_from_slice(sam.perturbed(&w));
+    ///     let loss = 0.5 * (g[0] * g[0] + g[1] * g[1]);
+    ///     let step = sam.finish(half, &mut w, &mut g, loss)?;
+    ///     assert_eq!(step.outcome, Outcome::Descended);
+    /// }
+    /// assert!((w[0] - (3.0 - 0.1 * 3.3)).abs() < 1e-15);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`StepError::Space`]; `w` is then restored.
+    pub fn begin<L: Loss>(
+        &mut self,
+        w: &mut S::Params,
+        g: &S::Grads,
+        clean: L,
+    ) -> HalfResult<S, Next<L, S::Norm>, D::Error> {
+        let norm = self.space.dual_norm(w, g, &self.rule).map_err(StepError::Space)?;
+        let half = Half::new(&self.space, clean, norm);
+        half::open(&mut self.space, &self.rule, w, g, half).map_err(StepError::Space)
+    }
+
+    /// Second half of a step: `g` is the gradient at [`Sam::perturbed`], `perturbed` the loss there.
+    ///
+    /// # Errors
+    /// [`StepError::Space`] or [`StepError::Descent`]; `w` and the base optimizer's state are then as before the step.
+    pub fn finish<L: Loss>(
+        &mut self,
+        half: Half<L, S::Norm>,
+        w: &mut S::Params,
+        g: &mut S::Grads,
+        perturbed: L,
+    ) -> HalfResult<S, Step<L, S::Norm>, D::Error> {
+        let held = Held::new(&mut self.space, w);
+        let outcome = half::close(held, &mut self.base, half.outcome, g, &perturbed)?;
+        Ok(half.end(Some(perturbed), outcome))
+    }
+
+    halves! { Half<L, S::Norm> }
 
     /// [`Sam::step`] with a closure, whose argument types are then inferred.
     ///
@@ -161,7 +209,7 @@ impl<S: ParamSpace, D> Sam<S, D> {
         g: &S::Grads,
     ) -> Result<Perturbed<'a, S, D>, S::Error> {
         let norm = self.space.dual_norm(w, g, &self.rule)?;
-        Perturbed::new(self, w, g, norm, &())
+        Perturbed::new(self, w, g, norm)
     }
 }
 

@@ -6,11 +6,10 @@ use core::borrow::BorrowMut;
 
 use num_traits::ConstOne;
 
+use crate::half::{self, Half, HalfResult, Next, ask, halves};
 use crate::held::Held;
 use crate::state::state_of_fields;
-use crate::{
-    Descent, GradientAlgebra, GradientOracle, Outcome, Pass, Real, Rule, Step, StepError, StepResult,
-};
+use crate::{Descent, GradientAlgebra, GradientOracle, Loss, Pass, Real, Rule, Step, StepError, StepResult};
 
 /// An oracle that also knows the Hessian's products with vectors.
 pub trait HessianVector<P: ?Sized, G: ?Sized = P>: GradientOracle<P, G> {
@@ -112,34 +111,136 @@ where
     where
         O: HessianVector<S::Params, S::Grads> + ?Sized,
     {
-        let [kept, vector] = &mut self.buffers;
-        let (kept, vector) = (kept.borrow_mut(), vector.borrow_mut());
-        let (clean, norm) = self.space.clean_gradient::<_, D::Error>(w, g, &self.rule, oracle)?;
-        self.space.copy(g, kept).map_err(StepError::Space)?;
-        let outcome = Outcome::of_clean(&clean, self.space.verdict(&norm));
-        if !outcome.steps() {
-            return Ok(Step { clean, perturbed: None, norm, outcome });
+        let (clean, norm) =
+            self.space.clean_gradient(w, g, &self.rule, oracle).map_err(StepError::with_descent)?;
+        let half = Half::new(&self.space, clean, norm);
+        match self.open(w, g, half).map_err(StepError::Space)? {
+            Next::Done(step) => Ok(step),
+            Next::Gradient(half) => {
+                let perturbed = ask!(self, w, g, oracle, Pass::Perturbed);
+                match self.finish(half, w, g, perturbed).map_err(StepError::with_oracle)? {
+                    NextProduct::Done(step) => Ok(step),
+                    NextProduct::Product(half) => {
+                        let (vector, product) = self.product();
+                        oracle
+                            .hessian_vector(w, vector, product)
+                            .map_err(|e| StepError::Oracle(e, Pass::Perturbed))?;
+                        self.finish_product(half, w, g).map_err(StepError::with_oracle)
+                    }
+                }
+            }
         }
-        let mut held = Held::new(&mut self.space, w);
-        held.ascend(g, &self.rule, &norm).map_err(StepError::Space)?;
-        let perturbed = oracle
-            .gradient(held.params(), g, Pass::Perturbed)
-            .map_err(|e| StepError::Oracle(e, Pass::Perturbed))?;
-        held.restore().map_err(StepError::Space)?;
-        if held.space.pull_back(held.w, kept, &self.rule, &norm, g, vector).map_err(StepError::Space)? {
-            // The clean gradient has done its work.
-            let product = kept;
-            oracle
-                .hessian_vector(held.w, vector, product)
-                .map_err(|e| StepError::Oracle(e, Pass::Perturbed))?;
-            held.space.mix(S::Scalar::ONE, product, S::Scalar::ONE, g).map_err(StepError::Space)?;
-        }
-        let outcome = outcome.after(&perturbed, held.space.check(g).map_err(StepError::Space)?);
-        if outcome.steps() {
-            self.base.descend(held.w, g).map_err(StepError::Descent)?;
-        }
-        Ok(Step { clean, perturbed: Some(perturbed), norm, outcome })
     }
+
+    /// First part of a step, as a value: `g` is the gradient at `w`, `clean` the loss there, or `()`. As
+    /// [`Sam::begin`](crate::Sam::begin).
+    ///
+    /// # Errors
+    /// [`StepError::Space`]; `w` is then restored.
+    pub fn begin<L: Loss>(
+        &mut self,
+        w: &mut S::Params,
+        g: &S::Grads,
+        clean: L,
+    ) -> HalfResult<S, Next<L, S::Norm>, D::Error> {
+        let norm = self.space.dual_norm(w, g, &self.rule).map_err(StepError::Space)?;
+        let half = Half::new(&self.space, clean, norm);
+        self.open(w, g, half).map_err(StepError::Space)
+    }
+
+    /// Second part: `g` is the gradient at [`SecondOrderSam::perturbed`], `perturbed` the loss there. Puts the parameters
+    /// back.
+    ///
+    /// # Errors
+    /// [`StepError::Space`] or [`StepError::Descent`]; `w` and all state are then as before the step.
+    pub fn finish<L: Loss>(
+        &mut self,
+        half: Half<L, S::Norm>,
+        w: &mut S::Params,
+        g: &mut S::Grads,
+        perturbed: L,
+    ) -> HalfResult<S, NextProduct<L, S::Norm>, D::Error> {
+        let [kept, vector] = &mut self.buffers;
+        let (kept, vector) = (kept.borrow(), vector.borrow_mut());
+        let mut held = Held::new(&mut self.space, w);
+        held.restore().map_err(StepError::Space)?;
+        let norm = &half.norm;
+        let asks = held.space.pull_back(held.w, kept, &self.rule, norm, g, vector);
+        drop(held);
+        if asks.map_err(StepError::Space)? {
+            return Ok(NextProduct::Product(ProductHalf { half, perturbed }));
+        }
+        self.end(half, w, g, perturbed).map(NextProduct::Done)
+    }
+
+    /// What the Hessian at `w` is to be multiplied by, and where the product goes. The clean gradient, which was there,
+    /// has done its work.
+    pub fn product(&mut self) -> (&S::Grads, &mut S::Grads) {
+        let [kept, vector] = &mut self.buffers;
+        (vector.borrow(), kept.borrow_mut())
+    }
+
+    /// Last part, with the product where [`SecondOrderSam::product`] says; `g` as [`SecondOrderSam::finish`] left it.
+    ///
+    /// # Errors
+    /// [`StepError::Space`] or [`StepError::Descent`]; `w` and all state are then as before the step.
+    pub fn finish_product<L: Loss>(
+        &mut self,
+        half: ProductHalf<L, S::Norm>,
+        w: &mut S::Params,
+        g: &mut S::Grads,
+    ) -> HalfResult<S, Step<L, S::Norm>, D::Error> {
+        let ProductHalf { half, perturbed } = half;
+        let [product, _] = &self.buffers;
+        self.space.mix(S::Scalar::ONE, product.borrow(), S::Scalar::ONE, g).map_err(StepError::Space)?;
+        self.end(half, w, g, perturbed)
+    }
+
+    halves! { Half<L, S::Norm> }
+
+    fn open<L>(
+        &mut self,
+        w: &mut S::Params,
+        g: &S::Grads,
+        half: Half<L, S::Norm>,
+    ) -> Result<Next<L, S::Norm>, S::Error> {
+        let [kept, _] = &mut self.buffers;
+        self.space.copy(g, kept.borrow_mut())?;
+        half::open(&mut self.space, &self.rule, w, g, half)
+    }
+
+    fn end<L: Loss>(
+        &mut self,
+        half: Half<L, S::Norm>,
+        w: &mut S::Params,
+        g: &mut S::Grads,
+        perturbed: L,
+    ) -> HalfResult<S, Step<L, S::Norm>, D::Error> {
+        let outcome = half.outcome.after(&perturbed, self.space.check(g).map_err(StepError::Space)?);
+        if outcome.steps() {
+            self.base.descend(w, g).map_err(StepError::Descent)?;
+        }
+        Ok(half.end(Some(perturbed), outcome))
+    }
+}
+
+/// A step of [`SecondOrderSam`] that waits for a product with the Hessian. The parameters are where they were before it, and
+/// nothing is lost with it but the step.
+#[must_use = "a step that asks for a product has not ended"]
+#[derive(Clone, Debug)]
+pub struct ProductHalf<L, N> {
+    half: Half<L, N>,
+    perturbed: L,
+}
+
+/// What a step of [`SecondOrderSam`] needs after its second gradient.
+#[must_use = "a step that asks for a product has not ended"]
+#[derive(Clone, Debug)]
+pub enum NextProduct<L, N> {
+    /// The product with the Hessian: see [`SecondOrderSam::product`].
+    Product(ProductHalf<L, N>),
+    /// Nothing: this came of it.
+    Done(Step<L, N>),
 }
 
 state_of_fields! {

@@ -4,9 +4,9 @@ pub mod momentum;
 pub mod plain;
 pub mod random;
 
+use crate::half::Half;
 use crate::held::Held;
-use crate::sam::Evaluated;
-use crate::{GradientOracle, Outcome, ParamSpace, Pass, StepError, Verdict};
+use crate::{Loss, Outcome, ParamSpace, Pass, Rule, StepError};
 
 /// The report of a step with one gradient.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -23,27 +23,33 @@ pub struct Probe<L, N> {
 pub type ProbeResult<S, L, OE, DE> =
     Result<Probe<L, <S as ParamSpace>::Norm>, StepError<<S as ParamSpace>::Error, OE, DE>>;
 
-/// The gradient at the perturbed point, with the parameters back where they were.
+/// Goes up along a direction whose norm is known, and leaves the parameters there.
+fn open<S: ParamSpace>(
+    space: &mut S,
+    rule: &Rule<S::Scalar>,
+    w: &mut S::Params,
+    direction: &S::Grads,
+) -> Result<Half<(), S::Norm>, S::Error> {
+    let norm = space.dual_norm(w, direction, rule)?;
+    let half = Half::new(space, (), norm);
+    let mut held = Held::new(space, w);
+    held.ascend(direction, rule, &half.norm)?;
+    held.release();
+    Ok(half)
+}
+
+/// Back from the perturbed point, and what the step comes to there.
 ///
 /// The only look at the mini-batch is its clean pass: running statistics would never be updated otherwise.
-fn probe<S, O, DE>(
+fn close<S: ParamSpace, L: Loss>(
     mut held: Held<'_, S>,
-    g: &mut S::Grads,
-    oracle: &mut O,
-    direction: Verdict,
-) -> Evaluated<O::Loss, S::Error, O::Error, DE>
-where
-    S: ParamSpace,
-    O: GradientOracle<S::Params, S::Grads> + ?Sized,
-{
-    let loss =
-        oracle.gradient(held.params(), g, Pass::Clean).map_err(|e| StepError::Oracle(e, Pass::Clean))?;
-    held.restore().map_err(StepError::Space)?;
-    let outcome = match Outcome::of_clean(&(), direction)
-        .after(&loss, held.space.check(g).map_err(StepError::Space)?)
-    {
+    g: &S::Grads,
+    direction: Outcome,
+    loss: &L,
+) -> Result<Outcome, S::Error> {
+    held.restore()?;
+    Ok(match direction.after(loss, held.space.check(g)?) {
         Outcome::NonFinite(_) => Outcome::NonFinite(Pass::Clean),
         outcome => outcome,
-    };
-    Ok((loss, outcome))
+    })
 }

@@ -1,5 +1,7 @@
 //! The storage that parameters and gradients live in.
 
+use core::convert::Infallible;
+
 use crate::{GradientOracle, Pass, Rule, StepError};
 
 /// What is known about a gradient before anything is done with it.
@@ -17,8 +19,8 @@ pub enum Verdict {
 }
 
 /// What [`ParamSpace::clean_gradient`] returns: loss and norm, or what failed.
-pub type CleanGradient<S, L, OE, DE> =
-    Result<(L, <S as ParamSpace>::Norm), StepError<<S as ParamSpace>::Error, OE, DE>>;
+pub type CleanGradient<S, L, OE> =
+    Result<(L, <S as ParamSpace>::Norm), StepError<<S as ParamSpace>::Error, OE, Infallible>>;
 
 /// Storage of parameters: host slices, `ndarray` arrays, device memory, a framework's tensors.
 ///
@@ -45,7 +47,7 @@ pub trait ParamSpace {
     /// The dual norm: a number on a host, a handle on a device.
     type Norm;
     /// What can go wrong.
-    type Error;
+    type Error: core::error::Error;
 
     /// `||T g||_q`, the dual norm of the gradient under `rule`. Reads `g` (and `w` if adaptive) once.
     ///
@@ -66,13 +68,13 @@ pub trait ParamSpace {
     ///
     /// # Errors
     /// [`StepError::Oracle`] or [`StepError::Space`].
-    fn clean_gradient<O, DE>(
+    fn clean_gradient<O>(
         &mut self,
         w: &Self::Params,
         g: &mut Self::Grads,
         rule: &Rule<Self::Scalar>,
         oracle: &mut O,
-    ) -> CleanGradient<Self, O::Loss, O::Error, DE>
+    ) -> CleanGradient<Self, O::Loss, O::Error>
     where
         Self: Sized,
         O: GradientOracle<Self::Params, Self::Grads> + ?Sized,
@@ -99,9 +101,7 @@ pub trait ParamSpace {
     ) -> Result<(), Self::Error>;
 
     /// Where the perturbed parameters are: a second buffer of the space's, or `w` itself (changed in place).
-    fn perturbed<'a>(&'a self, w: &'a Self::Params) -> &'a Self::Params {
-        w
-    }
+    fn perturbed<'a>(&'a self, w: &'a Self::Params) -> &'a Self::Params;
 
     /// Puts back, bit for bit, what [`ParamSpace::ascend`] changed. Nothing to do where `w` was never
     /// touched.

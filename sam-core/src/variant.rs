@@ -2,11 +2,10 @@
 
 use crate::ascent::AscentRule;
 use crate::combination::Combination;
+use crate::half::{Half, HalfResult, Next, ask, halves};
 use crate::held::Held;
 use crate::state::state_of_fields;
-use crate::{
-    Descent, FnOracle, GradientOracle, Loss, Outcome, ParamSpace, Pass, Rule, Step, StepError, StepResult,
-};
+use crate::{Descent, FnOracle, GradientOracle, Loss, ParamSpace, Pass, Rule, Step, StepError, StepResult};
 
 /// An ascent rule, a combination of the two gradients and a base optimizer, freely combined.
 ///
@@ -69,28 +68,61 @@ where
         O: GradientOracle<S::Params, S::Grads> + ?Sized,
     {
         let clean = oracle.gradient(w, g, Pass::Clean).map_err(|e| StepError::Oracle(e, Pass::Clean))?;
+        match self.begin(w, g, clean).map_err(StepError::with_oracle)? {
+            Next::Done(step) => Ok(step),
+            Next::Gradient(half) => {
+                let perturbed = ask!(self, w, g, oracle, Pass::Perturbed);
+                self.finish(half, w, g, perturbed).map_err(StepError::with_oracle)
+            }
+        }
+    }
+
+    /// First half of a step, as a value: `g` is the gradient at `w`, which is scratch space afterwards, `clean` the loss
+    /// there, or `()`. As [`Sam::begin`](crate::Sam::begin).
+    ///
+    /// # Errors
+    /// [`StepError::Space`]; `w` is then restored.
+    pub fn begin<L: Loss>(
+        &mut self,
+        w: &mut S::Params,
+        g: &mut S::Grads,
+        clean: L,
+    ) -> HalfResult<S, Next<L, S::Norm>, D::Error> {
         self.combination.keep(&mut self.space, g).map_err(StepError::Space)?;
         let mut held = Held::new(&mut self.space, w);
         let norm = self.ascent.ascend(held.space, held.w, g, &self.rule).map_err(StepError::Space)?;
-        let outcome = Outcome::of_clean(&clean, held.space.verdict(&norm));
-        if !outcome.steps() {
+        let half = Half::new(held.space, clean, norm);
+        if !half.outcome.steps() {
             held.restore().map_err(StepError::Space)?;
-            return Ok(Step { clean, perturbed: None, norm, outcome });
+            return Ok(half.over());
         }
-        let perturbed = oracle
-            .gradient(held.params(), g, Pass::Perturbed)
-            .map_err(|e| StepError::Oracle(e, Pass::Perturbed))?;
+        held.release();
+        Ok(Next::Gradient(half))
+    }
+
+    /// Second half of a step: `g` is the gradient at [`Variant::perturbed`], `perturbed` the loss there.
+    ///
+    /// # Errors
+    /// [`StepError::Space`] or [`StepError::Descent`]; `w` and all state are then as before the step.
+    pub fn finish<L: Loss>(
+        &mut self,
+        half: Half<L, S::Norm>,
+        w: &mut S::Params,
+        g: &mut S::Grads,
+        perturbed: L,
+    ) -> HalfResult<S, Step<L, S::Norm>, D::Error> {
+        let mut held = Held::new(&mut self.space, w);
         held.restore().map_err(StepError::Space)?;
         self.combination.combine(held.space, g).map_err(StepError::Space)?;
-        let outcome = outcome.after(&perturbed, held.space.check(g).map_err(StepError::Space)?);
+        let outcome = half.outcome.after(&perturbed, held.space.check(g).map_err(StepError::Space)?);
         if outcome.steps() {
-            self.combination
-                .descend(held.space, &mut self.base, held.w, g)
-                .map_err(StepError::with_oracle)?;
+            self.combination.descend(held.space, &mut self.base, held.w, g)?;
             self.ascent.commit();
         }
-        Ok(Step { clean, perturbed: Some(perturbed), norm, outcome })
+        Ok(half.end(Some(perturbed), outcome))
     }
+
+    halves! { Half<L, S::Norm> }
 
     /// [`Variant::step`] with a closure, whose argument types are then inferred.
     ///

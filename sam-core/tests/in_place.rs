@@ -108,17 +108,25 @@ fn the_guard_restores_on_drop_and_on_panic() {
 
 #[test]
 fn a_failing_base_optimizer_leaves_the_parameters_where_they_were() {
+    #[derive(Clone, Copy, Debug, PartialEq)]
+    struct NotToday;
+    impl std::fmt::Display for NotToday {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("not today")
+        }
+    }
+    impl std::error::Error for NotToday {}
     struct Refuses;
     impl Descent<[f64]> for Refuses {
-        type Error = &'static str;
-        fn descend(&mut self, _: &mut [f64], _: &mut [f64]) -> Result<(), &'static str> {
-            Err("not today")
+        type Error = NotToday;
+        fn descend(&mut self, _: &mut [f64], _: &mut [f64]) -> Result<(), NotToday> {
+            Err(NotToday)
         }
     }
     let (mut w, mut g) = (START, [0.0; N]);
     let mut sam = Sam { space: InPlace::<N>::new(), rule: Rule::l2(0.3), base: Refuses };
     let error = sam.step_with(&mut w[..], &mut g[..], |w, g, _| Ok::<_, &str>(gradient(w, g))).unwrap_err();
-    assert_eq!(error, StepError::Descent("not today"));
+    assert_eq!(error, StepError::Descent(NotToday));
     assert_eq!(error.to_string(), "base optimizer: not today");
     assert_eq!(bits(&w), bits(&START));
 }

@@ -75,13 +75,13 @@ impl ParamSpace for Trusting {
         self.inner.dual_norm(w, g, rule)
     }
 
-    fn clean_gradient<O, DE>(
+    fn clean_gradient<O>(
         &mut self,
         w: &[f64],
         g: &mut [f64],
         rule: &Rule<f64>,
         oracle: &mut O,
-    ) -> CleanGradient<Self, O::Loss, O::Error, DE>
+    ) -> CleanGradient<Self, O::Loss, O::Error>
     where
         O: GradientOracle<[f64]> + ?Sized,
     {

@@ -1,11 +1,11 @@
 //! Norms that are accumulated while the gradient is still being computed.
 
-use std::{convert::Infallible, fmt::Debug, ops::Range};
+use std::{fmt::Debug, ops::Range};
 
 use proptest::prelude::*;
 use sam_backend_ndarray::{Network, ParallelSpace, Threads};
 use sam_core::{
-    GradientOracle, ParamSpace, Pass, Ready, Real, Rule, SliceSpace, StepError, Verdict,
+    GradientOracle, ParamSpace, Pass, Ready, Real, Rule, SliceSpace, Verdict,
     kernel::{BLOCK, DualNorm},
 };
 use sam_model::{Graph, ImageShape, Name, Op, Tensor};
@@ -74,8 +74,8 @@ fn clean_gradient<T: Real, O: GradientOracle<[T], Error: Debug>>(
     oracle: &mut O,
 ) -> (Vec<T>, DualNorm) {
     let mut g = vec![T::ZERO; w.len()];
-    let result: Result<_, StepError<_, _, Infallible>> = space.clean_gradient(w, &mut g, rule, oracle);
-    (g, result.unwrap().1)
+    let (_, norm) = space.clean_gradient(w, &mut g, rule, oracle).unwrap();
+    (g, norm)
 }
 
 proptest! {

@@ -212,6 +212,11 @@ impl<T: Element> ParamSpace for CandleSpace<T> {
         })
     }
 
+    /// Perturbed where they are: the variables are part of the model.
+    fn perturbed<'a>(&'a self, w: &'a [Var]) -> &'a [Var] {
+        w
+    }
+
     fn restore(&mut self, w: &mut [Var]) -> Result<()> {
         if self.up {
             self.check_count(w)?;

@@ -1,10 +1,12 @@
 //! The guard that holds parameters while they are perturbed.
 
 use core::convert::Infallible;
+use core::fmt;
 
 use super::{Outcome, Sam};
+use crate::half::{self, Half};
 use crate::held::Held;
-use crate::{Descent, Loss, ParamSpace, StepError};
+use crate::{Descent, ParamSpace, StepError};
 
 /// Parameters at the perturbed point, between the two gradients of a step.
 ///
@@ -14,8 +16,7 @@ use crate::{Descent, Loss, ParamSpace, StepError};
 pub struct Perturbed<'a, S: ParamSpace, D> {
     held: Held<'a, S>,
     base: &'a mut D,
-    norm: S::Norm,
-    outcome: Outcome,
+    half: Half<(), S::Norm>,
 }
 
 /// What [`Perturbed::descend`] reports.
@@ -31,19 +32,25 @@ pub struct Descended<N> {
 pub type DescendResult<S, DE> =
     Result<Descended<<S as ParamSpace>::Norm>, StepError<<S as ParamSpace>::Error, Infallible, DE>>;
 
+/// Without the parameters, which may be many.
+impl<S: ParamSpace<Norm: fmt::Debug>, D> fmt::Debug for Perturbed<'_, S, D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Perturbed").field("half", &self.half).finish_non_exhaustive()
+    }
+}
+
 impl<'a, S: ParamSpace, D> Perturbed<'a, S, D> {
-    /// `norm` is that of the gradient `g`, `clean` the loss there.
+    /// `norm` is that of the gradient `g`.
     pub(super) fn new(
         sam: &'a mut Sam<S, D>,
         w: &'a mut S::Params,
         g: &S::Grads,
         norm: S::Norm,
-        clean: &impl Loss,
     ) -> Result<Self, S::Error> {
-        let outcome = Outcome::of_clean(clean, sam.space.verdict(&norm));
+        let half = Half::new(&sam.space, (), norm);
         let mut held = Held::new(&mut sam.space, w);
-        held.ascend(g, &sam.rule, &norm)?;
-        Ok(Self { held, base: &mut sam.base, norm, outcome })
+        held.ascend(g, &sam.rule, &half.norm)?;
+        Ok(Self { held, base: &mut sam.base, half })
     }
 
     /// The perturbed parameters, where the second gradient is taken.
@@ -53,13 +60,13 @@ impl<'a, S: ParamSpace, D> Perturbed<'a, S, D> {
 
     /// Dual norm of the clean gradient.
     pub fn norm(&self) -> &S::Norm {
-        &self.norm
+        &self.half.norm
     }
 
     /// What the step comes to if the second gradient is fine. [`Outcome::NonFinite`] means that it is not
     /// worth computing one.
     pub fn outcome(&self) -> Outcome {
-        self.outcome
+        self.half.outcome
     }
 
     /// Gives the step up: puts the original parameters back.
@@ -68,7 +75,7 @@ impl<'a, S: ParamSpace, D> Perturbed<'a, S, D> {
     /// The storage's, if it cannot restore.
     pub fn restore(mut self) -> Result<S::Norm, S::Error> {
         self.held.restore()?;
-        Ok(self.norm)
+        Ok(self.half.norm)
     }
 }
 
@@ -80,18 +87,8 @@ impl<S: ParamSpace, D: Descent<S::Params, S::Grads>> Perturbed<'_, S, D> {
     /// # Errors
     /// [`StepError::Space`] or [`StepError::Descent`].
     pub fn descend(self, g: &mut S::Grads) -> DescendResult<S, D::Error> {
-        self.descend_from(g, &())
-    }
-
-    /// [`Perturbed::descend`], with the loss at the perturbed parameters.
-    pub(super) fn descend_from(mut self, g: &mut S::Grads, loss: &impl Loss) -> DescendResult<S, D::Error> {
-        let verdict = self.held.space.check(g);
-        self.held.restore().map_err(StepError::Space)?;
-        let Self { held, base, norm, outcome } = self;
-        let outcome = outcome.after(loss, verdict.map_err(StepError::Space)?);
-        if outcome.steps() {
-            base.descend(held.w, g).map_err(StepError::Descent)?;
-        }
-        Ok(Descended { norm, outcome })
+        let Self { held, base, half } = self;
+        let outcome = half::close(held, base, half.outcome, g, &())?;
+        Ok(Descended { norm: half.norm, outcome })
     }
 }

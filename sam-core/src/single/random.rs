@@ -1,6 +1,7 @@
 //! Random perturbations of fixed norm.
 
-use super::{Probe, ProbeResult, probe};
+use super::{Probe, ProbeResult, close, open};
+use crate::half::{Half, HalfResult, ask, halves};
 use crate::held::Held;
 use crate::state::state;
 use crate::{Descent, FnOracle, GradientOracle, Loss, ParamSpace, Pass, Real, Rule, StepError, noise};
@@ -81,18 +82,42 @@ where
     where
         O: GradientOracle<S::Params, [T]> + ?Sized,
     {
+        let half = self.begin(w, g).map_err(StepError::with_oracle)?;
+        let loss = ask!(self, w, g, oracle, Pass::Clean);
+        self.finish(half, w, g, loss).map_err(StepError::with_oracle)
+    }
+
+    /// First half of a step, as a value, before any gradient; `g` is scratch space. As [`Sam::begin`](crate::Sam::begin).
+    ///
+    /// # Errors
+    /// [`StepError::Space`]; `w` is then restored.
+    pub fn begin(&mut self, w: &mut S::Params, g: &mut [T]) -> HalfResult<S, Half<(), S::Norm>, D::Error> {
         self.noise.fill(g);
-        let norm = self.space.dual_norm(w, g, &self.rule).map_err(StepError::Space)?;
-        let verdict = self.space.verdict(&norm);
-        let mut held = Held::new(&mut self.space, w);
-        held.ascend(g, &self.rule, &norm).map_err(StepError::Space)?;
-        let (loss, outcome) = probe::<_, _, D::Error>(held, g, oracle, verdict)?;
+        open(&mut self.space, &self.rule, w, g).map_err(StepError::Space)
+    }
+
+    /// Second half of a step: `g` is the gradient at [`RandomSam::perturbed`], of the clean pass, and `loss` the loss there, or
+    /// `()`.
+    ///
+    /// # Errors
+    /// [`StepError::Space`] or [`StepError::Descent`]; `w` and all state are then as before the step.
+    pub fn finish<L: Loss>(
+        &mut self,
+        half: Half<(), S::Norm>,
+        w: &mut S::Params,
+        g: &mut [T],
+        loss: L,
+    ) -> HalfResult<S, Probe<L, S::Norm>, D::Error> {
+        let held = Held::new(&mut self.space, w);
+        let outcome = close(held, g, half.outcome, &loss).map_err(StepError::Space)?;
         if outcome.steps() {
             self.base.descend(w, g).map_err(StepError::Descent)?;
             self.noise.advance();
         }
-        Ok(Probe { loss, norm, outcome })
+        Ok(Probe { loss, norm: half.norm, outcome })
     }
+
+    halves! { Half<L, S::Norm> }
 
     /// [`RandomSam::step`] with a closure, whose argument types are then inferred.
     ///

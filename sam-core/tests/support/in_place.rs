@@ -55,6 +55,10 @@ impl<const N: usize> ParamSpace for InPlace<N> {
         self.move_up(w, |inner, w| inner.ascend(w, g, rule, norm))
     }
 
+    fn perturbed<'a>(&'a self, w: &'a [f64]) -> &'a [f64] {
+        w
+    }
+
     fn restore(&mut self, w: &mut [f64]) -> Done {
         if self.up {
             w.copy_from_slice(&self.backup);

@@ -81,8 +81,33 @@ macro_rules! run {
     }};
 }
 
+/// A step in halves, one given up, and the state of a method that begins with a gradient.
+macro_rules! halves {
+    ($method:expr) => {{
+        let mut method = seen($method);
+        let (mut w, mut g) = (seen([T::ONE; 5]), seen([T::ONE; 5]));
+        for give_up in seen([true, false]) {
+            let begun = method.begin(&mut w[..], &mut g[..], seen(T::ONE));
+            let mut next = begun.map_err(StepError::with_oracle::<LengthMismatch>);
+            while let Ok(Next::Gradient(half)) = next {
+                seen((half.clean(), half.norm(), half.outcome(), method.perturbed(&w[..])));
+                if give_up {
+                    report(method.cancel(half, &mut w[..]));
+                    break;
+                }
+                next = method
+                    .finish(half, &mut w[..], &mut g[..], seen(T::ONE))
+                    .map(Next::from)
+                    .map_err(StepError::with_oracle);
+            }
+        }
+        seen(w);
+    }};
+}
+
 pub fn exercise<T: Real>() {
     plain::<T>();
+    halves::<T>();
     composed::<T>();
     others::<T>();
     oracles::<T>();
@@ -113,6 +138,49 @@ fn plain<T: Real>() {
     if let Ok(up) = sam.ascend(&mut w[..], &g[..]) {
         report(up.descend(&mut g[..]).map_err(StepError::with_oracle::<LengthMismatch>));
     }
+}
+
+fn halves<T: Real>() {
+    let (rule, one) = (seen(Rule::l2(T::ONE)), seen(T::ONE));
+    halves!(Sam { space: space(), rule, base: base() });
+    let combination = Gsam::new(one, zero());
+    halves!(Variant { space: space(), rule, ascent: AlongGradient, combination, base: base() });
+    halves!(LookSam { space: space(), rule, look: Look::new(seen(3), one, zero(), zero()), base: base() });
+    halves!(MultiStepSam { space: space(), rule, steps: seen(3), rate: one, base: base(), eps: zero() });
+
+    let (mut w, mut g) = (seen(zero::<T>()), seen(zero::<T>()));
+    let mut momentum = MomentumSam { space: space(), rule, base: base() };
+    let mut random = RandomSam { space: space(), rule, noise: Gaussian::new(seen(1)), base: base() };
+    for _ in 0..seen(2) {
+        if let Ok(half) = momentum.begin(&mut w[..]) {
+            seen(momentum.perturbed(&w[..]));
+            seen(momentum.finish(half, &mut w[..], &mut g[..], one).is_ok());
+        }
+        if let Ok(half) = random.begin(&mut w[..], &mut g[..]) {
+            seen(random.perturbed(&w[..]));
+            seen(random.finish(half, &mut w[..], &mut g[..], one).is_ok());
+        }
+    }
+    if let Ok(half) = momentum.begin(&mut w[..]) {
+        report(momentum.cancel::<()>(half, &mut w[..]));
+    }
+    if let Ok(half) = random.begin(&mut w[..], &mut g[..]) {
+        report(random.cancel::<()>(half, &mut w[..]));
+    }
+
+    let mut exact = SecondOrderSam { space: space(), rule, base: base(), buffers: [zero(); 2] };
+    for give_up in seen([true, false]) {
+        let Ok(Next::Gradient(half)) = exact.begin(&mut w[..], &g[..], one) else { continue };
+        seen(exact.perturbed(&w[..]));
+        if give_up {
+            report(exact.cancel(half, &mut w[..]));
+        } else if let Ok(NextProduct::Product(half)) = exact.finish(half, &mut w[..], &mut g[..], one) {
+            seen(exact.product());
+            seen(exact.finish_product(half, &mut w[..], &mut g[..]).is_ok());
+        }
+    }
+    let clean = space().clean_gradient(&w, &mut g, &rule, &mut Bowl);
+    report(clean.map_err(StepError::with_descent::<LengthMismatch>));
 }
 
 fn composed<T: Real>() {
