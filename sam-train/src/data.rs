@@ -3,7 +3,6 @@
 //! A [`Dataset`] holds bytes as they were published, or knows the file that does; a [`BatchMaker`] standardises and
 //! augments them while it copies them into a batch.
 
-mod ahead;
 mod augment;
 mod batch;
 pub mod cifar;
@@ -14,16 +13,17 @@ mod file;
 pub mod idx;
 mod label_noise;
 mod pixels;
+mod prefetch;
 mod source;
 mod standardize;
 
-pub use ahead::BatchesAhead;
 pub use augment::{Augment, PADDING};
 pub use batch::{BatchMaker, epoch_order};
 pub use dataset::{Dataset, ImageSet};
 pub use error::DataError;
 pub use label_noise::{NoisyLabels, replace_at_random};
 pub use pixels::{FilePart, Pixels};
+pub use prefetch::Prefetcher;
 pub use source::{DataSource, UnknownDataSource};
 pub use standardize::Standardizer;
 

@@ -9,14 +9,14 @@ pub mod compare;
 pub mod findings;
 pub mod finetune;
 pub mod grid;
-pub mod lab;
 pub mod landscape;
 pub mod noise;
 pub mod plan;
 pub mod predict_gap;
-pub mod probe;
 mod queue;
 pub mod run_store;
+pub mod runner;
+pub mod snapshots;
 pub mod spectrum;
 pub mod train;
 

@@ -9,7 +9,7 @@ use sam_train::{
     data::{Augment, DataSource, Dataset},
     experiment::{
         ExperimentError,
-        lab::{ExperimentDirectory, Job, Lab, Material},
+        runner::{ExperimentDirectory, Job, LoadedData, Runner},
     },
     interrupt::Interrupt,
     observer::Host,
@@ -214,31 +214,31 @@ fn learner(settings: &Settings, dataset: &Dataset) -> Result<Box<dyn Learner>, L
 #[test]
 fn a_later_wave_of_runs_is_interrupted_and_resumed_like_the_first() {
     let place = tempfile::tempdir().unwrap();
-    let material = Material::new(DataSource::Digits.load(None, Some(320)).unwrap()).unwrap();
+    let data = LoadedData::new(DataSource::Digits.load(None, Some(320)).unwrap()).unwrap();
     let directory = ExperimentDirectory(place.path().join("waves"));
-    let first = [Job::new(settings(Method::Sgd), &material)];
-    let second = [Job::new(settings(Method::sam(0.1)), &material).with_snapshots(vec![0, 1, 2])];
+    let first = [Job::new(settings(Method::Sgd), &data)];
+    let second = [Job::new(settings(Method::sam(0.1)), &data).with_snapshots(vec![0, 1, 2])];
     let interrupt = Interrupt::default();
-    let mut lab = Lab::open(directory.clone(), 1, 1, Host::quiet(&interrupt), &learner).unwrap();
-    lab.runs("first", &first).unwrap();
+    let mut runner = Runner::open(directory.clone(), 1, 1, Host::quiet(&interrupt), &learner).unwrap();
+    runner.runs("first", &first).unwrap();
     interrupt.request();
-    let stopped = lab.runs("second", &second);
+    let stopped = runner.runs("second", &second);
     assert!(matches!(stopped, Err(ExperimentError::Interrupted { .. })), "{stopped:?}");
     let kept = fs::read_dir(place.path().join("waves/unfinished")).unwrap();
     let is_checkpoint =
         |entry: &fs::DirEntry| entry.path().extension().is_some_and(|kind| kind == "safetensors");
     assert_eq!(kept.map(Result::unwrap).filter(is_checkpoint).count(), 1);
-    drop(lab);
+    drop(runner);
 
     let resume = Interrupt::default();
-    let mut lab = Lab::open(directory, 1, 1, Host::quiet(&resume), &learner).unwrap();
-    let resumed = lab.runs("second", &second).unwrap();
+    let mut runner = Runner::open(directory, 1, 1, Host::quiet(&resume), &learner).unwrap();
+    let resumed = runner.runs("second", &second).unwrap();
     let whole = ExperimentDirectory(place.path().join("whole"));
     let expected =
-        Lab::open(whole, 1, 1, Host::quiet(&resume), &learner).unwrap().runs("second", &second).unwrap();
+        Runner::open(whole, 1, 1, Host::quiet(&resume), &learner).unwrap().runs("second", &second).unwrap();
     assert_eq!(resumed[0].weights_sha256, expected[0].weights_sha256);
     for epoch in [0, 1, 2] {
-        let state = lab.state(&second[0], epoch).unwrap();
+        let state = runner.state(&second[0], epoch).unwrap();
         assert_eq!(state.weights_sha256() == resumed[0].weights_sha256, epoch == 2, "{epoch}");
     }
 }
@@ -247,22 +247,22 @@ fn a_later_wave_of_runs_is_interrupted_and_resumed_like_the_first() {
 #[test]
 fn fine_tuning_freezes_the_statistics_of_batch_normalisation() {
     let place = tempfile::tempdir().unwrap();
-    let material = Material::new(DataSource::Digits.load(None, Some(320)).unwrap()).unwrap();
+    let data = LoadedData::new(DataSource::Digits.load(None, Some(320)).unwrap()).unwrap();
     let interrupt = Interrupt::default();
-    let mut lab =
-        Lab::open(ExperimentDirectory(place.path().to_owned()), 1, 1, Host::quiet(&interrupt), &learner)
+    let mut runner =
+        Runner::open(ExperimentDirectory(place.path().to_owned()), 1, 1, Host::quiet(&interrupt), &learner)
             .unwrap();
     let settings = Settings { model: "resnet-8".parse().unwrap(), ..settings(Method::sam(0.05)) };
-    let first = Job::new(settings, &material).with_snapshots(vec![1, 2]);
-    lab.runs("first", std::slice::from_ref(&first)).unwrap();
-    let start = lab.state(&first, 1).unwrap();
+    let first = Job::new(settings, &data).with_snapshots(vec![1, 2]);
+    runner.runs("first", std::slice::from_ref(&first)).unwrap();
+    let start = runner.state(&first, 1).unwrap();
     let tuned = Job { start: Some(&start), ..first.clone() };
-    lab.runs("tuned", std::slice::from_ref(&tuned)).unwrap();
+    runner.runs("tuned", std::slice::from_ref(&tuned)).unwrap();
     let values = |state: &State, group: &str| -> Vec<f32> {
         let tensors = state.tensors.iter().filter(|tensor| tensor.name.starts_with(group));
         tensors.flat_map(|tensor| tensor.values.clone()).collect()
     };
-    let (free, frozen) = (lab.state(&first, 2).unwrap(), lab.state(&tuned, 2).unwrap());
+    let (free, frozen) = (runner.state(&first, 2).unwrap(), runner.state(&tuned, 2).unwrap());
     assert!(!values(&start, STATISTICS).is_empty());
     assert_eq!(values(&start, STATISTICS), values(&frozen, STATISTICS));
     assert_ne!(values(&start, STATISTICS), values(&free, STATISTICS));

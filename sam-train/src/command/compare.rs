@@ -15,7 +15,7 @@ use crate::{
     experiment::{
         ExperimentError,
         compare::{Comparison, summary::Varied, table},
-        lab::ExperimentDirectory,
+        runner::ExperimentDirectory,
     },
     json,
     training::{

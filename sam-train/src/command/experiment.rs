@@ -14,8 +14,8 @@ use crate::{
     experiment::{
         ExperimentError,
         findings::Subject,
-        lab::{ExperimentDirectory, Lab, Material},
         plan::{Experiment, Plan},
+        runner::{ExperimentDirectory, LoadedData, Runner},
     },
     json,
     training::{
@@ -100,13 +100,13 @@ pub fn run_with<E: Experiment>(
     let learner =
         |settings: &Settings, dataset: &Dataset| backend.learner(settings, dataset.shape, dataset.classes);
     drop(learner(&base, &dataset)?);
-    let plan = Plan { base, seeds: args.seeds, material: Material::new(dataset)? };
+    let plan = Plan { base, seeds: args.seeds, data: LoadedData::new(dataset)? };
     let base = &plan.base;
     let default = || PathBuf::from(format!("runs/{}-{}-{}", E::NAME, base.data.name, base.model));
     let directory = ExperimentDirectory(args.out.clone().unwrap_or_else(default));
     let every = args.evaluate_every.map_or(base.epochs.div_ceil(20), NonZeroUsize::get);
-    let mut lab = Lab::open(directory.clone(), threads, every, call.host, &learner)?;
-    let findings = experiment.conduct(&mut lab, &plan)?;
+    let mut runner = Runner::open(directory.clone(), threads, every, call.host, &learner)?;
+    let findings = experiment.run(&mut runner, &plan)?;
     let (settings, seeds) = (base, plan.seeds);
     let subject = Subject { kind: E::NAME, paper: E::PAPER, settings, seeds, threads };
     let pictures = keep(&findings, &directory, subject)?;

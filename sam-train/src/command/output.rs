@@ -11,7 +11,7 @@ use crate::{
     experiment::{
         ExperimentError,
         findings::{Findings, Subject},
-        lab::ExperimentDirectory,
+        runner::ExperimentDirectory,
     },
     files::FileError,
     observer::ObserverError,

@@ -4,8 +4,8 @@ use serde::Serialize;
 
 use super::{
     ExperimentError,
-    lab::{Job, Lab, Material},
     run_store::RunRecord,
+    runner::{Job, LoadedData, Runner},
 };
 use crate::{
     report::{
@@ -54,31 +54,31 @@ impl Arm {
     }
 
     /// The run of seed number `seed`, counted from 0.
-    pub fn job<'a>(&self, seed: usize, material: &'a Material) -> Job<'a> {
+    pub fn job<'a>(&self, seed: usize, data: &'a LoadedData) -> Job<'a> {
         let mut settings = self.settings.clone();
         settings.seed += seed as u64;
-        Job::new(settings, material)
+        Job::new(settings, data)
     }
 }
 
 /// The runs of all `arms`, seed by seed, whose states after `snapshots` epochs are kept. Runs of one seed are neighbours, so
 /// that what else the machine does falls on all arms alike.
-pub fn jobs<'a>(arms: &[Arm], seeds: usize, material: &'a Material, snapshots: &[usize]) -> Vec<Job<'a>> {
-    let of = |seed| arms.iter().map(move |arm| arm.job(seed, material).with_snapshots(snapshots.to_vec()));
+pub fn jobs<'a>(arms: &[Arm], seeds: usize, data: &'a LoadedData, snapshots: &[usize]) -> Vec<Job<'a>> {
+    let of = |seed| arms.iter().map(move |arm| arm.job(seed, data).with_snapshots(snapshots.to_vec()));
     (0..seeds).flat_map(of).collect()
 }
 
 /// Makes the runs of all `arms` and sums them up.
 ///
 /// # Errors
-/// As [`Lab::runs`].
+/// As [`Runner::runs`].
 pub fn compare(
-    lab: &mut Lab<'_>,
+    runner: &mut Runner<'_>,
     arms: &[Arm],
     seeds: usize,
-    material: &Material,
+    data: &LoadedData,
 ) -> Result<Vec<ArmResult>, ExperimentError> {
-    let records = lab.runs("training", &jobs(arms, seeds, material, &[]))?;
+    let records = runner.runs("training", &jobs(arms, seeds, data, &[]))?;
     Ok(arms
         .iter()
         .enumerate()

@@ -6,9 +6,9 @@ use super::{
     ExperimentError,
     arms::Arm,
     findings::Findings,
-    lab::{Job, Lab},
     plan::{Experiment, Plan},
-    probe,
+    runner::{Job, Runner},
+    snapshots,
 };
 use crate::{
     analysis::{
@@ -38,7 +38,7 @@ pub struct BoundExperiment {
 impl BoundExperiment {
     /// The bound at one radius, with the setting it is of.
     fn evaluate(&self, job: &Job<'_>, state: &State, rho: f64) -> Result<(Setting, Bound), ExperimentError> {
-        let mut model = probe::training_model::<f64>(job, usize::MAX)?;
+        let mut model = snapshots::training_model::<f64>(job, usize::MAX)?;
         let weights = model.weights(state)?;
         let found = climb(&mut model, &weights, &Rule::l2(rho), self.steps, rho / 2.0)?;
         let clean = model.evaluate(&weights).map_err(LearnerError::backend)?;
@@ -59,7 +59,7 @@ impl Experiment for BoundExperiment {
     const NAME: &'static str = "bound";
     const PAPER: &'static str = "Theorem 2, appendix A.1";
 
-    fn conduct(&self, lab: &mut Lab<'_>, plan: &Plan) -> Result<Findings, ExperimentError> {
+    fn run(&self, runner: &mut Runner<'_>, plan: &Plan) -> Result<Findings, ExperimentError> {
         let arms =
             [Method::Sgd, Method::sam(plan.rho())].map(|method| Arm::new(method.title(), plan.with(method)));
         let mut networks = Vec::new();
@@ -67,11 +67,11 @@ impl Experiment for BoundExperiment {
             Some(state) => networks.push((plan.base.method.title(), plan.job(), state.clone())),
             None => {
                 let last = vec![plan.base.epochs];
-                let jobs = arms.iter().map(|arm| arm.job(0, &plan.material).with_snapshots(last.clone()));
+                let jobs = arms.iter().map(|arm| arm.job(0, &plan.data).with_snapshots(last.clone()));
                 let jobs: Vec<Job<'_>> = jobs.collect();
-                lab.runs("training", &jobs)?;
+                runner.runs("training", &jobs)?;
                 for (arm, job) in arms.iter().zip(jobs) {
-                    let state = lab.state(&job, plan.base.epochs)?;
+                    let state = runner.state(&job, plan.base.epochs)?;
                     networks.push((arm.name.clone(), job, state));
                 }
             }
@@ -92,7 +92,7 @@ impl Experiment for BoundExperiment {
         let mut vacuous = 0;
         for (name, job, state) in &networks {
             for &rho in &self.rhos {
-                lab.check_interrupt()?;
+                runner.check_interrupt()?;
                 let (setting, bound) = self.evaluate(job, state, rho)?;
                 vacuous += usize::from(bound.is_vacuous());
                 table.row(vec![

@@ -6,8 +6,8 @@ pub mod table;
 use super::{
     ExperimentError,
     findings::{Drawing, Findings, Picture, Subject},
-    lab::{ExperimentDirectory, Job, Lab, Material},
     run_store::RunRecord,
+    runner::{ExperimentDirectory, Job, LoadedData, Runner},
 };
 use crate::{
     data::Dataset,
@@ -88,10 +88,10 @@ impl Comparison {
             drop(learner(base)?);
         }
         let learner = |settings: &Settings, _: &Dataset| learner(settings);
-        let material = Material::new(dataset.clone())?;
-        let jobs: Vec<Job<'_>> = self.all_settings().map(|settings| Job::new(settings, &material)).collect();
-        let mut lab = Lab::open(directory.clone(), self.threads, self.evaluate_every, host, &learner)?;
-        let records = lab.runs("comparing", &jobs)?;
+        let data = LoadedData::new(dataset.clone())?;
+        let jobs: Vec<Job<'_>> = self.all_settings().map(|settings| Job::new(settings, &data)).collect();
+        let mut runner = Runner::open(directory.clone(), self.threads, self.evaluate_every, host, &learner)?;
+        let records = runner.runs("comparing", &jobs)?;
         Ok(self.summaries(|settings| records.iter().find(|record| record.settings == *settings).cloned()))
     }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{ExperimentError, compare::summary::Summary, lab::ExperimentDirectory};
+use super::{ExperimentError, compare::summary::Summary, runner::ExperimentDirectory};
 use crate::{
     files,
     report::{

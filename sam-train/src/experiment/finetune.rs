@@ -4,8 +4,8 @@ use super::{
     ExperimentError, ablate,
     arms::{Arm, ArmResult},
     findings::{Findings, Picture},
-    lab::{Job, Lab, Material},
     plan::{Experiment, Plan},
+    runner::{Job, LoadedData, Runner},
 };
 use crate::{
     data::{DataError, Dataset, ImageSet},
@@ -90,17 +90,17 @@ impl Experiment for Finetune {
     const NAME: &'static str = "finetune";
     const PAPER: &'static str = "Section 3.2, table 3";
 
-    fn conduct(&self, lab: &mut Lab<'_>, plan: &Plan) -> Result<Findings, ExperimentError> {
-        let dataset = &plan.material.dataset;
+    fn run(&self, runner: &mut Runner<'_>, plan: &Plan) -> Result<Findings, ExperimentError> {
+        let dataset = &plan.data.dataset;
         let (target, trained) = match &self.start {
-            Start::Trained(state) => (plan.material.clone(), (**state).clone()),
+            Start::Trained(state) => (plan.data.clone(), (**state).clone()),
             Start::FirstClasses { images } => {
                 let half = dataset.classes / 2;
-                let first = Material::new(with_classes(dataset, 0..half, usize::MAX)?)?;
+                let first = LoadedData::new(with_classes(dataset, 0..half, usize::MAX)?)?;
                 let job = Job::new(plan.with(Method::Sgd), &first).with_snapshots(vec![plan.base.epochs]);
-                lab.runs("training on the first classes", std::slice::from_ref(&job))?;
-                let state = lab.state(&job, plan.base.epochs)?;
-                (Material::new(with_classes(dataset, half..dataset.classes, *images)?)?, state)
+                runner.runs("training on the first classes", std::slice::from_ref(&job))?;
+                let state = runner.state(&job, plan.base.epochs)?;
+                (LoadedData::new(with_classes(dataset, half..dataset.classes, *images)?)?, state)
             }
         };
         let tuned = |method| {
@@ -121,7 +121,7 @@ impl Experiment for Finetune {
         for seed in 0..plan.seeds {
             for (_, settings, _) in &arms {
                 let settings = Settings { seed: settings.seed + seed as u64, ..settings.clone() };
-                let fresh = lab.fresh_state(&settings, &target.dataset)?;
+                let fresh = runner.fresh_state(&settings, &target.dataset)?;
                 starts.push(transplant(&fresh, &trained).map_err(LearnerError::State)?);
             }
         }
@@ -132,7 +132,7 @@ impl Experiment for Finetune {
                 jobs.push(Job { start: tuned.then(|| &starts[seed * arms.len() + i]), ..job });
             }
         }
-        let records = lab.runs("fine-tuning", &jobs)?;
+        let records = runner.runs("fine-tuning", &jobs)?;
         let results: Vec<ArmResult> = arms
             .iter()
             .enumerate()

@@ -6,8 +6,8 @@ use super::{
     ExperimentError,
     arms::{self, Arm, ArmResult},
     findings::{Findings, Picture},
-    lab::{Lab, Material},
     plan::{Experiment, Plan},
+    runner::{LoadedData, Runner},
 };
 use crate::{
     data::{DataError, Dataset},
@@ -48,14 +48,14 @@ pub fn hold_out(dataset: &Dataset, seed: u64) -> Result<Dataset, DataError> {
 /// validation set: `(radius, result)`.
 ///
 /// # Errors
-/// As [`Lab::runs`].
+/// As [`Runner::runs`].
 pub fn choose(
-    lab: &mut Lab<'_>,
+    runner: &mut Runner<'_>,
     plan: &Plan,
     rhos: &[f64],
 ) -> Result<(f64, Vec<(f64, ArmResult)>), ExperimentError> {
-    let material = Material::new(hold_out(&plan.material.dataset, plan.base.seed)?)?;
-    let results = sweep(lab, plan, rhos, &material)?;
+    let data = LoadedData::new(hold_out(&plan.data.dataset, plan.base.seed)?)?;
+    let results = sweep(runner, plan, rhos, &data)?;
     // SGD is there to be compared with, not to be chosen.
     let by_error =
         |(_, a): &&(f64, ArmResult), (_, b): &&(f64, ArmResult)| a.error.mean.total_cmp(&b.error.mean);
@@ -64,10 +64,10 @@ pub fn choose(
 }
 
 fn sweep(
-    lab: &mut Lab<'_>,
+    runner: &mut Runner<'_>,
     plan: &Plan,
     rhos: &[f64],
-    material: &Material,
+    data: &LoadedData,
 ) -> Result<Vec<(f64, ArmResult)>, ExperimentError> {
     let mut all = vec![0.0];
     all.extend(rhos.iter().copied().filter(|&rho| rho > 0.0));
@@ -75,7 +75,7 @@ fn sweep(
     all.dedup();
     let method = |rho| if rho == 0.0 { Method::Sgd } else { Method::sam(rho) };
     let arms: Vec<Arm> = all.iter().map(|&rho| Arm::new(rho.to_string(), plan.with(method(rho)))).collect();
-    Ok(all.into_iter().zip(arms::compare(lab, &arms, plan.seeds, material)?).collect())
+    Ok(all.into_iter().zip(arms::compare(runner, &arms, plan.seeds, data)?).collect())
 }
 
 /// Validation error of each radius, and test error where it was taken.
@@ -97,9 +97,9 @@ impl Experiment for Grid {
     const NAME: &'static str = "grid";
     const PAPER: &'static str = "Section 3.1, table 9";
 
-    fn conduct(&self, lab: &mut Lab<'_>, plan: &Plan) -> Result<Findings, ExperimentError> {
-        let (chosen, validation) = choose(lab, plan, &self.rhos)?;
-        let test = sweep(lab, plan, &self.rhos, &plan.material)?;
+    fn run(&self, runner: &mut Runner<'_>, plan: &Plan) -> Result<Findings, ExperimentError> {
+        let (chosen, validation) = choose(runner, plan, &self.rhos)?;
+        let test = sweep(runner, plan, &self.rhos, &plan.data)?;
         let title = format!("Grid over the radius: {}", plan.subject());
         let picture = Picture::figure("grid", picture_of(&title, &validation, &test));
         let mut findings = Findings {

@@ -4,9 +4,9 @@ use super::{
     ExperimentError,
     arms::Arm,
     findings::{Drawing, Findings, Picture},
-    lab::{Job, Lab},
     plan::{Experiment, Plan},
-    probe,
+    runner::{Job, Runner},
+    snapshots,
 };
 use crate::{
     analysis::surface::{filter_normalised, losses},
@@ -33,13 +33,13 @@ impl Experiment for Landscape {
     const NAME: &'static str = "landscape";
     const PAPER: &'static str = "Figure 1";
 
-    fn conduct(&self, lab: &mut Lab<'_>, plan: &Plan) -> Result<Findings, ExperimentError> {
+    fn run(&self, runner: &mut Runner<'_>, plan: &Plan) -> Result<Findings, ExperimentError> {
         let arms =
             [Method::Sgd, Method::sam(plan.rho())].map(|method| Arm::new(method.title(), plan.with(method)));
         let last = plan.base.epochs;
-        let jobs = arms.iter().map(|arm| arm.job(0, &plan.material).with_snapshots(vec![last]));
+        let jobs = arms.iter().map(|arm| arm.job(0, &plan.data).with_snapshots(vec![last]));
         let jobs: Vec<Job<'_>> = jobs.collect();
-        let records = lab.runs("training", &jobs)?;
+        let records = runner.runs("training", &jobs)?;
         let half = (self.points / 2) as f64;
         let steps: Vec<f64> = (0..self.points).map(|i| self.reach * (i as f64 - half) / half).collect();
         let mut surfaces = Vec::new();
@@ -55,9 +55,9 @@ impl Experiment for Landscape {
         let mut table = Table::new(title.clone(), &columns);
         let mut findings = Findings::default();
         for ((arm, job), record) in arms.iter().zip(&jobs).zip(&records) {
-            lab.check_interrupt()?;
-            let mut model = probe::training_model::<f32>(job, self.images)?;
-            let weights = model.weights(&lab.state(job, last)?)?;
+            runner.check_interrupt()?;
+            let mut model = snapshots::training_model::<f32>(job, self.images)?;
+            let weights = model.weights(&runner.state(job, last)?)?;
             let [x, y] =
                 [0, 1].map(|number| filter_normalised(&weights, model.segments(), plan.base.seed, number));
             let values = losses(&mut model, &weights, [&x, &y], &steps).map_err(LearnerError::backend)?;

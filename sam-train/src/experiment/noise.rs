@@ -4,10 +4,10 @@ use super::{
     ExperimentError,
     arms::{Arm, ArmResult},
     findings::{Findings, Picture},
-    lab::{Job, Lab, Material},
     plan::{Experiment, Plan},
-    probe,
     run_store::RunRecord,
+    runner::{Job, LoadedData, Runner},
+    snapshots,
 };
 use crate::{
     report::{
@@ -63,14 +63,14 @@ impl Noise {
     }
 
     /// All methods at one rate, the bootstrapped ones last.
-    fn at_rate(&self, lab: &mut Lab<'_>, plan: &Plan, rate: f64) -> Result<Vec<Cell>, ExperimentError> {
+    fn at_rate(&self, runner: &mut Runner<'_>, plan: &Plan, rate: f64) -> Result<Vec<Cell>, ExperimentError> {
         let arms = self.arms(plan, rate);
         let jobs = |arm: &Arm| -> Vec<Job<'_>> {
-            let job = |seed| arm.job(seed, &plan.material).with_snapshots(vec![arm.settings.epochs]);
+            let job = |seed| arm.job(seed, &plan.data).with_snapshots(vec![arm.settings.epochs]);
             (0..plan.seeds).map(job).collect()
         };
         let all: Vec<Job<'_>> = arms.iter().flat_map(&jobs).collect();
-        let records = lab.runs("training", &all)?;
+        let records = runner.runs("training", &all)?;
         let results: Vec<ArmResult> = arms
             .iter()
             .zip(records.chunks(plan.seeds))
@@ -90,7 +90,7 @@ impl Noise {
             cells.push(Cell { result, wrong });
         }
         for (place, &i) in chosen.iter().enumerate() {
-            let bootstrapped = bootstrap(lab, plan, &jobs(&arms[i]))?;
+            let bootstrapped = bootstrap(runner, plan, &jobs(&arms[i]))?;
             let runs: Vec<&RunRecord> = bootstrapped.iter().map(|(run, _)| run).collect();
             let name = format!("bootstrap + {}", cells[place].result.name);
             let wrong = Estimate::of(&bootstrapped.iter().map(|(_, wrong)| *wrong).collect::<Vec<_>>()).mean;
@@ -103,33 +103,30 @@ impl Noise {
 /// Trains again from scratch, seed by seed, on what the networks of `first` predict for the training images. With each
 /// run the percentage of labels it trained on that were wrong.
 fn bootstrap(
-    lab: &mut Lab<'_>,
+    runner: &mut Runner<'_>,
     plan: &Plan,
     first: &[Job<'_>],
 ) -> Result<Vec<(RunRecord, f64)>, ExperimentError> {
-    let truth = &plan.material.dataset.train.labels;
-    let mut materials = Vec::new();
+    let truth = &plan.data.dataset.train.labels;
+    let mut data_sets = Vec::new();
     for job in first {
-        lab.check_interrupt()?;
-        let mut model = probe::training_model::<f32>(job, truth.len())?;
-        let weights = model.weights(&lab.state(job, job.settings.epochs)?)?;
-        let mut dataset = plan.material.dataset.clone();
+        runner.check_interrupt()?;
+        let mut model = snapshots::training_model::<f32>(job, truth.len())?;
+        let weights = model.weights(&runner.state(job, job.settings.epochs)?)?;
+        let mut dataset = plan.data.dataset.clone();
         dataset.train.labels = model.predict(&weights, dataset.classes).map_err(LearnerError::backend)?;
         let wrong = dataset.train.labels.iter().zip(truth).filter(|(found, truth)| found != truth).count();
-        materials.push((Material::new(dataset)?, 100.0 * wrong as f64 / truth.len() as f64));
+        data_sets.push((LoadedData::new(dataset)?, 100.0 * wrong as f64 / truth.len() as f64));
     }
     let clean = |settings: &Settings| {
         let mut settings = settings.clone();
         settings.data.label_noise = 0.0;
         settings
     };
-    let jobs: Vec<Job<'_>> = first
-        .iter()
-        .zip(&materials)
-        .map(|(job, (material, _))| Job::new(clean(&job.settings), material))
-        .collect();
-    let records = lab.runs("training again", &jobs)?;
-    Ok(records.into_iter().zip(materials.into_iter().map(|(_, wrong)| wrong)).collect())
+    let jobs: Vec<Job<'_>> =
+        first.iter().zip(&data_sets).map(|(job, (data, _))| Job::new(clean(&job.settings), data)).collect();
+    let records = runner.runs("training again", &jobs)?;
+    Ok(records.into_iter().zip(data_sets.into_iter().map(|(_, wrong)| wrong)).collect())
 }
 
 /// Accuracy from an error, as the paper's table has it.
@@ -141,10 +138,10 @@ impl Experiment for Noise {
     const NAME: &'static str = "noise";
     const PAPER: &'static str = "Table 4, section 3.3";
 
-    fn conduct(&self, lab: &mut Lab<'_>, plan: &Plan) -> Result<Findings, ExperimentError> {
+    fn run(&self, runner: &mut Runner<'_>, plan: &Plan) -> Result<Findings, ExperimentError> {
         let title = format!("Label noise: {}", plan.subject());
         let mut findings = Findings::default();
-        let rates = self.rates.iter().map(|&rate| Ok((rate, self.at_rate(lab, plan, rate)?)));
+        let rates = self.rates.iter().map(|&rate| Ok((rate, self.at_rate(runner, plan, rate)?)));
         let rates = rates.collect::<Result<Vec<(f64, Vec<Cell>)>, ExperimentError>>()?;
         for (rate, cells) in &rates {
             let columns =

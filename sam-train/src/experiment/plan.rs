@@ -3,7 +3,7 @@
 use super::{
     ExperimentError,
     findings::Findings,
-    lab::{Job, Lab, Material},
+    runner::{Job, LoadedData, Runner},
 };
 use crate::training::settings::{Method, Settings};
 
@@ -15,7 +15,7 @@ pub struct Plan {
     /// How many seeds.
     pub seeds: usize,
     /// The data set.
-    pub material: Material,
+    pub data: LoadedData,
 }
 
 impl Plan {
@@ -26,7 +26,7 @@ impl Plan {
 
     /// The run that all others are variations of.
     pub fn job(&self) -> Job<'_> {
-        Job::new(self.base.clone(), &self.material)
+        Job::new(self.base.clone(), &self.data)
     }
 
     /// SAM's radius.
@@ -50,6 +50,6 @@ pub trait Experiment {
     /// Makes the runs that are missing, and sums up.
     ///
     /// # Errors
-    /// [`ExperimentError`]; whatever was finished is kept in the lab's directory.
-    fn conduct(&self, lab: &mut Lab<'_>, plan: &Plan) -> Result<Findings, ExperimentError>;
+    /// [`ExperimentError`]; whatever was finished is kept in the runner's directory.
+    fn run(&self, runner: &mut Runner<'_>, plan: &Plan) -> Result<Findings, ExperimentError>;
 }

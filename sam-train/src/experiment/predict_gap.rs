@@ -5,9 +5,9 @@ use sam_core::Rule;
 use super::{
     ExperimentError,
     findings::{Findings, Picture},
-    lab::{Job, Lab},
     plan::{Experiment, Plan},
-    probe,
+    runner::{Job, Runner},
+    snapshots,
 };
 use crate::{
     analysis::{
@@ -63,13 +63,13 @@ impl PredictGap {
     /// Sharpness of a run for each m, and its gap.
     fn measure(
         &self,
-        lab: &Lab<'_>,
+        runner: &Runner<'_>,
         job: &Job<'_>,
         test_error: f64,
         rho: f64,
     ) -> Result<(Vec<f64>, f64), ExperimentError> {
-        let mut model = probe::training_model::<f64>(job, usize::MAX)?;
-        let weights = model.weights(&lab.state(job, job.settings.epochs)?)?;
+        let mut model = snapshots::training_model::<f64>(job, usize::MAX)?;
+        let weights = model.weights(&runner.state(job, job.settings.epochs)?)?;
         let train = model.evaluate(&weights).map_err(LearnerError::backend)?;
         let train_error = 100.0 * (train.count - train.correct) as f64 / train.count as f64;
         let images = self.images.min(model.len());
@@ -92,23 +92,23 @@ impl Experiment for PredictGap {
     const NAME: &'static str = "predict-gap";
     const PAPER: &'static str = "Figure 3 (right), section 4.1";
 
-    fn conduct(&self, lab: &mut Lab<'_>, plan: &Plan) -> Result<Findings, ExperimentError> {
+    fn run(&self, runner: &mut Runner<'_>, plan: &Plan) -> Result<Findings, ExperimentError> {
         let rho = plan.rho();
         let mut parameters = Vec::new();
         let mut jobs = Vec::new();
         for (settings, places) in self.grid(&plan.base) {
             for seed in 0..plan.seeds {
                 let seeded = Settings { seed: settings.seed + seed as u64, ..settings.clone() };
-                jobs.push(Job::new(seeded, &plan.material).with_snapshots(vec![settings.epochs]));
+                jobs.push(Job::new(seeded, &plan.data).with_snapshots(vec![settings.epochs]));
                 parameters.push(places.clone());
             }
         }
-        let records = lab.runs("training", &jobs)?;
+        let records = runner.runs("training", &jobs)?;
         let mut measured: Vec<Vec<f64>> = vec![Vec::new(); self.ms.len()];
         let mut gaps = Vec::new();
         for (job, record) in jobs.iter().zip(&records) {
-            lab.check_interrupt()?;
-            let (sharpness, gap) = self.measure(lab, job, record.test_error, rho)?;
+            runner.check_interrupt()?;
+            let (sharpness, gap) = self.measure(runner, job, record.test_error, rho)?;
             measured.iter_mut().zip(sharpness).for_each(|(all, one)| all.push(one));
             gaps.push(gap);
         }

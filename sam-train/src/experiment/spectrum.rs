@@ -7,9 +7,9 @@ use super::{
     ExperimentError,
     arms::{self, Arm},
     findings::{Findings, Picture},
-    lab::{Job, Lab},
     plan::{Experiment, Plan},
-    probe,
+    runner::{Job, Runner},
+    snapshots,
 };
 use crate::{
     analysis::lanczos::{Hessian, Ritz, density, lanczos},
@@ -54,13 +54,13 @@ impl Look {
 }
 
 impl Spectrum {
-    fn look(&self, lab: &Lab<'_>, job: &Job<'_>, epoch: usize) -> Result<Vec<Ritz>, ExperimentError> {
-        let mut model = probe::training_model::<Dual64>(job, self.images)?;
-        let weights = model.weights(&lab.state(job, epoch)?)?;
+    fn look(&self, runner: &Runner<'_>, job: &Job<'_>, epoch: usize) -> Result<Vec<Ritz>, ExperimentError> {
+        let mut model = snapshots::training_model::<Dual64>(job, self.images)?;
+        let weights = model.weights(&runner.state(job, epoch)?)?;
         let mut random = stream(job.settings.seed, Purpose::Direction, epoch as u64, 0);
         let mut hessian = Hessian::new(&mut model, &weights);
         let mut probe = || {
-            lab.check_interrupt()?;
+            runner.check_interrupt()?;
             // Entries of 1 and -1: their quadrature has the least variance.
             let start = weights.iter().map(|_| if random.random::<bool>() { 1.0 } else { -1.0 }).collect();
             Ok(lanczos(|x, out| hessian.product(x, out), start, self.steps)?)
@@ -73,16 +73,16 @@ impl Experiment for Spectrum {
     const NAME: &'static str = "spectrum";
     const PAPER: &'static str = "Figure 3 (left), section 4.2";
 
-    fn conduct(&self, lab: &mut Lab<'_>, plan: &Plan) -> Result<Findings, ExperimentError> {
-        let epochs = probe::epochs(plan.base.epochs, self.looks);
+    fn run(&self, runner: &mut Runner<'_>, plan: &Plan) -> Result<Findings, ExperimentError> {
+        let epochs = snapshots::epochs(plan.base.epochs, self.looks);
         let arms =
             [Method::Sgd, Method::sam(plan.rho())].map(|method| Arm::new(method.title(), plan.with(method)));
-        let jobs = arms::jobs(&arms, plan.seeds, &plan.material, &epochs);
-        lab.runs("training", &jobs)?;
+        let jobs = arms::jobs(&arms, plan.seeds, &plan.data, &epochs);
+        runner.runs("training", &jobs)?;
         let mut methods: Vec<Vec<Look>> = Vec::new();
         for (i, _) in arms.iter().enumerate() {
             let look = |&epoch: &usize| {
-                let seeds = (0..plan.seeds).map(|seed| self.look(lab, &jobs[2 * seed + i], epoch));
+                let seeds = (0..plan.seeds).map(|seed| self.look(runner, &jobs[2 * seed + i], epoch));
                 Ok(Look { epoch, seeds: seeds.collect::<Result<_, ExperimentError>>()? })
             };
             methods.push(epochs.iter().map(look).collect::<Result<_, ExperimentError>>()?);

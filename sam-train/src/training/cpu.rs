@@ -23,7 +23,7 @@ use super::{
 };
 use mixup::Mixup;
 use optimizer::Optimizer;
-use oracle::{Partners, Twin, Watched};
+use oracle::{DualNetwork, ObservedOracle, Partners};
 use tensors::{copy, group, tensors};
 
 /// The counter of mixed batches.
@@ -38,7 +38,7 @@ pub struct CpuLearner {
     averages: Averages<Average<f32, Vec<f32>>>,
     mixup: Option<Mixup>,
     /// For the term of second order.
-    twin: Option<Twin>,
+    twin: Option<DualNetwork>,
     /// Running statistics as of before the step: the clean pass changes them although the step may come to nothing.
     statistics: Vec<f32>,
     /// Whether the losses of the latest step were finite.
@@ -120,9 +120,9 @@ impl CpuLearner {
         }
         let batch = Batch { images, ..batch };
         let mut oracle =
-            Watched::new(network, batch, partners, twin.as_mut()).map_err(LearnerError::backend)?;
+            ObservedOracle::new(network, batch, partners, twin.as_mut()).map_err(LearnerError::backend)?;
         let outcome = optimizer.step(weights, gradient, &mut oracle).map_err(LearnerError::Backend)?;
-        let Watched { spent, loss_is_finite, clean_loss, gradients, .. } = oracle;
+        let ObservedOracle { spent, loss_is_finite, clean_loss, gradients, .. } = oracle;
         self.loss_is_finite = loss_is_finite;
         self.gradients += gradients;
         Ok(StepReport { loss: clean_loss, outcome, in_gradients: spent, in_batch: Duration::ZERO })

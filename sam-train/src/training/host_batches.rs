@@ -1,12 +1,12 @@
 //! Training batches that the host makes, for learners whose backend does not.
 
 use super::learner::{Batch, Chosen, TrainingImages};
-use crate::data::{BatchMaker, BatchesAhead, DataError};
+use crate::data::{BatchMaker, DataError, Prefetcher};
 
 /// Makes the batches that steps choose, one ahead of the one in use where that pays.
 #[derive(Debug)]
 pub struct HostBatches {
-    images: BatchesAhead,
+    images: Prefetcher,
     /// Of all training images.
     labels: Vec<u16>,
     /// Of the latest batch.
@@ -18,7 +18,7 @@ impl HostBatches {
     pub fn new(images: &TrainingImages<'_>) -> Self {
         let &TrainingImages { pixels, labels, shape, standardizer, augment, seed, batch } = images;
         let maker = BatchMaker::of(pixels.clone(), shape, standardizer.clone(), batch);
-        let images = BatchesAhead::new(maker, batch, augment, seed);
+        let images = Prefetcher::new(maker, batch, augment, seed);
         Self { images, labels: labels.to_vec(), chosen: Vec::with_capacity(batch) }
     }
 

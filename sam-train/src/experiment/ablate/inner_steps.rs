@@ -9,9 +9,9 @@ use crate::{
         ExperimentError,
         arms::{self, Arm},
         findings::{Findings, Picture},
-        lab::{Job, Lab},
         plan::{Experiment, Plan},
-        probe,
+        runner::{Job, Runner},
+        snapshots,
     },
     report::{
         counted,
@@ -38,7 +38,7 @@ impl InnerSteps {
     /// The rise of the loss within the radius that a run's own number of steps finds and that the largest number finds,
     /// and the highest loss met with its own; at its weights after `epoch` epochs.
     fn look(
-        lab: &Lab<'_>,
+        runner: &Runner<'_>,
         job: &Job<'_>,
         epoch: usize,
         (own, most): (usize, usize),
@@ -49,7 +49,7 @@ impl InnerSteps {
             let by_most = climb(model, weights, &Rule::l2(rho), most, rho)?;
             Ok([found.sharpness(), by_most.sharpness(), found.highest])
         };
-        probe::mean_over_batches(lab, job, epoch, BATCHES, rise)
+        snapshots::mean_over_batches(runner, job, epoch, BATCHES, rise)
     }
 }
 
@@ -57,16 +57,16 @@ impl Experiment for InnerSteps {
     const NAME: &'static str = "ablate-inner-steps";
     const PAPER: &'static str = "Figure 7, table 12, appendix C.6";
 
-    fn conduct(&self, lab: &mut Lab<'_>, plan: &Plan) -> Result<Findings, ExperimentError> {
+    fn run(&self, runner: &mut Runner<'_>, plan: &Plan) -> Result<Findings, ExperimentError> {
         let rho = plan.rho();
         let most = self.steps.iter().copied().max().unwrap_or(1);
-        let epochs = probe::epochs(plan.base.epochs, LOOKS);
+        let epochs = snapshots::epochs(plan.base.epochs, LOOKS);
         let method = |steps| Method::MultiStepSam { rho, steps };
         let arms: Vec<Arm> =
             self.steps.iter().map(|&steps| Arm::new(steps.to_string(), plan.with(method(steps)))).collect();
-        let jobs = arms::jobs(&arms, plan.seeds, &plan.material, &epochs);
-        lab.runs("training", &jobs)?;
-        let results = arms::compare(lab, &arms, plan.seeds, &plan.material)?;
+        let jobs = arms::jobs(&arms, plan.seeds, &plan.data, &epochs);
+        runner.runs("training", &jobs)?;
+        let results = arms::compare(runner, &arms, plan.seeds, &plan.data)?;
 
         let title = format!("Ascent steps: {}, rho {rho}", plan.subject());
         let columns = [
@@ -82,15 +82,15 @@ impl Experiment for InnerSteps {
         for (color, (&steps, result)) in self.steps.iter().zip(&results).enumerate() {
             let mut looks: [Vec<Vec<f64>>; 3] = [Vec::new(), Vec::new(), Vec::new()];
             for seed in 0..plan.seeds {
-                lab.check_interrupt()?;
+                runner.check_interrupt()?;
                 let job = &jobs[seed * arms.len() + color];
-                let rise = |&epoch: &usize| Self::look(lab, job, epoch, (steps, most), rho);
+                let rise = |&epoch: &usize| Self::look(runner, job, epoch, (steps, most), rho);
                 let rises = epochs.iter().map(rise).collect::<Result<Vec<[f64; 3]>, _>>()?;
                 for (i, values) in looks.iter_mut().enumerate() {
                     values.push(rises.iter().map(|rise| rise[i]).collect());
                 }
             }
-            let curves = looks.map(|values| probe::along(plan, &epochs, &values));
+            let curves = looks.map(|values| snapshots::along(plan, &epochs, &values));
             let last =
                 |i: usize| curves[i].last().map_or(Estimate { mean: f64::NAN, ci95: None }, |last| last.1);
             let cell = |i: usize| {

@@ -5,8 +5,8 @@ use crate::{
         ExperimentError,
         arms::{self, Arm},
         findings::{Findings, Picture},
-        lab::Lab,
         plan::{Experiment, Plan},
+        runner::Runner,
     },
     report::{
         figure::{Figure, Horizontal, Panel, Point, Series, Style},
@@ -28,7 +28,7 @@ impl Experiment for MAblation {
     const NAME: &'static str = "ablate-m";
     const PAPER: &'static str = "Figure 3 (middle), section 4.1";
 
-    fn conduct(&self, lab: &mut Lab<'_>, plan: &Plan) -> Result<Findings, ExperimentError> {
+    fn run(&self, runner: &mut Runner<'_>, plan: &Plan) -> Result<Findings, ExperimentError> {
         let method = |m, rho| {
             // One group is SAM; its runs are those of other experiments too.
             if m >= plan.base.batch.largest() { Method::sam(rho) } else { Method::MSharpness { rho, m } }
@@ -38,7 +38,7 @@ impl Experiment for MAblation {
             let arm = |&rho: &f64| Arm::new(format!("m = {m}, rho {rho}"), plan.with(method(m, rho)));
             arms.extend(self.rhos.iter().map(arm));
         }
-        let results = arms::compare(lab, &arms, plan.seeds, &plan.material)?;
+        let results = arms::compare(runner, &arms, plan.seeds, &plan.data)?;
         let (sgd, rest) = results.split_at(1);
         let rows: Vec<_> = self.ms.iter().zip(rest.chunks(self.rhos.len())).collect();
 

@@ -8,8 +8,8 @@ use crate::{
         ExperimentError,
         arms::{self, Arm},
         findings::{Findings, Picture},
-        lab::Lab,
         plan::{Experiment, Plan},
+        runner::Runner,
     },
     training::settings::{Method, NormExponent},
 };
@@ -31,9 +31,9 @@ impl Experiment for NormAblation {
     const NAME: &'static str = "ablate-norm";
     const PAPER: &'static str = "Figure 6, appendix C.5";
 
-    fn conduct(&self, lab: &mut Lab<'_>, plan: &Plan) -> Result<Findings, ExperimentError> {
+    fn run(&self, runner: &mut Runner<'_>, plan: &Plan) -> Result<Findings, ExperimentError> {
         let rho = plan.rho();
-        let weights = lab.parameter_count(plan)? as f64;
+        let weights = runner.parameter_count(plan)? as f64;
         let rho_1 = self.rho_1.unwrap_or(rho);
         let rho_inf = self.rho_inf.unwrap_or(rho / weights.sqrt());
         let sam = |rho, norm| Method::Sam { rho, norm: NormExponent(norm) };
@@ -45,7 +45,7 @@ impl Experiment for NormAblation {
             (format!("p = inf, {rho_inf:.2e}"), sam(rho_inf, Norm::LInf)),
         ];
         let arms = arms.map(|(name, method)| Arm::new(name, plan.with(method)));
-        let results = arms::compare(lab, &arms, plan.seeds, &plan.material)?;
+        let results = arms::compare(runner, &arms, plan.seeds, &plan.data)?;
         let title = format!("Norm of the neighbourhood (with its radius): {}", plan.subject());
         let picture = Picture::figure("norm", error_figure(title.clone(), &results));
         let mut findings = Findings {

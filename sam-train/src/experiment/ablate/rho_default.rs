@@ -7,8 +7,8 @@ use crate::{
         arms::{self, Arm},
         findings::{Findings, Picture},
         grid,
-        lab::Lab,
         plan::{Experiment, Plan},
+        runner::Runner,
     },
     training::settings::Method,
 };
@@ -27,15 +27,15 @@ impl Experiment for RhoDefault {
     const NAME: &'static str = "ablate-rho-default";
     const PAPER: &'static str = "Tables 10 and 11, appendix C.3";
 
-    fn conduct(&self, lab: &mut Lab<'_>, plan: &Plan) -> Result<Findings, ExperimentError> {
-        let (chosen, validation) = grid::choose(lab, plan, &self.rhos)?;
+    fn run(&self, runner: &mut Runner<'_>, plan: &Plan) -> Result<Findings, ExperimentError> {
+        let (chosen, validation) = grid::choose(runner, plan, &self.rhos)?;
         let arms = [
             ("SGD".to_owned(), Method::Sgd),
             (format!("SAM, rho {DEFAULT}"), Method::sam(DEFAULT)),
             (format!("SAM, tuned rho {chosen}"), Method::sam(chosen)),
         ];
         let arms = arms.map(|(name, method)| Arm::new(name, plan.with(method)));
-        let results = arms::compare(lab, &arms, plan.seeds, &plan.material)?;
+        let results = arms::compare(runner, &arms, plan.seeds, &plan.data)?;
         let title = format!("Default radius against the tuned one: {}", plan.subject());
         let picture = Picture::figure("rho-default", error_figure(title.clone(), &results));
         let mut findings = Findings {

@@ -10,9 +10,9 @@ use crate::{
         ExperimentError,
         arms::{self, Arm},
         findings::{Findings, Picture},
-        lab::{Job, Lab},
         plan::{Experiment, Plan},
-        probe,
+        runner::{Job, Runner},
+        snapshots,
     },
     report::{
         figure::{Figure, Horizontal, Panel, Point, Series, Style},
@@ -32,25 +32,25 @@ const BATCHES: usize = 4;
 pub struct SecondOrderAblation;
 
 /// The cosine at a run's weights after `epoch` epochs, mean over batches of training images.
-fn cosine(lab: &Lab<'_>, job: &Job<'_>, epoch: usize, rho: f64) -> Result<f64, ExperimentError> {
+fn cosine(runner: &Runner<'_>, job: &Job<'_>, epoch: usize, rho: f64) -> Result<f64, ExperimentError> {
     let cosine = |model: &mut Model<Dual64>, weights: &[Dual64]| {
         Ok([cosine_with_second_order(model, weights, &Rule::l2(rho))?])
     };
-    Ok(probe::mean_over_batches(lab, job, epoch, BATCHES, cosine)?[0])
+    Ok(snapshots::mean_over_batches(runner, job, epoch, BATCHES, cosine)?[0])
 }
 
 impl Experiment for SecondOrderAblation {
     const NAME: &'static str = "ablate-second-order";
     const PAPER: &'static str = "Figures 4 and 5, appendix C.4";
 
-    fn conduct(&self, lab: &mut Lab<'_>, plan: &Plan) -> Result<Findings, ExperimentError> {
+    fn run(&self, runner: &mut Runner<'_>, plan: &Plan) -> Result<Findings, ExperimentError> {
         let rho = plan.rho();
-        let epochs = probe::epochs(plan.base.epochs, LOOKS);
+        let epochs = snapshots::epochs(plan.base.epochs, LOOKS);
         let arms = [Method::sam(rho), Method::SecondOrderSam { rho }, Method::Sgd]
             .map(|method| Arm::new(method.title(), plan.with(method)));
-        let jobs = arms::jobs(&arms[..2], plan.seeds, &plan.material, &epochs);
-        lab.runs("training", &jobs)?;
-        let results = arms::compare(lab, &arms, plan.seeds, &plan.material)?;
+        let jobs = arms::jobs(&arms[..2], plan.seeds, &plan.data, &epochs);
+        runner.runs("training", &jobs)?;
+        let results = arms::compare(runner, &arms, plan.seeds, &plan.data)?;
 
         let title = format!("The term of second order: {}, rho {rho}", plan.subject());
         let mut findings =
@@ -63,12 +63,12 @@ impl Experiment for SecondOrderAblation {
         for (color, result) in results[..2].iter().enumerate() {
             let mut cosines = Vec::new();
             for seed in 0..plan.seeds {
-                lab.check_interrupt()?;
+                runner.check_interrupt()?;
                 let job = &jobs[2 * seed + color];
-                let at = |&epoch: &usize| cosine(lab, job, epoch, rho);
+                let at = |&epoch: &usize| cosine(runner, job, epoch, rho);
                 cosines.push(epochs.iter().map(at).collect::<Result<Vec<f64>, _>>()?);
             }
-            let curve = probe::along(plan, &epochs, &cosines);
+            let curve = snapshots::along(plan, &epochs, &cosines);
             let cell = |at: usize| {
                 curve.get(at).map_or(String::new(), |(epoch, Estimate { mean, .. })| {
                     format!("{} (epoch {epoch})", significant(*mean))

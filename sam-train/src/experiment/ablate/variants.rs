@@ -6,8 +6,8 @@ use crate::{
         ExperimentError,
         arms::{self, Arm},
         findings::{Findings, Picture},
-        lab::Lab,
         plan::{Experiment, Plan},
+        runner::Runner,
     },
     report::markdown::{self, Table, significant},
     training::settings::Method,
@@ -47,10 +47,10 @@ impl Experiment for VariantAblation {
     const NAME: &'static str = "ablate-variants";
     const PAPER: &'static str = "SAM's relatives; not in the paper";
 
-    fn conduct(&self, lab: &mut Lab<'_>, plan: &Plan) -> Result<Findings, ExperimentError> {
+    fn run(&self, runner: &mut Runner<'_>, plan: &Plan) -> Result<Findings, ExperimentError> {
         let methods = self.methods(plan.rho());
         let arms = methods.map(|method| Arm::new(method.title(), plan.with(method)));
-        let results = arms::compare(lab, &arms, plan.seeds, &plan.material)?;
+        let results = arms::compare(runner, &arms, plan.seeds, &plan.data)?;
         let title = format!("Variants: {}", plan.subject());
         let picture = Picture::figure("variants", error_figure(title.clone(), &results));
         let columns = [

@@ -10,7 +10,7 @@ use sam_core::{
     Variant, WeightDecay, Wsam,
 };
 
-use super::oracle::Watched;
+use super::oracle::ObservedOracle;
 use crate::training::settings::{Method, Settings, SgdSettings};
 
 /// The base optimizer.
@@ -32,7 +32,7 @@ pub trait Optimizer: Send {
         &mut self,
         w: &mut [f32],
         g: &mut [f32],
-        oracle: &mut Watched<'_>,
+        oracle: &mut ObservedOracle<'_>,
     ) -> Result<Outcome, StepFailure>;
     /// The base optimizer, whose learning rate the schedule sets.
     fn base(&mut self) -> &mut Base;
@@ -76,7 +76,7 @@ pub fn build(settings: &Settings, tensors: &[Tensor], threads: &Threads) -> Box<
             Box::new(SecondOrderSam { space, rule, base, buffers: [zeros(), zeros()] })
         }
         Method::MSharpness { m, .. } => {
-            Box::new(Groups { plain: plain(base), rule, m, perturbed: zeros(), sum: zeros() })
+            Box::new(MSharpness { plain: plain(base), rule, m, perturbed: zeros(), sum: zeros() })
         }
         Method::LookSam { k, alpha, .. } => {
             Box::new(LookSam { space, rule, look: Look::new(k as u64, alpha as f32, zeros(), zeros()), base })
@@ -111,7 +111,7 @@ fn base(settings: &SgdSettings, momentum: Vec<f32>, threads: &Threads) -> Base {
 }
 
 /// m-sharpness: the base optimizer along the mean of the groups' SAM gradients.
-struct Groups {
+struct MSharpness {
     plain: Plain<Space, Base>,
     rule: sam_core::Rule<f32>,
     m: usize,
@@ -134,7 +134,7 @@ macro_rules! optimizer {
                 &mut self,
                 w: &mut [f32],
                 g: &mut [f32],
-                oracle: &mut Watched<'_>,
+                oracle: &mut ObservedOracle<'_>,
             ) -> Result<Outcome, StepFailure> {
                 Ok(<$type>::step(self, w, g, oracle).map_err(boxed)?.outcome)
             }
@@ -167,12 +167,12 @@ optimizer! {
     Variant<Space, A, C, Base>
 }
 
-impl Optimizer for Groups {
+impl Optimizer for MSharpness {
     fn step(
         &mut self,
         w: &mut [f32],
         g: &mut [f32],
-        oracle: &mut Watched<'_>,
+        oracle: &mut ObservedOracle<'_>,
     ) -> Result<Outcome, StepFailure> {
         let inner = SamGradient { inner: oracle, rule: self.rule, perturbed: &mut self.perturbed[..] };
         let mut groups = MicroBatches { inner, size: self.m, sum: &mut self.sum[..] };

@@ -12,7 +12,7 @@ use sam_core::{GradientOracle, HessianVector, Pass, Ready};
 use crate::training::learner::Batch;
 
 /// The network in dual numbers, for products with the Hessian.
-pub type Twin = ForwardOverReverse<Network<Dual64>>;
+pub type DualNetwork = ForwardOverReverse<Network<Dual64>>;
 /// What a product costs in gradients: each multiplication of one becomes three.
 const PRODUCT: f64 = 3.0;
 
@@ -28,13 +28,13 @@ pub struct Partners<'a> {
 }
 
 /// Measures how long gradients take and what the loss is at the weights before the step.
-pub struct Watched<'a> {
+pub struct ObservedOracle<'a> {
     network: &'a mut Network<f32>,
     batch: Batch<'a>,
     /// The images that the network holds now.
     loaded: Range<usize>,
     partners: Option<Partners<'a>>,
-    twin: Option<&'a mut Twin>,
+    twin: Option<&'a mut DualNetwork>,
     /// Time in gradients, and in what is done with parts of them that are ready.
     pub spent: Duration,
     /// Whether every loss was.
@@ -45,13 +45,13 @@ pub struct Watched<'a> {
     pub gradients: f64,
 }
 
-impl<'a> Watched<'a> {
+impl<'a> ObservedOracle<'a> {
     /// Loads the batch.
     pub fn new(
         network: &'a mut Network<f32>,
         batch: Batch<'a>,
         partners: Option<Partners<'a>>,
-        twin: Option<&'a mut Twin>,
+        twin: Option<&'a mut DualNetwork>,
     ) -> Result<Self, BatchError> {
         network.set_batch(batch.images, batch.labels)?;
         let loaded = 0..batch.labels.len();
@@ -109,7 +109,7 @@ impl<'a> Watched<'a> {
     }
 }
 
-impl GradientOracle<[f32]> for Watched<'_> {
+impl GradientOracle<[f32]> for ObservedOracle<'_> {
     type Loss = f64;
     type Error = BatchError;
 
@@ -128,7 +128,7 @@ impl GradientOracle<[f32]> for Watched<'_> {
     }
 }
 
-impl sam_core::Batch<f32> for Watched<'_> {
+impl sam_core::Batch<f32> for ObservedOracle<'_> {
     type Error = BatchError;
 
     fn samples(&self) -> usize {
@@ -146,7 +146,7 @@ impl sam_core::Batch<f32> for Watched<'_> {
     }
 }
 
-impl HessianVector<[f32]> for Watched<'_> {
+impl HessianVector<[f32]> for ObservedOracle<'_> {
     fn hessian_vector(&mut self, params: &[f32], vector: &[f32], out: &mut [f32]) -> Result<(), BatchError> {
         let started = Instant::now();
         let twin = self.twin.as_mut().ok_or(BatchError::NoBatch)?;

@@ -34,13 +34,13 @@ const SAVED_EVERY: Duration = Duration::from_secs(60);
 
 /// A data set and its fingerprint.
 #[derive(Debug, Clone)]
-pub struct Material {
+pub struct LoadedData {
     /// The data set.
     pub dataset: Dataset,
     fingerprint: String,
 }
 
-impl Material {
+impl LoadedData {
     /// Takes the fingerprint of `dataset`.
     ///
     /// # Errors
@@ -57,7 +57,7 @@ pub struct Job<'a> {
     /// What is trained, and how.
     pub settings: Settings,
     /// What on.
-    pub material: &'a Material,
+    pub data: &'a LoadedData,
     /// Epochs after which the run's state is kept; 0 is its start.
     pub snapshots: Vec<usize>,
     /// The state it starts from, if not freshly initialised. Statistics of batch normalisation in it are frozen.
@@ -66,8 +66,8 @@ pub struct Job<'a> {
 
 impl<'a> Job<'a> {
     /// A run of which only the record is kept.
-    pub fn new(settings: Settings, material: &'a Material) -> Self {
-        Self { settings, material, snapshots: Vec::new(), start: None }
+    pub fn new(settings: Settings, data: &'a LoadedData) -> Self {
+        Self { settings, data, snapshots: Vec::new(), start: None }
     }
 
     /// The same run, whose state after `snapshots` epochs is kept too.
@@ -79,7 +79,7 @@ impl<'a> Job<'a> {
     /// Gradients to compute.
     fn gradients(&self) -> usize {
         let Settings { epochs, batch, .. } = &self.settings;
-        let steps = Timetable::new(batch, self.material.dataset.train.len(), *epochs).total();
+        let steps = Timetable::new(batch, self.data.dataset.train.len(), *epochs).total();
         steps * self.settings.gradients_per_step()
     }
 
@@ -130,7 +130,7 @@ impl ExperimentDirectory {
 pub type MakeLearner<'a> = dyn Fn(&Settings, &Dataset) -> Result<Box<dyn Learner>, LearnerError> + Sync + 'a;
 
 /// An experiment's directory at work.
-pub struct Lab<'a> {
+pub struct Runner<'a> {
     /// Its files.
     pub directory: ExperimentDirectory,
     /// Runs at a time, each on one thread.
@@ -143,7 +143,7 @@ pub struct Lab<'a> {
     claim: Claim,
 }
 
-impl<'a> Lab<'a> {
+impl<'a> Runner<'a> {
     /// Opens `directory`, which is created if need be; no other process can work in it meanwhile.
     ///
     /// # Errors
@@ -170,7 +170,7 @@ impl<'a> Lab<'a> {
         // Every wave of runs finds it, though the one before has removed it.
         files::create_directory(&self.directory.unfinished_runs())?;
         for job in jobs {
-            check_batch(&job.settings, &job.material.dataset)?;
+            check_batch(&job.settings, &job.data.dataset)?;
             if !job.snapshots.is_empty() {
                 files::create_directory(&self.directory.snapshots())?;
             }
@@ -196,7 +196,7 @@ impl<'a> Lab<'a> {
         let claim = &*claim;
         let make = |(key, job): &&(String, &Job<'_>)| {
             let run = Run { key, job, directory, claim, work: &work, host: *host };
-            let learner = learner(&job.settings, &job.material.dataset)?;
+            let learner = learner(&job.settings, &job.data.dataset)?;
             run.make(*evaluate_every, learner).map_err(|error| match error {
                 ExperimentError::Training(source) => ExperimentError::Run { run: job.name(), source },
                 other => other,
@@ -241,7 +241,7 @@ impl<'a> Lab<'a> {
     /// # Errors
     /// [`ExperimentError::Learner`], when it cannot be built.
     pub fn parameter_count(&self, plan: &Plan) -> Result<usize, ExperimentError> {
-        Ok((self.learner)(&plan.base, &plan.material.dataset)?.parameter_count())
+        Ok((self.learner)(&plan.base, &plan.data.dataset)?.parameter_count())
     }
 
     /// The state of a run of `settings` on `dataset` at its start.
@@ -265,7 +265,7 @@ impl<'a> Lab<'a> {
     }
 
     fn key(&self, job: &Job<'_>) -> String {
-        let key = run_key(&job.settings, &job.material.fingerprint, self.evaluate_every);
+        let key = run_key(&job.settings, &job.data.fingerprint, self.evaluate_every);
         match job.start {
             None => key,
             Some(start) => {
@@ -303,7 +303,7 @@ impl Run<'_> {
         evaluate_every: usize,
         mut learner: Box<dyn Learner>,
     ) -> Result<RunRecord, ExperimentError> {
-        let Job { settings, material, snapshots, start } = self.job;
+        let Job { settings, data, snapshots, start } = self.job;
         if let Some(start) = start {
             learner.import(start)?;
             if start.tensors.iter().any(|tensor| tensor.name.starts_with(STATISTICS)) {
@@ -311,7 +311,7 @@ impl Run<'_> {
             }
         }
         let checkpoint = self.directory.unfinished(self.key);
-        let mut trainer = Trainer::new(settings, &material.dataset, &material.fingerprint, learner)?;
+        let mut trainer = Trainer::new(settings, &data.dataset, &data.fingerprint, learner)?;
         if files::present(&checkpoint) {
             trainer.restore(&checkpoint)?;
         } else if snapshots.contains(&0) {
@@ -347,7 +347,7 @@ impl Run<'_> {
             settings: settings.clone(),
             test_error: curve.last().map_or(f64::NAN, |&(_, error)| error),
             train_loss: history.last().map_or(f64::NAN, |metrics| metrics.train_loss),
-            wrong_labels: trainer.wrong_labels() as f64 / material.dataset.train.len() as f64,
+            wrong_labels: trainer.wrong_labels() as f64 / data.dataset.train.len() as f64,
             ms_per_step: median(&mut step_ms).unwrap_or(f64::NAN),
             weights_sha256: trainer.state()?.weights_sha256(),
             curve,

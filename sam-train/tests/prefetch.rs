@@ -5,9 +5,7 @@
 use std::fs;
 
 use proptest::prelude::*;
-use sam_train::data::{
-    Augment, BatchMaker, BatchesAhead, DataError, DataSource, Dataset, Pixels, epoch_order,
-};
+use sam_train::data::{Augment, BatchMaker, DataError, DataSource, Dataset, Pixels, Prefetcher, epoch_order};
 
 /// Large enough for a thread of their own, and a small one.
 const BATCHES: [usize; 2] = [600, 16];
@@ -28,7 +26,7 @@ proptest! {
         let digits = digits();
         let mut expected = BatchMaker::new(&digits, batch).unwrap();
         let maker = BatchMaker::new(&digits, batch).unwrap();
-        let mut ahead = BatchesAhead::new(maker, batch, Augment::Cutout, 9);
+        let mut ahead = Prefetcher::new(maker, batch, Augment::Cutout, 9);
         for (i, &(epoch, step, announced)) in walk.iter().enumerate() {
             let order = epoch_order(9, epoch, 1200);
             let chunk = |step: usize| &order[step * batch..][..batch];
@@ -52,7 +50,7 @@ fn a_file_that_is_shortened_is_an_error_of_the_batch_that_needs_it() {
     fs::write(&path, &*digits.train.pixels.all().unwrap()).unwrap();
     digits.train.pixels = Pixels::in_file(&path, 0, 1200 * 64).unwrap();
     let maker = BatchMaker::new(&digits, 2).unwrap();
-    let mut ahead = BatchesAhead::new(maker, 2, Augment::None, 0);
+    let mut ahead = Prefetcher::new(maker, 2, Augment::None, 0);
     fs::File::options().write(true).open(&path).unwrap().set_len(640).unwrap();
     assert!(ahead.take(0, &[0, 9], Some(&[3, 10])).is_ok());
     for _ in 0..2 {

@@ -2,8 +2,8 @@
 
 use super::{
     ExperimentError,
-    lab::{Job, Lab},
     plan::Plan,
+    runner::{Job, Runner},
 };
 use crate::{
     analysis::model::Model, data::replace_at_random, report::statistics::Estimate,
@@ -24,7 +24,7 @@ pub fn epochs(last: usize, count: usize) -> Vec<usize> {
 /// # Errors
 /// [`ExperimentError::Learner`], when the network cannot be built.
 pub fn training_model<T: Scalar>(job: &Job<'_>, images: usize) -> Result<Model<T>, ExperimentError> {
-    let dataset = &job.material.dataset;
+    let dataset = &job.data.dataset;
     let noise = job.settings.data.label_noise;
     let noisy = replace_at_random(&dataset.train.labels, dataset.classes, noise, job.settings.seed);
     let mut labels = noisy.labels;
@@ -38,7 +38,7 @@ pub fn training_model<T: Scalar>(job: &Job<'_>, images: usize) -> Result<Model<T
 /// # Errors
 /// [`ExperimentError`], when the state cannot be read or `values` fails.
 pub fn mean_over_batches<T: Scalar, const N: usize>(
-    lab: &Lab<'_>,
+    runner: &Runner<'_>,
     job: &Job<'_>,
     epoch: usize,
     batches: usize,
@@ -46,7 +46,7 @@ pub fn mean_over_batches<T: Scalar, const N: usize>(
 ) -> Result<[f64; N], ExperimentError> {
     let batch = job.settings.batch.largest();
     let mut model = training_model::<T>(job, batches * batch)?;
-    let weights = model.weights(&lab.state(job, epoch)?)?;
+    let weights = model.weights(&runner.state(job, epoch)?)?;
     let batches = (model.len() / batch).max(1);
     let mut means = [0.0; N];
     for i in 0..batches {

@@ -18,7 +18,7 @@ const WORTH_A_THREAD: usize = 1 << 15;
 /// Results are those of [`BatchMaker::train`], whatever is asked for in whatever order; asking for what was announced
 /// saves the wait. Two batches are in memory.
 #[derive(Debug)]
-pub struct BatchesAhead {
+pub struct Prefetcher {
     maker: BatchMaker,
     augment: Augment,
     seed: u64,
@@ -46,7 +46,7 @@ struct Made {
     outcome: Option<DataError>,
 }
 
-impl BatchesAhead {
+impl Prefetcher {
     /// Makes batches of `maker`'s images, up to `batch` at a time. Where the system gives no thread they are made when they
     /// are asked for.
     pub fn new(maker: BatchMaker, batch: usize, augment: Augment, seed: u64) -> Self {
