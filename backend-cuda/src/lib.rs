@@ -2,7 +2,6 @@
 // Elsewhere there is nothing here: NVIDIA's driver and `cust` are for this platform.
 #![cfg(all(target_os = "linux", target_arch = "x86_64"))]
 
-mod arena;
 mod average;
 mod choice;
 mod descent;
@@ -30,7 +29,6 @@ mod stream;
 mod timing;
 mod vendor;
 
-pub use arena::Segment;
 pub use average::CudaAverage;
 pub use choice::{ChosenKernel, KernelChoice, Product};
 pub use descent::{CudaAdam, CudaClipped, CudaSgd};
@@ -40,11 +38,10 @@ pub use event::Event;
 pub use gradient::Gradient;
 pub use images::{Augmentation, DeviceImages};
 pub use kernel::{Argument, Arguments, Grid, Kernel, Ptr, PtrMut};
-pub use loss::{DeviceLoss, Evaluation};
+pub use loss::DeviceLoss;
 pub use memory::{DeviceVec, Slice, SliceMut};
 pub use module::Module;
 pub use network::{CudaNetwork, NetworkError};
-pub use plan::Description;
 pub use precision::Precision;
 pub use space::{CudaSegmentedSpace, CudaSpace, DeviceNorm, DeviceSpace};
 pub use step::{DeviceDescent, DeviceOracle, DeviceReport, DeviceStep, DeviceStepResult, GradientBuffer};

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use bytemuck::{Pod, Zeroable};
 use cust::memory::DeviceCopy;
 use sam_core::Loss;
+use sam_model::Evaluation;
 
 use crate::{CudaError, Device, DeviceVec, Grid, Ptr, PtrMut};
 
@@ -30,17 +31,6 @@ impl Loss for DeviceLoss {
     fn is_non_finite(&self) -> bool {
         false
     }
-}
-
-/// What a forward pass over a batch came to.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Evaluation {
-    /// Mean cross-entropy in nats; without label smoothing where it comes from `evaluate`.
-    pub loss: f64,
-    /// Samples whose largest logit is their label's.
-    pub correct: usize,
-    /// Samples.
-    pub count: usize,
 }
 
 impl DeviceLoss {

@@ -10,14 +10,13 @@ pub use error::NetworkError;
 use core::ops::Range;
 
 use sam_core::{GradientOracle, Pass};
-use sam_model::{Architecture, ImageShape, Shape, Tensor};
+use sam_model::{Architecture, Description, Evaluation, ImageShape, TensorInfo};
 
 use crate::{
     Augmentation, ChosenKernel, CudaError, Device, DeviceImages, DeviceVec, Gradient, KernelChoice,
-    arena::{self, Segment},
     layer::Mode,
-    loss::{CrossEntropy, DeviceLoss, Evaluation},
-    plan::{Backward, Description, Plan},
+    loss::{CrossEntropy, DeviceLoss},
+    plan::{Backward, Plan},
 };
 use build::Task;
 
@@ -25,7 +24,7 @@ use build::Task;
 ///
 /// Built from the same description as the CPU backend's, with the same initial parameters for the same seed and the same
 /// layout of parameters and statistics: a checkpoint of one is a checkpoint of the other. Parameters and gradients are
-/// the caller's, each one flat vector; [`CudaNetwork::segments`] says which tensor is where.
+/// the caller's, each one flat vector; [`CudaNetwork::tensors`] says which tensor is where.
 ///
 /// A gradient launches kernels and waits for nothing. Sums run in an order that depends on shapes alone, without
 /// atomic operations: the same bits at every run.
@@ -36,10 +35,9 @@ pub struct CudaNetwork {
     tasks: Vec<Task>,
     backward: Vec<Backward>,
     d_logits: usize,
-    segments: Vec<Segment>,
-    statistic_segments: Vec<Segment>,
+    description: Description,
     /// Of each tensor the buffer of its values.
-    tensors: Vec<usize>,
+    buffers: Vec<usize>,
     values: Vec<DeviceVec<f32>>,
     gradients: Vec<DeviceVec<f32>>,
     statistics: DeviceVec<f32>,
@@ -48,7 +46,6 @@ pub struct CudaNetwork {
     loss: CrossEntropy,
     clean: DeviceLoss,
     perturbed: DeviceLoss,
-    image: Shape,
     smoothing: f64,
     choice: KernelChoice,
     chosen: Vec<ChosenKernel>,
@@ -68,37 +65,21 @@ impl CudaNetwork {
         classes: usize,
         batch: usize,
     ) -> Result<Self, NetworkError> {
-        Self::build(device, image, classes, batch, |graph| architecture.describe(image, classes, graph))
+        Self::build(device, &architecture.describe(image, classes)?, batch)
     }
 
-    /// Builds a network of one's own from its operations; `describe` returns the logits, a vector of `classes` values that
-    /// is the last tensor made.
+    /// Builds a network of one's own for batches of up to `batch` samples.
     ///
     /// # Errors
-    /// As [`CudaNetwork::new`], and when the logits are something else.
-    pub fn build(
-        device: &Device,
-        image: ImageShape,
-        classes: usize,
-        batch: usize,
-        describe: impl FnOnce(&mut Description) -> Result<Tensor, NetworkError>,
-    ) -> Result<Self, NetworkError> {
-        let mut description = Description::new(image);
-        let logits = describe(&mut description)?;
-        let last = description.tensors() - 1;
-        if logits.0 != last || last == 0 || description.shape(last) != Shape::vector(classes) {
-            return Err(NetworkError::Logits { classes, found: description.shape(last) });
-        }
-        if !(2..=1 << 16).contains(&classes) {
-            return Err(NetworkError::Classes(classes));
-        }
+    /// When the batch is empty, or memory runs out.
+    pub fn build(device: &Device, description: &Description, batch: usize) -> Result<Self, NetworkError> {
         if batch == 0 {
             return Err(NetworkError::Samples { most: None, found: 0 });
         }
-        let plan = Plan::new(&description);
-        let tasks = build::tasks(device, &description, &plan, batch)?;
+        let plan = Plan::new(description);
+        let tasks = build::tasks(device, description, &plan, batch)?;
         let scratch = tasks.iter().map(|task| task.scratch_bytes(batch)).max().unwrap_or(0);
-        let statistics = arena::initial(&plan.statistic_segments, 0);
+        let statistics: Vec<f32> = description.statistics().initial_values(0).map(|x| x as f32).collect();
         Ok(Self {
             tasks,
             values: build::buffers(device, &plan.value_lens, batch)?,
@@ -106,16 +87,14 @@ impl CudaNetwork {
             remembered: DeviceVec::from_slice(device, &statistics)?,
             statistics: DeviceVec::from_slice(device, &statistics)?,
             scratch: DeviceVec::zeros(device, scratch.div_ceil(size_of::<f64>()).max(1))?,
-            loss: CrossEntropy::new(device, classes, batch)?,
+            loss: CrossEntropy::new(device, description.classes(), batch)?,
             clean: DeviceLoss::new(device)?,
             perturbed: DeviceLoss::new(device)?,
             device: device.clone(),
             backward: plan.backward,
             d_logits: plan.d_logits,
-            segments: plan.segments,
-            statistic_segments: plan.statistic_segments,
-            tensors: plan.values,
-            image,
+            description: description.clone(),
+            buffers: plan.values,
             smoothing: 0.0,
             choice: KernelChoice::Native,
             chosen: Vec::new(),
@@ -127,19 +106,19 @@ impl CudaNetwork {
     /// Number of parameters: the length of the vectors.
     #[must_use]
     pub fn parameter_count(&self) -> usize {
-        arena::total(&self.segments)
+        self.description.parameters().len()
     }
 
     /// The parameter tensors, in the order of the vectors.
     #[must_use]
-    pub fn segments(&self) -> &[Segment] {
-        &self.segments
+    pub fn tensors(&self) -> &[TensorInfo] {
+        self.description.parameters().tensors()
     }
 
     /// Parameters to start from, on the host: those of the CPU backend for the same seed.
     #[must_use]
     pub fn initial_parameters(&self, seed: u64) -> Vec<f32> {
-        arena::initial(&self.segments, seed)
+        self.description.parameters().initial_values(seed).map(|value| value as f32).collect()
     }
 
     /// Running means and (unbiased) variances of batch normalisation; waits for the device.
@@ -152,8 +131,8 @@ impl CudaNetwork {
 
     /// What is where in [`CudaNetwork::statistics`].
     #[must_use]
-    pub fn statistic_segments(&self) -> &[Segment] {
-        &self.statistic_segments
+    pub fn statistic_tensors(&self) -> &[TensorInfo] {
+        self.description.statistics().tensors()
     }
 
     /// Replaces the running statistics, as when a checkpoint is loaded.
@@ -245,9 +224,9 @@ impl CudaNetwork {
         if range.is_empty() || range.len() > self.batch {
             return Err(NetworkError::Samples { most: Some(self.batch), found: range.len() });
         }
-        images.check(self.image, self.loss.classes, &range)?;
+        images.check(self.description.image(), self.loss.classes, &range)?;
         images.check_device(&self.device)?;
-        let (values, labels) = (&self.values[self.tensors[0]], &self.loss.labels);
+        let (values, labels) = (&self.values[self.buffers[0]], &self.loss.labels);
         images.launch(&range, augmentation, values.shared_ptr(), labels.shared_ptr())?;
         self.samples = range.len();
         Ok(())
@@ -258,8 +237,9 @@ impl CudaNetwork {
     /// # Errors
     /// A device that fails.
     pub fn batch(&self) -> Result<(Vec<f32>, Vec<u32>), CudaError> {
-        let (mut values, mut labels) = (vec![0.0; self.samples * self.image.len()], vec![0; self.samples]);
-        self.values[self.tensors[0]].read_into(&mut values)?;
+        let (mut values, mut labels) =
+            (vec![0.0; self.samples * self.description.image().len()], vec![0; self.samples]);
+        self.values[self.buffers[0]].read_into(&mut values)?;
         self.loss.labels.read_into(&mut labels)?;
         Ok((values, labels))
     }
@@ -279,15 +259,11 @@ impl CudaNetwork {
         self.samples = 0;
         self.check(images, labels)?;
         let mut total = Evaluation::default();
-        let parts = images.chunks(self.batch * self.image.len()).zip(labels.chunks(self.batch));
+        let parts = images.chunks(self.batch * self.description.image().len()).zip(labels.chunks(self.batch));
         for (images, labels) in parts {
             self.load(images, labels)?;
-            let part = self.forward_evaluate(params, labels.len())?.evaluation()?;
-            total.loss += part.loss * part.count as f64;
-            total.correct += part.correct;
-            total.count += part.count;
+            total = total.and(self.forward_evaluate(params, labels.len())?.evaluation()?);
         }
-        total.loss /= total.count as f64;
         Ok(total)
     }
 
@@ -300,7 +276,7 @@ impl CudaNetwork {
         if labels.is_empty() {
             return Err(NetworkError::Samples { most: None, found: 0 });
         }
-        CudaError::check_length("images", labels.len() * self.image.len(), images.len())?;
+        CudaError::check_length("images", labels.len() * self.description.image().len(), images.len())?;
         let classes = self.loss.classes;
         match labels.iter().position(|&label| usize::from(label) >= classes) {
             None => Ok(()),
@@ -316,7 +292,7 @@ impl CudaNetwork {
     fn load(&mut self, images: &[f32], labels: &[u16]) -> Result<(), CudaError> {
         let labels: Vec<u32> = labels.iter().map(|&label| u32::from(label)).collect();
         self.loss.labels.write(&labels)?;
-        let image = self.tensors[0];
+        let image = self.buffers[0];
         self.values[image].write(images)
     }
 }

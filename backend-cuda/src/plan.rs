@@ -1,18 +1,14 @@
 //! From a network's description to what runs in which order, and where everything lies.
 
 mod backward;
-mod description;
 #[cfg(test)]
 mod tests;
 mod values;
 
-pub use description::Description;
-
 use core::ops::Range;
 
-use sam_model::{Init, Op};
+use sam_model::{Description, Op};
 
-use crate::arena::{Segment, total};
 use backward::Gradients;
 use values::Values;
 
@@ -61,15 +57,12 @@ pub(crate) struct Plan {
     pub d_logits: usize,
     /// Values a sample of each buffer of gradients.
     pub gradient_lens: Vec<usize>,
-    pub segments: Vec<Segment>,
-    pub statistic_segments: Vec<Segment>,
 }
 
 impl Plan {
     pub fn new(description: &Description) -> Self {
         let values = Values::new(description);
         let gradients = Gradients::new(description, &values);
-        let (mut segments, mut statistic_segments) = (Vec::new(), Vec::new());
         let mut steps = Vec::new();
         for (i, node) in description.nodes().iter().enumerate() {
             steps.push(Step {
@@ -78,8 +71,8 @@ impl Plan {
                 output: i + 1,
                 skip: values.skip[i],
                 fused_relu: values.fused_relu[i],
-                params: add_parameters(&mut segments, description, i),
-                statistics: add_statistics(&mut statistic_segments, description, i),
+                params: description.parameters().of_node(i),
+                statistics: description.statistics().of_node(i),
             });
         }
         Self {
@@ -89,41 +82,6 @@ impl Plan {
             backward: gradients.actions,
             d_logits: gradients.d_logits,
             gradient_lens: gradients.lens,
-            segments,
-            statistic_segments,
         }
     }
-}
-
-fn add_parameters(segments: &mut Vec<Segment>, description: &Description, node: usize) -> Range<usize> {
-    let node = &description.nodes()[node];
-    let first = total(segments);
-    for parameter in node.op.parameters(description.shape(node.inputs[0])) {
-        let start = total(segments);
-        segments.push(Segment {
-            name: format!("{}.{}", node.name, parameter.role),
-            shape: parameter.shape().to_vec(),
-            range: start..start + parameter.len(),
-            init: parameter.init,
-        });
-    }
-    first..total(segments)
-}
-
-fn add_statistics(segments: &mut Vec<Segment>, description: &Description, node: usize) -> Range<usize> {
-    let node = &description.nodes()[node];
-    let first = total(segments);
-    if node.op == Op::BatchNorm {
-        let channels = description.shape(node.inputs[0]).channels;
-        for (role, initial) in [("running_mean", 0.0), ("running_variance", 1.0)] {
-            let start = total(segments);
-            segments.push(Segment {
-                name: format!("{}.{role}", node.name),
-                shape: vec![channels],
-                range: start..start + channels,
-                init: Init::Constant(initial),
-            });
-        }
-    }
-    first..total(segments)
 }

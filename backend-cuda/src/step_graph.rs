@@ -5,9 +5,10 @@
 use core::{ops::Range, time::Duration};
 
 use sam_core::{Outcome, StepError};
+use sam_model::Evaluation;
 
 use crate::{
-    Augmentation, CudaError, CudaNetwork, DeviceImages, DeviceVec, Evaluation, Gradient, NetworkError,
+    Augmentation, CudaError, CudaNetwork, DeviceImages, DeviceVec, Gradient, NetworkError,
     graph::Graph,
     step::{self, DeviceOracle, DeviceReport, DeviceStep, DeviceStepResult},
     timing::{Marks, Timed},

@@ -10,9 +10,9 @@ use criterion::{
     BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main, measurement::WallTime,
 };
 use ndarray::{Array2, Array4};
-use sam_backend_ndarray::{Description, Network, NetworkError};
+use sam_backend_ndarray::Network;
 use sam_core::{GradientOracle, Pass};
-use sam_model::{Architecture, Graph, ImageShape, Name, Op, Shape, Tensor};
+use sam_model::{Architecture, Description, ImageShape, Name, Op, Shape, Tensor};
 
 const BATCH: usize = 32;
 const CLASSES: usize = 10;
@@ -29,19 +29,17 @@ struct Bench {
 impl Bench {
     /// `ops` one after the other, then global pooling and the logits.
     fn new(image: Shape, ops: &[Op]) -> Self {
-        let describe = |graph: &mut Description| -> Result<Tensor, NetworkError> {
-            let mut x = Tensor::INPUT;
-            for (i, &op) in ops.iter().enumerate() {
-                x = graph.push(Name::numbered("layer", i), op, &[x])?;
-            }
-            x = graph.push(Name::new("pool"), Op::GlobalAvgPool, &[x])?;
-            graph.push(Name::new("head"), Op::Classify { classes: CLASSES }, &[x])
-        };
-        Self::of(image, describe)
+        let description = Description::new(image, CLASSES, |graph| {
+            let layers = ops.iter().enumerate().map(|(i, &op)| (Name::numbered("layer", i), op));
+            let x = graph.chain(Tensor::INPUT, layers)?;
+            graph.chain(x, [("pool", Op::GlobalAvgPool), ("head", Op::Classify { classes: CLASSES })])
+        });
+        Self::of(&description.unwrap())
     }
 
-    fn of(image: Shape, describe: impl FnOnce(&mut Description) -> Result<Tensor, NetworkError>) -> Self {
-        let network = Network::build(image, CLASSES, BATCH, 1, describe).unwrap();
+    fn of(description: &Description) -> Self {
+        let image = description.image();
+        let network = Network::build(description, BATCH, 1).unwrap();
         let params: Vec<f32> = (0..network.parameter_count()).map(|i| (i % 17) as f32 / 17.0 - 0.5).collect();
         let mut bench = Self {
             grads: vec![0.0; params.len()],
@@ -75,14 +73,14 @@ const fn conv(channels: usize, kernel: usize, stride: usize) -> Op {
 /// The forward pass of one operation, and the gradient of two in a row: two forward passes, two gradients of weights,
 /// one of the input.
 fn operation(group: &mut BenchmarkGroup<'_, WallTime>, name: &str, image: Shape, op: Op) {
-    let once = op.multiply_adds(image);
-    let after = op.output_shape(image).unwrap();
-    group.throughput(Throughput::Elements((2 * BATCH * once) as u64));
+    let signature = |image| op.signature(&[image]).unwrap();
+    let (once, batch) = (signature(image), BATCH as u64);
+    group.throughput(Throughput::Elements(2 * batch * once.multiply_adds));
     let mut bench = Bench::new(image, &[op]);
     group.bench_function(format!("{name}/forward"), |b| b.iter(|| bench.forward()));
     let mut bench = Bench::new(image, &[op, op]);
-    let operations = 2 * BATCH * (2 * once + 3 * op.multiply_adds(after));
-    group.throughput(Throughput::Elements(operations as u64));
+    let operations = 2 * batch * (2 * once.multiply_adds + 3 * signature(once.output).multiply_adds);
+    group.throughput(Throughput::Elements(operations));
     group.bench_function(format!("{name}/gradient"), |b| b.iter(|| bench.gradient()));
 }
 
@@ -139,7 +137,7 @@ fn evaluation(c: &mut Criterion) {
     group.throughput(Throughput::Elements(BATCH as u64));
     for name in ["resnet-20", "wrn-16-1"] {
         let architecture: Architecture = name.parse().unwrap();
-        let mut bench = Bench::of(image, |graph| architecture.describe(image, CLASSES, graph));
+        let mut bench = Bench::of(&architecture.describe(image, CLASSES).unwrap());
         group.bench_function(name, |b| b.iter(|| bench.forward()));
     }
 }

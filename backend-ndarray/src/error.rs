@@ -1,32 +1,13 @@
 //! Why a network cannot be built, and why a batch does not fit.
 
 use core::fmt;
-use sam_model::{Shape, ShapeError};
+use sam_model::DescriptionError;
 
 /// A network can't be built.
 #[derive(Debug)]
 pub enum NetworkError {
-    /// An operation doesn't fit its input: the image is too small, or empty.
-    Shape {
-        /// Name of the operation.
-        layer: String,
-        /// What it takes and what it was given.
-        source: ShapeError,
-    },
-    /// The network doesn't end in its logits.
-    Logits {
-        /// Classes that were asked for.
-        classes: usize,
-        /// Shape of the last tensor.
-        found: Shape,
-    },
-    /// A layer whose output no other reads: its parameters would have no gradient.
-    Unread {
-        /// Name of the operation.
-        layer: String,
-    },
-    /// Fewer than two classes, or more than labels can name.
-    Classes(usize),
+    /// It is not one that any backend could compute.
+    Description(DescriptionError),
     /// A batch of no samples.
     EmptyBatch,
     /// The threads could not be started.
@@ -35,20 +16,16 @@ pub enum NetworkError {
     TooLarge(u128),
 }
 
+impl From<DescriptionError> for NetworkError {
+    fn from(error: DescriptionError) -> Self {
+        Self::Description(error)
+    }
+}
+
 impl fmt::Display for NetworkError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Shape { layer, source } => write!(f, "layer {layer}: {source}"),
-            Self::Logits { classes, found } => {
-                write!(
-                    f,
-                    "expected the logits, a vector of {classes} values, as the last tensor made, found {found}"
-                )
-            }
-            Self::Unread { layer } => {
-                write!(f, "layer {layer}: expected another to read its output, found none; leave it out")
-            }
-            Self::Classes(found) => write!(f, "expected 2 to 65536 classes, found {found}"),
+            Self::Description(error) => error.fmt(f),
             Self::EmptyBatch => f.write_str("expected a batch of at least one sample, found 0"),
             Self::Threads(cause) => write!(f, "threads could not be started ({cause}); ask for fewer"),
             Self::TooLarge(elements) => {
@@ -65,7 +42,7 @@ impl fmt::Display for NetworkError {
 impl std::error::Error for NetworkError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::Shape { source, .. } => Some(source),
+            Self::Description(error) => error.source(),
             _ => None,
         }
     }

@@ -11,7 +11,7 @@ pub mod flatten;
 mod pool;
 pub mod relu;
 
-pub use batch_norm::{BatchNorm, MOMENTUM};
+pub use batch_norm::BatchNorm;
 pub use conv::{Conv, FoldedConv};
 pub use dense::Dense;
 pub use pool::{AvgPool, GlobalAvgPool, MaxPool};

@@ -1,6 +1,5 @@
 #![doc = include_str!("../README.md")]
 
-mod arena;
 #[cfg(feature = "dual")]
 mod dual;
 mod error;
@@ -15,17 +14,16 @@ mod scalar;
 mod space;
 mod team;
 mod threads;
+mod view;
 
-pub use arena::Segment;
 #[cfg(feature = "dual")]
 pub use dual::ForwardOverReverse;
 pub use error::{BatchError, NetworkError};
-pub use loss::Evaluation;
 pub use network::{Network, Size};
 #[cfg(feature = "dual")]
 pub use num_dual::Dual64;
 pub use parallel::{Parallel, ParallelSpace};
-pub use plan::Description;
 pub use scalar::{Scalar, Wide};
 pub use space::{ArrayError, ArraySpace, OnArrays};
 pub use threads::Threads;
+pub use view::TensorView;

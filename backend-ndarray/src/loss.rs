@@ -1,17 +1,7 @@
 //! Softmax cross-entropy, its gradient, and the number of hits.
 
 use crate::{Scalar, Wide, layout::Layout};
-
-/// What a forward pass over a batch came to.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Evaluation {
-    /// Mean cross-entropy in nats; without label smoothing where it comes from `evaluate`.
-    pub loss: f64,
-    /// Samples whose largest logit is their label's.
-    pub correct: usize,
-    /// Samples.
-    pub count: usize,
-}
+use sam_model::Evaluation;
 
 /// Softmax cross-entropy against labels smoothed by `smoothing` (Szegedy et al. 2016): the target is
 /// `1 - smoothing` on the label plus `smoothing / classes` on every class.

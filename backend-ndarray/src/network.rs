@@ -5,16 +5,14 @@ mod run;
 
 use crate::{
     Scalar,
-    arena::{self, Segment},
     error::{BatchError, NetworkError, check_length},
-    loss::Evaluation,
-    plan::{Description, Place, Plan},
+    plan::{Place, Plan},
     threads::Threads,
 };
 use build::Task;
 use ndarray::{ArrayView4, ArrayViewMut2, Axis, Slice};
 use sam_core::{GradientOracle, Pass, Ready};
-use sam_model::{Architecture, ImageShape, Shape, Tensor};
+use sam_model::{Architecture, Description, Evaluation, ImageShape, TensorInfo};
 
 /// What a network takes, known before any of it is allocated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,7 +25,7 @@ pub struct Size {
 
 /// A network that computes the loss of a batch and its gradient, behind [`GradientOracle`].
 ///
-/// Parameters and gradients are the caller's, each one flat arena; [`Network::segments`] says which tensor is
+/// Parameters and gradients are the caller's, each one flat arena; [`Network::tensors`] says which tensor is
 /// where. The network itself holds what a pass needs: activations, gradients of activations, and the running
 /// statistics of batch normalisation, which follow the batch in the clean pass of a step only.
 ///
@@ -55,8 +53,7 @@ pub struct Network<T> {
     tasks: Vec<Task<T>>,
     /// The layer that each task computes.
     names: Vec<String>,
-    segments: Vec<Segment>,
-    statistic_segments: Vec<Segment>,
+    description: Description,
     values: Vec<Vec<T>>,
     gradients: Vec<Vec<T>>,
     statistics: Vec<T>,
@@ -65,7 +62,6 @@ pub struct Network<T> {
     smoothing: f64,
     frozen: bool,
     batch: usize,
-    classes: usize,
     threads: Threads,
 }
 
@@ -82,7 +78,7 @@ impl<T: Scalar> Network<T> {
         batch: usize,
         threads: usize,
     ) -> Result<Self, NetworkError> {
-        Self::build(image, classes, batch, threads, |graph| architecture.describe(image, classes, graph))
+        Self::build(&architecture.describe(image, classes)?, batch, threads)
     }
 
     /// The size of what [`Network::new`] would build.
@@ -95,58 +91,41 @@ impl<T: Scalar> Network<T> {
         classes: usize,
         batch: usize,
     ) -> Result<Size, NetworkError> {
-        let mut description = Description::new(image);
-        architecture.describe(image, classes, &mut description)?;
+        let description = architecture.describe(image, classes)?;
         let plan = Plan::new(&description);
         let elements = plan.value_slots.iter().chain(&plan.gradient_slots);
         let elements: u128 = elements.map(|&len| build::buffer_len(len, batch)).sum();
-        let parameters = plan.segments.last().map_or(0, |segment| segment.range.end);
+        let parameters = description.parameters().len();
         Ok(Size { parameters, buffer_bytes: elements * size_of::<T>() as u128 })
     }
 
-    /// Builds a network of one's own from its operations; `describe` returns the logits, a vector of `classes`
-    /// values that is the last tensor made.
+    /// Builds a network of one's own for batches of up to `batch` samples.
     ///
     /// ```
     /// use sam_backend_ndarray::Network;
-    /// use sam_model::{Graph, ImageShape, Name, Op, Tensor};
+    /// use sam_model::{Description, ImageShape, Op, Tensor};
     ///
-    /// let network = Network::<f32>::build(ImageShape::new(8, 8, 1), 10, 32, 1, |graph| {
+    /// let description = Description::new(ImageShape::new(8, 8, 1), 10, |graph| {
     ///     let conv = Op::Conv { channels: 4, kernel: 3, stride: 1, padding: 1, bias: true };
-    ///     let x = graph.push(Name::new("conv"), conv, &[Tensor::INPUT])?;
-    ///     let x = graph.push(Name::new("relu"), Op::Relu, &[x])?;
-    ///     let x = graph.push(Name::new("pool"), Op::GlobalAvgPool, &[x])?;
-    ///     graph.push(Name::new("head"), Op::Classify { classes: 10 }, &[x])
+    ///     let x = graph.push("conv", conv, &[Tensor::INPUT])?;
+    ///     graph.chain(x, [
+    ///         ("relu", Op::Relu),
+    ///         ("pool", Op::GlobalAvgPool),
+    ///         ("head", Op::Classify { classes: 10 }),
+    ///     ])
     /// })?;
+    /// let network = Network::<f32>::build(&description, 32, 1)?;
     /// assert_eq!(network.parameter_count(), (3 * 3 * 4 + 4) + (4 * 10 + 10));
     /// # Ok::<(), sam_backend_ndarray::NetworkError>(())
     /// ```
     ///
     /// # Errors
-    /// As [`Network::new`], and when the logits are something else.
-    pub fn build(
-        image: ImageShape,
-        classes: usize,
-        batch: usize,
-        threads: usize,
-        describe: impl FnOnce(&mut Description) -> Result<Tensor, NetworkError>,
-    ) -> Result<Self, NetworkError> {
-        let mut description = Description::new(image);
-        let logits = describe(&mut description)?;
-        let last = description.tensors() - 1;
-        if logits.0 != last || last == 0 || description.shape(last) != Shape::vector(classes) {
-            return Err(NetworkError::Logits { classes, found: description.shape(last) });
-        }
-        if let Some(unread) = (1..last).find(|&tensor| description.consumers(tensor).is_empty()) {
-            return Err(NetworkError::Unread { layer: description.nodes()[unread - 1].name.to_string() });
-        }
-        if !(2..=1 << 16).contains(&classes) {
-            return Err(NetworkError::Classes(classes));
-        }
+    /// When the batch is empty, buffers for it can't be addressed, or threads can't be had.
+    pub fn build(description: &Description, batch: usize, threads: usize) -> Result<Self, NetworkError> {
         if batch == 0 {
             return Err(NetworkError::EmptyBatch);
         }
-        let plan = Plan::new(&description);
+        let plan = Plan::new(description);
         let values = build::buffers(&plan.value_slots, batch)?;
         let gradients = build::buffers(&plan.gradient_slots, batch)?;
         let threads = Threads::new(threads).map_err(|cause| NetworkError::Threads(cause.to_string()))?;
@@ -155,16 +134,14 @@ impl<T: Scalar> Network<T> {
             names: computed.map(|(node, _)| node.name.to_string()).collect(),
             tasks: build::tasks(&plan, batch),
             ends: run::Ends::new(&plan),
-            statistics: arena::initial(&plan.statistic_segments, 0),
-            segments: plan.segments,
-            statistic_segments: plan.statistic_segments,
+            statistics: description.statistics().initial_values(0).map(T::of).collect(),
+            description: description.clone(),
             values,
             gradients,
             labels: Vec::with_capacity(batch),
             smoothing: 0.0,
             frozen: false,
             batch,
-            classes,
             threads,
         })
     }
@@ -178,20 +155,20 @@ impl<T: Scalar> Network<T> {
     /// Number of parameters: the length of the arenas.
     #[must_use]
     pub fn parameter_count(&self) -> usize {
-        self.segments.last().map_or(0, |segment| segment.range.end)
+        self.description.parameters().len()
     }
 
     /// The parameter tensors, in the order of the arena.
     #[must_use]
-    pub fn segments(&self) -> &[Segment] {
-        &self.segments
+    pub fn tensors(&self) -> &[TensorInfo] {
+        self.description.parameters().tensors()
     }
 
     /// Parameters to start from: weights by He et al. 2015, those of the logits and biases 0, batch
     /// normalisation the identity. The same for the same seed on every machine.
     #[must_use]
     pub fn initial_parameters(&self, seed: u64) -> Vec<T> {
-        arena::initial(&self.segments, seed)
+        self.description.parameters().initial_values(seed).map(T::of).collect()
     }
 
     /// Running means and (unbiased) variances of batch normalisation.
@@ -202,8 +179,8 @@ impl<T: Scalar> Network<T> {
 
     /// What is where in [`Network::statistics`].
     #[must_use]
-    pub fn statistic_segments(&self) -> &[Segment] {
-        &self.statistic_segments
+    pub fn statistic_tensors(&self) -> &[TensorInfo] {
+        self.description.statistics().tensors()
     }
 
     /// Replaces the running statistics, as when a checkpoint is loaded.
@@ -282,12 +259,8 @@ impl<T: Scalar> Network<T> {
         for (i, labels) in labels.chunks(self.batch).enumerate() {
             let first = i * self.batch;
             self.load(images.slice_axis(Axis(0), Slice::from(first..first + labels.len())));
-            let part = self.forward_evaluate(params, labels);
-            total.loss += part.loss * part.count as f64;
-            total.correct += part.correct;
-            total.count += part.count;
+            total = total.and(self.forward_evaluate(params, labels));
         }
-        total.loss /= total.count as f64;
         Ok(total)
     }
 
@@ -320,7 +293,7 @@ impl<T: Scalar> Network<T> {
         self.labels.clear();
         let samples = self.check_images(&images)?;
         check_length("rows of logits", samples, logits.nrows())?;
-        check_length("columns of logits", self.classes, logits.ncols())?;
+        check_length("columns of logits", self.description.classes(), logits.ncols())?;
         for first in (0..samples).step_by(self.batch) {
             let part = Slice::from(first..samples.min(first + self.batch));
             self.load(images.slice_axis(Axis(0), part));
@@ -338,15 +311,17 @@ impl<T: Scalar> Network<T> {
         if labels.len() != samples {
             return Err(BatchError::Labels { expected: samples, found: labels.len() });
         }
-        match labels.iter().position(|&label| usize::from(label) >= self.classes) {
+        match labels.iter().position(|&label| usize::from(label) >= self.description.classes()) {
             None => Ok(()),
-            Some(sample) => Err(BatchError::Label { classes: self.classes, found: labels[sample], sample }),
+            Some(sample) => {
+                Err(BatchError::Label { classes: self.description.classes(), found: labels[sample], sample })
+            }
         }
     }
 
     /// Number of images, if they fit.
     fn check_images(&self, images: &ArrayView4<'_, T>) -> Result<usize, BatchError> {
-        let image = self.ends.image();
+        let image = self.description.image();
         let (samples, height, width, channels) = images.dim();
         let expected = [image.height, image.width, image.channels];
         if [height, width, channels] != expected {

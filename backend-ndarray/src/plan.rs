@@ -2,18 +2,15 @@
 //! parameters belong to whom.
 
 mod classes;
-mod description;
 mod gradients;
 mod slots;
 mod values;
 
-pub use description::{Description, Node};
-
-use crate::{arena::Segment, layout::Layout};
+use crate::layout::Layout;
 use classes::Classes;
 use core::ops::Range;
-use gradients::Gradients;
-use sam_model::{Op, Shape};
+use gradients::gradients;
+use sam_model::{Description, Op};
 use values::Values;
 
 /// A tensor's place: which buffer, and how it lies there.
@@ -71,8 +68,6 @@ pub struct Plan {
     /// Elements a sample of each buffer of values and of gradients.
     pub value_slots: Vec<usize>,
     pub gradient_slots: Vec<usize>,
-    pub segments: Vec<Segment>,
-    pub statistic_segments: Vec<Segment>,
 }
 
 impl Plan {
@@ -80,19 +75,10 @@ impl Plan {
         let nodes = description.nodes();
         let shared = Values::new(description);
         let (values, value_slots) = slots::values(description, &shared.classes);
-        let (gradients, gradient_slots) =
-            slots::gradients(description, &Gradients::new(description, &shared));
-        let mut plan = Self {
-            steps: Vec::with_capacity(nodes.len()),
-            values,
-            gradients,
-            value_slots,
-            gradient_slots,
-            segments: Vec::new(),
-            statistic_segments: Vec::new(),
-        };
+        let (gradients, gradient_slots) = slots::gradients(description, &gradients(description, &shared));
+        let mut plan =
+            Self { steps: Vec::with_capacity(nodes.len()), values, gradients, value_slots, gradient_slots };
         for (i, node) in nodes.iter().enumerate() {
-            let input = description.shape(node.inputs[0]);
             let edge = |(position, &tensor): (usize, &usize)| Edge {
                 tensor,
                 accumulate: description.consumers(tensor).iter().any(|&other| other > i)
@@ -105,8 +91,8 @@ impl Plan {
                 skip: shared.fused[i] || (node.op == Op::Flatten && plan.same_places(node.inputs[0], i + 1)),
                 fused_relu: shared.fused_relu[i],
                 alone: description.sole_consumer(node.inputs[0]).is_some(),
-                params: plan.add_parameters(node, input),
-                statistics: plan.add_statistics(node, input),
+                params: description.parameters().of_node(i),
+                statistics: description.statistics().of_node(i),
             };
             plan.steps.push(step);
         }
@@ -119,39 +105,4 @@ impl Plan {
         self.values[first].slot == self.values[second].slot
             && gradient(first).is_none_or(|slot| gradient(second) == Some(slot))
     }
-
-    fn add_parameters(&mut self, node: &Node, input: Shape) -> Range<usize> {
-        let first = total(&self.segments);
-        for parameter in node.op.parameters(input) {
-            let start = total(&self.segments);
-            self.segments.push(Segment {
-                name: format!("{}.{}", node.name, parameter.role),
-                shape: parameter.shape().to_vec(),
-                range: start..start + parameter.len(),
-                init: parameter.init,
-            });
-        }
-        first..total(&self.segments)
-    }
-
-    fn add_statistics(&mut self, node: &Node, input: Shape) -> Range<usize> {
-        use sam_model::Init;
-        let first = total(&self.statistic_segments);
-        if node.op == Op::BatchNorm {
-            for (role, initial) in [("running_mean", 0.0), ("running_variance", 1.0)] {
-                let start = total(&self.statistic_segments);
-                self.statistic_segments.push(Segment {
-                    name: format!("{}.{role}", node.name),
-                    shape: vec![input.channels],
-                    range: start..start + input.channels,
-                    init: Init::Constant(initial),
-                });
-            }
-        }
-        first..total(&self.statistic_segments)
-    }
-}
-
-fn total(segments: &[Segment]) -> usize {
-    segments.last().map_or(0, |segment| segment.range.end)
 }

@@ -4,9 +4,9 @@
 use std::{collections::HashMap, fmt::Display};
 
 use ndarray::{Array2, Array4};
-use sam_backend_ndarray::{Network, Scalar, Segment};
+use sam_backend_ndarray::{Network, Scalar};
 use sam_core::{GradientOracle, Pass, Real, Rule, Sam, Sgd, SliceSpace, WeightDecay};
-use sam_model::ImageShape;
+use sam_model::{ImageShape, TensorInfo};
 
 const GOLDEN: &str = include_str!("golden/pytorch.csv");
 const BATCH: usize = 6;
@@ -46,17 +46,17 @@ impl Check {
         self.seen += 1;
     }
 
-    fn tensors<T: Scalar>(&mut self, kind: &str, segments: &[Segment], values: &[T]) {
-        for segment in segments {
-            self.equal(format_args!("{kind}.{}", segment.name), &values[segment.range.clone()]);
+    fn tensors<T: Scalar>(&mut self, kind: &str, tensors: &[TensorInfo], values: &[T]) {
+        for tensor in tensors {
+            self.equal(format_args!("{kind}.{}", tensor.name), &values[tensor.range.clone()]);
         }
     }
 }
 
-fn parameters<T: Scalar>(segments: &[Segment]) -> Vec<T> {
-    let tensors = segments.iter().flat_map(|segment| {
-        let fan_in: usize = segment.shape.split_last().unwrap().1.iter().product();
-        let (name, range) = (segment.name.clone(), segment.range.clone());
+fn parameters<T: Scalar>(tensors: &[TensorInfo]) -> Vec<T> {
+    let tensors = tensors.iter().flat_map(|tensor| {
+        let fan_in: usize = tensor.shape.split_last().unwrap().1.iter().product();
+        let (name, range) = (tensor.name.clone(), tensor.range.clone());
         range.map(move |i| {
             let v = sequence(i);
             T::of(if name.ends_with(".weight") {
@@ -79,7 +79,7 @@ fn equals_pytorch<T: Scalar + Real>(name: &str, image: ImageShape, tolerance: f6
         T::of(sequence(5 + ((n * height + y) * width + x) * channels + c) * 4.0)
     });
     let labels: Vec<u16> = (0..BATCH as u16).map(|i| i * 7 % 10).collect();
-    let mut w = parameters::<T>(network.segments());
+    let mut w = parameters::<T>(network.tensors());
     let mut g = vec![T::zero(); w.len()];
 
     let mut logits = Array2::zeros((BATCH, 10));
@@ -90,7 +90,7 @@ fn equals_pytorch<T: Scalar + Real>(name: &str, image: ImageShape, tolerance: f6
     let statistics = network.statistics().to_vec();
     network.gradient(&w, &mut g, Pass::Perturbed).unwrap();
     assert_eq!(network.statistics(), statistics, "the perturbed pass leaves running statistics alone");
-    check.tensors("gradient", network.segments(), &g);
+    check.tensors("gradient", network.tensors(), &g);
 
     let base = Sgd::new(T::of(0.05))
         .with_momentum(T::of(0.9), vec![T::zero(); w.len()])
@@ -102,10 +102,10 @@ fn equals_pytorch<T: Scalar + Real>(name: &str, image: ImageShape, tolerance: f6
         check.equal(format_args!("loss{step}"), &[losses.clean]);
         check.equal(format_args!("perturbed{step}"), &[losses.perturbed.unwrap()]);
     }
-    check.tensors("weights", network.segments(), &w);
-    for segment in network.statistic_segments() {
-        let (layer, statistic) = segment.name.rsplit_once('.').unwrap();
-        let values = &network.statistics()[segment.range.clone()];
+    check.tensors("weights", network.tensors(), &w);
+    for tensor in network.statistic_tensors() {
+        let (layer, statistic) = tensor.name.rsplit_once('.').unwrap();
+        let values = &network.statistics()[tensor.range.clone()];
         check.equal(format_args!("{}.{layer}", statistic.trim_start_matches("running_")), values);
     }
     assert_eq!(check.seen, check.golden.len(), "every number of PyTorch's is compared");

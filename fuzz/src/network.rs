@@ -3,9 +3,9 @@
 
 use arbitrary::Unstructured;
 use ndarray::{Array2, Array4};
-use sam_backend_ndarray::{Network, NetworkError};
+use sam_backend_ndarray::Network;
 use sam_core::{GradientOracle, Pass};
-use sam_model::{Architecture, Graph, ImageShape, Name, Op, Tensor};
+use sam_model::{Architecture, Description, ImageShape, Name, Op, Tensor};
 
 use crate::{
     reference::Wiring,
@@ -16,7 +16,7 @@ use crate::{
 const MOST_PARAMETERS: usize = 1 << 16;
 const MOST_BYTES: u128 = 1 << 22;
 /// Multiply-add pairs of a forward pass that the definition is still asked for.
-const MOST_PAIRS: usize = 1 << 17;
+const MOST_PAIRS: u64 = 1 << 17;
 /// Normalisations enlarge what rounding leaves in a channel whose values are all the same, some hundred times each.
 const TOLERANCE: f64 = 1e-6;
 
@@ -87,19 +87,19 @@ fn described(input: &mut Unstructured<'_>) -> arbitrary::Result<()> {
     if std::env::var_os("SAM_FUZZ_SHOW").is_some() {
         eprintln!("{image}, batch {batch}: {ops:#?}");
     }
-    let describe = |graph: &mut sam_backend_ndarray::Description| -> Result<Tensor, NetworkError> {
+    let description = Description::new(image, CLASSES, |graph| {
         let mut last = Tensor::INPUT;
         for (i, (op, inputs)) in ops.iter().enumerate() {
             // Mostly a chain; sometimes from further back, or from what is not there.
             let from = |choice: usize| if choice < 6 { last } else { Tensor(choice - 6 + i / 2) };
             let inputs = inputs.map(from);
-            let inputs = if *op == Op::Add { &inputs[..] } else { &inputs[..1] };
-            last = graph.push(Name::numbered("op", i), *op, inputs)?;
+            last = graph.push(Name::numbered("op", i), *op, &inputs[..*op.arity().start()])?;
         }
-        last = graph.push(Name::new("pool"), Op::GlobalAvgPool, &[last])?;
-        graph.push(Name::new("head"), Op::Classify { classes: CLASSES }, &[last])
-    };
-    if let Ok(network) = Network::<f32>::build(image, CLASSES, batch, 1, describe) {
+        graph.chain(last, [("pool", Op::GlobalAvgPool), ("head", Op::Classify { classes: CLASSES })])
+    });
+    if let Ok(description) = description
+        && let Ok(network) = Network::<f32>::build(&description, batch, 1)
+    {
         compute(network, image, batch, input)?;
     }
     Ok(())
@@ -124,8 +124,10 @@ fn wired(input: &mut Unstructured<'_>) -> arbitrary::Result<()> {
             Ok(Tensor(wiring.last().0.saturating_sub(back)))
         };
         let inputs = [tensor()?, tensor()?];
-        let inputs = if op == Op::Add { &inputs[..] } else { &inputs[..1] };
-        let more = op.multiply_adds(wiring.shape(inputs[0])).saturating_mul(samples);
+        let inputs = &inputs[..*op.arity().start()];
+        let shapes: Vec<ImageShape> = inputs.iter().map(|&input| wiring.shape(input)).collect();
+        let Ok(own) = op.signature(&shapes) else { continue };
+        let more = own.multiply_adds.saturating_mul(samples as u64);
         if pairs + more <= MOST_PAIRS && wiring.push(op, inputs).is_some() {
             pairs += more;
         }
@@ -135,15 +137,15 @@ fn wired(input: &mut Unstructured<'_>) -> arbitrary::Result<()> {
         eprintln!("{samples} samples: {}", wiring.text());
     }
     assert_as_defined(&wiring, samples, input.arbitrary()?);
-    let network = Network::build(image, CLASSES, samples, 1, |graph| wiring.describe(graph));
-    compute(network.expect("operations that fit"), image, samples, input)
+    let network = Network::build(&wiring.description().expect("operations that fit"), samples, 1);
+    compute(network.expect("a small network"), image, samples, input)
 }
 
 /// Asserts that losses and gradients are those of the definition, several times over; then the logits.
 fn assert_as_defined(wiring: &Wiring, samples: usize, seed: u64) {
     let image = wiring.image();
-    let network = Network::<f64>::build(image, CLASSES, samples, 1, |graph| wiring.describe(graph));
-    let mut network = network.expect("operations that fit");
+    let network = Network::<f64>::build(&wiring.description().expect("operations that fit"), samples, 1);
+    let mut network = network.expect("a small network");
     let mut noise = noise(seed);
     let shape = (samples, image.height, image.width, image.channels);
     let images = Array4::from_shape_simple_fn(shape, || noise.next().unwrap_or_default());

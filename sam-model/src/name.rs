@@ -1,3 +1,5 @@
+//! Names of operations.
+
 use core::fmt;
 
 /// Name of an operation: unique within its network, stable across versions, the stem of its parameters' names
@@ -26,6 +28,13 @@ impl Name {
     #[must_use]
     pub const fn in_block(stage: usize, block: usize, local: &'static str) -> Self {
         Self { block: Some((stage, block)), local, index: None }
+    }
+}
+
+/// A name at the top level.
+impl From<&'static str> for Name {
+    fn from(local: &'static str) -> Self {
+        Self::new(local)
     }
 }
 

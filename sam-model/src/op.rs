@@ -1,8 +1,11 @@
-use crate::{Init, Parameter, Role, Shape};
-use core::fmt;
+//! The operations of networks: what each takes, makes and owns.
 
-/// An operation of a network on one sample's tensor.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+use crate::{Init, Parameter, Role, Shape, ShapeError};
+use alloc::{vec, vec::Vec};
+use core::ops::RangeInclusive;
+
+/// An operation of a network on one sample's tensors.
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Op {
     /// The same values as a vector, row by row, pixel by pixel.
     Flatten,
@@ -32,7 +35,7 @@ pub enum Op {
         /// Whether each output channel has a bias.
         bias: bool,
     },
-    /// Batch normalisation per channel (Ioffe and Szegedy 2015).
+    /// Batch normalisation per channel (Ioffe and Szegedy 2015), with the constants of [`batch_norm`](crate::batch_norm).
     BatchNorm,
     /// `max(x, 0)`.
     Relu,
@@ -56,103 +59,125 @@ pub enum Op {
     Add,
 }
 
-/// An operation was applied to a tensor that it can't take.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ShapeError {
-    /// The operation.
-    pub op: Op,
-    /// What it was given.
-    pub input: Shape,
-    /// What it takes.
-    pub expected: &'static str,
+/// What an operation makes of inputs of given shapes, and what it owns for that.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Signature {
+    /// Shape of what it makes.
+    pub output: Shape,
+    /// Tensors that are trained, in the order of the flat arena.
+    pub parameters: Vec<Parameter>,
+    /// Tensors that follow the batches, in the order of their flat arena.
+    pub statistics: Vec<Parameter>,
+    /// Multiply-add pairs of the forward pass for one sample: what a backend's speed is measured against.
+    pub multiply_adds: u64,
 }
 
-impl fmt::Display for ShapeError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?} takes {}, but its input is {}", self.op, self.expected, self.input)
+impl Signature {
+    /// Of an operation that owns nothing and multiplies nothing by weights.
+    const fn plain(output: Shape) -> Self {
+        Self { output, parameters: Vec::new(), statistics: Vec::new(), multiply_adds: 0 }
+    }
+
+    /// Of an operation whose every output is a weighted sum of `fan_in` inputs, with a bias or without.
+    fn weighted(output: Shape, fan_in: usize, weight: Parameter, bias: bool) -> Self {
+        let factors = [fan_in, output.height, output.width, output.channels];
+        let multiply_adds = factors.iter().fold(1u64, |product, &n| product.saturating_mul(n as u64));
+        let bias = bias.then(|| Parameter::constant(Role::Bias, 0.0, output.channels));
+        let parameters = [weight].into_iter().chain(bias).collect();
+        Self { parameters, multiply_adds, ..Self::plain(output) }
     }
 }
 
-impl core::error::Error for ShapeError {}
-
-/// Number of windows of extent `size`, `stride` apart, in `extent`.
-const fn windows(extent: usize, size: usize, stride: usize) -> Option<usize> {
-    if size == 0 || stride == 0 || extent < size {
-        return None;
-    }
-    Some((extent - size) / stride + 1)
+/// Number of windows of extent `size`, `stride` apart, in `extent` with `padding` more on both sides.
+fn windows(extent: usize, size: usize, stride: usize, padding: usize) -> Option<usize> {
+    let extent = padding.checked_mul(2)?.checked_add(extent)?;
+    let steps = extent.checked_sub(size)?.checked_div(stride)?;
+    (size > 0).then_some(steps + 1)
 }
 
 impl Op {
-    /// Shape of the output for an input of shape `input` (for [`Op::Add`], of either input).
+    /// How many tensors it reads.
+    #[must_use]
+    pub const fn arity(&self) -> RangeInclusive<usize> {
+        match self {
+            Self::Flatten
+            | Self::Dense { .. }
+            | Self::Classify { .. }
+            | Self::Conv { .. }
+            | Self::BatchNorm
+            | Self::Relu
+            | Self::MaxPool { .. }
+            | Self::AvgPool { .. }
+            | Self::GlobalAvgPool => 1..=1,
+            Self::Add => 2..=2,
+        }
+    }
+
+    /// What it makes of tensors of these shapes, and what it owns for that: the one thing that every backend goes by.
     ///
     /// # Errors
-    /// When the operation can't be applied to that shape.
-    pub fn output_shape(&self, input: Shape) -> Result<Shape, ShapeError> {
-        let refuse = |expected| Err(ShapeError { op: *self, input, expected });
-        if input.is_empty() {
+    /// When it can't be applied to them.
+    pub fn signature(&self, inputs: &[Shape]) -> Result<Signature, ShapeError> {
+        let refuse = |expected| Err(ShapeError { op: *self, inputs: inputs.to_vec(), expected });
+        let &[input, ..] = inputs else { return refuse("at least one tensor") };
+        if !self.arity().contains(&inputs.len()) {
+            return refuse(if *self.arity().end() == 1 { "one tensor" } else { "two tensors" });
+        }
+        if inputs.iter().any(Shape::is_empty) {
             return refuse("a tensor with at least one value");
         }
-        match *self {
-            Self::Flatten => Ok(Shape::vector(input.len())),
-            Self::Dense { outputs: 0 } | Self::Classify { classes: 0 } => refuse("at least one output"),
+        if !inputs.iter().all(Shape::is_countable) {
+            return refuse("tensors whose values can be counted");
+        }
+        Ok(match *self {
+            Self::Flatten => Signature::plain(Shape::vector(input.len())),
+            Self::Dense { outputs: 0 } | Self::Classify { classes: 0 } => {
+                return refuse("at least one output");
+            }
             Self::Dense { .. } | Self::Classify { .. } if input.pixels() != 1 => {
-                refuse("a vector (flatten it first)")
+                return refuse("a vector (flatten it first)");
             }
-            Self::Dense { outputs } | Self::Classify { classes: outputs } => Ok(Shape::vector(outputs)),
-            Self::Conv { channels: 0, .. } => refuse("at least one output channel"),
+            Self::Dense { outputs } => {
+                let weight = Parameter::matrix(input.channels, outputs, Init::He { fan_in: input.channels });
+                Signature::weighted(Shape::vector(outputs), input.channels, weight, true)
+            }
+            Self::Classify { classes } => {
+                let weight = Parameter::matrix(input.channels, classes, Init::Constant(0.0));
+                Signature::weighted(Shape::vector(classes), input.channels, weight, true)
+            }
+            Self::Conv { channels: 0, .. } => return refuse("at least one output channel"),
             Self::Conv { kernel, padding, .. } if padding >= kernel => {
-                refuse("a padding smaller than the kernel")
+                return refuse("a padding smaller than the kernel");
             }
-            Self::Conv { channels, kernel, stride, padding, .. } => {
-                let extent = |n: usize| windows(n + 2 * padding, kernel, stride);
-                match (extent(input.height), extent(input.width)) {
-                    (Some(height), Some(width)) => Ok(Shape::new(height, width, channels)),
-                    _ => refuse("an image at least as large as the kernel, and a stride of at least 1"),
+            Self::Conv { channels, kernel, stride, padding, bias } => {
+                let extent = |n| windows(n, kernel, stride, padding);
+                let (Some(height), Some(width)) = (extent(input.height), extent(input.width)) else {
+                    return refuse("an image at least as large as the kernel, and a stride of at least 1");
+                };
+                let fan_in = kernel.saturating_mul(kernel).saturating_mul(input.channels);
+                let weight = Parameter::filters(kernel, input.channels, channels, Init::He { fan_in });
+                Signature::weighted(Shape::new(height, width, channels), fan_in, weight, bias)
+            }
+            Self::BatchNorm => {
+                let vector = |role, value| Parameter::constant(role, value, input.channels);
+                Signature {
+                    parameters: vec![vector(Role::Scale, 1.0), vector(Role::Shift, 0.0)],
+                    statistics: vec![vector(Role::RunningMean, 0.0), vector(Role::RunningVariance, 1.0)],
+                    ..Signature::plain(input)
                 }
             }
             Self::MaxPool { size, stride } | Self::AvgPool { size, stride } => {
-                match (windows(input.height, size, stride), windows(input.width, size, stride)) {
-                    (Some(height), Some(width)) => Ok(Shape::new(height, width, input.channels)),
-                    _ => refuse("an image at least as large as the window, and a stride of at least 1"),
-                }
+                let extent = |n| windows(n, size, stride, 0);
+                let (Some(height), Some(width)) = (extent(input.height), extent(input.width)) else {
+                    return refuse("an image at least as large as the window, and a stride of at least 1");
+                };
+                Signature::plain(Shape::new(height, width, input.channels))
             }
-            Self::GlobalAvgPool => Ok(Shape::vector(input.channels)),
-            Self::BatchNorm | Self::Relu | Self::Add => Ok(input),
-        }
-    }
-
-    /// The operation's parameter tensors for an input of shape `input`, in the order of the flat arena.
-    pub fn parameters(&self, input: Shape) -> impl Iterator<Item = Parameter> + use<> {
-        let constant = |role, value, n| Some(Parameter::vector(role, Init::Constant(value), n));
-        let (first, second) = match *self {
-            Self::Dense { outputs } => {
-                let init = Init::He { fan_in: input.len() };
-                (Some(Parameter::matrix(input.len(), outputs, init)), constant(Role::Bias, 0.0, outputs))
+            Self::GlobalAvgPool => Signature::plain(Shape::vector(input.channels)),
+            Self::Add if inputs.iter().any(|&other| other != input) => {
+                return refuse("two tensors of one shape");
             }
-            Self::Classify { classes } => {
-                let weights = Parameter::matrix(input.len(), classes, Init::Constant(0.0));
-                (Some(weights), constant(Role::Bias, 0.0, classes))
-            }
-            Self::Conv { channels, kernel, bias, .. } => (
-                Some(Parameter::filters(kernel, input.channels, channels)),
-                if bias { constant(Role::Bias, 0.0, channels) } else { None },
-            ),
-            Self::BatchNorm => {
-                (constant(Role::Scale, 1.0, input.channels), constant(Role::Shift, 0.0, input.channels))
-            }
-            _ => (None, None),
-        };
-        first.into_iter().chain(second)
-    }
-
-    /// Multiply-add pairs of the forward pass for one sample: what a backend's speed is measured against.
-    #[must_use]
-    pub fn multiply_adds(&self, input: Shape) -> usize {
-        match (*self, self.output_shape(input)) {
-            (Self::Dense { outputs } | Self::Classify { classes: outputs }, Ok(_)) => input.len() * outputs,
-            (Self::Conv { kernel, .. }, Ok(output)) => kernel * kernel * input.channels * output.len(),
-            _ => 0,
-        }
+            Self::Relu | Self::Add => Signature::plain(input),
+        })
     }
 }

@@ -1,6 +1,10 @@
+//! Tensors that an operation owns: trained parameters, and running statistics.
+
+use crate::{Init, shape::count};
+use alloc::{vec, vec::Vec};
 use core::fmt;
 
-/// What a parameter tensor is for.
+/// What a tensor is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Role {
     /// Matrix or filter bank.
@@ -11,6 +15,10 @@ pub enum Role {
     Scale,
     /// Batch normalisation's offset, beta.
     Shift,
+    /// Batch normalisation's running mean.
+    RunningMean,
+    /// Batch normalisation's running variance, unbiased.
+    RunningVariance,
 }
 
 impl fmt::Display for Role {
@@ -20,65 +28,41 @@ impl fmt::Display for Role {
             Self::Bias => "bias",
             Self::Scale => "scale",
             Self::Shift => "shift",
+            Self::RunningMean => "running_mean",
+            Self::RunningVariance => "running_variance",
         })
     }
 }
 
-/// How a parameter tensor starts.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Init {
-    /// Independent normal values of mean 0 and variance `2 / fan_in` (He et al. 2015, "Delving Deep into
-    /// Rectifiers", eq. 10).
-    He {
-        /// Inputs that one output sums over.
-        fan_in: usize,
-    },
-    /// Every value the same.
-    Constant(f32),
-}
-
-/// One parameter tensor of an operation, in the order of the flat arena.
-#[derive(Clone, Copy, Debug, PartialEq)]
+/// One tensor of an operation.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Parameter {
-    /// What it is for; the last part of its name.
+    /// What it is for; the last part of its name. An operation has one tensor for each role at most.
     pub role: Role,
     /// How it starts.
     pub init: Init,
-    shape: [usize; 4],
-    rank: usize,
+    /// Extents, row-major: `[inputs, outputs]` of a matrix, `[rows, columns, inputs, outputs]` of filters.
+    pub shape: Vec<usize>,
 }
 
 impl Parameter {
-    pub(crate) const fn vector(role: Role, init: Init, n: usize) -> Self {
-        Self { role, init, shape: [n, 0, 0, 0], rank: 1 }
+    /// A vector whose values all start as `value`.
+    pub(crate) fn constant(role: Role, value: f32, n: usize) -> Self {
+        Self { role, init: Init::Constant(value), shape: vec![n] }
     }
 
-    /// A matrix `[inputs, outputs]`.
-    pub(crate) const fn matrix(inputs: usize, outputs: usize, init: Init) -> Self {
-        Self { role: Role::Weight, init, shape: [inputs, outputs, 0, 0], rank: 2 }
+    /// Weights `[inputs, outputs]`.
+    pub(crate) fn matrix(inputs: usize, outputs: usize, init: Init) -> Self {
+        Self { role: Role::Weight, init, shape: vec![inputs, outputs] }
     }
 
-    /// A filter bank `[kernel rows, kernel columns, input channels, output channels]`.
-    pub(crate) const fn filters(kernel: usize, inputs: usize, outputs: usize) -> Self {
-        let init = Init::He { fan_in: kernel * kernel * inputs };
-        Self { role: Role::Weight, init, shape: [kernel, kernel, inputs, outputs], rank: 4 }
+    /// Weights `[kernel rows, kernel columns, input channels, output channels]`.
+    pub(crate) fn filters(kernel: usize, inputs: usize, outputs: usize, init: Init) -> Self {
+        Self { role: Role::Weight, init, shape: vec![kernel, kernel, inputs, outputs] }
     }
 
-    /// Extents, row-major: `[inputs, outputs]` of a matrix, `[rows, columns, inputs, outputs]` of filters.
-    #[must_use]
-    pub fn shape(&self) -> &[usize] {
-        self.shape.get(..self.rank).unwrap_or(&[])
-    }
-
-    /// Number of values.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.shape().iter().product()
-    }
-
-    /// Whether there are no values.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
+    /// Number of values, if they can be counted.
+    pub(crate) fn checked_len(&self) -> Option<usize> {
+        count(self.shape.iter().copied())
     }
 }

@@ -28,4 +28,5 @@ pub mod precision;
 pub mod range;
 pub mod settings;
 pub mod state;
+mod tensors;
 pub mod trainer;

@@ -168,8 +168,8 @@ fn asam_by_hand(model: &str, weights_only: bool, rho: f64, eta: f64, steps: u64)
     let start = learner(model, Method::Sgd);
     let mut w: Vec<f64> = start.weights().iter().map(|&weight| f64::from(weight)).collect();
     let mut adaptive = vec![!weights_only; w.len()];
-    for segment in network.segments().iter().filter(|segment| segment.name.ends_with(".weight")) {
-        adaptive[segment.range.clone()].fill(true);
+    for tensor in network.tensors().iter().filter(|tensor| tensor.name.ends_with(".weight")) {
+        adaptive[tensor.range.clone()].fill(true);
     }
     let (mut g, mut velocity) = (vec![0.0; w.len()], vec![0.0; w.len()]);
     for step in 0..steps {

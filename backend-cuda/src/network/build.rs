@@ -2,12 +2,12 @@
 
 use core::ops::Range;
 
-use sam_model::{Op, Shape};
+use sam_model::{Description, Op, Shape};
 
 use crate::{
     CudaError, Device, DeviceVec,
     layer::{AvgPool, BatchNorm, Conv, Layer, MaxPool, PoolShape, Relu},
-    plan::{Description, Plan, Step},
+    plan::{Plan, Step},
 };
 
 /// A step of the plan, ready to run; numbers are those of buffers.

@@ -1,28 +1,16 @@
+//! Why a network or a batch is refused.
+
 use core::fmt;
 
-use sam_model::{Shape, ShapeError};
+use sam_model::{DescriptionError, Shape};
 
 use crate::CudaError;
 
 /// A network can't be built, or what it was given doesn't fit.
 #[derive(Debug)]
 pub enum NetworkError {
-    /// An operation doesn't fit its input: the image is too small, or empty.
-    Shape {
-        /// Name of the operation.
-        layer: String,
-        /// What it takes and what it was given.
-        source: Box<ShapeError>,
-    },
-    /// The network doesn't end in its logits.
-    Logits {
-        /// Classes that were asked for.
-        classes: usize,
-        /// Shape of the last tensor.
-        found: Shape,
-    },
-    /// Fewer than two classes, or more than labels can name.
-    Classes(usize),
+    /// It is not one that any backend could compute.
+    Description(DescriptionError),
     /// No samples, or more than the network was built for.
     Samples {
         /// The most, if there is such a number.
@@ -52,6 +40,12 @@ pub enum NetworkError {
     Device(CudaError),
 }
 
+impl From<DescriptionError> for NetworkError {
+    fn from(error: DescriptionError) -> Self {
+        Self::Description(error)
+    }
+}
+
 impl From<CudaError> for NetworkError {
     fn from(error: CudaError) -> Self {
         Self::Device(error)
@@ -61,12 +55,7 @@ impl From<CudaError> for NetworkError {
 impl fmt::Display for NetworkError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Shape { layer, source } => write!(f, "layer {layer}: {source}"),
-            Self::Logits { classes, found } => write!(
-                f,
-                "expected the logits, a vector of {classes} values, as the last tensor made, found {found}"
-            ),
-            Self::Classes(found) => write!(f, "expected 2 to 65536 classes, found {found}"),
+            Self::Description(error) => error.fmt(f),
             Self::Samples { most: Some(most), found } => {
                 write!(f, "expected 1 to {most} samples, the size the network was built for, found {found}")
             }
@@ -86,7 +75,7 @@ impl fmt::Display for NetworkError {
 impl std::error::Error for NetworkError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::Shape { source, .. } => Some(&**source),
+            Self::Description(error) => error.source(),
             _ => None,
         }
     }

@@ -2,6 +2,8 @@
 
 use core::mem::replace;
 
+use sam_model::batch_norm::MOMENTUM;
+
 use super::{
     CudaNetwork,
     build::{Kind, Task},
@@ -11,9 +13,6 @@ use crate::{
     layer::{Backward, Forward, InputGradient, Mode, add},
     plan,
 };
-
-/// Share of the newest batch in the running statistics, as in `kernels/batch_norm_forward.cu`.
-const MOMENTUM: f64 = 0.1;
 
 impl CudaNetwork {
     pub(super) fn forward_evaluate(
@@ -107,7 +106,7 @@ impl CudaNetwork {
     }
 
     fn logits(&self) -> crate::Ptr<f32> {
-        let last = self.tensors[self.tensors.len() - 1];
+        let last = self.buffers[self.buffers.len() - 1];
         self.values[last].shared_ptr().reading()
     }
 }

@@ -1,8 +1,8 @@
 //! The order of the backward pass, and which gradients share a buffer.
 
-use sam_model::Op;
+use sam_model::{Description, Op};
 
-use super::{Backward, Description, values::Values};
+use super::{Backward, values::Values};
 
 /// The backward pass in order, with buffers that are used again as soon as a gradient has been read for the last time.
 ///
@@ -21,7 +21,6 @@ pub(super) struct Gradients {
 
 impl Gradients {
     pub fn new(description: &Description, values: &Values) -> Self {
-        let needed = needed(description);
         let mut own = Self {
             actions: Vec::new(),
             d_logits: 0,
@@ -38,13 +37,14 @@ impl Gradients {
             let passes_on =
                 matches!(node.op, Op::Add | Op::Flatten) || (node.op == Op::Relu && values.skip[i]);
             if passes_on {
-                for &input in node.inputs.iter().filter(|&&input| needed[input]) {
+                for &input in node.inputs.iter().filter(|&&input| description.is_trained(input)) {
                     own.pass_on(input, d_output, len);
                 }
             } else {
                 let input = node.inputs[0];
                 let in_place = matches!(node.op, Op::Relu | Op::BatchNorm);
-                let d_input = needed[input]
+                let d_input = description
+                    .is_trained(input)
                     .then(|| own.target(input, d_output, description.shape(input).len(), in_place));
                 // Where nobody needs the input's gradient there may still be parameters.
                 own.actions.push(Backward::Layer { step: i, d_output, d_input });
@@ -117,14 +117,4 @@ impl Gradients {
             }
         }
     }
-}
-
-/// Tensors whose gradient leads to some parameter's.
-fn needed(description: &Description) -> Vec<bool> {
-    let mut needed = vec![false; description.tensors()];
-    for (i, node) in description.nodes().iter().enumerate() {
-        let has_parameters = node.op.parameters(description.shape(node.inputs[0])).next().is_some();
-        needed[i + 1] = has_parameters || node.inputs.iter().any(|&input| needed[input]);
-    }
-    needed
 }

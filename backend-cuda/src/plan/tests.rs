@@ -2,43 +2,54 @@
 //! overwritten too early, added twice or forgotten.
 
 use proptest::prelude::*;
-use sam_model::{Architecture, Graph, Name, Op, Shape, Tensor};
+use sam_model::{Architecture, Description, DescriptionError, Graph, Name, Op, Shape, Tensor};
 
-use super::{Backward, Description, Plan};
+use super::{Backward, Plan};
 
 const IMAGE: Shape = Shape::new(4, 4, 3);
 const CONV: Op = Op::Conv { channels: 3, kernel: 3, stride: 1, padding: 1, bias: false };
 
+/// Operations under description, and which of their outputs nobody has read.
+struct Pushing<'a> {
+    graph: &'a mut Graph,
+    made: Vec<Tensor>,
+    unread: Vec<Tensor>,
+}
+
+impl Pushing<'_> {
+    fn push(&mut self, op: Op, inputs: &[Tensor]) -> Result<Tensor, DescriptionError> {
+        let tensor = self.graph.push(Name::numbered("op", self.made.len()), op, inputs)?;
+        self.unread.retain(|tensor| !inputs.contains(tensor));
+        self.unread.push(tensor);
+        self.made.push(tensor);
+        Ok(tensor)
+    }
+}
+
 /// Operations that keep the shape, each on tensors chosen among those before, then a dense layer on the sum of all that
 /// nobody read.
 fn network(choices: &[(u8, usize, usize)]) -> Description {
-    let mut description = Description::new(IMAGE);
-    let mut unread = Vec::new();
-    let mut push = |op, inputs: &[usize], unread: &mut Vec<usize>| {
-        let name = Name::numbered("op", description.tensors());
-        let inputs: Vec<Tensor> = inputs.iter().map(|&tensor| Tensor(tensor)).collect();
-        let Ok(made) = description.push(name, op, &inputs) else { unreachable!("all shapes fit") };
-        unread.retain(|&tensor| inputs.iter().all(|input| input.0 != tensor));
-        unread.push(made.0);
-        made.0
-    };
-    let mut made = vec![push(CONV, &[0], &mut unread)];
-    for &(op, first, second) in choices {
-        let (first, second) = (made[first % made.len()], made[second % made.len()]);
-        let tensor = match op {
-            0 => push(CONV, &[first], &mut unread),
-            1 | 2 => push(Op::Relu, &[first], &mut unread),
-            3 | 4 => push(Op::BatchNorm, &[first], &mut unread),
-            5 => push(Op::MaxPool { size: 1, stride: 1 }, &[first], &mut unread),
-            _ => push(Op::Add, &[first, second], &mut unread),
-        };
-        made.push(tensor);
-    }
-    while let [first, second, ..] = unread[..] {
-        push(Op::Add, &[first, second], &mut unread);
-    }
-    let flat = push(Op::Flatten, &[unread[0]], &mut unread);
-    push(Op::Dense { outputs: 2 }, &[flat], &mut unread);
+    let described = Description::new(IMAGE, 2, |graph| {
+        let mut pushing = Pushing { graph, made: Vec::new(), unread: Vec::new() };
+        pushing.push(CONV, &[Tensor::INPUT])?;
+        for &(op, first, second) in choices {
+            let made = &pushing.made;
+            let (first, second) = (made[first % made.len()], made[second % made.len()]);
+            match op {
+                0 => pushing.push(CONV, &[first])?,
+                1 | 2 => pushing.push(Op::Relu, &[first])?,
+                3 | 4 => pushing.push(Op::BatchNorm, &[first])?,
+                5 => pushing.push(Op::MaxPool { size: 1, stride: 1 }, &[first])?,
+                _ => pushing.push(Op::Add, &[first, second])?,
+            };
+        }
+        while let [first, second, ..] = pushing.unread[..] {
+            pushing.push(Op::Add, &[first, second])?;
+        }
+        let flat = pushing.push(Op::Flatten, &[pushing.unread[0]])?;
+        pushing.push(Op::Dense { outputs: 2 }, &[flat])
+    });
+    let Ok(description) = described else { unreachable!("all shapes fit") };
     description
 }
 
@@ -130,9 +141,8 @@ proptest! {
 fn residual_networks_reuse_a_few_buffers() {
     for (name, most) in [("lenet", 2), ("resnet-32", 4), ("wrn-28-10", 4)] {
         let image = Shape::new(32, 32, 3);
-        let mut description = Description::new(image);
         let Ok(architecture) = name.parse::<Architecture>() else { unreachable!("{name}") };
-        let Ok(_) = architecture.describe(image, 10, &mut description) else { unreachable!("{name}") };
+        let Ok(description) = architecture.describe(image, 10) else { unreachable!("{name}") };
         check(&description);
         let plan = Plan::new(&description);
         let copies = plan.backward.iter().filter(|action| matches!(action, Backward::Copy { .. })).count();

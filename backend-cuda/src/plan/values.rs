@@ -1,8 +1,6 @@
 //! Which tensors share a buffer of values.
 
-use sam_model::Op;
-
-use super::Description;
+use sam_model::{Description, Op};
 
 /// Buffers for the values of all tensors: one each, since the backward pass wants them, except where a tensor may take
 /// the place of the one that it is made from.
@@ -54,13 +52,14 @@ impl Values {
     /// pass, and a flattened tensor is still another one.
     fn may_be_overwritten(&self, description: &Description, tensor: usize) -> bool {
         let Some(producer) = description.producer(tensor) else { return false };
-        description.read_once(tensor)
-            && !matches!(producer, Op::Relu | Op::Flatten)
+        description.sole_consumer(tensor).is_some()
+            && !matches!(producer.op, Op::Relu | Op::Flatten)
             && !self.fused_relu[tensor - 1]
     }
 }
 
 /// Whether a normalisation makes the tensor for one reader only.
 fn follows_norm(description: &Description, tensor: usize) -> bool {
-    description.producer(tensor) == Some(Op::BatchNorm) && description.read_once(tensor)
+    description.producer(tensor).is_some_and(|node| node.op == Op::BatchNorm)
+        && description.sole_consumer(tensor).is_some()
 }

@@ -3,11 +3,11 @@
 use proptest::prelude::*;
 use sam_backend_cuda::{CudaAverage, CudaError, CudaNetwork, DeviceVec, NetworkError};
 use sam_core::{Average, average::Weighting};
-use sam_model::{Graph, Name, Op, Shape, Tensor};
+use sam_model::{Architecture, Description, Op, Shape, Tensor};
 
 use crate::{
     support::{bits, config, device},
-    twins::{Describe, Twins, Whole},
+    twins::Twins,
 };
 
 fn weighting() -> impl Strategy<Value = Weighting<f32>> {
@@ -59,14 +59,9 @@ fn an_average_of_another_length_is_refused_and_stays() {
 }
 
 /// Normalisation before anything else: its statistics are those of the images.
-struct Normalised;
-
-impl Describe for Normalised {
-    fn describe<G: Graph>(&self, graph: &mut G) -> Result<Tensor, G::Error> {
-        let x = graph.push(Name::new("norm"), Op::BatchNorm, &[Tensor::INPUT])?;
-        let x = graph.push(Name::new("flatten"), Op::Flatten, &[x])?;
-        graph.push(Name::new("head"), Op::Dense { outputs: 3 }, &[x])
-    }
+fn normalised(image: Shape) -> Description {
+    let layers = [("norm", Op::BatchNorm), ("flatten", Op::Flatten), ("head", Op::Dense { outputs: 3 })];
+    Description::new(image, 3, |graph| graph.chain(Tensor::INPUT, layers)).unwrap()
 }
 
 /// Means and unbiased variances of a batch: by their definition, and layer by layer those of the CPU backend in f64. The
@@ -75,7 +70,7 @@ impl Describe for Normalised {
 fn statistics_of_a_batch_are_measured() {
     let Some(turn) = device("statistics_of_a_batch_are_measured") else { return };
     let (image, samples) = (Shape::new(3, 4, 2), 5);
-    let mut twins = Twins::new(&turn, image, 3, samples, &Normalised);
+    let mut twins = Twins::new(&turn, &normalised(image), samples);
     let params = DeviceVec::from_slice(&turn.device, &twins.parameters()).unwrap();
     let found = twins.device.batch_statistics(&params).unwrap();
     for channel in 0..2 {
@@ -88,8 +83,8 @@ fn statistics_of_a_batch_are_measured() {
         }
     }
 
-    let network = Whole("resnet-8".parse().unwrap(), image, 3);
-    let mut twins = Twins::new(&turn, image, 3, samples, &network);
+    let network: Architecture = "resnet-8".parse().unwrap();
+    let mut twins = Twins::new(&turn, &network.describe(image, 3).unwrap(), samples);
     let w = twins.parameters();
     let params = DeviceVec::from_slice(&turn.device, &w).unwrap();
     let before = twins.device.statistics().unwrap();
@@ -107,7 +102,7 @@ fn statistics_of_a_batch_are_measured() {
         assert_eq!(bits(&twins.device.statistics().unwrap()), bits(&before));
     }
 
-    let mut network = CudaNetwork::build(&turn.device, image, 3, 2, |g| Normalised.describe(g)).unwrap();
+    let mut network = CudaNetwork::build(&turn.device, &normalised(image), 2).unwrap();
     let params = DeviceVec::from_slice(&turn.device, &network.initial_parameters(0)).unwrap();
     assert!(matches!(network.batch_statistics(&params), Err(NetworkError::NoBatch)));
 }

@@ -1,7 +1,7 @@
 //! Every operation behind every other, and in the ways that tensors can be shared, against networks by their definitions.
 
 use proptest::prelude::*;
-use sam_backend_cuda::{CudaNetwork, DeviceVec, Gradient};
+use sam_backend_cuda::{CudaNetwork, DeviceVec, Gradient, NetworkError};
 use sam_core::{GradientOracle, Pass};
 use sam_model::Shape;
 
@@ -41,8 +41,8 @@ fn difference(found: &[f64], expected: &[f64], least: f64) -> f64 {
 /// What the device does otherwise than by the definition: two gradients, whose bits are the same; the running statistics
 /// after the first; the loss with those.
 fn fault(turn: &Turn, wiring: &Wiring) -> Option<String> {
-    let built =
-        CudaNetwork::build(&turn.device, wiring.image(), CLASSES, SAMPLES, |graph| wiring.describe(graph));
+    let built = wiring.description().map_err(NetworkError::from);
+    let built = built.and_then(|description| CudaNetwork::build(&turn.device, &description, SAMPLES));
     let mut network = match built {
         Ok(network) => network,
         Err(error) => return Some(format!("{}: {error}", wiring.text())),

@@ -2,11 +2,11 @@
 
 use proptest::prelude::*;
 use sam_backend_cuda::{CudaNetwork, DeviceVec};
-use sam_model::{Graph, Name, Op, Shape, Tensor};
+use sam_model::{Description, DescriptionError, Graph, Name, Op, Shape, Tensor};
 
 use crate::{
     support::{config, device},
-    twins::{Describe, assert_twins_agree, noise},
+    twins::{assert_twins_agree, noise},
 };
 
 const CLASSES: usize = 3;
@@ -16,21 +16,23 @@ const TOLERANCE: f64 = 1e-4;
 const NORMALISED: f64 = 2e-4;
 
 /// Operations one after the other, then a dense layer on the flattened result.
-struct Chain(Vec<Op>);
-
-impl Describe for Chain {
-    fn describe<G: Graph>(&self, graph: &mut G) -> Result<Tensor, G::Error> {
-        let mut x = Tensor::INPUT;
-        for (i, &op) in self.0.iter().enumerate() {
-            x = graph.push(Name::numbered("op", i), op, &[x])?;
-        }
+fn chain(image: Shape, ops: &[Op]) -> Description {
+    described(image, |graph| {
+        let layers = ops.iter().enumerate().map(|(i, &op)| (Name::numbered("op", i), op));
+        let x = graph.chain(Tensor::INPUT, layers)?;
         head(graph, x)
-    }
+    })
 }
 
-fn head<G: Graph>(graph: &mut G, x: Tensor) -> Result<Tensor, G::Error> {
-    let x = graph.push(Name::new("flatten"), Op::Flatten, &[x])?;
-    graph.push(Name::new("head"), Op::Dense { outputs: CLASSES }, &[x])
+fn described(
+    image: Shape,
+    describe: impl FnOnce(&mut Graph) -> Result<Tensor, DescriptionError>,
+) -> Description {
+    Description::new(image, CLASSES, describe).unwrap()
+}
+
+fn head(graph: &mut Graph, x: Tensor) -> Result<Tensor, DescriptionError> {
+    graph.chain(x, [("flatten", Op::Flatten), ("head", Op::Dense { outputs: CLASSES })])
 }
 
 const fn conv(channels: usize, kernel: usize, stride: usize, padding: usize, bias: bool) -> Op {
@@ -41,8 +43,8 @@ const fn conv(channels: usize, kernel: usize, stride: usize, padding: usize, bia
 fn dense_layers() {
     let Some(turn) = device("dense_layers") else { return };
     for (inputs, outputs, samples) in [(30, 19, 5), (7, 70, 66), (600, 3, 2)] {
-        let chain = Chain(vec![Op::Dense { outputs }, Op::Relu]);
-        assert_twins_agree(&turn, Shape::vector(inputs), CLASSES, samples, &chain, TOLERANCE);
+        let network = chain(Shape::vector(inputs), &[Op::Dense { outputs }, Op::Relu]);
+        assert_twins_agree(&turn, &network, samples, TOLERANCE);
     }
 }
 
@@ -58,8 +60,9 @@ fn convolutions() {
     proptest!(config(24), |((extents, geometry, (outputs, bias, samples)) in cases)| {
         let ((height, width, channels), (kernel, stride, padding)) = (extents, geometry);
         prop_assume!(padding < kernel);
-        let chain = Chain(vec![conv(5, 3, 1, 1, false), conv(outputs, kernel, stride, padding, bias)]);
-        assert_twins_agree(&turn, Shape::new(height, width, channels), CLASSES, samples, &chain, TOLERANCE);
+        let ops = [conv(5, 3, 1, 1, false), conv(outputs, kernel, stride, padding, bias)];
+        let network = chain(Shape::new(height, width, channels), &ops);
+        assert_twins_agree(&turn, &network, samples, TOLERANCE);
     });
 }
 
@@ -67,8 +70,8 @@ fn convolutions() {
 #[test]
 fn wide_convolutions() {
     let Some(turn) = device("wide_convolutions") else { return };
-    let chain = Chain(vec![conv(50, 3, 1, 1, true), conv(52, 3, 1, 1, false)]);
-    assert_twins_agree(&turn, Shape::new(12, 11, 2), CLASSES, 4, &chain, TOLERANCE);
+    let network = chain(Shape::new(12, 11, 2), &[conv(50, 3, 1, 1, true), conv(52, 3, 1, 1, false)]);
+    assert_twins_agree(&turn, &network, 4, TOLERANCE);
 }
 
 #[test]
@@ -77,8 +80,8 @@ fn pools() {
     let cases = ((4usize..8, 4usize..8), (1usize..4, 1usize..4), any::<bool>());
     proptest!(config(16), |(((height, width), (size, stride), max) in cases)| {
         let pool = if max { Op::MaxPool { size, stride } } else { Op::AvgPool { size, stride } };
-        let chain = Chain(vec![conv(3, 3, 1, 1, true), pool, conv(2, 1, 1, 0, true)]);
-        assert_twins_agree(&turn, Shape::new(height, width, 2), CLASSES, 3, &chain, TOLERANCE);
+        let ops = [conv(3, 3, 1, 1, true), pool, conv(2, 1, 1, 0, true)];
+        assert_twins_agree(&turn, &chain(Shape::new(height, width, 2), &ops), 3, TOLERANCE);
     });
 }
 
@@ -87,8 +90,8 @@ fn pools() {
 fn a_nan_passes_through_pools() {
     let Some(turn) = device("a_nan_passes_through_pools") else { return };
     let image = Shape::new(4, 4, 1);
-    let chain = Chain(vec![Op::MaxPool { size: 2, stride: 2 }]);
-    let mut network = CudaNetwork::build(&turn.device, image, CLASSES, 1, |g| chain.describe(g)).unwrap();
+    let description = chain(image, &[Op::MaxPool { size: 2, stride: 2 }]);
+    let mut network = CudaNetwork::build(&turn.device, &description, 1).unwrap();
     let params = DeviceVec::from_slice(&turn.device, &network.initial_parameters(0)).unwrap();
     for pixel in 0..image.len() {
         let mut values: Vec<f32> = noise(1).take(image.len()).collect();
@@ -108,121 +111,70 @@ fn batch_norm_with_and_without_relu() {
                 ops.push(Op::Relu);
             }
             ops.extend([conv(3, 3, 2, 1, false), Op::BatchNorm, Op::AvgPool { size: 2, stride: 1 }]);
-            assert_twins_agree(&turn, Shape::new(4, 3, 2), CLASSES, samples, &Chain(ops), NORMALISED);
+            assert_twins_agree(&turn, &chain(Shape::new(4, 3, 2), &ops), samples, NORMALISED);
         }
     }
 }
 
 /// A block on a tensor that others may read too.
-struct Block(fn(&mut dyn Pushing, usize) -> usize);
-
-/// [`Graph`] without its type parameters: numbers of tensors.
-trait Pushing {
-    fn push(&mut self, name: &'static str, op: Op, inputs: &[usize]) -> usize;
-}
-
-struct Pusher<'a, G: Graph>(&'a mut G, Option<G::Error>);
-
-impl<G: Graph> Pushing for Pusher<'_, G> {
-    fn push(&mut self, name: &'static str, op: Op, inputs: &[usize]) -> usize {
-        let inputs: Vec<Tensor> = inputs.iter().map(|&x| Tensor(x)).collect();
-        match self.0.push(Name::new(name), op, &inputs) {
-            Ok(tensor) => tensor.0,
-            Err(error) => {
-                self.1 = Some(error);
-                0
-            }
-        }
-    }
-}
-
-impl Describe for Block {
-    fn describe<G: Graph>(&self, graph: &mut G) -> Result<Tensor, G::Error> {
-        let x = graph.push(Name::new("stem"), conv(4, 3, 1, 1, true), &[Tensor::INPUT])?;
-        let mut pusher = Pusher(graph, None);
-        let x = (self.0)(&mut pusher, x.0);
-        match pusher.1 {
-            Some(error) => Err(error),
-            None => head(graph, Tensor(x)),
-        }
-    }
-}
+type Block = fn(&mut Graph, Tensor) -> Result<Tensor, DescriptionError>;
 
 /// Each way a tensor can be read by several: nothing may be overwritten or counted twice.
 #[test]
 fn residual_connections() {
     let Some(turn) = device("residual_connections") else { return };
     let blocks: [(&str, Block); 9] = [
-        (
-            "identity around one convolution",
-            Block(|g, x| {
-                let y = g.push("conv", conv(4, 3, 1, 1, false), &[x]);
-                g.push("add", Op::Add, &[y, x])
-            }),
-        ),
-        (
-            "identity first",
-            Block(|g, x| {
-                let y = g.push("conv", conv(4, 3, 1, 1, false), &[x]);
-                g.push("add", Op::Add, &[x, y])
-            }),
-        ),
-        (
-            "both branches with weights",
-            Block(|g, x| {
-                let y = g.push("a", conv(4, 3, 1, 1, false), &[x]);
-                let z = g.push("b", conv(4, 1, 1, 0, false), &[x]);
-                g.push("add", Op::Add, &[y, z])
-            }),
-        ),
-        (
-            "a ReLU with two readers",
-            Block(|g, x| {
-                let x = g.push("relu", Op::Relu, &[x]);
-                let y = g.push("conv", conv(4, 3, 1, 1, true), &[x]);
-                let y = g.push("relu2", Op::Relu, &[y]);
-                g.push("add", Op::Add, &[y, x])
-            }),
-        ),
-        (
-            "an input of ReLU with two readers",
-            Block(|g, x| {
-                let y = g.push("relu", Op::Relu, &[x]);
-                let y = g.push("conv", conv(4, 3, 1, 1, true), &[y]);
-                g.push("add", Op::Add, &[y, x])
-            }),
-        ),
-        ("a tensor added to itself", Block(|g, x| g.push("add", Op::Add, &[x, x]))),
-        (
-            "a reader after the branch",
-            Block(|g, x| {
-                let y = g.push("a", conv(4, 3, 1, 1, false), &[x]);
-                let z = g.push("b", conv(4, 3, 1, 1, false), &[x]);
-                let s = g.push("add", Op::Add, &[y, x]);
-                g.push("add2", Op::Add, &[s, z])
-            }),
-        ),
-        (
-            "a normalisation with two readers",
-            Block(|g, x| {
-                let x = g.push("norm", Op::BatchNorm, &[x]);
-                let y = g.push("relu", Op::Relu, &[x]);
-                g.push("add", Op::Add, &[x, y])
-            }),
-        ),
-        (
-            "a rectified sum",
-            Block(|g, x| {
-                let y = g.push("norm", Op::BatchNorm, &[x]);
-                let y = g.push("add", Op::Add, &[y, x]);
-                let y = g.push("relu", Op::Relu, &[y]);
-                let z = g.push("pool", Op::MaxPool { size: 1, stride: 1 }, &[y]);
-                g.push("add2", Op::Add, &[z, y])
-            }),
-        ),
+        ("identity around one convolution", |g, x| {
+            let y = g.push("conv", conv(4, 3, 1, 1, false), &[x])?;
+            g.push("add", Op::Add, &[y, x])
+        }),
+        ("identity first", |g, x| {
+            let y = g.push("conv", conv(4, 3, 1, 1, false), &[x])?;
+            g.push("add", Op::Add, &[x, y])
+        }),
+        ("both branches with weights", |g, x| {
+            let y = g.push("a", conv(4, 3, 1, 1, false), &[x])?;
+            let z = g.push("b", conv(4, 1, 1, 0, false), &[x])?;
+            g.push("add", Op::Add, &[y, z])
+        }),
+        ("a ReLU with two readers", |g, x| {
+            let x = g.push("relu", Op::Relu, &[x])?;
+            let y = g.push("conv", conv(4, 3, 1, 1, true), &[x])?;
+            let y = g.push("relu2", Op::Relu, &[y])?;
+            g.push("add", Op::Add, &[y, x])
+        }),
+        ("an input of ReLU with two readers", |g, x| {
+            let y = g.push("relu", Op::Relu, &[x])?;
+            let y = g.push("conv", conv(4, 3, 1, 1, true), &[y])?;
+            g.push("add", Op::Add, &[y, x])
+        }),
+        ("a tensor added to itself", |g, x| g.push("add", Op::Add, &[x, x])),
+        ("a reader after the branch", |g, x| {
+            let y = g.push("a", conv(4, 3, 1, 1, false), &[x])?;
+            let z = g.push("b", conv(4, 3, 1, 1, false), &[x])?;
+            let s = g.push("add", Op::Add, &[y, x])?;
+            g.push("add2", Op::Add, &[s, z])
+        }),
+        ("a normalisation with two readers", |g, x| {
+            let x = g.push("norm", Op::BatchNorm, &[x])?;
+            let y = g.push("relu", Op::Relu, &[x])?;
+            g.push("add", Op::Add, &[x, y])
+        }),
+        ("a rectified sum", |g, x| {
+            let y = g.push("norm", Op::BatchNorm, &[x])?;
+            let y = g.push("add", Op::Add, &[y, x])?;
+            let y = g.push("relu", Op::Relu, &[y])?;
+            let z = g.push("pool", Op::MaxPool { size: 1, stride: 1 }, &[y])?;
+            g.push("add2", Op::Add, &[z, y])
+        }),
     ];
     for (name, block) in blocks {
         println!("{name}");
-        assert_twins_agree(&turn, Shape::new(4, 5, 2), CLASSES, 3, &block, NORMALISED);
+        let network = described(Shape::new(4, 5, 2), |graph| {
+            let x = graph.push("stem", conv(4, 3, 1, 1, true), &[Tensor::INPUT])?;
+            let x = block(graph, x)?;
+            head(graph, x)
+        });
+        assert_twins_agree(&turn, &network, 3, NORMALISED);
     }
 }

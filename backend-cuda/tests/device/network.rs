@@ -2,11 +2,11 @@
 
 use sam_backend_cuda::{CudaError, CudaNetwork, Device, DeviceVec, Gradient, NetworkError};
 use sam_core::{GradientOracle, Pass};
-use sam_model::{Architecture, Shape};
+use sam_model::{Architecture, Description, Graph, Op, Shape, Tensor};
 
 use crate::{
     support::device,
-    twins::{Twins, Whole, refusal},
+    twins::{Twins, refusal},
 };
 
 fn architecture(name: &str) -> Architecture {
@@ -14,7 +14,7 @@ fn architecture(name: &str) -> Architecture {
 }
 
 fn twins(turn: &crate::support::Turn, name: &str, image: Shape, samples: usize) -> Twins {
-    Twins::new(turn, image, 10, samples, &Whole(architecture(name), image, 10))
+    Twins::new(turn, &architecture(name).describe(image, 10).unwrap(), samples)
 }
 
 #[test]
@@ -40,8 +40,8 @@ fn layout_and_start_are_the_hosts() {
     let Some(turn) = device("layout_and_start_are_the_hosts") else { return };
     for name in ["mlp-9-7", "lenet", "resnet-8", "wrn-10-2"] {
         let twins = twins(&turn, name, Shape::new(8, 8, 3), 2);
-        let device = twins.device.segments().iter().chain(twins.device.statistic_segments());
-        let host = twins.host.segments().iter().chain(twins.host.statistic_segments());
+        let device = twins.device.tensors().iter().chain(twins.device.statistic_tensors());
+        let host = twins.host.tensors().iter().chain(twins.host.statistic_tensors());
         let device: Vec<_> = device.map(|s| (s.name.clone(), s.shape.clone(), s.range.clone())).collect();
         let host: Vec<_> = host.map(|s| (s.name.clone(), s.shape.clone(), s.range.clone())).collect();
         assert_eq!(device, host, "{name}");
@@ -100,12 +100,9 @@ fn running_statistics_can_be_recalled() {
 #[test]
 fn a_loss_that_is_not_finite_has_no_gradient() {
     let Some(turn) = device("a_loss_that_is_not_finite_has_no_gradient") else { return };
-    let image = Shape::vector(2);
-    let mut network = CudaNetwork::build(&turn.device, image, 3, 1, |g| {
-        use sam_model::{Graph, Name, Op, Tensor};
-        g.push(Name::new("head"), Op::Dense { outputs: 3 }, &[Tensor::INPUT])
-    })
-    .unwrap();
+    let head = |graph: &mut Graph| graph.push("head", Op::Dense { outputs: 3 }, &[Tensor::INPUT]);
+    let description = Description::new(Shape::vector(2), 3, head).unwrap();
+    let mut network = CudaNetwork::build(&turn.device, &description, 1).unwrap();
     // Logits of -infinity for the label, 0 and 1 for the others.
     network.set_batch(&[1.0, 0.0], &[0]).unwrap();
     let w = [0.0, 0.0, 1.0, 0.0, 0.0, 0.0, f32::NEG_INFINITY, 0.0, 0.0];
@@ -140,6 +137,21 @@ fn gradients_have_the_same_bits_every_time() {
     };
     let first = bits();
     assert_eq!(first, bits());
+}
+
+/// Its part of the gradient would stay what it was before.
+#[test]
+fn a_layer_that_nobody_reads_is_refused() {
+    let Some(turn) = device("a_layer_that_nobody_reads_is_refused") else { return };
+    let conv = Op::Conv { channels: 3, kernel: 3, stride: 1, padding: 0, bias: false };
+    let described = Description::new(Shape::new(5, 5, 1), 4, |g| {
+        let x = g.push("stem", conv, &[Tensor::INPUT])?;
+        g.push("dead", conv, &[x])?;
+        g.chain(x, [("pool", Op::GlobalAvgPool), ("head", Op::Classify { classes: 4 })])
+    });
+    let built = described.map_err(NetworkError::from);
+    let refused = refusal(built.and_then(|description| CudaNetwork::build(&turn.device, &description, 2)));
+    assert!(refused.contains("layer dead: expected another to read its output"), "{refused}");
 }
 
 #[test]

@@ -177,7 +177,7 @@ fn segments_are_recorded_and_state_is_taken_up() {
     let start = network().initial_parameters(1);
     // Matrices are perturbed, biases are not.
     let table: Vec<_> = network()
-        .segments()
+        .tensors()
         .iter()
         .map(|tensor| match tensor.shape.len() {
             1 => sam_core::Segment::fixed(tensor.range.len()),

@@ -4,23 +4,9 @@ use ndarray::Array4;
 use sam_backend_cuda::{CudaNetwork, DeviceVec, Gradient, NetworkError};
 use sam_backend_ndarray as cpu;
 use sam_core::{GradientOracle, Pass};
-use sam_model::{Architecture, Graph, Shape, Tensor};
+use sam_model::{Description, Shape};
 
 use crate::support::Turn;
-
-/// Describes itself to either backend.
-pub trait Describe {
-    fn describe<G: Graph>(&self, graph: &mut G) -> Result<Tensor, G::Error>;
-}
-
-/// An architecture for some image and number of classes.
-pub struct Whole(pub Architecture, pub Shape, pub usize);
-
-impl Describe for Whole {
-    fn describe<G: Graph>(&self, graph: &mut G) -> Result<Tensor, G::Error> {
-        self.0.describe(self.1, self.2, graph)
-    }
-}
 
 pub struct Twins {
     pub device: CudaNetwork,
@@ -40,11 +26,10 @@ pub fn noise(seed: u64) -> impl Iterator<Item = f32> {
 }
 
 impl Twins {
-    pub fn new(turn: &Turn, image: Shape, classes: usize, samples: usize, network: &impl Describe) -> Self {
-        let mut device =
-            CudaNetwork::build(&turn.device, image, classes, samples, |g| network.describe(g)).unwrap();
-        let mut host =
-            cpu::Network::<f64>::build(image, classes, samples, 1, |g| network.describe(g)).unwrap();
+    pub fn new(turn: &Turn, description: &Description, samples: usize) -> Self {
+        let (image, classes) = (description.image(), description.classes());
+        let mut device = CudaNetwork::build(&turn.device, description, samples).unwrap();
+        let mut host = cpu::Network::<f64>::build(description, samples, 1).unwrap();
         device.set_label_smoothing(0.125);
         host.set_label_smoothing(0.125);
         let images: Vec<f32> = noise(1).take(samples * image.len()).collect();
@@ -95,13 +80,13 @@ impl Twins {
         // A bias before a normalisation has no gradient at all: what is found there is rounding.
         let least = 1e-2 * expected.iter().fold(0.0f64, |m, g| m.max(g.abs()));
         let mut worst = (0.0, String::new());
-        for segment in self.host.segments() {
-            let part = |values: &[f64]| values[segment.range.clone()].to_vec();
+        for tensor in self.host.tensors() {
+            let part = |values: &[f64]| values[tensor.range.clone()].to_vec();
             let largest = part(&expected).iter().fold(0.0f64, |m, g| m.max(g.abs()));
             for (found, expected) in part(&found).iter().zip(part(&expected)) {
                 let error = (found - expected).abs() / largest.max(least);
                 if error.is_nan() || error > worst.0 {
-                    worst = (error, segment.name.clone());
+                    worst = (error, tensor.name.clone());
                 }
             }
         }
@@ -111,17 +96,14 @@ impl Twins {
 
 /// Builds twins and asserts that their gradients agree.
 #[track_caller]
-pub fn assert_twins_agree(
-    turn: &Turn,
-    image: Shape,
-    classes: usize,
-    samples: usize,
-    network: &impl Describe,
-    tolerance: f64,
-) {
-    let mut twins = Twins::new(turn, image, classes, samples, network);
+pub fn assert_twins_agree(turn: &Turn, description: &Description, samples: usize, tolerance: f64) {
+    let mut twins = Twins::new(turn, description, samples);
     let (error, tensor) = twins.worst(turn, Pass::Clean);
-    assert!(error <= tolerance, "{image}, {samples} samples: the gradient of {tensor} is off by {error:e}");
+    assert!(
+        error <= tolerance,
+        "{}, {samples} samples: the gradient of {tensor} is off by {error:e}",
+        description.image()
+    );
 }
 
 /// What a description that refuses says, on the device.

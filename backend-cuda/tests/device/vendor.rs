@@ -10,11 +10,11 @@ use sam_backend_cuda::{
     NetworkError, Precision, Product, StepGraph,
 };
 use sam_core::{GradientOracle, Pass, Rule, Sam};
-use sam_model::{Graph, Name, Op, Shape, Tensor};
+use sam_model::{Architecture, Description, Op, Shape, Tensor};
 
 use crate::{
     support::{Turn, beside, device},
-    twins::{Describe, Twins, Whole, noise},
+    twins::{Twins, noise},
 };
 
 const CLASSES: usize = 3;
@@ -22,23 +22,21 @@ const IMAGE: Shape = Shape::new(6, 5, 2);
 
 /// A convolution of every kind: strided, padded, with a bias and without, 1x1, with a gradient that is added to another's; and
 /// dense layers.
-struct Mixed;
-
-impl Describe for Mixed {
-    fn describe<G: Graph>(&self, graph: &mut G) -> Result<Tensor, G::Error> {
-        let conv =
-            |channels, kernel, stride, padding, bias| Op::Conv { channels, kernel, stride, padding, bias };
-        let x = graph.push(Name::new("stem"), conv(5, 3, 1, 1, true), &[Tensor::INPUT])?;
-        let a = graph.push(Name::new("branch"), conv(7, 3, 2, 1, false), &[x])?;
-        let b = graph.push(Name::new("shortcut"), conv(7, 1, 2, 0, false), &[x])?;
-        let x = graph.push(Name::new("add"), Op::Add, &[a, b])?;
-        let x = graph.push(Name::new("pointwise"), conv(4, 1, 1, 0, true), &[x])?;
-        let x = graph.push(Name::new("relu"), Op::Relu, &[x])?;
-        let x = graph.push(Name::new("even"), conv(3, 2, 1, 0, true), &[x])?;
-        let x = graph.push(Name::new("flatten"), Op::Flatten, &[x])?;
-        let x = graph.push(Name::new("hidden"), Op::Dense { outputs: 9 }, &[x])?;
-        graph.push(Name::new("head"), Op::Dense { outputs: CLASSES }, &[x])
-    }
+fn mixed() -> Description {
+    let conv = |channels, kernel, stride, padding, bias| Op::Conv { channels, kernel, stride, padding, bias };
+    let described = Description::new(IMAGE, CLASSES, |graph| {
+        let x = graph.push("stem", conv(5, 3, 1, 1, true), &[Tensor::INPUT])?;
+        let a = graph.push("branch", conv(7, 3, 2, 1, false), &[x])?;
+        let b = graph.push("shortcut", conv(7, 1, 2, 0, false), &[x])?;
+        let x = graph.push("add", Op::Add, &[a, b])?;
+        let x = graph.push("pointwise", conv(4, 1, 1, 0, true), &[x])?;
+        let x = graph.push("relu", Op::Relu, &[x])?;
+        let x = graph.push("even", conv(3, 2, 1, 0, true), &[x])?;
+        let x = graph.push("flatten", Op::Flatten, &[x])?;
+        let x = graph.push("hidden", Op::Dense { outputs: 9 }, &[x])?;
+        graph.push("head", Op::Dense { outputs: CLASSES }, &[x])
+    });
+    described.unwrap()
 }
 
 /// A device with the libraries.
@@ -105,7 +103,7 @@ fn assert_all_vendor(kernels: &[ChosenKernel]) {
 fn vendor_products_have_the_right_values() {
     let Some(turn) = with_libraries("vendor_products_have_the_right_values") else { return };
     for samples in [1, 3, 8] {
-        let mut twins = Twins::new(&turn, IMAGE, CLASSES, samples, &Mixed);
+        let mut twins = Twins::new(&turn, &mixed(), samples);
         twins.device.set_kernels(KernelChoice::Vendor).unwrap();
         assert_all_vendor(twins.device.kernels());
         let (error, tensor) = twins.worst(&turn, Pass::Clean);
@@ -123,7 +121,7 @@ fn vendor_products_have_the_right_values() {
 #[test]
 fn vendor_products_have_the_precision_that_is_set() {
     let Some(turn) = with_libraries("vendor_products_have_the_precision_that_is_set") else { return };
-    let mut twins = Twins::new(&turn, IMAGE, CLASSES, 4, &Mixed);
+    let mut twins = Twins::new(&turn, &mixed(), 4);
     let w = twins.parameters();
     for (precision, bound) in [(Precision::Tf32, 4e-3), (Precision::Bf16, 3e-2)] {
         if let Err(error) = twins.device.set_precision(precision) {
@@ -190,7 +188,7 @@ fn smaller_batches_are_native() {
     let Some(turn) = with_libraries("smaller_batches_are_native") else { return };
     let Some(library) = stand_in(&turn) else { return };
     let products = || call::<u64>(&library, "vendor_stand_in_products");
-    let mut twins = Twins::new(&turn, IMAGE, CLASSES, 4, &Mixed);
+    let mut twins = Twins::new(&turn, &mixed(), 4);
     twins.device.set_kernels(KernelChoice::Vendor).unwrap();
     let before = products();
     assert!(twins.worst(&turn, Pass::Clean).0 <= 1e-4);
@@ -221,7 +219,7 @@ fn networks_leave_no_descriptors() {
     let Some(library) = stand_in(&turn) else { return };
     let objects = || call::<usize>(&library, "vendor_stand_in_objects");
     let before = objects();
-    let mut twins = Twins::new(&turn, IMAGE, CLASSES, 2, &Mixed);
+    let mut twins = Twins::new(&turn, &mixed(), 2);
     twins.device.set_kernels(KernelChoice::Vendor).unwrap();
     assert!(objects() > before);
     twins.device.set_kernels(KernelChoice::Auto).unwrap();
@@ -248,7 +246,7 @@ fn auto_takes_what_agrees_and_is_faster() {
     ];
     for (fault, reason, what) in cases {
         let samples = 8 + fault as usize;
-        let mut twins = Twins::new(&turn, IMAGE, CLASSES, samples, &Mixed);
+        let mut twins = Twins::new(&turn, &mixed(), samples);
         plant(fault);
         let chosen = twins.device.set_kernels(KernelChoice::Auto);
         plant(0);
@@ -266,7 +264,7 @@ fn auto_takes_what_agrees_and_is_faster() {
         assert!(twins.worst(&turn, Pass::Clean).0 <= 1e-4, "{what}");
     }
     // Filters that lie in another order are found in all but the products of matrices, whose they are not.
-    let mut twins = Twins::new(&turn, IMAGE, CLASSES, 30, &Mixed);
+    let mut twins = Twins::new(&turn, &mixed(), 30);
     plant(6);
     let chosen = twins.device.set_kernels(KernelChoice::Auto);
     plant(0);
@@ -301,9 +299,8 @@ fn a_trial_is_made_once() {
     let Some(library) = stand_in(&turn) else { return };
     let products = || call::<u64>(&library, "vendor_stand_in_products");
     let build = || {
-        let model = Whole("resnet-8".parse().unwrap(), Shape::new(8, 8, 1), 10);
-        let mut network =
-            CudaNetwork::build(&turn.device, model.1, model.2, 2, |g| model.describe(g)).unwrap();
+        let model: Architecture = "resnet-8".parse().unwrap();
+        let mut network = CudaNetwork::new(&turn.device, &model, Shape::new(8, 8, 1), 10, 2).unwrap();
         network.set_kernels(KernelChoice::Auto).unwrap();
         network.kernels().iter().map(|kernel| kernel.vendor).collect::<Vec<_>>()
     };

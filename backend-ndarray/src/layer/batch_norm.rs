@@ -9,12 +9,8 @@ use crate::{
     team::{Share, Team},
 };
 use num_traits::Zero;
+use sam_model::batch_norm::{EPSILON, MOMENTUM};
 use sweep::Normal;
-
-/// Added to the variance.
-const EPSILON: f64 = 1e-5;
-/// Share of the newest batch in the running statistics.
-pub const MOMENTUM: f64 = 0.1;
 
 /// `1 / sqrt(variance + 1e-5)`.
 pub fn inverse_deviation<T: Scalar>(variance: T::Wide) -> T::Wide {

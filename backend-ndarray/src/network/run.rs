@@ -6,16 +6,16 @@ use super::{
 };
 use crate::{
     Scalar,
-    layer::{Backward, Forward, InputGradient, MOMENTUM, Mode, add, flatten, relu},
+    layer::{Backward, Forward, InputGradient, Mode, add, flatten, relu},
     layout::Layout,
-    loss::{Evaluation, cross_entropy},
+    loss::cross_entropy,
     plan::{Place, Plan},
     team::{Share, Team},
 };
 use core::mem::{replace, take};
 use ndarray::ArrayView4;
 use sam_core::{Pass, Ready};
-use sam_model::Shape;
+use sam_model::{Evaluation, batch_norm::MOMENTUM};
 
 /// Where a pass begins and ends.
 pub struct Ends {
@@ -28,10 +28,6 @@ impl Ends {
     pub fn new(plan: &Plan) -> Self {
         let last = plan.values.len() - 1;
         Self { image: plan.values[0], logits: plan.values[last], d_logits: plan.gradients[last] }
-    }
-
-    pub fn image(&self) -> Shape {
-        self.image.layout.shape
     }
 }
 

@@ -1,8 +1,7 @@
 //! Which tensors share a buffer, and its halo.
 
-use super::Description;
 use crate::layout::Layout;
-use sam_model::Shape;
+use sam_model::{Description, Shape};
 
 /// Which tensors share one buffer, and the halo that it has: the widest that any of them needs.
 #[derive(Clone, Debug)]

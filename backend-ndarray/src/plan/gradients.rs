@@ -1,18 +1,40 @@
 //! Which tensors' gradients share a buffer.
 
-use super::{Classes, Description, Values};
+use super::{Classes, Values};
 use crate::layer::Conv;
-use sam_model::Op;
+use sam_model::{Description, Node, Op};
 
 /// Whose gradients share a buffer: where the gradient of an input *is* that of the output (each term of a sum, a tensor
 /// and its flattened form), or is made from it in place (behind a ReLU).
 ///
 /// Found by going through the backward pass once. A buffer may hold the gradient of several tensors as long as they have
 /// the same one; where one of them is changed before another has been read, it has a buffer of its own.
-pub struct Gradients {
-    pub classes: Classes,
-    /// Of each tensor, whether its gradient leads to some parameter's.
-    pub needed: Vec<bool>,
+pub fn gradients(description: &Description, values: &Values) -> Classes {
+    let mut sweep = Sweep {
+        description,
+        values,
+        classes: Classes::new(description, halos(description)),
+        unread: (0..description.tensors()).map(|tensor| vec![tensor]).collect(),
+    };
+    for (i, node) in description.nodes().iter().enumerate().rev() {
+        let output = i + 1;
+        let class = sweep.classes.of(output);
+        sweep.unread[class].retain(|&tensor| tensor != output);
+        for &input in node.inputs.iter().filter(|&&input| description.is_trained(input)) {
+            let shares = match node.op {
+                // Part of another node, which expects it so.
+                Op::Relu if values.fused[i] => true,
+                Op::Relu => sweep.unread[class].is_empty() && sweep.may_share(i, input),
+                Op::Add | Op::Flatten => sweep.may_share(i, input),
+                _ => false,
+            };
+            if shares {
+                sweep.classes.join(input, output);
+                sweep.unread[class].push(input);
+            }
+        }
+    }
+    sweep.classes
 }
 
 /// The buffers as they are at some moment of the backward pass.
@@ -22,37 +44,6 @@ struct Sweep<'a> {
     classes: Classes,
     /// Of each class, at its name, the tensors whose gradient is still to be read.
     unread: Vec<Vec<usize>>,
-}
-
-impl Gradients {
-    pub fn new(description: &Description, values: &Values) -> Self {
-        let needed = needed(description);
-        let mut sweep = Sweep {
-            description,
-            values,
-            classes: Classes::new(description, halos(description)),
-            unread: (0..description.tensors()).map(|tensor| vec![tensor]).collect(),
-        };
-        for (i, node) in description.nodes().iter().enumerate().rev() {
-            let output = i + 1;
-            let class = sweep.classes.of(output);
-            sweep.unread[class].retain(|&tensor| tensor != output);
-            for &input in node.inputs.iter().filter(|&&input| needed[input]) {
-                let shares = match node.op {
-                    // Part of another node, which expects it so.
-                    Op::Relu if values.fused[i] => true,
-                    Op::Relu => sweep.unread[class].is_empty() && sweep.may_share(i, input),
-                    Op::Add | Op::Flatten => sweep.may_share(i, input),
-                    _ => false,
-                };
-                if shares {
-                    sweep.classes.join(input, output);
-                    sweep.unread[class].push(input);
-                }
-            }
-        }
-        Self { classes: sweep.classes, needed }
-    }
 }
 
 impl Sweep<'_> {
@@ -86,21 +77,11 @@ fn halos(description: &Description) -> Vec<usize> {
         let shape = description.shape(tensor);
         [shape.height, shape.width]
     };
-    let halo = |(i, node): (usize, &super::Node)| match node.op {
+    let halo = |(i, node): (usize, &Node)| match node.op {
         Op::Conv { kernel, stride, padding, .. } => {
             Conv::<f32>::gradient_halo(kernel, stride, padding, extents(node.inputs[0]), extents(i + 1))
         }
         _ => 0,
     };
     core::iter::once(0).chain(description.nodes().iter().enumerate().map(halo)).collect()
-}
-
-/// Tensors whose gradient leads to some parameter's.
-fn needed(description: &Description) -> Vec<bool> {
-    let mut needed = vec![false; description.tensors()];
-    for (i, node) in description.nodes().iter().enumerate() {
-        let has_parameters = node.op.parameters(description.shape(node.inputs[0])).next().is_some();
-        needed[i + 1] = has_parameters || node.inputs.iter().any(|&input| needed[input]);
-    }
-    needed
 }

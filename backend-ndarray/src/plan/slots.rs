@@ -1,7 +1,8 @@
 //! Which buffer each tensor's values and gradient are in.
 
-use super::{Classes, Description, Gradients, Place};
+use super::{Classes, Place};
 use crate::layout::Layout;
+use sam_model::Description;
 
 /// A buffer for each class of values, since the backward pass wants them all: each tensor's place, and elements a sample
 /// of each buffer.
@@ -21,8 +22,7 @@ pub fn values(description: &Description, classes: &Classes) -> (Vec<Place>, Vec<
 
 /// Few buffers for the classes of gradients, used again as soon as a gradient has been read for the last time: each
 /// tensor's place, if anybody needs its gradient, and elements a sample of each buffer.
-pub fn gradients(description: &Description, gradients: &Gradients) -> (Vec<Option<Place>>, Vec<usize>) {
-    let Gradients { classes, needed } = gradients;
+pub fn gradients(description: &Description, classes: &Classes) -> (Vec<Option<Place>>, Vec<usize>) {
     // Any of a class would do: if their shapes differ there is no halo.
     let layout = |class: usize| classes.layout(description, classes.least(class));
     let mut slots: Vec<Option<usize>> = vec![None; description.tensors()];
@@ -44,7 +44,7 @@ pub fn gradients(description: &Description, gradients: &Gradients) -> (Vec<Optio
     };
     take(&mut slots, &mut free, classes.of(description.tensors() - 1));
     for (i, node) in description.nodes().iter().enumerate().rev() {
-        for &input in node.inputs.iter().filter(|&&input| needed[input]) {
+        for &input in node.inputs.iter().filter(|&&input| description.is_trained(input)) {
             take(&mut slots, &mut free, classes.of(input));
         }
         // The maker of a class's least tensor is the last to read it.
@@ -55,7 +55,9 @@ pub fn gradients(description: &Description, gradients: &Gradients) -> (Vec<Optio
     }
     let places = (0..description.tensors()).map(|tensor| {
         let layout = classes.layout(description, tensor);
-        slots[classes.of(tensor)].filter(|_| needed[tensor]).map(|slot| Place { slot, layout })
+        slots[classes.of(tensor)]
+            .filter(|_| description.is_trained(tensor))
+            .map(|slot| Place { slot, layout })
     });
     (places.collect(), lens)
 }

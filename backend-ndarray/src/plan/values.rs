@@ -1,7 +1,7 @@
 //! What is computed in place, and which layers fuse.
 
-use super::{Classes, Description};
-use sam_model::Op;
+use super::Classes;
+use sam_model::{Description, Op};
 
 /// Whose values share a buffer: what is computed in place.
 ///

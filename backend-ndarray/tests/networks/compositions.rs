@@ -8,7 +8,7 @@ use super::{
 };
 use ndarray::{Array2, Array4};
 use proptest::prelude::*;
-use sam_backend_ndarray::Network;
+use sam_backend_ndarray::{Network, NetworkError};
 use sam_core::{GradientOracle, Pass};
 use sam_model::{Op, Shape, Tensor};
 
@@ -37,8 +37,9 @@ fn difference(found: &[f64], expected: &[f64], least: f64) -> f64 {
 /// the same; running statistics; logits with those.
 fn fault(wiring: &Wiring, samples: usize) -> Option<String> {
     let image = wiring.image();
-    let build = Network::<f64>::build(image, CLASSES, samples, 1, |graph| wiring.describe(graph));
-    let mut network = match build {
+    let built = wiring.description().map_err(NetworkError::from);
+    let built = built.and_then(|description| Network::<f64>::build(&description, samples, 1));
+    let mut network = match built {
         Ok(network) => network,
         Err(error) => return Some(format!("{}: {error}", wiring.text())),
     };

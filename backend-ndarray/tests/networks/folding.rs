@@ -2,9 +2,9 @@
 //! with frozen statistics is of, where it is not.
 
 use proptest::prelude::*;
-use sam_backend_ndarray::{Description, Network, NetworkError};
+use sam_backend_ndarray::Network;
 use sam_core::{GradientOracle, Pass};
-use sam_model::{Architecture, Graph, ImageShape, Name, Op, Shape, Tensor};
+use sam_model::{Architecture, Description, DescriptionError, Graph, ImageShape, Op, Shape, Tensor};
 
 use super::support::{images, noise};
 
@@ -16,15 +16,20 @@ fn difference(
     image: ImageShape,
     samples: usize,
     seed: u64,
-    describe: impl FnOnce(&mut Description) -> Result<Tensor, NetworkError>,
+    describe: impl FnOnce(&mut Graph) -> Result<Tensor, DescriptionError>,
 ) -> f64 {
-    let mut network = Network::<f64>::build(image, CLASSES, samples, 2, describe).unwrap();
-    let images = images(samples, image, seed);
+    described_difference(&Description::new(image, CLASSES, describe).unwrap(), samples, seed)
+}
+
+/// The same of a description with that many classes.
+fn described_difference(description: &Description, samples: usize, seed: u64) -> f64 {
+    let mut network = Network::<f64>::build(description, samples, 2).unwrap();
+    let images = images(samples, description.image(), seed);
     let mut values = noise(seed.wrapping_add(1));
     let mut w = network.initial_parameters(seed);
-    for segment in network.segments() {
-        let scales = segment.name.contains("norm");
-        for (i, w) in w[segment.range.clone()].iter_mut().enumerate() {
+    for tensor in network.tensors() {
+        let scales = tensor.name.contains("norm");
+        for (i, w) in w[tensor.range.clone()].iter_mut().enumerate() {
             let n = values.next().unwrap();
             *w = if scales { [n, 0.0, 1.0 + n][i % 3] } else { *w + 0.1 * n };
         }
@@ -49,7 +54,7 @@ fn whole_networks() {
     for name in ["resnet-8", "wrn-10-1", "wrn-10-2", "wrn-16-2"] {
         let image = ImageShape::new(9, 8, 2);
         let architecture: Architecture = name.parse().unwrap();
-        let worst = difference(image, 5, 3, |graph| architecture.describe(image, CLASSES, graph));
+        let worst = described_difference(&architecture.describe(image, CLASSES).unwrap(), 5, 3);
         assert!(worst < 1e-12, "{name}: {worst}");
     }
 }
@@ -59,11 +64,11 @@ fn whole_networks() {
 fn a_convolution_with_two_readers() {
     let worst = difference(Shape::new(5, 4, 2), 3, 5, |graph| {
         let conv = Op::Conv { channels: 3, kernel: 3, stride: 1, padding: 1, bias: false };
-        let x = graph.push(Name::new("conv"), conv, &[Tensor::INPUT])?;
-        let y = graph.push(Name::new("norm"), Op::BatchNorm, &[x])?;
-        let x = graph.push(Name::new("add"), Op::Add, &[x, y])?;
-        let x = graph.push(Name::new("pool"), Op::GlobalAvgPool, &[x])?;
-        graph.push(Name::new("head"), Op::Dense { outputs: CLASSES }, &[x])
+        let x = graph.push("conv", conv, &[Tensor::INPUT])?;
+        let y = graph.push("norm", Op::BatchNorm, &[x])?;
+        let x = graph.push("add", Op::Add, &[x, y])?;
+        let x = graph.push("pool", Op::GlobalAvgPool, &[x])?;
+        graph.push("head", Op::Dense { outputs: CLASSES }, &[x])
     });
     assert!(worst < 1e-13, "{worst}");
 }
@@ -82,13 +87,13 @@ proptest! {
         let lanes = if eights { 24 } else { 1 };
         let worst = difference(Shape::new(height, width, 2), 3, seed, |graph| {
             let conv = |channels, kernel, stride, bias| Op::Conv { channels, kernel, stride, padding: kernel / 2, bias };
-            let x = graph.push(Name::new("first"), conv(inputs * lanes, 3, 1, false), &[Tensor::INPUT])?;
-            let x = graph.push(Name::new("second"), conv(outputs * lanes, kernel, stride, bias), &[x])?;
-            let x = graph.push(Name::new("norm"), Op::BatchNorm, &[x])?;
-            let x = if relu { graph.push(Name::new("relu"), Op::Relu, &[x])? } else { x };
-            let x = graph.push(Name::new("third"), conv(2, 3, 1, true), &[x])?;
-            let x = graph.push(Name::new("pool"), Op::GlobalAvgPool, &[x])?;
-            graph.push(Name::new("head"), Op::Dense { outputs: CLASSES }, &[x])
+            let x = graph.push("first", conv(inputs * lanes, 3, 1, false), &[Tensor::INPUT])?;
+            let x = graph.push("second", conv(outputs * lanes, kernel, stride, bias), &[x])?;
+            let x = graph.push("norm", Op::BatchNorm, &[x])?;
+            let x = if relu { graph.push("relu", Op::Relu, &[x])? } else { x };
+            let x = graph.push("third", conv(2, 3, 1, true), &[x])?;
+            let x = graph.push("pool", Op::GlobalAvgPool, &[x])?;
+            graph.push("head", Op::Dense { outputs: CLASSES }, &[x])
         });
         prop_assert!(worst < 1e-11, "{}", worst);
     }

@@ -1,9 +1,9 @@
 //! Every layer's gradient against central differences of the loss, in f64.
 
 use proptest::prelude::*;
-use sam_backend_ndarray::{Description, Network, NetworkError};
+use sam_backend_ndarray::Network;
 use sam_core::{GradientOracle, Pass};
-use sam_model::{ImageShape, Op, Shape, Tensor};
+use sam_model::{DescriptionError, Graph, ImageShape, Op, Shape, Tensor};
 
 use super::support::{CLASSES, images, network, noise, push};
 
@@ -11,7 +11,7 @@ use super::support::{CLASSES, images, network, noise, push};
 fn gradient_error(
     image: ImageShape,
     samples: usize,
-    describe: impl Fn(&mut Description) -> Result<Tensor, NetworkError>,
+    describe: impl Fn(&mut Graph) -> Result<Tensor, DescriptionError>,
 ) -> f64 {
     prepared_gradient_error(image, samples, describe, |_| ())
 }
@@ -20,7 +20,7 @@ fn gradient_error(
 fn prepared_gradient_error(
     image: ImageShape,
     samples: usize,
-    describe: impl Fn(&mut Description) -> Result<Tensor, NetworkError>,
+    describe: impl Fn(&mut Graph) -> Result<Tensor, DescriptionError>,
     prepare: impl FnOnce(&mut Network<f64>),
 ) -> f64 {
     let mut network = network::<f64>(image, samples, describe);
@@ -49,7 +49,7 @@ fn prepared_gradient_error(
 }
 
 /// Flattens and classifies.
-fn head(graph: &mut Description, x: Tensor) -> Result<Tensor, NetworkError> {
+fn head(graph: &mut Graph, x: Tensor) -> Result<Tensor, DescriptionError> {
     let x = push(graph, "flatten", Op::Flatten, &[x])?;
     push(graph, "head", Op::Dense { outputs: CLASSES }, &[x])
 }
@@ -153,7 +153,7 @@ fn batch_norm_with_and_without_relu() {
 #[test]
 fn frozen_batch_norm() {
     for relu in [false, true] {
-        let describe = |g: &mut Description| {
+        let describe = |g: &mut Graph| {
             let x = push(g, "conv", conv(5, 3, 1, 1, true), &[Tensor::INPUT])?;
             let x = push(g, "norm", Op::BatchNorm, &[x])?;
             let x = if relu { push(g, "relu", Op::Relu, &[x])? } else { x };
@@ -174,7 +174,7 @@ fn frozen_batch_norm() {
 /// Each way a tensor can be read by several: nothing may be overwritten or counted twice.
 #[test]
 fn residual_connections() {
-    type Block = fn(&mut Description, Tensor) -> Result<Tensor, NetworkError>;
+    type Block = fn(&mut Graph, Tensor) -> Result<Tensor, DescriptionError>;
     let blocks: [(&str, Block); 7] = [
         ("identity around one convolution", |g, x| {
             let y = push(g, "conv", conv(4, 3, 1, 1, false), &[x])?;
@@ -235,7 +235,7 @@ fn architectures() {
         network.gradient(&w, &mut g, Pass::Clean).unwrap();
         let largest = g.iter().fold(0.0f64, |m, g| m.max(g.abs()));
         // Some parameters of every tensor; all would take minutes.
-        let tensors: Vec<_> = network.segments().to_vec();
+        let tensors: Vec<_> = network.tensors().to_vec();
         for tensor in tensors {
             for i in tensor.range.clone().step_by(1 + tensor.range.len() / 5) {
                 let at = w[i];

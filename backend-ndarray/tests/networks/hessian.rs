@@ -3,13 +3,13 @@
 
 use ndarray::Array4;
 use proptest::prelude::*;
-use sam_backend_ndarray::{BatchError, Description, Dual64, ForwardOverReverse, NetworkError};
+use sam_backend_ndarray::{BatchError, Dual64, ForwardOverReverse};
 use sam_core::{GradientOracle, HessianVector, Pass};
-use sam_model::{ImageShape, Op, Shape, Tensor};
+use sam_model::{Architecture, Description, DescriptionError, Graph, ImageShape, Op, Shape, Tensor};
 
-use super::support::{CLASSES, network, noise, push};
+use super::support::{CLASSES, described_network, network, noise, push};
 
-type Describe<'a> = &'a dyn Fn(&mut Description) -> Result<Tensor, NetworkError>;
+type Describe<'a> = &'a dyn Fn(&mut Graph) -> Result<Tensor, DescriptionError>;
 
 fn dot(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()
@@ -20,9 +20,9 @@ fn length(a: &[f64]) -> f64 {
 }
 
 /// How far the product is from central differences, and from being symmetric; both relative.
-fn errors(image: ImageShape, samples: usize, describe: Describe<'_>) -> [f64; 2] {
-    let mut plain = network::<f64>(image, samples, describe);
-    let mut hessian = ForwardOverReverse::new(network::<Dual64>(image, samples, describe));
+fn errors(description: &Description, samples: usize) -> [f64; 2] {
+    let mut plain = described_network::<f64>(description, samples);
+    let mut hessian = ForwardOverReverse::new(described_network::<Dual64>(description, samples));
     // Everything off its starting value, so that scales, shifts and biases matter.
     let w: Vec<f64> = plain.initial_parameters(3).iter().zip(noise(2)).map(|(w, n)| w + 0.3 * n).collect();
     let count = w.len();
@@ -55,7 +55,11 @@ fn errors(image: ImageShape, samples: usize, describe: Describe<'_>) -> [f64; 2]
 }
 
 fn check(name: &str, image: ImageShape, samples: usize, describe: Describe<'_>) {
-    let [difference, asymmetry] = errors(image, samples, describe);
+    check_described(name, samples, &Description::new(image, CLASSES, describe).unwrap());
+}
+
+fn check_described(name: &str, samples: usize, description: &Description) {
+    let [difference, asymmetry] = errors(description, samples);
     assert!(difference < 1e-7, "{name}: {difference} from central differences");
     assert!(asymmetry < 1e-10, "{name}: {asymmetry} from being symmetric");
 }
@@ -66,10 +70,10 @@ const fn conv(channels: usize, kernel: usize, stride: usize, padding: usize) -> 
 
 /// A convolution, what `between` adds, and two dense layers: their product is what has curvature without a ReLU.
 fn around(
-    graph: &mut Description,
+    graph: &mut Graph,
     channels: usize,
-    between: impl FnOnce(&mut Description, Tensor) -> Result<Tensor, NetworkError>,
-) -> Result<Tensor, NetworkError> {
+    between: impl FnOnce(&mut Graph, Tensor) -> Result<Tensor, DescriptionError>,
+) -> Result<Tensor, DescriptionError> {
     let x = push(graph, "stem", conv(channels, 3, 1, 1), &[Tensor::INPUT])?;
     let x = between(graph, x)?;
     let x = push(graph, "flatten", Op::Flatten, &[x])?;
@@ -117,8 +121,8 @@ fn architectures() {
         ("resnet-8", Shape::new(5, 6, 1)),
         ("wrn-10-1", Shape::new(5, 4, 2)),
     ] {
-        let architecture: sam_model::Architecture = name.parse().unwrap();
-        check(name, image, 4, &|g| architecture.describe(image, CLASSES, g));
+        let architecture: Architecture = name.parse().unwrap();
+        check_described(name, 4, &architecture.describe(image, CLASSES).unwrap());
     }
 }
 
@@ -133,12 +137,13 @@ proptest! {
     ) {
         prop_assume!(padding < kernel && (height.min(width) + 2 * padding - kernel) / stride + 1 >= size);
         let pool = if max { Op::MaxPool { size, stride: by } } else { Op::AvgPool { size, stride: by } };
-        let [difference, asymmetry] = errors(Shape::new(height, width, 2), samples, &|g| {
+        let description = Description::new(Shape::new(height, width, 2), CLASSES, |g| {
             around(g, 3, |g, x| {
                 let x = push(g, "conv", conv(4, kernel, stride, padding), &[x])?;
                 push(g, "pool", pool, &[x])
             })
         });
+        let [difference, asymmetry] = errors(&description.unwrap(), samples);
         prop_assert!(difference < 1e-7, "{} from central differences", difference);
         prop_assert!(asymmetry < 1e-10, "{} from being symmetric", asymmetry);
     }
@@ -163,7 +168,7 @@ fn a_unit_at_its_kink_is_a_constant() {
     let mut dead = network::<Dual64>(image, 2, describe);
     dead.set_batch(Array4::from_elem((2, 2, 2, 1), Dual64::from_re(0.0)).view(), &[0, 1]).unwrap();
     let w: Vec<f64> = dead.initial_parameters(0).iter().map(|w| w.re).collect();
-    let shift = dead.segments().iter().find(|s| s.name == "conv.bias").unwrap().range.clone();
+    let shift = dead.tensors().iter().find(|s| s.name == "conv.bias").unwrap().range.clone();
     assert!(w[shift.clone()].iter().all(|&w| w == 0.0), "the units stand at 0");
     let mut v = vec![0.0; w.len()];
     v[shift].fill(1.0);

@@ -8,7 +8,7 @@ use sam_core::{
     GradientOracle, ParamSpace, Pass, Ready, Real, Rule, SliceSpace, Verdict,
     kernel::{BLOCK, DualNorm},
 };
-use sam_model::{Graph, ImageShape, Name, Op, Tensor};
+use sam_model::{Description, ImageShape, Op, Tensor};
 
 use super::{
     parallel::{length, rule, values},
@@ -149,11 +149,12 @@ fn networks_tell_of_every_layer() {
 #[test]
 fn a_loss_that_is_not_finite_has_no_finite_gradient() {
     let image = ImageShape::new(1, 2, 1);
-    let mut network = Network::<f32>::build(image, 3, 1, 1, |g| {
-        let x = g.push(Name::new("flatten"), Op::Flatten, &[Tensor::INPUT])?;
-        g.push(Name::new("head"), Op::Classify { classes: 3 }, &[x])
+    let description = Description::new(image, 3, |g| {
+        let x = g.push("flatten", Op::Flatten, &[Tensor::INPUT])?;
+        g.push("head", Op::Classify { classes: 3 }, &[x])
     })
     .unwrap();
+    let mut network = Network::<f32>::build(&description, 1, 1).unwrap();
     let mut w = vec![0.0; network.parameter_count()];
     let mut g = vec![0.0; w.len()];
     network.set_batch(ndarray::Array4::from_elem([1, 1, 2, 1], 1.0).view(), &[0]).unwrap();

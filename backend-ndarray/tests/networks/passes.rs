@@ -1,9 +1,9 @@
 //! A network's forward pass against plain loops, its running statistics, and what its results may not depend on.
 
 use ndarray::{Array2, s};
-use sam_backend_ndarray::{BatchError, Network, NetworkError, Scalar};
+use sam_backend_ndarray::{BatchError, Network, NetworkError, Scalar, TensorView};
 use sam_core::{GradientOracle, Pass};
-use sam_model::{Graph, ImageShape, Name, Op, Shape, Tensor};
+use sam_model::{Description, DescriptionError, ImageShape, Op, Shape, Tensor};
 
 use super::support::images;
 
@@ -27,14 +27,15 @@ fn parameters<T: Scalar>(network: &Network<T>, seed: u64) -> Vec<T> {
 fn a_small_network_equals_plain_loops() {
     let image = Shape::new(6, 5, 2);
     let (kernel, stride, padding, channels) = (3, 2, 1, 3);
-    let mut network = Network::<f64>::build(image, 4, 7, 2, |g| {
+    let description = Description::new(image, 4, |g| {
         let conv = Op::Conv { channels, kernel, stride, padding, bias: true };
-        let x = g.push(Name::new("conv"), conv, &[Tensor::INPUT])?;
-        let x = g.push(Name::new("relu"), Op::Relu, &[x])?;
-        let x = g.push(Name::new("flatten"), Op::Flatten, &[x])?;
-        g.push(Name::new("head"), Op::Dense { outputs: 4 }, &[x])
+        let x = g.push("conv", conv, &[Tensor::INPUT])?;
+        let x = g.push("relu", Op::Relu, &[x])?;
+        let x = g.push("flatten", Op::Flatten, &[x])?;
+        g.push("head", Op::Dense { outputs: 4 }, &[x])
     })
     .unwrap();
+    let mut network = Network::<f64>::build(&description, 7, 2).unwrap();
     let x = images::<f64>(7, image, 3);
     let y = labels(7, 4);
     let mut w = network.initial_parameters(5);
@@ -42,8 +43,8 @@ fn a_small_network_equals_plain_loops() {
     let found = network.evaluate(&w, x.view(), &y).unwrap();
 
     let part = |name: &str| {
-        let segment = network.segments().iter().find(|s| s.name == name).unwrap();
-        &w[segment.range.clone()]
+        let tensor = network.tensors().iter().find(|s| s.name == name).unwrap();
+        &w[tensor.range.clone()]
     };
     let (filters, bias) = (part("conv.weight"), part("conv.bias"));
     let (matrix, offset) = (part("head.weight"), part("head.bias"));
@@ -141,12 +142,13 @@ fn f32_agrees_with_f64() {
 #[test]
 fn running_statistics_follow_the_clean_pass() {
     let image = Shape::new(3, 4, 2);
-    let mut network = Network::<f64>::build(image, 2, 5, 1, |g| {
-        let x = g.push(Name::new("norm"), Op::BatchNorm, &[Tensor::INPUT])?;
-        let x = g.push(Name::new("pool"), Op::GlobalAvgPool, &[x])?;
-        g.push(Name::new("head"), Op::Dense { outputs: 2 }, &[x])
+    let description = Description::new(image, 2, |g| {
+        let x = g.push("norm", Op::BatchNorm, &[Tensor::INPUT])?;
+        let x = g.push("pool", Op::GlobalAvgPool, &[x])?;
+        g.push("head", Op::Dense { outputs: 2 }, &[x])
     })
     .unwrap();
+    let mut network = Network::<f64>::build(&description, 5, 1).unwrap();
     let x = images::<f64>(5, image, 9).mapv(|x| x + 1000.0);
     network.set_batch(x.view(), &[0, 1, 0, 1, 1]).unwrap();
     let w = network.initial_parameters(0);
@@ -203,12 +205,13 @@ fn frozen_statistics_are_those_of_evaluation() {
 #[test]
 fn variance_survives_a_large_mean() {
     let image = Shape::new(8, 8, 1);
-    let mut network = Network::<f32>::build(image, 2, 64, 1, |g| {
-        let x = g.push(Name::new("norm"), Op::BatchNorm, &[Tensor::INPUT])?;
-        let x = g.push(Name::new("pool"), Op::GlobalAvgPool, &[x])?;
-        g.push(Name::new("head"), Op::Dense { outputs: 2 }, &[x])
+    let description = Description::new(image, 2, |g| {
+        let x = g.push("norm", Op::BatchNorm, &[Tensor::INPUT])?;
+        let x = g.push("pool", Op::GlobalAvgPool, &[x])?;
+        g.push("head", Op::Dense { outputs: 2 }, &[x])
     })
     .unwrap();
+    let mut network = Network::<f32>::build(&description, 64, 1).unwrap();
     let x = images::<f32>(64, image, 2).mapv(|x| x + 4096.0);
     network.set_batch(x.view(), &labels(64, 2)).unwrap();
     let mut g = vec![0.0; network.parameter_count()];
@@ -238,17 +241,17 @@ fn evaluation_does_not_depend_on_the_batch() {
 fn views_show_the_arena() {
     let network = network("lenet", Shape::new(8, 8, 1), 1, 1);
     let mut w: Vec<f32> = (0..network.parameter_count()).map(|i| i as f32).collect();
-    for segment in network.segments() {
-        let start = segment.range.start as f32;
-        assert_eq!(segment.view(&w).unwrap().shape(), segment.shape);
-        segment.view_mut(&mut w).unwrap().iter_mut().enumerate().for_each(|(i, w)| {
+    for tensor in network.tensors() {
+        let start = tensor.range.start as f32;
+        assert_eq!(tensor.view(&w).unwrap().shape(), tensor.shape);
+        tensor.view_mut(&mut w).unwrap().iter_mut().enumerate().for_each(|(i, w)| {
             assert_eq!(*w, start + i as f32);
             *w = -*w;
         });
-        assert!(segment.view(&w[..segment.range.end - 1]).is_err());
+        assert!(tensor.view(&w[..tensor.range.end - 1]).is_err());
     }
-    assert!(w.iter().skip(1).all(|w| *w < 0.0), "every parameter is in a segment");
-    let filters = network.segments().iter().find(|s| s.name == "conv2.weight").unwrap();
+    assert!(w.iter().skip(1).all(|w| *w < 0.0), "every parameter is in a tensor");
+    let filters = network.tensors().iter().find(|s| s.name == "conv2.weight").unwrap();
     assert_eq!(filters.view(&w).unwrap()[[1, 2, 3, 4]], w[filters.range.start + ((3 + 2) * 32 + 3) * 64 + 4]);
 }
 
@@ -259,22 +262,22 @@ fn initial_weights_have_the_variance_of_he() {
     let w = network.initial_parameters(7);
     assert_eq!(w, network.initial_parameters(7));
     assert_ne!(w, network.initial_parameters(8));
-    for segment in network.segments() {
-        let values = &w[segment.range.clone()];
+    for tensor in network.tensors() {
+        let values = &w[tensor.range.clone()];
         let constant = |value: f32| values.iter().all(|&v| v == value);
-        match segment.name.rsplit('.').next().unwrap() {
-            "weight" if segment.name == "head.weight" => assert!(constant(0.0)),
+        match tensor.name.rsplit('.').next().unwrap() {
+            "weight" if tensor.name == "head.weight" => assert!(constant(0.0)),
             "scale" => assert!(constant(1.0)),
             "shift" | "bias" => assert!(constant(0.0)),
             _ => {
-                let fan_in: usize = segment.shape[..segment.shape.len() - 1].iter().product();
+                let fan_in: usize = tensor.shape[..tensor.shape.len() - 1].iter().product();
                 let n = values.len() as f64;
                 let variance = values.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>() / n;
                 let mean = values.iter().map(|v| f64::from(*v)).sum::<f64>() / n;
                 let expected = 2.0 / fan_in as f64;
                 // Five standard errors.
-                assert!((variance / expected - 1.0).abs() < 5.0 * (2.0 / n).sqrt(), "{}", segment.name);
-                assert!(mean.abs() < 5.0 * (expected / n).sqrt(), "{}", segment.name);
+                assert!((variance / expected - 1.0).abs() < 5.0 * (2.0 / n).sqrt(), "{}", tensor.name);
+                assert!(mean.abs() < 5.0 * (expected / n).sqrt(), "{}", tensor.name);
             }
         }
     }
@@ -302,12 +305,12 @@ fn the_first_layer_with_a_value_that_is_not_finite_is_named() {
         network.set_batch(images(5, image, 1).view(), &labels(5, 10)).unwrap();
         network.gradient(&w, &mut g, Pass::Clean).unwrap();
         assert_eq!(network.first_nonfinite_layer(), None, "{model}");
-        for segment in network.segments().to_vec() {
+        for tensor in network.tensors().to_vec() {
             let mut poisoned = w.clone();
-            poisoned[segment.range.end - 1] = f32::NAN;
+            poisoned[tensor.range.end - 1] = f32::NAN;
             network.gradient(&poisoned, &mut g, Pass::Perturbed).unwrap();
-            let layer = segment.name.rsplit_once('.').unwrap().0;
-            assert_eq!(network.first_nonfinite_layer(), Some(layer), "{model}, {}", segment.name);
+            let layer = tensor.name.rsplit_once('.').unwrap().0;
+            assert_eq!(network.first_nonfinite_layer(), Some(layer), "{model}, {}", tensor.name);
         }
         network.gradient(&w, &mut g, Pass::Clean).unwrap();
         assert_eq!(network.first_nonfinite_layer(), None, "{model}: nothing stays behind");
@@ -321,14 +324,15 @@ fn a_nan_passes_through_pools() {
     let op = Op::MaxPool { size: 2, stride: 2 };
     let identity = Op::Conv { channels: 9, kernel: 1, stride: 1, padding: 0, bias: false };
     for relu in [false, true] {
-        let mut network = Network::<f32>::build(image, 3, 1, 1, |g| {
-            let x = g.push(Name::new("identity"), identity, &[Tensor::INPUT])?;
-            let x = if relu { g.push(Name::new("relu"), Op::Relu, &[x])? } else { x };
-            let x = g.push(Name::new("pool"), op, &[x])?;
-            let x = g.push(Name::new("flatten"), Op::Flatten, &[x])?;
-            g.push(Name::new("head"), Op::Classify { classes: 3 }, &[x])
+        let description = Description::new(image, 3, |g| {
+            let x = g.push("identity", identity, &[Tensor::INPUT])?;
+            let x = if relu { g.push("relu", Op::Relu, &[x])? } else { x };
+            let x = g.push("pool", op, &[x])?;
+            let x = g.push("flatten", Op::Flatten, &[x])?;
+            g.push("head", Op::Classify { classes: 3 }, &[x])
         })
         .unwrap();
+        let mut network = Network::<f32>::build(&description, 1, 1).unwrap();
         let mut w = vec![1.0; network.parameter_count()];
         (0..81).for_each(|i| w[i] = f32::from(u8::from(i % 10 == 0)));
         for pixel in 0..16 {
@@ -373,18 +377,6 @@ fn images_shrink_to_one_pixel() {
 }
 
 #[test]
-fn a_layer_that_nobody_reads_is_refused() {
-    let conv = Op::Conv { channels: 3, kernel: 3, stride: 1, padding: 0, bias: false };
-    let refused = Network::<f32>::build(ImageShape::new(5, 5, 1), 4, 2, 1, |g| {
-        let x = g.push(Name::new("stem"), conv, &[Tensor::INPUT])?;
-        g.push(Name::new("dead"), conv, &[x])?;
-        let x = g.push(Name::new("pool"), Op::GlobalAvgPool, &[x])?;
-        g.push(Name::new("head"), Op::Classify { classes: 4 }, &[x])
-    });
-    assert!(matches!(refused, Err(NetworkError::Unread { layer }) if layer == "dead"));
-}
-
-#[test]
 fn what_does_not_fit_is_refused() {
     let image = Shape::new(8, 8, 1);
     let mut network = network("lenet", image, 4, 1);
@@ -412,9 +404,10 @@ fn what_does_not_fit_is_refused() {
     let build = |name: &str, image, classes, batch| {
         Network::<f32>::new(&name.parse().unwrap(), image, classes, batch, 1).err()
     };
-    assert!(matches!(build("lenet", Shape::new(3, 3, 1), 10, 4), Some(NetworkError::Shape { .. })));
-    assert!(matches!(build("mlp", Shape::new(0, 3, 1), 10, 4), Some(NetworkError::Shape { .. })));
-    assert!(matches!(build("mlp", image, 1, 4), Some(NetworkError::Classes(1))));
+    let small = build("lenet", Shape::new(3, 3, 1), 10, 4);
+    assert!(matches!(small, Some(NetworkError::Description(DescriptionError::Shape { .. }))));
+    let one = build("mlp", image, 1, 4);
+    assert!(matches!(one, Some(NetworkError::Description(DescriptionError::Classes(1)))));
     assert!(matches!(build("mlp", image, 10, 0), Some(NetworkError::EmptyBatch)));
     assert!(matches!(build("wrn-28-10", Shape::new(224, 224, 3), 10, 4096), Some(NetworkError::TooLarge(_))));
 }

@@ -1,7 +1,7 @@
 //! Networks by their definitions: sums over samples, pixels and channels in f64, every tensor in memory of its own, the
 //! gradient by reverse accumulation. No layouts, nothing in place, nothing fused. Tests of other crates include it.
 
-use sam_model::{Graph, Name, Op, Shape, Tensor};
+use sam_model::{Description, DescriptionError, Name, Op, Parameter, Shape, Tensor};
 
 /// Share of the newest batch in the running statistics.
 const MOMENTUM: f64 = 0.1;
@@ -80,31 +80,33 @@ impl Wiring {
 
     /// Appends an operation; `None` if it cannot be applied to the inputs.
     pub fn push(&mut self, op: Op, inputs: &[Tensor]) -> Option<Tensor> {
-        let input = self.shape(inputs[0]);
-        if inputs.iter().any(|&other| self.shape(other) != input) {
-            return None;
-        }
-        let output = op.output_shape(input).ok()?;
+        let shapes: Vec<Shape> = inputs.iter().map(|&input| self.shape(input)).collect();
+        let own = op.signature(&shapes).ok()?;
+        let output = own.output;
         self.nodes.push(Node {
             op,
             inputs: inputs.to_vec(),
-            sums: terms(op, input, output),
+            sums: terms(op, shapes[0], output),
             params: self.parameters,
             statistics: self.statistics,
         });
-        self.parameters += op.parameters(input).map(|parameter| parameter.len()).sum::<usize>();
-        self.statistics += if op == Op::BatchNorm { 2 * input.channels } else { 0 };
+        let values = |own: &[Parameter]| own.iter().map(|p| p.shape.iter().product::<usize>()).sum::<usize>();
+        self.parameters += values(&own.parameters);
+        self.statistics += values(&own.statistics);
         self.shapes.push(output);
         Some(self.last())
     }
 
-    /// Describes itself to a backend.
-    pub fn describe<G: Graph>(&self, graph: &mut G) -> Result<Tensor, G::Error> {
-        let mut last = Tensor::INPUT;
-        for (i, node) in self.nodes.iter().enumerate() {
-            last = graph.push(Name::numbered("op", i + 1), node.op, &node.inputs)?;
-        }
-        Ok(last)
+    /// The same for a backend.
+    pub fn description(&self) -> Result<Description, DescriptionError> {
+        let classes = self.shape(self.last()).channels;
+        Description::new(self.image(), classes, |graph| {
+            let mut last = Tensor::INPUT;
+            for (i, node) in self.nodes.iter().enumerate() {
+                last = graph.push(Name::numbered("op", i + 1), node.op, &node.inputs)?;
+            }
+            Ok(last)
+        })
     }
 
     /// Number of parameters.
@@ -259,7 +261,8 @@ impl Wiring {
                 }
             }
             _ => {
-                let bias = bias(node.op, input, node.op.output_shape(input).unwrap());
+                let output = node.op.signature(&[input]).unwrap().output;
+                let bias = bias(node.op, input, output);
                 let samples = x.chunks(input.len()).zip(g.chunks(outputs)).zip(d_x.chunks_mut(input.len()));
                 for ((x, g), d_x) in samples {
                     for term in &node.sums {
@@ -269,8 +272,7 @@ impl Wiring {
                         }
                     }
                     if let Some(bias) = bias {
-                        let channels = node.op.output_shape(input).unwrap().channels;
-                        g.iter().enumerate().for_each(|(i, g)| d_own[bias + i % channels] += g);
+                        g.iter().enumerate().for_each(|(i, g)| d_own[bias + i % output.channels] += g);
                     }
                 }
             }

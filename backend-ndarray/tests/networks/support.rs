@@ -1,8 +1,8 @@
 //! Inputs that look random, and small networks with a batch of them.
 
 use ndarray::Array4;
-use sam_backend_ndarray::{Description, Network, NetworkError, Scalar};
-use sam_model::{Graph, ImageShape, Name, Op, Tensor};
+use sam_backend_ndarray::{Network, Scalar};
+use sam_model::{Description, DescriptionError, Graph, ImageShape, Op, Tensor};
 
 pub use super::wirings::{CLASSES, noise};
 
@@ -17,21 +17,26 @@ pub fn images<T: Scalar>(samples: usize, image: ImageShape, seed: u64) -> Array4
 pub fn network<T: Scalar>(
     image: ImageShape,
     samples: usize,
-    describe: impl FnOnce(&mut Description) -> Result<Tensor, NetworkError>,
+    describe: impl FnOnce(&mut Graph) -> Result<Tensor, DescriptionError>,
 ) -> Network<T> {
-    let mut network = Network::build(image, CLASSES, samples, 2, describe).unwrap();
+    described_network(&Description::new(image, CLASSES, describe).unwrap(), samples)
+}
+
+/// The same of a description with that many classes.
+pub fn described_network<T: Scalar>(description: &Description, samples: usize) -> Network<T> {
+    let mut network = Network::build(description, samples, 2).unwrap();
     network.set_label_smoothing(T::of(0.1));
     let labels: Vec<u16> = (0..samples).map(|i| (i * 7 % CLASSES) as u16).collect();
-    network.set_batch(images(samples, image, 1).view(), &labels).unwrap();
+    network.set_batch(images(samples, description.image(), 1).view(), &labels).unwrap();
     network
 }
 
 /// Adds an operation to a description.
 pub fn push(
-    graph: &mut Description,
+    graph: &mut Graph,
     name: &'static str,
     op: Op,
     inputs: &[Tensor],
-) -> Result<Tensor, NetworkError> {
-    graph.push(Name::new(name), op, inputs)
+) -> Result<Tensor, DescriptionError> {
+    graph.push(name, op, inputs)
 }

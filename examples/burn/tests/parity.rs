@@ -7,9 +7,9 @@ use burn::nn::loss::CrossEntropyLossConfig;
 use burn::optim::{GradientsParams, SgdConfig};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use ndarray::ArrayD;
-use sam_backend_ndarray::{Network, Segment};
+use sam_backend_ndarray::{Network, TensorView};
 use sam_core::{CountingOracle, FnOracle, Norm, Rule, Sam, Sgd, SliceSpace, Unseen};
-use sam_model::{Graph, ImageShape, Name, Op, Tensor as Node};
+use sam_model::{Description, ImageShape, Name, Op, Tensor as Node, TensorInfo};
 use sam_on_burn::network::{CHANNELS, ConvNet, HIDDEN};
 use sam_on_burn::{Base, BurnSpace};
 use sam_train::data::{Augment, BatchMaker, DataSource};
@@ -21,7 +21,7 @@ const RATE: f32 = 0.1;
 
 /// [`ConvNet`] once more, as operations.
 fn reference() -> Network<f32> {
-    Network::build(ImageShape::new(8, 8, 1), CLASSES, BATCH, 1, |graph| {
+    let description = Description::new(ImageShape::new(8, 8, 1), CLASSES, |graph| {
         let mut x = Node::INPUT;
         for (i, channels) in CHANNELS.into_iter().enumerate() {
             let conv = Op::Conv { channels, kernel: 3, stride: 1, padding: 1, bias: true };
@@ -29,17 +29,22 @@ fn reference() -> Network<f32> {
             x = graph.push(Name::numbered("relu", i + 1), Op::Relu, &[x])?;
             x = graph.push(Name::numbered("pool", i + 1), Op::MaxPool { size: 2, stride: 2 }, &[x])?;
         }
-        x = graph.push(Name::new("flatten"), Op::Flatten, &[x])?;
-        x = graph.push(Name::new("dense"), Op::Dense { outputs: HIDDEN }, &[x])?;
-        x = graph.push(Name::new("relu3"), Op::Relu, &[x])?;
-        graph.push(Name::new("head"), Op::Dense { outputs: CLASSES }, &[x])
-    })
-    .unwrap()
+        graph.chain(
+            x,
+            [
+                ("flatten", Op::Flatten),
+                ("dense", Op::Dense { outputs: HIDDEN }),
+                ("relu3", Op::Relu),
+                ("head", Op::Dense { outputs: CLASSES }),
+            ],
+        )
+    });
+    Network::build(&description.unwrap(), BATCH, 1).unwrap()
 }
 
 /// A tensor as burn lays it out: filters `[outputs, inputs, rows, columns]`, the others as they are.
-fn as_burn(segment: &Segment, arena: &[f32]) -> ArrayD<f32> {
-    let tensor = segment.view(arena).unwrap();
+fn as_burn(info: &TensorInfo, arena: &[f32]) -> ArrayD<f32> {
+    let tensor = info.view(arena).unwrap();
     let order: &[usize] = match tensor.ndim() {
         4 => &[3, 2, 0, 1],
         2 => &[0, 1],
@@ -98,9 +103,9 @@ fn steps(norm: Norm, rho: f64, eta: Option<f64>) {
     let mut expected = Sam { space, rule, base: Sgd::new(RATE) };
 
     let mut w = ConvNet::new([8, 8, 1], CLASSES, &device).materialize();
-    for segment in network.segments() {
-        let values = as_burn(segment, &weights);
-        match segment.name.as_str() {
+    for info in network.tensors() {
+        let values = as_burn(info, &weights);
+        match info.name.as_str() {
             "conv1.weight" => set(&mut w.conv1.weight, &values, &device),
             "conv2.weight" => set(&mut w.conv2.weight, &values, &device),
             "dense.weight" => set(&mut w.dense.weight, &values, &device),
@@ -150,9 +155,9 @@ fn steps(norm: Norm, rho: f64, eta: Option<f64>) {
     assert_eq!((clean, perturbed), (STEPS as u64, STEPS as u64), "gradients of {STEPS} steps");
 
     let mut farthest = 0f32;
-    for segment in network.segments() {
-        let (expected, found) = (as_burn(segment, &weights), read(&w, &segment.name));
-        assert_eq!(found.len(), expected.len(), "{}", segment.name);
+    for info in network.tensors() {
+        let (expected, found) = (as_burn(info, &weights), read(&w, &info.name));
+        assert_eq!(found.len(), expected.len(), "{}", info.name);
         for (found, expected) in found.iter().zip(&expected) {
             farthest = farthest.max((found - expected).abs());
         }

@@ -3,9 +3,9 @@
 use candle_core::{DType, Device, Tensor, Var};
 use candle_nn::{Optimizer, SGD, VarBuilder, VarMap, loss::cross_entropy};
 use ndarray::ArrayD;
-use sam_backend_ndarray::{Network, Segment};
+use sam_backend_ndarray::{Network, TensorView};
 use sam_core::{CountingOracle, FnOracle, Norm, Pass, Rule, Sam, Sgd, SliceSpace};
-use sam_model::{Graph, ImageShape, Name, Op, Tensor as Node};
+use sam_model::{Description, ImageShape, Name, Op, Tensor as Node, TensorInfo};
 use sam_on_candle::network::{CHANNELS, ConvNet, HIDDEN};
 use sam_on_candle::{Base, CandleSpace, parameters};
 use sam_train::data::{Augment, BatchMaker, DataSource};
@@ -17,7 +17,7 @@ const RATE: f32 = 0.1;
 
 /// [`ConvNet`] once more, as operations.
 fn reference() -> Network<f32> {
-    Network::build(ImageShape::new(8, 8, 1), CLASSES, BATCH, 1, |graph| {
+    let description = Description::new(ImageShape::new(8, 8, 1), CLASSES, |graph| {
         let mut x = Node::INPUT;
         for (i, channels) in CHANNELS.into_iter().enumerate() {
             let conv = Op::Conv { channels, kernel: 3, stride: 1, padding: 1, bias: true };
@@ -25,17 +25,22 @@ fn reference() -> Network<f32> {
             x = graph.push(Name::numbered("relu", i + 1), Op::Relu, &[x])?;
             x = graph.push(Name::numbered("pool", i + 1), Op::AvgPool { size: 2, stride: 2 }, &[x])?;
         }
-        x = graph.push(Name::new("flatten"), Op::Flatten, &[x])?;
-        x = graph.push(Name::new("dense"), Op::Dense { outputs: HIDDEN }, &[x])?;
-        x = graph.push(Name::new("relu3"), Op::Relu, &[x])?;
-        graph.push(Name::new("head"), Op::Dense { outputs: CLASSES }, &[x])
-    })
-    .unwrap()
+        graph.chain(
+            x,
+            [
+                ("flatten", Op::Flatten),
+                ("dense", Op::Dense { outputs: HIDDEN }),
+                ("relu3", Op::Relu),
+                ("head", Op::Dense { outputs: CLASSES }),
+            ],
+        )
+    });
+    Network::build(&description.unwrap(), BATCH, 1).unwrap()
 }
 
 /// A tensor as candle lays it out: `[outputs, inputs]` and `[outputs, inputs, rows, columns]`.
-fn as_candle(segment: &Segment, arena: &[f32]) -> ArrayD<f32> {
-    let tensor = segment.view(arena).unwrap();
+fn as_candle(info: &TensorInfo, arena: &[f32]) -> ArrayD<f32> {
+    let tensor = info.view(arena).unwrap();
     let order: &[usize] = match tensor.ndim() {
         4 => &[3, 2, 0, 1],
         2 => &[1, 0],
@@ -66,11 +71,11 @@ fn steps(rule: Rule<f32>) {
     let map = VarMap::new();
     let model =
         ConvNet::new([8, 8, 1], CLASSES, VarBuilder::from_varmap(&map, DType::F32, &Device::Cpu)).unwrap();
-    for segment in network.segments() {
-        let values = as_candle(segment, &weights);
+    for info in network.tensors() {
+        let values = as_candle(info, &weights);
         let values =
             Tensor::from_slice(values.as_slice().unwrap(), values.shape().to_vec(), &Device::Cpu).unwrap();
-        map.data().lock().unwrap()[&segment.name].set(&values).unwrap();
+        map.data().lock().unwrap()[&info.name].set(&values).unwrap();
     }
     let mut w = parameters(&map);
     let mut g = Default::default();
@@ -109,11 +114,10 @@ fn steps(rule: Rule<f32>) {
     assert_eq!((clean, perturbed), (STEPS as u64, STEPS as u64), "gradients of {STEPS} steps");
 
     let mut farthest = 0f32;
-    for segment in network.segments() {
-        let expected = as_candle(segment, &weights);
-        let found =
-            map.data().lock().unwrap()[&segment.name].flatten_all().unwrap().to_vec1::<f32>().unwrap();
-        assert_eq!(found.len(), expected.len(), "{}", segment.name);
+    for info in network.tensors() {
+        let expected = as_candle(info, &weights);
+        let found = map.data().lock().unwrap()[&info.name].flatten_all().unwrap().to_vec1::<f32>().unwrap();
+        assert_eq!(found.len(), expected.len(), "{}", info.name);
         for (found, expected) in found.iter().zip(&expected) {
             farthest = farthest.max((found - expected).abs());
         }

@@ -3,8 +3,9 @@
 use std::ops::Range;
 
 use ndarray::{Array2, Array4, Axis, Slice};
-use sam_backend_ndarray::{BatchError, Evaluation, Network, Scalar, Segment};
+use sam_backend_ndarray::{BatchError, Network, Scalar};
 use sam_core::{GradientOracle, Pass};
+use sam_model::{Evaluation, TensorInfo};
 
 use crate::{
     data::{Dataset, ImageSet, Standardizer},
@@ -63,14 +64,14 @@ impl<T: Scalar> Model<T> {
     /// # Errors
     /// [`LearnerError`], when the state is of another network.
     pub fn weights(&mut self, state: &State) -> Result<Vec<T>, LearnerError> {
-        let statistics = flat(state, STATISTICS, self.network.statistic_segments())?;
+        let statistics = flat(state, STATISTICS, self.network.statistic_tensors())?;
         self.network.set_statistics(&statistics).map_err(LearnerError::backend)?;
-        flat(state, WEIGHTS, self.network.segments())
+        flat(state, WEIGHTS, self.network.tensors())
     }
 
     /// What is where in the weights.
-    pub fn segments(&self) -> &[Segment] {
-        self.network.segments()
+    pub fn tensors(&self) -> &[TensorInfo] {
+        self.network.tensors()
     }
 
     /// Number of weights.
@@ -140,16 +141,16 @@ impl<T: Scalar> GradientOracle<[T]> for Model<T> {
     }
 }
 
-fn flat<T: Scalar>(state: &State, group: &str, segments: &[Segment]) -> Result<Vec<T>, LearnerError> {
-    let mut values = vec![T::zero(); segments.last().map_or(0, |segment| segment.range.end)];
-    for segment in segments {
-        let name = format!("{group}{}", segment.name);
+fn flat<T: Scalar>(state: &State, group: &str, infos: &[TensorInfo]) -> Result<Vec<T>, LearnerError> {
+    let mut values = vec![T::zero(); infos.last().map_or(0, |info| info.range.end)];
+    for info in infos {
+        let name = format!("{group}{}", info.name);
         let of = |shape: &[usize]| format!("shape {shape:?}");
-        let tensor = state.get(&name).filter(|tensor| tensor.shape == segment.shape).ok_or_else(|| {
+        let tensor = state.get(&name).filter(|tensor| tensor.shape == info.shape).ok_or_else(|| {
             let found = state.get(&name).map_or("none".to_owned(), |tensor| of(&tensor.shape));
-            crate::training::state::StateMismatch { name: name.clone(), expected: of(&segment.shape), found }
+            crate::training::state::StateMismatch { name: name.clone(), expected: of(&info.shape), found }
         })?;
-        let to = &mut values[segment.range.clone()];
+        let to = &mut values[info.range.clone()];
         to.iter_mut().zip(&tensor.values).for_each(|(to, &value)| *to = T::of(f64::from(value)));
     }
     Ok(values)

@@ -1,7 +1,8 @@
 //! The loss over a plane through the weights, in directions normalised filter by filter (Li et al., NeurIPS 2018).
 
 use rand_distr::{Distribution, StandardNormal};
-use sam_backend_ndarray::{BatchError, Segment};
+use sam_backend_ndarray::BatchError;
+use sam_model::TensorInfo;
 
 use super::model::Model;
 use crate::random::{Purpose, stream};
@@ -10,14 +11,14 @@ use crate::random::{Purpose, stream};
 /// of a layer. Biases, and scales and shifts of batch normalisation, stay where they are, as in the authors' code.
 ///
 /// So the picture does not depend on the scale of a layer that the next one undoes.
-pub fn filter_normalised(weights: &[f32], segments: &[Segment], seed: u64, number: u64) -> Vec<f32> {
+pub fn filter_normalised(weights: &[f32], infos: &[TensorInfo], seed: u64, number: u64) -> Vec<f32> {
     let mut random = stream(seed, Purpose::Direction, 0, number);
     let mut direction = vec![0.0; weights.len()];
-    for segment in segments.iter().filter(|segment| segment.shape.len() > 1) {
-        let outputs = segment.shape.last().copied().unwrap_or(1);
-        let to = &mut direction[segment.range.clone()];
+    for info in infos.iter().filter(|info| info.shape.len() > 1) {
+        let outputs = info.shape.last().copied().unwrap_or(1);
+        let to = &mut direction[info.range.clone()];
         to.iter_mut().for_each(|to| *to = StandardNormal.sample(&mut random));
-        let from = &weights[segment.range.clone()];
+        let from = &weights[info.range.clone()];
         for output in 0..outputs {
             let length = |values: &[f32]| {
                 let own = values.iter().skip(output).step_by(outputs);
@@ -57,7 +58,7 @@ pub fn losses(
 
 #[cfg(test)]
 mod tests {
-    use sam_backend_ndarray::Network;
+    use sam_backend_ndarray::{Network, TensorView};
     use sam_model::ImageShape;
 
     use super::*;
@@ -67,20 +68,20 @@ mod tests {
         let network =
             Network::<f32>::new(&"resnet-8".parse().unwrap(), ImageShape::new(8, 8, 1), 3, 2, 1).unwrap();
         let weights: Vec<f32> = network.initial_parameters(1).iter().map(|w| w + 0.01).collect();
-        let [a, b] = [0, 1].map(|number| filter_normalised(&weights, network.segments(), 5, number));
+        let [a, b] = [0, 1].map(|number| filter_normalised(&weights, network.tensors(), 5, number));
         assert_ne!(a, b);
-        for segment in network.segments() {
-            let (w, d) = (segment.view(&weights).unwrap(), segment.view(&a).unwrap());
-            if segment.shape.len() == 1 {
-                assert!(d.iter().all(|&x| x == 0.0), "{}", segment.name);
+        for info in network.tensors() {
+            let (w, d) = (info.view(&weights).unwrap(), info.view(&a).unwrap());
+            if info.shape.len() == 1 {
+                assert!(d.iter().all(|&x| x == 0.0), "{}", info.name);
                 continue;
             }
-            let last = ndarray::Axis(segment.shape.len() - 1);
+            let last = ndarray::Axis(info.shape.len() - 1);
             for (w, d) in w.axis_iter(last).zip(d.axis_iter(last)) {
                 let length = |v: &ndarray::ArrayViewD<'_, f32>| {
                     v.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>().sqrt()
                 };
-                assert!((length(&w) / length(&d) - 1.0).abs() < 1e-5, "{}", segment.name);
+                assert!((length(&w) / length(&d) - 1.0).abs() < 1e-5, "{}", info.name);
             }
         }
     }

@@ -171,6 +171,7 @@ mod tests {
     use std::{cell::RefCell, rc::Rc, thread, time::Duration};
 
     use sam_core::Norm;
+    use sam_model::Evaluation;
 
     use super::*;
     use crate::{
@@ -178,7 +179,7 @@ mod tests {
         interrupt::Interrupt,
         training::{
             host_batches::HostBatches,
-            learner::{Evaluation, StepReport},
+            learner::StepReport,
             settings::{
                 AverageSettings, DataSettings, NormExponent, ScheduleSettings, ScheduleShape, SgdSettings,
             },

@@ -50,7 +50,7 @@ impl BoundExperiment {
             rho,
             delta: self.delta,
         };
-        let error = |e: sam_backend_ndarray::Evaluation| (e.count - e.correct) as f64 / e.count as f64;
+        let error = |e: sam_model::Evaluation| (e.count - e.correct) as f64 / e.count as f64;
         Ok((setting, setting.bound(error(perturbed).max(error(clean)))))
     }
 }

@@ -59,7 +59,7 @@ impl Experiment for Landscape {
             let mut model = snapshots::training_model::<f32>(job, self.images)?;
             let weights = model.weights(&runner.state(job, last)?)?;
             let [x, y] =
-                [0, 1].map(|number| filter_normalised(&weights, model.segments(), plan.base.seed, number));
+                [0, 1].map(|number| filter_normalised(&weights, model.tensors(), plan.base.seed, number));
             let values = losses(&mut model, &weights, [&x, &y], &steps).map_err(LearnerError::backend)?;
             let surface = Surface { name: arm.name.clone(), steps: steps.clone(), losses: values };
             let ring = |share: f64| mean_on_ring(&surface, (share * half).round() as usize);

@@ -3,28 +3,27 @@
 mod mixup;
 mod optimizer;
 mod oracle;
-pub(super) mod tensors;
 
 use std::{borrow::Cow, time::Duration};
 
-use sam_backend_ndarray::{ForwardOverReverse, Network, Scalar, Segment};
+use sam_backend_ndarray::{ForwardOverReverse, Network, Scalar};
 use sam_core::{Average, LearningRate, Pass, Words, WordsMut};
-use sam_model::ImageShape;
+use sam_model::{Evaluation, ImageShape, TensorInfo};
 
 use super::{
     average::{Averaged, Averages, Which},
     counters::{copy_counters, counters},
     host_batches::HostBatches,
     kernels::ChosenKernels,
-    learner::{Batch, Diagnosis, Evaluation, Learner, LearnerError, StepReport, WeightAccess},
+    learner::{Batch, Diagnosis, Learner, LearnerError, StepReport, WeightAccess},
     nonfinite::Origin,
     settings::{Method, Settings},
     state::{STATISTICS, State, WEIGHTS},
+    tensors::{copy, group, tensors},
 };
 use mixup::Mixup;
 use optimizer::Optimizer;
 use oracle::{DualNetwork, ObservedOracle, Partners};
-use tensors::{copy, group, tensors};
 
 /// The counter of mixed batches.
 const MIXUP_STEPS: &str = "mixup.steps";
@@ -85,7 +84,7 @@ impl CpuLearner {
         };
         Ok(Self {
             averages: Averages::new(&settings.average, count, statistics.len(), average)?,
-            optimizer: optimizer::build(settings, network.segments(), &network.threads()),
+            optimizer: optimizer::build(settings, network.tensors(), &network.threads()),
             network,
             weights,
             gradient: vec![0.0; count],
@@ -149,22 +148,20 @@ impl Learner for CpuLearner {
     }
 
     fn evaluate(&mut self, batch: Batch<'_>) -> Result<Evaluation, LearnerError> {
-        let evaluation = self.network.evaluate(&self.weights, batch.images, batch.labels);
-        let evaluation = evaluation.map_err(LearnerError::backend)?;
-        Ok(Evaluation { loss: evaluation.loss, correct: evaluation.correct, count: evaluation.count })
+        self.network.evaluate(&self.weights, batch.images, batch.labels).map_err(LearnerError::backend)
     }
 
     fn export(&mut self) -> Result<State, LearnerError> {
-        let segments = self.network.segments();
-        let mut state = State { tensors: tensors(WEIGHTS, segments, &self.weights).collect() };
+        let infos = self.network.tensors();
+        let mut state = State { tensors: tensors(WEIGHTS, infos, &self.weights).collect() };
         self.optimizer.save(&mut |piece, words| match words {
-            Words::Reals(values) => state.tensors.extend(tensors(&group(piece), segments, values)),
+            Words::Reals(values) => state.tensors.extend(tensors(&group(piece), infos, values)),
             Words::Counts(counts) => state.tensors.push(counters(piece, counts)),
         });
         if let Some(mixup) = &self.mixup {
             state.tensors.push(counters(MIXUP_STEPS, &[mixup.steps]));
         }
-        let statistics = tensors(STATISTICS, self.network.statistic_segments(), self.network.statistics());
+        let statistics = tensors(STATISTICS, self.network.statistic_tensors(), self.network.statistics());
         state.tensors.extend(statistics);
         self.averages.export(&mut state)?;
         Ok(state)
@@ -175,16 +172,16 @@ impl Learner for CpuLearner {
         state.check_against(&own)?;
         self.averages.import(&own, state)?;
         let network = &mut self.network;
-        copy(state, WEIGHTS, network.segments(), &mut self.weights);
+        copy(state, WEIGHTS, network.tensors(), &mut self.weights);
         self.optimizer.load(&mut |piece, words| match words {
-            WordsMut::Reals(values) => copy(state, &group(piece), network.segments(), values),
+            WordsMut::Reals(values) => copy(state, &group(piece), network.tensors(), values),
             WordsMut::Counts(counts) => copy_counters(state, piece, counts),
         });
         if let Some(mixup) = &mut self.mixup {
             copy_counters(state, MIXUP_STEPS, std::slice::from_mut(&mut mixup.steps));
         }
         let mut statistics = network.statistics().to_vec();
-        copy(state, STATISTICS, network.statistic_segments(), &mut statistics);
+        copy(state, STATISTICS, network.statistic_tensors(), &mut statistics);
         network.set_statistics(&statistics).map_err(LearnerError::backend)
     }
 
@@ -246,27 +243,27 @@ impl Diagnosis for CpuLearner {
             Pass::Clean => &self.weights,
             Pass::Perturbed => self.optimizer.perturbed(&self.weights),
         };
-        let segments = self.network.segments();
-        let first = |quantity: &str, segment: Option<&Segment>| {
-            segment.map(|segment| Origin::of_layer(quantity, layer(segment)))
+        let infos = self.network.tensors();
+        let first = |quantity: &str, info: Option<&TensorInfo>| {
+            info.map(|info| Origin::of_layer(quantity, layer(info)))
         };
-        let in_weights = segments.iter().find(|segment| !finite(weights, segment));
+        let in_weights = infos.iter().find(|info| !finite(weights, info));
         first("weights", in_weights)
             .or_else(|| Some(Origin::of_layer("output", self.network.first_nonfinite_layer()?)))
             .or_else(|| {
                 if !self.loss_is_finite {
                     return Some(Origin { quantity: "loss".to_owned(), layer: None });
                 }
-                first("gradient", segments.iter().rfind(|segment| !finite(&self.gradient, segment)))
+                first("gradient", infos.iter().rfind(|info| !finite(&self.gradient, info)))
             })
     }
 }
 
-fn finite(arena: &[f32], segment: &Segment) -> bool {
-    arena[segment.range.clone()].iter().all(|value| value.is_finite())
+fn finite(arena: &[f32], info: &TensorInfo) -> bool {
+    arena[info.range.clone()].iter().all(|value| value.is_finite())
 }
 
 /// The layer that a parameter tensor belongs to.
-fn layer(segment: &Segment) -> &str {
-    segment.name.rsplit_once('.').map_or(segment.name.as_str(), |(layer, _)| layer)
+fn layer(info: &TensorInfo) -> &str {
+    info.name.rsplit_once('.').map_or(info.name.as_str(), |(layer, _)| layer)
 }

@@ -7,25 +7,25 @@ use std::{borrow::Cow, time::Duration};
 use ndarray::ArrayView4;
 use sam_backend_cuda::{
     self as backend, Augmentation, CudaAverage, CudaError, CudaNetwork, DeviceImages, DeviceStep, DeviceVec,
-    NetworkError, Segment, StepGraph,
+    NetworkError, StepGraph,
 };
 use sam_core::{Pass, Words, WordsMut};
-use sam_model::ImageShape;
+use sam_model::{Evaluation, ImageShape};
 
 use super::{
     average::{Averaged, Averages, Mean, Which},
     counters::{copy_counters, counters},
-    cpu::tensors::group,
     host_batches::HostBatches,
     kernels::{ChosenKernels, Kernels},
     learner::{
-        Batch, Chosen, Diagnosis, Evaluation, Learner, LearnerError, StepReport, TrainingImages,
-        WeightAccess, step_from_host,
+        Batch, Chosen, Diagnosis, Learner, LearnerError, StepReport, TrainingImages, WeightAccess,
+        step_from_host,
     },
     nonfinite::Origin,
     precision::Precision,
     settings::{Method, Settings},
-    state::{STATISTICS, State, Tensor, WEIGHTS},
+    state::{STATISTICS, State, WEIGHTS},
+    tensors::{gather, group, tensors},
 };
 use crate::{
     data::{Augment, PADDING},
@@ -261,22 +261,20 @@ impl Learner for CudaLearner {
     }
 
     fn evaluate(&mut self, batch: Batch<'_>) -> Result<Evaluation, LearnerError> {
-        let evaluation = self.steps.evaluate(&values(&batch.images), batch.labels);
-        let evaluation = evaluation?;
-        Ok(Evaluation { loss: evaluation.loss, correct: evaluation.correct, count: evaluation.count })
+        Ok(self.steps.evaluate(&values(&batch.images), batch.labels)?)
     }
 
     fn export(&mut self) -> Result<State, LearnerError> {
         let (method, network, weights) = self.steps.parts_mut();
         let weights = weights.read()?;
-        let mut state = State { tensors: tensors(WEIGHTS, network.segments(), &weights).collect() };
+        let mut state = State { tensors: tensors(WEIGHTS, network.tensors(), &weights).collect() };
         let saved = method.save(&mut |piece, words| match words {
-            Words::Reals(values) => state.tensors.extend(tensors(&group(piece), network.segments(), values)),
+            Words::Reals(values) => state.tensors.extend(tensors(&group(piece), network.tensors(), values)),
             Words::Counts(counts) => state.tensors.push(counters(piece, counts)),
         });
         saved?;
         let statistics = network.statistics()?;
-        state.tensors.extend(tensors(STATISTICS, network.statistic_segments(), &statistics));
+        state.tensors.extend(tensors(STATISTICS, network.statistic_tensors(), &statistics));
         self.averages.export(&mut state)?;
         Ok(state)
     }
@@ -286,16 +284,16 @@ impl Learner for CudaLearner {
         state.check_against(&own)?;
         self.averages.import(&own, state)?;
         let (method, network, weights) = self.steps.parts_mut();
-        let values = gather(state, WEIGHTS, network.segments());
+        let values = gather(state, WEIGHTS, network.tensors());
         weights.write(&values)?;
         let loaded = method.load(&mut |piece, words| match words {
             WordsMut::Reals(values) => {
-                values.copy_from_slice(&gather(state, &group(piece), network.segments()));
+                values.copy_from_slice(&gather(state, &group(piece), network.tensors()));
             }
             WordsMut::Counts(counts) => copy_counters(state, piece, counts),
         });
         loaded?;
-        let statistics = gather(state, STATISTICS, network.statistic_segments());
+        let statistics = gather(state, STATISTICS, network.statistic_tensors());
         Ok(network.set_statistics(&statistics)?)
     }
 
@@ -407,23 +405,4 @@ fn values<'a>(images: &'a ArrayView4<'_, f32>) -> Cow<'a, [f32]> {
         Some(values) => Cow::Borrowed(values),
         None => Cow::Owned(images.iter().copied().collect()),
     }
-}
-
-fn tensors<'a>(
-    group: &str,
-    segments: &'a [Segment],
-    values: &'a [f32],
-) -> impl Iterator<Item = Tensor> + use<'a> {
-    let group = group.to_owned();
-    segments.iter().map(move |segment| Tensor {
-        name: format!("{group}{}", segment.name),
-        shape: segment.shape.clone(),
-        values: values[segment.range.clone()].to_vec(),
-    })
-}
-
-/// The values of the tensors of `group` in the order of `segments`; [`State::check_against`] has made sure that they fit.
-fn gather(state: &State, group: &str, segments: &[Segment]) -> Vec<f32> {
-    let tensors = segments.iter().filter_map(|segment| state.get(&format!("{group}{}", segment.name)));
-    tensors.flat_map(|tensor| &tensor.values).copied().collect()
 }

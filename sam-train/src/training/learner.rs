@@ -9,7 +9,7 @@ use std::{
 
 use ndarray::ArrayView4;
 use sam_core::{Outcome, Pass};
-use sam_model::ImageShape;
+use sam_model::{Evaluation, ImageShape};
 
 use super::{
     average::{Averaged, Which},
@@ -228,32 +228,6 @@ pub struct StepReport {
     pub in_gradients: Duration,
     /// The part spent in waiting for the batch.
     pub in_batch: Duration,
-}
-
-/// How good the weights are on some images.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct Evaluation {
-    /// Mean loss.
-    pub loss: f64,
-    /// Images whose class was found.
-    pub correct: usize,
-    /// Images.
-    pub count: usize,
-}
-
-impl Evaluation {
-    /// The share of images whose class was not found, in percent.
-    pub fn error_percent(&self) -> f64 {
-        100.0 * (self.count - self.correct) as f64 / self.count as f64
-    }
-
-    /// The evaluation of both sets of images.
-    #[must_use]
-    pub fn and(self, other: Self) -> Self {
-        let count = self.count + other.count;
-        let sum = self.loss * self.count as f64 + other.loss * other.count as f64;
-        Self { loss: sum / count as f64, correct: self.correct + other.correct, count }
-    }
 }
 
 /// Why a learner failed.

@@ -86,8 +86,8 @@ impl SgdSettings {
     /// The same with a rate that `model` bears: 0.1 with batch normalisation, 0.05 without.
     pub const fn of_model(model: &Architecture) -> Self {
         Self::new(match model {
-            Architecture::ResNet { .. } | Architecture::WideResNet { .. } => 0.1,
-            Architecture::Mlp { .. } | Architecture::LeNet => 0.05,
+            Architecture::ResNet(_) | Architecture::WideResNet(_) => 0.1,
+            Architecture::Mlp(_) | Architecture::LeNet(_) => 0.05,
         })
     }
 }

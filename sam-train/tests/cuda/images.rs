@@ -1,14 +1,14 @@
 //! Training images on the device.
 
 use sam_backend_cuda::{CudaNetwork, DeviceImages, NetworkError};
-use sam_model::ImageShape;
+use sam_model::{Evaluation, ImageShape};
 use sam_train::{
     data::{Augment, BatchMaker, epoch_order},
     training::{
         backend::Backend,
         cuda::{CudaLearner, augmentation},
         host_batches::HostBatches,
-        learner::{Batch, Evaluation, Learner, LearnerError, StepReport},
+        learner::{Batch, Learner, LearnerError, StepReport},
         state::State,
         trainer::Trainer,
     },

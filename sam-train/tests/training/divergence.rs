@@ -5,12 +5,13 @@ use std::{cell::RefCell, fs, path::Path, process::Command, rc::Rc, time::Duratio
 
 use ndarray::Array4;
 use sam_core::{Norm, Outcome, Pass};
+use sam_model::Evaluation;
 use sam_train::{
     data::{Augment, Dataset},
     training::{
         cpu::CpuLearner,
         host_batches::HostBatches,
-        learner::{Batch, Diagnosis, Evaluation, Learner, LearnerError, StepReport},
+        learner::{Batch, Diagnosis, Learner, LearnerError, StepReport},
         nonfinite::{NonFinite, Origin},
         settings::{DataSettings, Method, NormExponent, Settings},
         state::State,

@@ -3,7 +3,7 @@
 use std::{cell::RefCell, fs, path::Path, rc::Rc, time::Duration};
 
 use sam_core::Norm;
-use sam_model::ImageShape;
+use sam_model::{Evaluation, ImageShape};
 use sam_train::{
     data::{Augment, Dataset},
     training::{
@@ -13,7 +13,7 @@ use sam_train::{
         cpu::CpuLearner,
         host_batches::HostBatches,
         kernels::Kernels,
-        learner::{Batch, Evaluation, Learner, LearnerError, StepReport},
+        learner::{Batch, Learner, LearnerError, StepReport},
         metrics::EpochMetrics,
         nonfinite::OnNonFinite,
         precision::Precision,

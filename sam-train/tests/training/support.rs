@@ -1,7 +1,7 @@
 //! The run that the tests' runs differ from.
 
 use sam_core::Norm;
-use sam_model::Architecture;
+use sam_model::{Architecture, LeNet};
 use sam_train::{
     data::{Augment, DataSource, Dataset},
     training::{
@@ -22,7 +22,7 @@ pub const BASE: Settings = Settings {
     seed: 3,
     epochs: 3,
     batch: BatchSizes::one(40),
-    model: Architecture::LeNet,
+    model: Architecture::LeNet(LeNet),
     label_smoothing: 0.0,
     data: DataSettings {
         name: DataSource::Digits,

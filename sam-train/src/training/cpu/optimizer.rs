@@ -2,13 +2,14 @@
 
 use std::error::Error;
 
-use sam_backend_ndarray::{Parallel, ParallelSpace, Segment as Tensor, Threads};
+use sam_backend_ndarray::{Parallel, ParallelSpace, Threads};
 use sam_core::{
     AlongGradient, AscentRule, Clipped, Combination, Friendly, Gaussian, Gsam, Look, LookSam, MicroBatches,
     MomentumSam, MultiStepSam, Outcome, ParamSpace, PerturbedOnly, Plain, RandomSam, Sam, SamGradient, Scope,
     SecondOrderSam, Segment, SegmentedSpace, Sgd, Sink, SliceSpace, Source, State, StepError, Stochastic,
     Variant, WeightDecay, Wsam,
 };
+use sam_model::{Role, TensorInfo};
 
 use super::oracle::ObservedOracle;
 use crate::training::settings::{Method, Settings, SgdSettings};
@@ -45,7 +46,7 @@ pub trait Optimizer: Send {
 }
 
 /// The optimizer that `settings` describe, for the weights in `tensors`, with its sweeps on `threads`.
-pub fn build(settings: &Settings, tensors: &[Tensor], threads: &Threads) -> Box<dyn Optimizer> {
+pub fn build(settings: &Settings, tensors: &[TensorInfo], threads: &Threads) -> Box<dyn Optimizer> {
     let weights = tensors.last().map_or(0, |tensor| tensor.range.end);
     let zeros = || vec![0.0; weights];
     let rule = settings.method.rule();
@@ -58,8 +59,8 @@ pub fn build(settings: &Settings, tensors: &[Tensor], threads: &Threads) -> Box<
         Method::Sgd | Method::Mixup { .. } => Box::new(plain(base)),
         Method::Sam { .. } | Method::Asam { .. } => Box::new(Sam { space, rule, base }),
         Method::AsamWeights { .. } => {
-            let segment = |tensor: &Tensor| Segment {
-                adaptive: tensor.name.ends_with(".weight"),
+            let segment = |tensor: &TensorInfo| Segment {
+                adaptive: tensor.role == Role::Weight,
                 ..Segment::new(tensor.range.len())
             };
             let segments = tensors.iter().map(segment).collect();

@@ -1,11 +1,12 @@
 //! Evaluation on the test set: of the weights as they are, and of averages of them.
 
 use ndarray::Axis;
+use sam_model::Evaluation;
 
 use super::{Trainer, TrainingError};
 use crate::training::{
     average::{Averaged, Which},
-    learner::{Batch, Evaluation},
+    learner::Batch,
 };
 
 impl Trainer<'_> {
