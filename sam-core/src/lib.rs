@@ -2,12 +2,16 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "alloc")]
+extern crate alloc;
 #[cfg(feature = "testkit")]
 extern crate std;
 
 mod algebra;
 pub mod ascent;
 pub mod average;
+#[cfg(feature = "alloc")]
+mod boxed;
 pub mod combination;
 pub mod descent;
 mod error;
@@ -15,6 +19,7 @@ mod half;
 mod held;
 pub mod kernel;
 mod look;
+mod method;
 pub mod multi_step;
 mod noise;
 mod oracle;
@@ -49,6 +54,7 @@ pub use descent::{Descent, LearningRate, Momentum, WeightDecay};
 pub use error::{BufferedError, LengthMismatch, StepError};
 pub use half::{Half, HalfResult, Next};
 pub use look::{Look, LookSam};
+pub use method::{Method, MethodResult};
 pub use multi_step::{MultiStepSam, RepeatedAscent};
 pub use oracle::batch::{Batch, MicroBatches, SamGradient};
 pub use oracle::counting::CountingOracle;

@@ -7,7 +7,7 @@ mod oracle;
 use std::{borrow::Cow, time::Duration};
 
 use sam_backend_ndarray::{ForwardOverReverse, Network, Scalar};
-use sam_core::{Average, LearningRate, Pass, Words, WordsMut};
+use sam_core::{Average, Pass, Words, WordsMut};
 use sam_model::{Evaluation, ImageShape, TensorInfo};
 
 use super::{
@@ -120,11 +120,16 @@ impl CpuLearner {
         let batch = Batch { images, ..batch };
         let mut oracle =
             ObservedOracle::new(network, batch, partners, twin.as_mut()).map_err(LearnerError::backend)?;
-        let outcome = optimizer.step(weights, gradient, &mut oracle).map_err(LearnerError::Backend)?;
-        let ObservedOracle { spent, loss_is_finite, clean_loss, gradients, .. } = oracle;
-        self.loss_is_finite = loss_is_finite;
+        let step = optimizer.step(weights, gradient, &mut oracle).map_err(LearnerError::backend)?;
+        let ObservedOracle { spent, clean_loss, gradients, .. } = oracle;
+        self.loss_is_finite = step.clean.is_finite() && step.perturbed.is_none_or(f64::is_finite);
         self.gradients += gradients;
-        Ok(StepReport { loss: clean_loss, outcome, in_gradients: spent, in_batch: Duration::ZERO })
+        Ok(StepReport {
+            loss: clean_loss,
+            outcome: step.outcome,
+            in_gradients: spent,
+            in_batch: Duration::ZERO,
+        })
     }
 }
 
@@ -134,7 +139,7 @@ impl Learner for CpuLearner {
     }
 
     fn step_on(&mut self, batch: Batch<'_>, rate: f32) -> Result<StepReport, LearnerError> {
-        self.optimizer.base().set_learning_rate(rate);
+        self.optimizer.set_learning_rate(rate);
         self.statistics.copy_from_slice(self.network.statistics());
         let report = self.observed_step(batch);
         if report.as_ref().is_ok_and(|report| report.outcome.moved()) {

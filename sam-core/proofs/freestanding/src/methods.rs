@@ -4,11 +4,13 @@ use core::fmt::Write;
 use core::hint::black_box as seen;
 use core::ops::Range;
 
+use sam_core::kernel::DualNorm;
 use sam_core::*;
 
 use crate::optimizers::state;
 
 type Buffer<T> = [T; 5];
+type Failure = StepError<LengthMismatch, LengthMismatch, LengthMismatch>;
 
 /// Knows everything about a paraboloid.
 struct Bowl;
@@ -76,6 +78,9 @@ macro_rules! run {
         let (mut w, mut g) = (seen([T::ONE; 5]), seen([T::ONE; 5]));
         report(method.step(&mut w[..], &mut g[..], &mut Bowl));
         report(method.step_with(&mut w[..], &mut g[..], |w, g, pass| Bowl.gradient(w, g, pass)));
+        let any: &mut dyn Method<[T], [T], Bowl, Norm = DualNorm, Error = Failure> = &mut method;
+        report(any.step(&mut w[..], &mut g[..], &mut Bowl));
+        seen(any.perturbed(&w[..]));
         state::<T>(&mut method);
         seen(w);
     }};

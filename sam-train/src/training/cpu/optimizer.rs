@@ -1,13 +1,11 @@
 //! Every method of `sam-core` behind one face, as the learner sees it.
 
-use std::error::Error;
-
-use sam_backend_ndarray::{Parallel, ParallelSpace, Threads};
+use sam_backend_ndarray::{BatchError, Parallel, ParallelSpace, Threads};
 use sam_core::{
-    AlongGradient, AscentRule, Clipped, Combination, Friendly, Gaussian, Gsam, Look, LookSam, MicroBatches,
-    MomentumSam, MultiStepSam, Outcome, ParamSpace, PerturbedOnly, Plain, RandomSam, Sam, SamGradient, Scope,
-    SecondOrderSam, Segment, SegmentedSpace, Sgd, Sink, SliceSpace, Source, State, StepError, Stochastic,
-    Variant, WeightDecay, Wsam,
+    AlongGradient, BufferedError, Clipped, Friendly, Gaussian, Gsam, LearningRate, LengthMismatch, Look,
+    LookSam, MicroBatches, MomentumSam, MultiStepSam, PerturbedOnly, Plain, RandomSam, Sam, SamGradient,
+    Scope, SecondOrderSam, Segment, SegmentedSpace, Sgd, Sink, SliceSpace, Source, State, Step, StepError,
+    Stochastic, Variant, WeightDecay, Wsam, kernel::DualNorm,
 };
 use sam_model::{Role, TensorInfo};
 
@@ -17,32 +15,25 @@ use crate::training::settings::{Method, Settings, SgdSettings};
 /// The base optimizer.
 pub type Base = Clipped<f32, Parallel<Sgd<f32, Vec<f32>>>>;
 type Space = ParallelSpace<f32>;
-/// For the methods whose own sweeps have no parallel form.
-type Slices = SliceSpace<f32, Vec<f32>>;
-
-/// For those that treat tensors differently.
-type Segments = SegmentedSpace<f32, Vec<f32>, Vec<Segment<f32>>>;
 
 /// What goes wrong in a step.
-pub type StepFailure = Box<dyn Error + Send + Sync>;
+pub type StepFailure = StepError<LengthMismatch, BatchError, LengthMismatch>;
 
-/// A training method with its state.
-pub trait Optimizer: Send {
-    /// One step on the weights `w`; `g` is scratch space for gradients.
-    fn step(
-        &mut self,
-        w: &mut [f32],
-        g: &mut [f32],
-        oracle: &mut ObservedOracle<'_>,
-    ) -> Result<Outcome, StepFailure>;
-    /// The base optimizer, whose learning rate the schedule sets.
-    fn base(&mut self) -> &mut Base;
-    /// Where the latest perturbed gradient was taken.
-    fn perturbed<'a>(&'a self, w: &'a [f32]) -> &'a [f32];
-    /// Shows every piece of state, always in the same order.
-    fn save(&self, sink: &mut Sink<'_, f32>);
-    /// Has every piece filled, in that order.
-    fn load(&mut self, source: &mut Source<'_, f32>);
+/// A training method with its state: any of `sam-core`'s.
+pub trait Optimizer:
+    for<'a> sam_core::Method<[f32], [f32], ObservedOracle<'a>, Norm = DualNorm, Error = StepFailure>
+    + LearningRate<f32>
+    + State<f32>
+    + Send
+{
+}
+
+impl<M> Optimizer for M where
+    M: for<'a> sam_core::Method<[f32], [f32], ObservedOracle<'a>, Norm = DualNorm, Error = StepFailure>
+        + LearningRate<f32>
+        + State<f32>
+        + Send
+{
 }
 
 /// The optimizer that `settings` describe, for the weights in `tensors`, with its sweeps on `threads`.
@@ -61,9 +52,9 @@ pub fn build(settings: &Settings, tensors: &[TensorInfo], threads: &Threads) -> 
         Method::AsamWeights { .. } => {
             let segment = |tensor: &TensorInfo| Segment {
                 adaptive: tensor.role == Role::Weight,
-                ..Segment::new(tensor.range.len())
+                ..Segment::<f32>::new(tensor.range.len())
             };
-            let segments = tensors.iter().map(segment).collect();
+            let segments: Vec<_> = tensors.iter().map(segment).collect();
             Box::new(Sam { space: SegmentedSpace::new(Scope::Global, segments, zeros()), rule, base })
         }
         Method::RandomSam { .. } => Box::new(RandomSam { space, rule, noise: Gaussian::new(seed), base }),
@@ -120,75 +111,53 @@ struct MSharpness {
     sum: Vec<f32>,
 }
 
-/// Boxes the error of a step, whatever it is generic over.
-fn boxed<S, O, D>(error: StepError<S, O, D>) -> StepFailure
-where
-    StepError<S, O, D>: Error + Send + Sync + 'static,
-{
-    Box::new(error)
-}
+impl<'a> sam_core::Method<[f32], [f32], ObservedOracle<'a>> for MSharpness {
+    type Norm = DualNorm;
+    type Error = StepFailure;
 
-macro_rules! optimizer {
-    ([$($bounds:tt)*] $type:ty) => {
-        impl<$($bounds)*> Optimizer for $type {
-            fn step(
-                &mut self,
-                w: &mut [f32],
-                g: &mut [f32],
-                oracle: &mut ObservedOracle<'_>,
-            ) -> Result<Outcome, StepFailure> {
-                Ok(<$type>::step(self, w, g, oracle).map_err(boxed)?.outcome)
-            }
-            fn base(&mut self) -> &mut Base {
-                &mut self.base
-            }
-            fn perturbed<'a>(&'a self, w: &'a [f32]) -> &'a [f32] {
-                self.space.perturbed(w)
-            }
-            fn save(&self, sink: &mut Sink<'_, f32>) {
-                State::save(self, sink);
-            }
-            fn load(&mut self, source: &mut Source<'_, f32>) {
-                State::load(self, source);
-            }
-        }
-    };
-}
-
-optimizer! { [] Plain<Space, Base> }
-optimizer! { [] Sam<Space, Base> }
-optimizer! { [] Sam<Segments, Base> }
-optimizer! { [] MultiStepSam<Slices, Base, Vec<f32>> }
-optimizer! { [] SecondOrderSam<Slices, Base, Vec<f32>> }
-optimizer! { [] LookSam<Space, Base, Vec<f32>> }
-optimizer! { [] MomentumSam<Space, Base> }
-optimizer! { [] RandomSam<Space, Base> }
-optimizer! {
-    [A: AscentRule<Space> + State<f32> + Send, C: Combination<Space, Base> + State<f32> + Send]
-    Variant<Space, A, C, Base>
-}
-
-impl Optimizer for MSharpness {
     fn step(
         &mut self,
         w: &mut [f32],
         g: &mut [f32],
-        oracle: &mut ObservedOracle<'_>,
-    ) -> Result<Outcome, StepFailure> {
+        oracle: &mut ObservedOracle<'a>,
+    ) -> Result<Step<f64, Option<DualNorm>>, StepFailure> {
         let inner = SamGradient { inner: oracle, rule: self.rule, perturbed: &mut self.perturbed[..] };
         let mut groups = MicroBatches { inner, size: self.m, sum: &mut self.sum[..] };
-        Ok(self.plain.step(w, g, &mut groups).map_err(boxed)?.outcome)
+        let step = self.plain.step(w, g, &mut groups).map_err(|error| match error {
+            StepError::Space(error)
+            | StepError::Oracle(BufferedError::Buffer(error), _)
+            | StepError::Oracle(BufferedError::Inner(BufferedError::Buffer(error)), _) => {
+                StepError::Space(error)
+            }
+            StepError::Oracle(BufferedError::Inner(BufferedError::Inner(error)), pass) => {
+                StepError::Oracle(error, pass)
+            }
+            StepError::Descent(error) => StepError::Descent(error),
+        })?;
+        Ok(Step { clean: f64::from(step.loss), perturbed: None, norm: None, outcome: step.outcome })
     }
-    fn base(&mut self) -> &mut Base {
-        &mut self.plain.base
-    }
-    fn perturbed<'a>(&'a self, _: &'a [f32]) -> &'a [f32] {
+
+    fn perturbed<'b>(&'b self, _: &'b [f32]) -> &'b [f32] {
         &self.perturbed
     }
-    fn save(&self, sink: &mut Sink<'_, f32>) {
-        Optimizer::save(&self.plain, sink);
+}
+
+impl LearningRate<f32> for MSharpness {
+    fn learning_rate(&self) -> f32 {
+        self.plain.learning_rate()
     }
+
+    fn set_learning_rate(&mut self, rate: f32) {
+        self.plain.set_learning_rate(rate);
+    }
+}
+
+impl State<f32> for MSharpness {
+    fn save(&self, sink: &mut Sink<'_, f32>) {
+        self.plain.save(sink);
+    }
+
     fn load(&mut self, source: &mut Source<'_, f32>) {
-        Optimizer::load(&mut self.plain, source);
+        self.plain.load(source);
     }
 }

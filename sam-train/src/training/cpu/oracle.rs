@@ -37,8 +37,6 @@ pub struct ObservedOracle<'a> {
     twin: Option<&'a mut DualNetwork>,
     /// Time in gradients, and in what is done with parts of them that are ready.
     pub spent: Duration,
-    /// Whether every loss was.
-    pub loss_is_finite: bool,
     /// Mean loss in the clean pass.
     pub clean_loss: f64,
     /// Gradients of the whole batch; those of parts count as parts.
@@ -62,7 +60,6 @@ impl<'a> ObservedOracle<'a> {
             partners,
             twin,
             spent: Duration::ZERO,
-            loss_is_finite: true,
             clean_loss: 0.0,
             gradients: 0.0,
         })
@@ -99,7 +96,6 @@ impl<'a> ObservedOracle<'a> {
             computed = 2.0;
         }
         self.spent += started.elapsed();
-        self.loss_is_finite &= loss.is_finite();
         let share = part.len() as f64 / self.batch.labels.len() as f64;
         self.gradients += computed * share;
         if pass == Pass::Clean {
