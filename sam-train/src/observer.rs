@@ -78,6 +78,13 @@ pub enum Event<'a> {
         /// What is done about it.
         action: OnNonFinite,
     },
+    /// Such a run is resumed, and the file of its figures is not the one that its checkpoint knows.
+    FiguresLost {
+        /// The file.
+        file: &'a Path,
+        /// Epochs whose figures the run goes on without.
+        epochs: usize,
+    },
     /// Such a run has done all its epochs; its result is about to be written.
     Trained {
         /// The directory.

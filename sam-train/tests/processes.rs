@@ -172,3 +172,28 @@ fn only_regular_files_are_replaced_no_link_is_followed_and_modes_stay() {
         assert_eq!(fs::metadata(at("new")).unwrap().permissions().mode() & 0o777, mode);
     }
 }
+
+#[test]
+fn a_run_goes_on_without_figures_that_were_lost_and_says_so() {
+    let place = tempfile::tempdir().unwrap();
+    let metrics = place.path().join("run/metrics.jsonl");
+    let child = sam(place.path(), &format!("{LONG} --out run")).spawn().unwrap();
+    until("no epoch was finished", || lines(&metrics) > 3);
+    signal(&child, "INT");
+    assert_eq!(child.wait_with_output().unwrap().status.code(), Some(130));
+    let before = lines(&metrics);
+    fs::remove_file(&metrics).unwrap();
+    let child = sam(place.path(), "train --resume run").spawn().unwrap();
+    until("the run does not go on", || lines(&metrics) > 3);
+    signal(&child, "INT");
+    let output = child.wait_with_output().unwrap();
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(130), "{text}");
+    // The checkpoint itself has the last one's.
+    let said = format!(
+        "warning: run/metrics.jsonl: expected the figures that the checkpoint knows, found others or none; \
+                        the run goes on without those of {} epochs",
+        before - 1
+    );
+    assert_eq!(text.lines().next().unwrap(), said, "{text}");
+}

@@ -65,6 +65,11 @@ impl Observer for Terminal {
                 };
                 self.line(format_args!("{found}: {done}"));
             }
+            Event::FiguresLost { file, epochs } => self.line(format_args!(
+                "warning: {}: expected the figures that the checkpoint knows, found others or none; the run goes on \
+                 without those of {epochs} epochs",
+                file.display()
+            )),
             Event::Trained { directory, settings, history } => {
                 let directory = RunDirectory::new(*directory);
                 curves::draw(&directory.curves(), &curves::title(settings), history)?;

@@ -245,6 +245,10 @@ pub fn train(
     }
     if files::present(&directory.checkpoint()) {
         trainer.restore(&directory.checkpoint())?;
+        let lost = trainer.epoch().saturating_sub(trainer.history().len());
+        if lost > 0 {
+            host.tell(&Event::FiguresLost { file: &directory.metrics(), epochs: lost })?;
+        }
     } else if config.on_nonfinite == OnNonFinite::Rollback {
         claim.save(&mut trainer, &directory.checkpoint())?;
     }
