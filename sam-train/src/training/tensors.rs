@@ -24,6 +24,7 @@ pub fn tensors<'a>(
 }
 
 /// The values of the tensors of `group` in the order of `infos`; [`State::check_against`] has made sure that they fit.
+#[cfg(all(feature = "cuda", target_os = "linux", target_arch = "x86_64"))]
 pub fn gather(state: &State, group: &str, infos: &[TensorInfo]) -> Vec<f32> {
     let tensors = infos.iter().filter_map(|info| state.get(&format!("{group}{}", info.name)));
     tensors.flat_map(|tensor| &tensor.values).copied().collect()
