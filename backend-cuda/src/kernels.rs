@@ -171,6 +171,12 @@ kernels! {
         // y, dy, n, accumulate, dx
         relu_backward(Ptr<f32>, Ptr<f32>, u32, i32, PtrMut<f32>);
     }
+    "pointwise" {
+        // x, n, y
+        swish_forward(Ptr<f32>, u32, PtrMut<f32>);
+        // x, dy, n, accumulate, dx
+        swish_backward(Ptr<f32>, Ptr<f32>, u32, i32, PtrMut<f32>);
+    }
     "add" {
         add(Ptr<f32>, Ptr<f32>, u32, PtrMut<f32>);
     }

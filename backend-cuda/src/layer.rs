@@ -7,6 +7,7 @@ mod add;
 mod batch_norm;
 mod conv;
 mod divisor;
+mod pointwise;
 mod pool;
 mod relu;
 mod sums;
@@ -15,6 +16,7 @@ pub(crate) use add::add;
 pub(crate) use batch_norm::{BatchNorm, Channel, Correction, Moments, Sums};
 pub(crate) use conv::{Choosing, Conv, ConvShape, Geometry, Trials};
 pub(crate) use divisor::Divisor;
+pub(crate) use pointwise::{Function, Pointwise};
 pub(crate) use pool::{AvgPool, MaxPool, PoolShape};
 pub(crate) use relu::Relu;
 

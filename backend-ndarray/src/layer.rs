@@ -8,12 +8,14 @@ mod batch_norm;
 mod conv;
 mod dense;
 pub mod flatten;
+mod pointwise;
 mod pool;
 pub mod relu;
 
 pub use batch_norm::BatchNorm;
 pub use conv::{Conv, FoldedConv};
 pub use dense::Dense;
+pub use pointwise::{Function, Pointwise};
 pub use pool::{AvgPool, GlobalAvgPool, MaxPool};
 
 use crate::{

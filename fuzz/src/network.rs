@@ -56,7 +56,7 @@ fn named(input: &mut Unstructured<'_>) -> arbitrary::Result<()> {
 }
 
 fn operation(input: &mut Unstructured<'_>) -> arbitrary::Result<Op> {
-    Ok(match input.int_in_range(0..=11)? {
+    Ok(match input.int_in_range(0..=12)? {
         0 => Op::Flatten,
         1 => Op::Dense { outputs: input.int_in_range(0..=7)? },
         2..=4 => Op::Conv {
@@ -71,7 +71,9 @@ fn operation(input: &mut Unstructured<'_>) -> arbitrary::Result<Op> {
         7 => Op::AvgPool { size: input.int_in_range(0..=3)?, stride: input.int_in_range(0..=3)? },
         8 => Op::GlobalAvgPool,
         9 => Op::Relu,
-        _ => Op::Add,
+        // Seeds go by these numbers: a new operation takes the next.
+        10 | 11 => Op::Add,
+        _ => Op::Swish,
     })
 }
 

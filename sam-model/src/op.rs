@@ -39,6 +39,8 @@ pub enum Op {
     BatchNorm,
     /// `max(x, 0)`.
     Relu,
+    /// `x / (1 + e^-x)`, value by value (Ramachandran, Zoph and Le 2017); SiLU in PyTorch.
+    Swish,
     /// Largest value of each window, per channel. No padding; a remainder at the border is not read.
     MaxPool {
         /// Extent of a window in both directions.
@@ -106,6 +108,7 @@ impl Op {
             | Self::Conv { .. }
             | Self::BatchNorm
             | Self::Relu
+            | Self::Swish
             | Self::MaxPool { .. }
             | Self::AvgPool { .. }
             | Self::GlobalAvgPool => 1..=1,
@@ -177,7 +180,7 @@ impl Op {
             Self::Add if inputs.iter().any(|&other| other != input) => {
                 return refuse("two tensors of one shape");
             }
-            Self::Relu | Self::Add => Signature::plain(input),
+            Self::Relu | Self::Swish | Self::Add => Signature::plain(input),
         })
     }
 }

@@ -6,7 +6,7 @@ use sam_model::{Description, Op, Shape};
 
 use crate::{
     CudaError, Device, DeviceVec,
-    layer::{AvgPool, BatchNorm, Conv, Layer, MaxPool, PoolShape, Relu},
+    layer::{AvgPool, BatchNorm, Conv, Function, Layer, MaxPool, Pointwise, PoolShape, Relu},
     plan::{Plan, Step},
 };
 
@@ -105,6 +105,7 @@ fn layer(
         }
         Op::BatchNorm => Box::new(BatchNorm::new(device, input, fused_relu)?),
         Op::Relu => Box::new(Relu { len: output.len() }),
+        Op::Swish => Box::new(Pointwise { function: Function::Swish, len: output.len() }),
         Op::MaxPool { size, stride } => {
             Box::new(MaxPool::new(device, PoolShape::new(input, output, [size, size], stride), lens, batch)?)
         }

@@ -40,6 +40,7 @@ fn network(choices: &[(u8, usize, usize)]) -> Description {
                 1 | 2 => pushing.push(Op::Relu, &[first])?,
                 3 | 4 => pushing.push(Op::BatchNorm, &[first])?,
                 5 => pushing.push(Op::MaxPool { size: 1, stride: 1 }, &[first])?,
+                6 => pushing.push(Op::Swish, &[first])?,
                 _ => pushing.push(Op::Add, &[first, second])?,
             };
         }
@@ -114,7 +115,10 @@ fn check(description: &Description) {
                 }
                 parameters += usize::from(!own.params.is_empty());
                 if let Some((to, accumulate)) = d_input {
-                    assert!(to != d_output || matches!(own.op, Op::Relu | Op::BatchNorm), "{own:?} in place");
+                    assert!(
+                        to != d_output || matches!(own.op, Op::Relu | Op::Swish | Op::BatchNorm),
+                        "{own:?} in place"
+                    );
                     let share = slope(&plan, step) * gradient;
                     buffers[to] = if accumulate { buffers[to] + share } else { share };
                     let len = plan.gradient_lens[to];
@@ -130,7 +134,7 @@ fn check(description: &Description) {
 proptest! {
     #[test]
     fn plans_do_what_the_chain_rule_says(
-        choices in proptest::collection::vec((0u8..8, any::<usize>(), any::<usize>()), 0..14),
+        choices in proptest::collection::vec((0u8..9, any::<usize>(), any::<usize>()), 0..14),
     ) {
         check(&network(&choices));
     }

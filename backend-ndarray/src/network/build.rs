@@ -4,7 +4,10 @@ use crate::{
     Scalar,
     error::NetworkError,
     kernel::COLUMNS,
-    layer::{AvgPool, BatchNorm, Conv, Dense, FoldedConv, GlobalAvgPool, Layer, Layouts, MaxPool},
+    layer::{
+        AvgPool, BatchNorm, Conv, Dense, FoldedConv, Function, GlobalAvgPool, Layer, Layouts, MaxPool,
+        Pointwise,
+    },
     plan::{Edge, Place, Plan, Step},
 };
 use core::ops::Range;
@@ -110,6 +113,7 @@ fn layer<T: Scalar>(op: Op, fused_relu: bool, layouts: Layouts, batch: usize) ->
             Box::new(Conv::new(layouts, kernel, stride, padding, batch))
         }
         Op::BatchNorm => Box::new(BatchNorm::new(layouts, fused_relu, batch)),
+        Op::Swish => Box::new(Pointwise::new(layouts, Function::Swish)),
         Op::MaxPool { size, stride } => Box::new(MaxPool::new(layouts, [size, stride], fused_relu, batch)),
         Op::AvgPool { size, stride } => Box::new(AvgPool::new(layouts, size, stride)),
         Op::GlobalAvgPool => Box::new(GlobalAvgPool(layouts)),

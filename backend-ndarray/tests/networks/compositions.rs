@@ -11,6 +11,7 @@ use proptest::prelude::*;
 use sam_backend_ndarray::{Network, NetworkError};
 use sam_core::{GradientOracle, Pass};
 use sam_model::{Op, Shape, Tensor};
+use std::collections::BTreeSet;
 
 const SMOOTHING: f64 = 0.125;
 /// Normalisations enlarge what rounding leaves in a channel whose values are all the same, some hundred times each.
@@ -106,6 +107,26 @@ fn assert_all_hold<L: AsRef<[Link]>>(
     };
     assert!(faults.is_empty(), "{} of {seen} networks, such as {shortest:#?}", faults.len());
     assert!(seen >= least, "only {seen} networks");
+}
+
+/// The compiler asks for a new operation here, and the test for its place in [`OPS`].
+#[test]
+fn every_operation_takes_part() {
+    let kind = |op: Op| match op {
+        Op::Add => 0,
+        Op::Classify { .. } => 1,
+        Op::Flatten => 2,
+        Op::Dense { .. } => 3,
+        Op::Conv { .. } => 4,
+        Op::BatchNorm => 5,
+        Op::Relu => 6,
+        Op::MaxPool { .. } => 7,
+        Op::AvgPool { .. } => 8,
+        Op::GlobalAvgPool => 9,
+        Op::Swish => 10,
+    };
+    let found: BTreeSet<u32> = OPS.map(kind).into_iter().collect();
+    assert_eq!(found, (2..=10).collect(), "sums and logits are in every network");
 }
 
 #[test]

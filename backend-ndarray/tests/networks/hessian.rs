@@ -83,8 +83,9 @@ fn around(
 
 #[test]
 fn one_layer_of_each_kind() {
-    let layers: [(&str, usize, Op); 9] = [
+    let layers: [(&str, usize, Op); 10] = [
         ("relu", 4, Op::Relu),
+        ("swish", 4, Op::Swish),
         ("max pool", 4, Op::MaxPool { size: 2, stride: 2 }),
         ("average pool", 4, Op::AvgPool { size: 2, stride: 2 }),
         ("global average pool", 4, Op::GlobalAvgPool),

@@ -173,6 +173,7 @@ impl Wiring {
             let y: Vec<f64> = match node.op {
                 Op::Flatten => x.clone(),
                 Op::Relu => x.iter().map(|x| x.max(0.0)).collect(),
+                Op::Swish => x.iter().map(|x| x / (1.0 + (-x).exp())).collect(),
                 Op::Add => x.iter().zip(&trace.values[node.inputs[1].0]).map(|(a, b)| a + b).collect(),
                 Op::BatchNorm => {
                     let channels = input.channels;
@@ -236,6 +237,12 @@ impl Wiring {
             Op::Relu => {
                 for ((d, x), g) in d_x.iter_mut().zip(x).zip(g) {
                     *d = if *x > 0.0 { *g } else { 0.0 };
+                }
+            }
+            Op::Swish => {
+                for ((d, x), g) in d_x.iter_mut().zip(x).zip(g) {
+                    let power = (-x).exp();
+                    *d = g * (1.0 + power + x * power) / (1.0 + power).powi(2);
                 }
             }
             Op::BatchNorm => {
@@ -333,7 +340,7 @@ fn terms(op: Op, input: Shape, output: Shape) -> Vec<Term> {
         }
         Op::Conv { kernel, stride, padding, .. } => (kernel, stride, padding),
         Op::MaxPool { size, stride } | Op::AvgPool { size, stride } => (size, stride, 0),
-        Op::Flatten | Op::Relu | Op::BatchNorm | Op::Add => return terms,
+        Op::Flatten | Op::Relu | Op::Swish | Op::BatchNorm | Op::Add => return terms,
     };
     for (row, column) in (0..output.height).flat_map(|y| (0..output.width).map(move |x| (y, x))) {
         for (r, s) in (0..size).flat_map(|r| (0..size).map(move |s| (r, s))) {

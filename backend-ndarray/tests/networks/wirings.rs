@@ -21,7 +21,7 @@ pub const IMAGES: [Shape; 4] =
     [Shape::vector(3), Shape::new(1, 2, 3), Shape::new(3, 3, 3), Shape::new(4, 5, 3)];
 
 /// Every operation on one tensor, in the forms that are computed differently.
-pub const OPS: [Op; 16] = [
+pub const OPS: [Op; 17] = [
     Op::Flatten,
     Op::Dense { outputs: 6 },
     conv(3, 1, 1, 0, true),
@@ -32,6 +32,7 @@ pub const OPS: [Op; 16] = [
     conv(3, 5, 1, 2, true),
     Op::BatchNorm,
     Op::Relu,
+    Op::Swish,
     Op::MaxPool { size: 2, stride: 2 },
     Op::MaxPool { size: 2, stride: 1 },
     Op::MaxPool { size: 1, stride: 2 },

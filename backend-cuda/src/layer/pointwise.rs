@@ -1,0 +1,51 @@
+//! Functions of one value, other than ReLU, whose gradient is a function of the input.
+
+#![allow(unsafe_code, reason = "launches of kernels")]
+
+use super::{Backward, Forward, Layer};
+use crate::{CudaError, Grid, Kernel, Ptr, PtrMut, kernels::Kernels};
+
+/// A function that is applied value by value.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Function {
+    /// `x s(x)`, `s` being the logistic function.
+    Swish,
+}
+
+/// Of x, n, y.
+type Values = Kernel<(Ptr<f32>, u32, PtrMut<f32>)>;
+/// Of x, dy, n, accumulate, dx.
+type Slopes = Kernel<(Ptr<f32>, Ptr<f32>, u32, i32, PtrMut<f32>)>;
+
+impl Function {
+    const fn kernels(self, all: &Kernels) -> (&Values, &Slopes) {
+        match self {
+            Self::Swish => (&all.swish_forward, &all.swish_backward),
+        }
+    }
+}
+
+/// The layer of a function; the gradients may take each other's place.
+pub(crate) struct Pointwise {
+    pub function: Function,
+    /// Values a sample.
+    pub len: usize,
+}
+
+impl Layer for Pointwise {
+    fn forward(&mut self, pass: Forward<'_>) -> Result<(), CudaError> {
+        let n = (pass.samples * self.len) as u32;
+        let (values, _) = self.function.kernels(pass.device.kernels());
+        // SAFETY: both have n entries.
+        unsafe { pass.device.launch(values, Grid::over(n), (pass.input, n, pass.output)) }
+    }
+
+    fn backward(&mut self, pass: Backward<'_>) -> Result<(), CudaError> {
+        let Some(to) = pass.d_input else { return Ok(()) };
+        let n = (pass.samples * self.len) as u32;
+        let (_, slopes) = self.function.kernels(pass.device.kernels());
+        let arguments = (pass.input, pass.d_output, n, i32::from(to.accumulate), to.values);
+        // SAFETY: as above; the kernel is made to work in place.
+        unsafe { pass.device.launch(slopes, Grid::over(n), arguments) }
+    }
+}
