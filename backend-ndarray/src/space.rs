@@ -7,7 +7,7 @@ use sam_core::{
     kernel::{self, DualNorm},
 };
 
-/// [`ParamSpace`] for who keeps parameters and gradients in an [`Array`] of any shape.
+/// [`ParamSpace`] for callers that keep parameters and gradients in an [`Array`] of any shape.
 ///
 /// The perturbed parameters go into an array of the space's own: the parameters are never touched by the ascent. Memory
 /// and traffic are those of [`SliceSpace`](sam_core::SliceSpace). Arrays must lie in standard (row-major) order, as new ones do.

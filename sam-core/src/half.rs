@@ -5,7 +5,7 @@ use core::convert::Infallible;
 use crate::held::Held;
 use crate::{Descent, Loss, Outcome, ParamSpace, Rule, Step, StepError};
 
-/// The first half of a step, for who owns the loop and has no place for a closure or a guard: it borrows nothing, so it may
+/// The first half of a step, for callers that own the loop and have no place for a closure or a guard: it borrows nothing, so it may
 /// wait in a struct, a thread, a task or behind a C interface until the gradient at the perturbed parameters is there.
 ///
 /// It belongs to the method that began it and to the parameters it was begun with: give it to that method's `finish` or

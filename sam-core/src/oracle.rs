@@ -55,7 +55,7 @@ pub trait GradientOracle<P: ?Sized, G: ?Sized = P> {
     /// optimizer's state as they were before it.
     fn gradient(&mut self, params: &P, grads: &mut G, pass: Pass) -> Result<Self::Loss, Self::Error>;
 
-    /// [`GradientOracle::gradient`], bit for bit, for who has a use for a part of it before the rest is
+    /// [`GradientOracle::gradient`], bit for bit, for callers that have a use for a part of it before the rest is
     /// there: a norm, a transfer.
     ///
     /// Tells `ready` of runs of entries that will not change any more, in any order. Each entry is told of

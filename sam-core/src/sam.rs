@@ -132,7 +132,7 @@ impl<S: ParamSpace, D: Descent<S::Params, S::Grads>> Sam<S, D> {
         }
     }
 
-    /// First half of a step, as a value, for who computes the gradients himself: `g` is the gradient at `w`, `clean` the
+    /// First half of a step, as a value, for callers that compute the gradients themselves: `g` is the gradient at `w`, `clean` the
     /// loss there, or `()`. The bits are those of [`Sam::step`].
     ///
     /// ```
@@ -198,7 +198,7 @@ impl<S: ParamSpace, D: Descent<S::Params, S::Grads>> Sam<S, D> {
 }
 
 impl<S: ParamSpace, D> Sam<S, D> {
-    /// First half of a step, for who computes the second gradient himself: goes up from `w` along the
+    /// First half of a step, for callers that compute the second gradient themselves: goes up from `w` along the
     /// gradient `g` and lends the perturbed parameters out. Who has a loss that is not finite does not begin.
     ///
     /// # Errors

@@ -11,7 +11,7 @@ pub mod two_layer;
 #[doc = include_str!("../../../docs/guide.md")]
 struct Guide;
 
-/// So is that of the page for who comes from Python.
+/// So is that of the page for readers who know Python's libraries.
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/coming-from-pytorch.md")]
 struct ComingFromPyTorch;

@@ -86,7 +86,7 @@ impl<T: Real, B: AsRef<[T]> + AsMut<[T]>> Sgd<T, B> {
         self.buffer.as_mut()
     }
 
-    /// The update and the momentum it changes (empty if there is none), for who shares the parameters `w` out among
+    /// The update and the momentum it changes (empty if there is none), for callers that share the parameters `w` out among
     /// threads.
     ///
     /// # Errors

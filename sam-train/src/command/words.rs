@@ -7,7 +7,7 @@ use clap::{Command, CommandFactory};
 use super::Cli;
 use crate::experiment::ExperimentError;
 
-/// `error` for who called the command.
+/// `error` in the words of the command line.
 pub fn told(error: &ExperimentError) -> String {
     match error {
         ExperimentError::Interrupted { done, resumable } => {

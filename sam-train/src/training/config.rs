@@ -37,10 +37,10 @@ pub struct Machine {
     /// What computes: the same run on another backend has other roundings, but goes on from its checkpoints.
     #[serde(default, skip_serializing_if = "is_default")]
     pub backend: BackendName,
-    /// What its products are of, another rounding again.
+    /// The numbers that the backend multiplies; each kind rounds in its own way.
     #[serde(default, skip_serializing_if = "is_default")]
     pub precision: Precision,
-    /// Whose kernels compute them, yet another.
+    /// Whose kernels multiply; each maker's round in their own way.
     #[serde(default, skip_serializing_if = "is_default")]
     pub kernels: Kernels,
     /// Threads that compute.

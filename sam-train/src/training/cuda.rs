@@ -83,7 +83,7 @@ impl Device {
         Ok(Self { precision, ..self })
     }
 
-    /// With other kernels.
+    /// The same device with other kernels for its products.
     ///
     /// # Errors
     /// [`LearnerError::Backend`] if they are NVIDIA's by all means, and a library of those is not there.

@@ -1,4 +1,4 @@
-//! Pictures as pixels, for whom SVG does not help.
+//! Pictures as pixels, for programs that do not show SVG.
 
 use std::sync::{Arc, OnceLock};
 
