@@ -313,7 +313,7 @@ fn a_run_that_is_interrupted_or_killed_resumes_to_the_same_weights() {
     // Interrupted in mid-epoch.
     let child = start(&place, "train --resume stopped");
     wait_for_epochs(&place.path("stopped"), 1);
-    Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
     let output = child.wait_with_output().unwrap();
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(130), "{stderr}");
@@ -349,7 +349,7 @@ fn an_interrupted_comparison_goes_on_where_it_stopped() {
         assert!(started.elapsed() < Duration::from_secs(60), "no run in a minute");
         thread::sleep(Duration::from_millis(2));
     }
-    Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
     assert_eq!(child.wait_with_output().unwrap().status.code(), Some(130));
     assert!(!place.files("stopped/unfinished").is_empty(), "runs under way are kept");
     let resumed = place.stdout(&format!("{arguments} --out stopped --json"));

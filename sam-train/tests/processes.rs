@@ -143,6 +143,27 @@ fn a_signal_that_is_ignored_at_the_start_stays_ignored() {
     }
 }
 
+/// Other tests send SIGTERM: whoever runs them in the background may have SIGINT ignored, which stays so.
+#[test]
+fn every_signal_that_asks_to_stop_leaves_a_run_that_can_go_on() {
+    let place = tempfile::tempdir().unwrap();
+    let program = assert_cmd::cargo::cargo_bin!("sam");
+    for name in ["INT", "TERM", "HUP"] {
+        let metrics = place.path().join(name).join("metrics.jsonl");
+        let mut command = Command::new("env");
+        command.arg(format!("--default-signal={name}")).arg(program);
+        command.args(format!("{LONG} --out {name}").split_whitespace());
+        command.current_dir(place.path()).stdout(Stdio::null()).stderr(Stdio::piped());
+        let child = command.spawn().unwrap();
+        until("no epoch was finished", || lines(&metrics) > 0);
+        signal(&child, name);
+        let output = child.wait_with_output().unwrap();
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(130), "{name}: {text}");
+        assert!(text.ends_with(&format!("go on with: sam train --resume {name}\n")), "{text}");
+    }
+}
+
 #[test]
 fn only_regular_files_are_replaced_no_link_is_followed_and_modes_stay() {
     let place = tempfile::tempdir().unwrap();
@@ -179,13 +200,13 @@ fn a_run_goes_on_without_figures_that_were_lost_and_says_so() {
     let metrics = place.path().join("run/metrics.jsonl");
     let child = sam(place.path(), &format!("{LONG} --out run")).spawn().unwrap();
     until("no epoch was finished", || lines(&metrics) > 3);
-    signal(&child, "INT");
+    signal(&child, "TERM");
     assert_eq!(child.wait_with_output().unwrap().status.code(), Some(130));
     let before = lines(&metrics);
     fs::remove_file(&metrics).unwrap();
     let child = sam(place.path(), "train --resume run").spawn().unwrap();
     until("the run does not go on", || lines(&metrics) > 3);
-    signal(&child, "INT");
+    signal(&child, "TERM");
     let output = child.wait_with_output().unwrap();
     let text = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(130), "{text}");

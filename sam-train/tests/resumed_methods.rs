@@ -62,7 +62,7 @@ fn interrupted(place: &Path, arguments: &str) -> Option<(u64, u64)> {
     while !directory.join("checkpoint.safetensors").exists() {
         thread::sleep(Duration::from_micros(200));
     }
-    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    assert!(Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap().success());
     let output = child.wait_with_output().unwrap();
     let stderr = String::from_utf8(output.stderr).unwrap();
     if output.status.success() {
