@@ -197,7 +197,10 @@ impl TrainResult {
             percent(self.test_error),
             self.images_per_s.map_or(String::new(), |rate| format!("{rate:.0}")),
         ]);
-        let hyper_parameters = self.hyper_parameters.iter().map(|(name, value)| format!("{name} {value}"));
+        let hyper_parameters = self.hyper_parameters.iter().map(|(name, value)| match value.as_str() {
+            Some(text) => format!("{name} {text}"),
+            None => format!("{name} {value}"),
+        });
         let facts = vec![
             ("method", [vec![optimizer.clone()], hyper_parameters.collect()].concat().join(", ")),
             ("label noise", format!("{}, {} labels wrong", self.label_noise, self.wrong_labels)),
