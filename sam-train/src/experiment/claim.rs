@@ -47,23 +47,45 @@ impl Claim {
     pub fn save(&self, trainer: &mut Trainer<'_>, path: &Path) -> Result<(), ExperimentError> {
         let content = trainer.encode(path)?;
         // At the last moment: to make the content takes longer than to write it.
-        self.write(|| {
+        self.write(path, |path| {
             trainer.save_history(path)?;
             files::replace(path, &content)
         })
     }
 
-    /// Writes to a file of the directory, as `write` does it.
+    /// Writes to the file `path` of the directory, as `write` does it with the path that it is given.
     ///
     /// # Errors
     /// As [`Claim::check`], and those of `write`.
-    pub fn write(&self, write: impl FnOnce() -> Result<(), FileError>) -> Result<(), ExperimentError> {
+    pub fn write(
+        &self,
+        path: &Path,
+        write: impl FnOnce(&Path) -> Result<(), FileError>,
+    ) -> Result<(), ExperimentError> {
         self.check()?;
-        write().or_else(|error| {
+        let open = self.open_directory();
+        let moved = |path: &Path, from: &Path, to: &Path| {
+            path.strip_prefix(from).map_or_else(|_| path.to_owned(), |name| to.join(name))
+        };
+        write(&moved(path, &self.path, &open)).or_else(|error| {
             // A file that cannot be written since its directory is gone: that is what is wrong.
             self.check()?;
-            Err(error.into())
+            Err(FileError { path: moved(&error.path, &open, &self.path), ..error }.into())
         })
+    }
+
+    /// A path to the directory that was claimed, whatever is at its own path by now: on Linux, whose `/proc` has a name for
+    /// what is open. Elsewhere it is its own path, and what [`Claim::check`] found has to do.
+    fn open_directory(&self) -> PathBuf {
+        #[cfg(target_os = "linux")]
+        if let Some(directory) = &self.directory {
+            use std::os::fd::AsRawFd;
+            let open = PathBuf::from(format!("/proc/self/fd/{}", directory.as_raw_fd()));
+            if open.is_dir() {
+                return open;
+            }
+        }
+        self.path.clone()
     }
 
     /// Makes sure, before something is written, that the directory of this path is still the one that was claimed.

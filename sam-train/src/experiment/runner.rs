@@ -207,7 +207,7 @@ impl<'a> Runner<'a> {
             let name = &job.name();
             let RunRecord { test_error, ms_per_step, .. } = record;
             host.tell(&Event::Run { number: finished, total: jobs.len(), name, test_error, ms_per_step })?;
-            claim.write(|| store.add(record))?;
+            claim.write(&directory.runs(), |_| store.add(record))?;
             // What is left of an earlier interruption; an absent file is the usual case.
             let checkpoint = directory.unfinished(key);
             let _ = fs::remove_file(history::beside(&checkpoint));
@@ -295,7 +295,7 @@ impl Run<'_> {
     fn snapshot(&self, trainer: &mut Trainer<'_>, epoch: usize) -> Result<(), ExperimentError> {
         let path = self.directory.snapshot(self.key, epoch);
         let content = trainer.encode(&path)?;
-        self.claim.write(|| files::replace(&path, &content))
+        self.claim.write(&path, |path| files::replace(path, &content))
     }
 
     fn make(

@@ -256,7 +256,7 @@ pub fn train(
         claim.save(&mut trainer, &directory.checkpoint())?;
     }
     // The checkpoint knows all epochs; what was written about an epoch beyond it will be written again.
-    claim.write(|| trainer.save_history(&directory.checkpoint()))?;
+    claim.write(&directory.checkpoint(), |path| trainer.save_history(path))?;
     let total = trainer.total_steps();
     let work = host.begin("training", total as u64, trainer.steps_done() as u64)?;
     while !trainer.finished() {
@@ -271,7 +271,7 @@ pub fn train(
         recover(stepped, &mut trainer, directory, &claim, config.on_nonfinite, host)?;
         if trainer.at_epoch_end() {
             let metrics = trainer.end_epoch(true)?;
-            claim.write(|| trainer.save_history(&directory.checkpoint()))?;
+            claim.write(&directory.checkpoint(), |path| trainer.save_history(path))?;
             host.tell(&Event::Epoch { metrics: &metrics, epochs: settings.epochs })?;
             let saved = claim.save(&mut trainer, &directory.checkpoint());
             recover(saved, &mut trainer, directory, &claim, config.on_nonfinite, host)?;
@@ -282,7 +282,7 @@ pub fn train(
     host.tell(&Event::Trained { directory: directory.path(), settings, history: trainer.history() })?;
     let result = result(&mut trainer, config, dataset)?;
     let line = format!("{}\n", json::line(&result));
-    claim.write(|| files::replace(&directory.result(), line.as_bytes()))?;
+    claim.write(&directory.result(), |path| files::replace(path, line.as_bytes()))?;
     Ok(result)
 }
 
@@ -299,7 +299,7 @@ fn recover(
         Err(ExperimentError::Training(TrainingError::NonFinite(found))) => found,
         other => return other,
     };
-    claim.write(|| found.log(&directory.divergence(), action))?;
+    claim.write(&directory.divergence(), |path| found.log(path, action))?;
     match action {
         OnNonFinite::Skip if found.pass.is_some() => {
             host.tell(&Event::NonFinite { found: &found, action })?;
