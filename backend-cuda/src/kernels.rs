@@ -6,10 +6,10 @@ use crate::{
     device::Card,
     images::Turn,
     layer::{Channel, ConvShape, Correction, Divisor, Moments, PoolShape, Sums},
-    loss::LossRecord,
-    memory::Words,
+    loss::LossSum,
+    memory::StoreArguments,
     module::LoadedModule,
-    space::{DeviceRule, NormRecord, Partial, Piece, Pieces, Products},
+    space::{DeviceRule, NormParts, Partial, Piece, Pieces, Products},
 };
 
 macro_rules! kernels {
@@ -51,38 +51,38 @@ kernels! {
     /// The kernels, loaded.
     Kernels, SIGNATURES:
     "store" {
-        store(Words, u32, PtrMut<u32>);
+        store(StoreArguments, u32, PtrMut<u32>);
     }
     "norm" {
-        // w, g, n, rule, adaptive, goal, q, norm, partials
+        // w, g, n, rule, adaptive, reduction, q, norm, partials
         norm_sweep(
-            Ptr<f32>, Ptr<f32>, u32, Ptr<DeviceRule>, i32, i32, f64, Ptr<NormRecord>, PtrMut<Partial>,
+            Ptr<f32>, Ptr<f32>, u32, Ptr<DeviceRule>, i32, i32, f64, Ptr<NormParts>, PtrMut<Partial>,
         );
-        // partials, count, rule, adaptive, goal, p, q, norm, finite
+        // partials, count, rule, adaptive, reduction, p, q, norm, finite
         norm_finish(
-            Ptr<Partial>, u32, Ptr<DeviceRule>, i32, i32, f64, f64, PtrMut<NormRecord>, PtrMut<u32>,
+            Ptr<Partial>, u32, Ptr<DeviceRule>, i32, i32, f64, f64, PtrMut<NormParts>, PtrMut<u32>,
         );
     }
     "ascend" {
         // w, g, n, rule, norm, exponent kind, adaptive, q - 1, perturbed
         ascend(
-            Ptr<f32>, Ptr<f32>, u32, Ptr<DeviceRule>, Ptr<NormRecord>, i32, i32, f64, PtrMut<f32>,
+            Ptr<f32>, Ptr<f32>, u32, Ptr<DeviceRule>, Ptr<NormParts>, i32, i32, f64, PtrMut<f32>,
         );
     }
     "segmented_norm" {
-        // w, g, pieces, rule, adaptive, own norms, goal, q, norms, partials
+        // w, g, pieces, rule, adaptive, own norms, reduction, q, norms, partials
         segmented_sweep(
-            Ptr<f32>, Ptr<f32>, Ptr<Piece>, Ptr<DeviceRule>, i32, i32, i32, f64, Ptr<NormRecord>, PtrMut<Partial>,
+            Ptr<f32>, Ptr<f32>, Ptr<Piece>, Ptr<DeviceRule>, i32, i32, i32, f64, Ptr<NormParts>, PtrMut<Partial>,
         );
-        // partials, pieces of each norm, rule, goal, p, q, norms, finite
+        // partials, pieces of each norm, rule, reduction, p, q, norms, finite
         segmented_finish(
-            Ptr<Partial>, Ptr<Pieces>, Ptr<DeviceRule>, i32, f64, f64, PtrMut<NormRecord>, PtrMut<u32>,
+            Ptr<Partial>, Ptr<Pieces>, Ptr<DeviceRule>, i32, f64, f64, PtrMut<NormParts>, PtrMut<u32>,
         );
     }
     "segmented_ascend" {
         // w, g, pieces, rule, norm of all, norms, own norms, exponent kind, adaptive, q - 1, perturbed
         segmented_ascend(
-            Ptr<f32>, Ptr<f32>, Ptr<Piece>, Ptr<DeviceRule>, Ptr<NormRecord>, Ptr<NormRecord>, i32, i32, i32, f64,
+            Ptr<f32>, Ptr<f32>, Ptr<Piece>, Ptr<DeviceRule>, Ptr<NormParts>, Ptr<NormParts>, i32, i32, i32, f64,
             PtrMut<f32>,
         );
     }
@@ -103,7 +103,7 @@ kernels! {
     }
     "clip" {
         // g, n, rule, norm, finite
-        clip(PtrMut<f32>, u32, Ptr<DeviceRule>, Ptr<NormRecord>, Ptr<u32>);
+        clip(PtrMut<f32>, u32, Ptr<DeviceRule>, Ptr<NormParts>, Ptr<u32>);
     }
     "sgd" {
         // w, g, m, n, rates, nesterov, finite
@@ -206,9 +206,9 @@ kernels! {
     }
     "cross_entropy" {
         // logits, labels, classes, smoothing, gradient, records
-        cross_entropy(Ptr<f32>, Ptr<u32>, u32, f64, PtrMut<f32>, PtrMut<LossRecord>);
+        cross_entropy(Ptr<f32>, Ptr<u32>, u32, f64, PtrMut<f32>, PtrMut<LossSum>);
         // records, samples, mean
-        cross_entropy_mean(Ptr<LossRecord>, u32, PtrMut<LossRecord>);
+        cross_entropy_mean(Ptr<LossSum>, u32, PtrMut<LossSum>);
     }
 }
 

@@ -14,7 +14,7 @@ use crate::{CudaError, Device, DeviceVec, Grid, Ptr, PtrMut};
 /// Of a sample, or of a batch: the host's side of the struct in `kernels/cross_entropy.cu`.
 #[derive(Clone, Copy, Debug, Default, Zeroable, Pod, DeviceCopy)]
 #[repr(C)]
-pub(crate) struct LossRecord {
+pub(crate) struct LossSum {
     loss: f64,
     correct: u32,
     count: u32,
@@ -24,7 +24,7 @@ pub(crate) struct LossRecord {
 ///
 /// There is one such result for each pass of a step in a network: the next step overwrites it. Read it before.
 #[derive(Clone, Debug)]
-pub struct DeviceLoss(Arc<DeviceVec<LossRecord>>);
+pub struct DeviceLoss(Arc<DeviceVec<LossSum>>);
 
 /// Nobody has waited for it yet. Where it is not finite, the kernel that computes it makes the gradient NaN.
 impl Loss for DeviceLoss {
@@ -52,9 +52,9 @@ impl DeviceLoss {
     /// # Errors
     /// A device that fails.
     pub fn evaluation(&self) -> Result<Evaluation, CudaError> {
-        let mut record = [LossRecord::default()];
-        self.0.read_into(&mut record)?;
-        let [LossRecord { loss, correct, count }] = record;
+        let mut sum = [LossSum::default()];
+        self.0.read_into(&mut sum)?;
+        let [LossSum { loss, correct, count }] = sum;
         Ok(Evaluation { loss, correct: correct as usize, count: count as usize })
     }
 }
@@ -63,7 +63,7 @@ impl DeviceLoss {
 pub(crate) struct CrossEntropy {
     pub labels: DeviceVec<u32>,
     pub classes: usize,
-    records: DeviceVec<LossRecord>,
+    records: DeviceVec<LossSum>,
 }
 
 impl CrossEntropy {

@@ -150,7 +150,7 @@ impl<T: DeviceCopy + Pod> DeviceVec<T> {
     pub(crate) fn store<V: Pod>(&mut self, value: &V) -> Result<(), CudaError> {
         let bytes = bytemuck::bytes_of(value);
         assert_eq!(bytes.len(), self.len * size_of::<T>(), "a value of another size than the buffer");
-        let mut words = Words::zeroed();
+        let mut words = StoreArguments::zeroed();
         bytemuck::bytes_of_mut(&mut words)[..bytes.len()].copy_from_slice(bytes);
         let count = (bytes.len() / 4) as u32;
         let to = PtrMut::new(self.address());
@@ -178,10 +178,10 @@ impl Device {
 /// What the kernel `store` takes.
 #[derive(Clone, Copy, Zeroable, Pod)]
 #[repr(C)]
-pub(crate) struct Words([u32; 8]);
+pub(crate) struct StoreArguments([u32; 8]);
 
 // SAFETY: the kernel's struct is the same array.
-unsafe impl crate::Argument for Words {}
+unsafe impl crate::Argument for StoreArguments {}
 
 fn out_of_memory(device: &Device, asked: usize, error: cust::error::CudaError) -> CudaError {
     let card = device.card().to_string();

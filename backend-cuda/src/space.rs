@@ -3,23 +3,23 @@
 #![allow(unsafe_code, reason = "launches of kernels")]
 
 mod algebra;
+mod device_types;
 mod measure;
 mod norm;
-mod record;
 mod segmented;
 
 pub use algebra::DeviceSpace;
 pub(crate) use algebra::Products;
+pub(crate) use device_types::{DeviceRule, NormParts, Partial};
 pub(crate) use measure::Measure;
 pub use norm::DeviceNorm;
-pub(crate) use record::{DeviceRule, NormRecord, Partial};
 pub use segmented::CudaSegmentedSpace;
 pub(crate) use segmented::{Piece, Pieces};
 
 use sam_core::{ParamSpace, Rule, Verdict};
 
 use crate::{CudaError, Device, DeviceVec, Gradient, Grid};
-use record::exponent_kind;
+use device_types::exponent_kind;
 
 /// Entries that one block of a sweep works on: `CHUNK` in the kernels.
 const CHUNK: u32 = 4096;
@@ -136,7 +136,7 @@ impl ParamSpace for CudaSpace {
             g.values().view().ptr(),
             n,
             self.norm.rule(),
-            norm.record().ptr(),
+            norm.parts().ptr(),
             exponent_kind(&rule.norm),
             i32::from(rule.adaptive.is_some()),
             rule.norm.q() - 1.0,

@@ -3,7 +3,7 @@
 pub mod figure;
 pub mod html;
 pub mod markdown;
-pub mod record;
+pub mod result_file;
 pub mod statistics;
 pub mod surface;
 

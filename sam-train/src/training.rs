@@ -17,7 +17,7 @@ pub mod cuda;
 pub mod cuda;
 pub mod history;
 pub mod host_batches;
-pub mod kernels;
+pub mod kernel_choice;
 pub mod learner;
 pub mod memory;
 pub mod method;

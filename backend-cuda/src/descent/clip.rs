@@ -52,7 +52,7 @@ impl<D> CudaClipped<D> {
         let norm = self.norm.launch(&values, &values, rule, PtrMut::NULL)?;
         let (n, device) = (g.len() as u32, self.norm.device());
         let (mut values, finite) = g.parts();
-        let arguments = (values.ptr(), n, self.norm.rule(), norm.record().ptr(), finite.ptr());
+        let arguments = (values.ptr(), n, self.norm.rule(), norm.parts().ptr(), finite.ptr());
         // SAFETY: the gradient has n entries; rule, norm and flag are single values elsewhere.
         unsafe { device.launch(&device.kernels().clip, Grid::over(n), arguments) }
     }

@@ -8,7 +8,7 @@ use sam_core::Rule;
 
 use super::{
     CHUNK, DeviceNorm, THREADS,
-    record::{DeviceRule, NormRecord, Partial, goals},
+    device_types::{DeviceRule, NormParts, Partial, reductions},
 };
 use crate::{CudaError, Device, DeviceVec, Grid, Ptr, PtrMut, Slice};
 
@@ -18,7 +18,7 @@ pub(crate) struct Measure {
     rule: DeviceVec<DeviceRule>,
     /// The rule that is on the device.
     known: Option<DeviceRule>,
-    norm: Arc<DeviceVec<NormRecord>>,
+    norm: Arc<DeviceVec<NormParts>>,
     partials: DeviceVec<Partial>,
 }
 
@@ -59,14 +59,14 @@ impl Measure {
         let chunks = n.div_ceil(CHUNK);
         let device = self.rule.device();
         let kernels = device.kernels();
-        let (rule_at, norm, partials) = (self.rule(), self.record(), self.partials.shared_ptr());
-        for &goal in goals(&rule.norm) {
-            let goal = goal as i32;
-            let sweep = (w.ptr(), g.ptr(), n, rule_at, adaptive, goal, q, norm.reading(), partials);
+        let (rule_at, norm, partials) = (self.rule(), self.parts(), self.partials.shared_ptr());
+        for &reduction in reductions(&rule.norm) {
+            let reduction = reduction as i32;
+            let sweep = (w.ptr(), g.ptr(), n, rule_at, adaptive, reduction, q, norm.reading(), partials);
             // SAFETY: w and g have n entries, partials as many as there are chunks; only partials are written.
             unsafe { device.launch(&kernels.norm_sweep, Grid::new([chunks, 1, 1], THREADS), sweep)? };
-            let finish = (partials.reading(), chunks, rule_at, adaptive, goal, p, q, norm, finite);
-            // SAFETY: as above; the record and the flag are single values that nothing on the host refers to.
+            let finish = (partials.reading(), chunks, rule_at, adaptive, reduction, p, q, norm, finite);
+            // SAFETY: as above; the norm and the flag are single values that nothing on the host refers to.
             unsafe { device.launch(&kernels.norm_finish, Grid::new([1, 1, 1], THREADS), finish)? };
         }
         Ok(self.norm())
@@ -82,7 +82,7 @@ impl Measure {
     }
 
     /// Where the norm is.
-    pub fn record(&self) -> PtrMut<NormRecord> {
+    pub fn parts(&self) -> PtrMut<NormParts> {
         self.norm.shared_ptr()
     }
 

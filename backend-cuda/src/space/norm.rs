@@ -4,28 +4,28 @@ use std::sync::Arc;
 
 use sam_core::Verdict;
 
-use super::record::NormRecord;
+use super::device_types::NormParts;
 use crate::{CudaError, DeviceVec, Slice};
 
 /// The dual norm of the latest gradient that its [`CudaSpace`](crate::CudaSpace) was shown, on the device.
 ///
 /// There is one such number in a space: the next step overwrites it. Read it before.
 #[derive(Clone, Debug)]
-pub struct DeviceNorm(Arc<DeviceVec<NormRecord>>);
+pub struct DeviceNorm(Arc<DeviceVec<NormParts>>);
 
 impl DeviceNorm {
-    pub(crate) const fn new(record: Arc<DeviceVec<NormRecord>>) -> Self {
-        Self(record)
+    pub(crate) const fn new(parts: Arc<DeviceVec<NormParts>>) -> Self {
+        Self(parts)
     }
 
-    pub(crate) fn record(&self) -> Slice<'_, NormRecord> {
+    pub(crate) fn parts(&self) -> Slice<'_, NormParts> {
         self.0.view()
     }
 
-    fn read(&self) -> Result<NormRecord, CudaError> {
-        let mut record = [NormRecord::default()];
-        self.0.read_into(&mut record)?;
-        Ok(record[0])
+    fn read(&self) -> Result<NormParts, CudaError> {
+        let mut parts = [NormParts::default()];
+        self.0.read_into(&mut parts)?;
+        Ok(parts[0])
     }
 
     /// The norm; waits for the device. Infinite if it is beyond the largest number, or the gradient not finite.
@@ -33,7 +33,7 @@ impl DeviceNorm {
     /// # Errors
     /// A device that fails.
     pub fn value(&self) -> Result<f64, CudaError> {
-        self.read().map(|record| record.scale * record.scaled)
+        self.read().map(|parts| parts.scale * parts.scaled)
     }
 
     /// What the norm says about the gradient; waits for the device.
@@ -41,7 +41,7 @@ impl DeviceNorm {
     /// # Errors
     /// A device that fails.
     pub fn verdict(&self) -> Result<Verdict, CudaError> {
-        self.read().map(|record| match record.verdict {
+        self.read().map(|parts| match parts.verdict {
             0 => Verdict::Finite,
             1 => Verdict::Zero,
             _ => Verdict::NonFinite,
@@ -54,6 +54,6 @@ impl DeviceNorm {
     /// # Errors
     /// A device that fails.
     pub fn unit_and_factor(&self) -> Result<(f64, f64), CudaError> {
-        self.read().map(|record| (record.unit, record.factor))
+        self.read().map(|parts| (parts.unit, parts.factor))
     }
 }

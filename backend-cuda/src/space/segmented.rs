@@ -5,8 +5,8 @@ use cust::memory::DeviceCopy;
 use sam_core::{GradientAlgebra, ParamSpace, Rule, Scope, Verdict};
 
 use super::{
-    CHUNK, CudaSpace, DeviceNorm, DeviceSpace, NormRecord, Partial, THREADS,
-    record::{exponent_kind, goals},
+    CHUNK, CudaSpace, DeviceNorm, DeviceSpace, NormParts, Partial, THREADS,
+    device_types::{exponent_kind, reductions},
 };
 use crate::{CudaError, Device, DeviceVec, Gradient, Grid, PtrMut};
 
@@ -45,7 +45,7 @@ pub struct CudaSegmentedSpace {
     all: DeviceVec<Pieces>,
     /// Of each segment its pieces, and its norm.
     segments: DeviceVec<Pieces>,
-    norms: DeviceVec<NormRecord>,
+    norms: DeviceVec<NormParts>,
 }
 
 impl CudaSegmentedSpace {
@@ -93,21 +93,21 @@ impl CudaSegmentedSpace {
         let (of_norms, norms, finite) = if each {
             (&self.segments, self.norms.shared_ptr(), PtrMut::NULL)
         } else {
-            (&self.all, self.whole.norm.record(), g.finite_address())
+            (&self.all, self.whole.norm.parts(), g.finite_address())
         };
         let (rule_at, pieces, partials) =
             (self.whole.norm.rule(), self.pieces.view().ptr(), self.partials.shared_ptr());
-        for &goal in goals(&rule.norm) {
-            let goal = goal as i32;
+        for &reduction in reductions(&rule.norm) {
+            let reduction = reduction as i32;
             let (w, g) = (w.view().ptr(), g.values().view().ptr());
             let sweep =
-                (w, g, pieces, rule_at, adaptive, i32::from(each), goal, q, norms.reading(), partials);
+                (w, g, pieces, rule_at, adaptive, i32::from(each), reduction, q, norms.reading(), partials);
             let grid = Grid::new([self.pieces.len() as u32, 1, 1], THREADS);
             // SAFETY: w and g have as many entries as the pieces together, and there is a partial for each piece.
             unsafe { device.launch(&kernels.segmented_sweep, grid, sweep)? };
-            let finish = (partials.reading(), of_norms.view().ptr(), rule_at, goal, p, q, norms, finite);
+            let finish = (partials.reading(), of_norms.view().ptr(), rule_at, reduction, p, q, norms, finite);
             let grid = Grid::new([of_norms.len() as u32, 1, 1], THREADS);
-            // SAFETY: as above; there is a record for each norm, and nothing on the host refers to them or to the flag.
+            // SAFETY: as above; each norm has its own, and nothing on the host refers to them or to the flag.
             unsafe { device.launch(&kernels.segmented_finish, grid, finish)? };
         }
         Ok(())
@@ -176,7 +176,7 @@ impl ParamSpace for CudaSegmentedSpace {
             g.values().view().ptr(),
             self.pieces.view().ptr(),
             self.whole.norm.rule(),
-            norm.record().ptr(),
+            norm.parts().ptr(),
             self.norms.view().ptr(),
             i32::from(own),
             exponent_kind(&rule.norm),

@@ -26,7 +26,7 @@ use super::{
     library::{Failure, Wanted, function, functions, text},
 };
 use crate::{Precision, Product, layer::Geometry};
-use matmul::{Matmul, Plan};
+use matmul::{Matmul, MatmulShape};
 
 functions! {
     /// What is used of the library.
@@ -137,22 +137,22 @@ impl CublasLt {
         precision: Precision,
         parameter: usize,
     ) -> Result<Matmul, Failure> {
-        let plan = Plan::new(geometry, product);
-        let operation = self.operation(&plan, precision)?;
-        let layouts = self.layouts(&plan)?;
+        let shape = MatmulShape::new(geometry, product);
+        let operation = self.operation(&shape, precision)?;
+        let layouts = self.layouts(&shape)?;
         let preference = self.preference(alignments(product, parameter))?;
         let (algorithm, workspace) = self.algorithm(&operation, &layouts, &preference)?;
         Ok(Matmul { name: self.name(), operation, layouts, algorithm, workspace, product })
     }
 
     /// Of the factors and of the product.
-    fn layouts(&self, plan: &Plan) -> Result<[Descriptor<cublasLtMatrixLayoutOpaque_t>; 3], Failure> {
-        Ok([self.layout(plan.a)?, self.layout(plan.b)?, self.layout([plan.rows, plan.columns])?])
+    fn layouts(&self, shape: &MatmulShape) -> Result<[Descriptor<cublasLtMatrixLayoutOpaque_t>; 3], Failure> {
+        Ok([self.layout(shape.a)?, self.layout(shape.b)?, self.layout([shape.rows, shape.columns])?])
     }
 
     fn operation(
         &self,
-        plan: &Plan,
+        shape: &MatmulShape,
         precision: Precision,
     ) -> Result<Descriptor<cublasLtMatmulDescOpaque_t>, Failure> {
         let compute = match precision {
@@ -167,8 +167,8 @@ impl CublasLt {
             unsafe { Descriptor::new(|place| create(place, compute, cudaDataType_t::CUDA_R_32F), destroy) };
         let own = self.created("cublasLtMatmulDescCreate", own)?;
         let transposed = [
-            (Attribute::CUBLASLT_MATMUL_DESC_TRANSA, plan.transposed[0]),
-            (Attribute::CUBLASLT_MATMUL_DESC_TRANSB, plan.transposed[1]),
+            (Attribute::CUBLASLT_MATMUL_DESC_TRANSA, shape.transposed[0]),
+            (Attribute::CUBLASLT_MATMUL_DESC_TRANSB, shape.transposed[1]),
         ];
         for (attribute, transposed) in transposed {
             let value = i32::from(transposed);
@@ -331,11 +331,11 @@ mod tests {
         let (input, output) = (Shape::new(5, 4, 30), Shape::new(5, 4, 19));
         let geometry = Geometry { samples: 3, input, output, kernel: 1, stride: 1, padding: 0 };
         for product in Product::ALL {
-            let plan = Plan::new(&geometry, product);
+            let shape = MatmulShape::new(&geometry, product);
             for precision in [Precision::Single, Precision::Tf32, Precision::Bf16] {
-                library.operation(&plan, precision).unwrap();
+                library.operation(&shape, precision).unwrap();
             }
-            library.layouts(&plan).unwrap();
+            library.layouts(&shape).unwrap();
             for parameter in [0, 1, 2, 48, 4096] {
                 library.preference(alignments(product, parameter)).unwrap();
             }

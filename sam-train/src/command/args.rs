@@ -10,7 +10,7 @@ use crate::{
     training::{
         backend::{Backend, BackendName},
         config::Machine,
-        kernels::Kernels,
+        kernel_choice::KernelChoice,
         learner::LearnerError,
         precision::Precision,
         settings::{
@@ -137,7 +137,7 @@ pub struct MachineArgs {
     /// Whose kernels a GPU multiplies with: native, ours; vendor, NVIDIA's cuBLASLt and cuDNN; auto, for each product NVIDIA's
     /// if they are there, agree with ours and are faster [default: auto, or as the resumed run]
     #[arg(long, value_name = "NAME")]
-    pub kernels: Option<Kernels>,
+    pub kernels: Option<KernelChoice>,
 
     /// Threads that compute; results do not depend on it [default: the number of cores]
     #[arg(long, value_name = "N", value_parser = parse_threads)]

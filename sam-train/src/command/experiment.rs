@@ -13,8 +13,8 @@ use crate::{
     data::Dataset,
     experiment::{
         ExperimentError,
+        design::{Design, Experiment},
         findings::Subject,
-        plan::{Experiment, Plan},
         runner::{ExperimentDirectory, LoadedData, Runner},
     },
     json,
@@ -100,14 +100,14 @@ pub fn run_with<E: Experiment>(
     let learner =
         |settings: &Settings, dataset: &Dataset| backend.learner(settings, dataset.shape, dataset.classes);
     drop(learner(&base, &dataset)?);
-    let plan = Plan { base, seeds: args.seeds, data: LoadedData::new(dataset)? };
-    let base = &plan.base;
+    let design = Design { base, seeds: args.seeds, data: LoadedData::new(dataset)? };
+    let base = &design.base;
     let default = || PathBuf::from(format!("runs/{}-{}-{}", E::NAME, base.data.name, base.model));
     let directory = ExperimentDirectory(args.out.clone().unwrap_or_else(default));
     let every = args.evaluate_every.map_or(base.epochs.div_ceil(20), NonZeroUsize::get);
     let mut runner = Runner::open(directory.clone(), threads, every, call.host, &learner)?;
-    let findings = experiment.run(&mut runner, &plan)?;
-    let (settings, seeds) = (base, plan.seeds);
+    let findings = experiment.run(&mut runner, &design)?;
+    let (settings, seeds) = (base, design.seeds);
     let subject = Subject { kind: E::NAME, paper: E::PAPER, settings, seeds, threads };
     let pictures = keep(&findings, &directory, subject)?;
     if call.as_json {

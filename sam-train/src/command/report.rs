@@ -16,7 +16,7 @@ use crate::{
     files::{self, FileError},
     report::{
         html::{self, Section},
-        record::Record,
+        result_file::ResultFile,
     },
 };
 
@@ -98,13 +98,13 @@ fn content(directory: &Path) -> Result<Content, ExperimentError> {
         let curves = if files::present(&run.curves()) { Some(read(&run.curves())?) } else { None };
         return Ok(Content::Result(result.section(place, curves)));
     }
-    let record: Record = serde_json::from_str(&text)
+    let result: ResultFile = serde_json::from_str(&text)
         .map_err(|error| ExperimentError::NoResult { path: path.clone(), found: error.to_string() })?;
-    let pictures = record.pictures.iter().map(|name| {
+    let pictures = result.pictures.iter().map(|name| {
         // A name with a directory in it is not one that an experiment wrote.
         let name = Path::new(name).file_name().unwrap_or_default();
         Ok((name.to_string_lossy().into_owned(), read(&directory.join(name))?))
     });
     let pictures = pictures.collect::<Result<Vec<_>, FileError>>()?;
-    Ok(Content::Result(record.section(place, pictures)))
+    Ok(Content::Result(result.section(place, pictures)))
 }

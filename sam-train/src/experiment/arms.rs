@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::{
     ExperimentError,
-    run_store::RunRecord,
+    run_store::FinishedRun,
     runner::{Job, LoadedData, Runner},
 };
 use crate::{
@@ -78,12 +78,12 @@ pub fn compare(
     seeds: usize,
     data: &LoadedData,
 ) -> Result<Vec<ArmResult>, ExperimentError> {
-    let records = runner.runs("training", &jobs(arms, seeds, data, &[]))?;
+    let runs = runner.runs("training", &jobs(arms, seeds, data, &[]))?;
     Ok(arms
         .iter()
         .enumerate()
         .map(|(i, arm)| {
-            let own: Vec<&RunRecord> = records.iter().skip(i).step_by(arms.len()).collect();
+            let own: Vec<&FinishedRun> = runs.iter().skip(i).step_by(arms.len()).collect();
             ArmResult::new(&arm.name, &own)
         })
         .collect())
@@ -91,8 +91,8 @@ pub fn compare(
 
 impl ArmResult {
     /// Sums up the runs of a procedure, in the order of their seeds.
-    pub fn new(name: &str, runs: &[&RunRecord]) -> Self {
-        let of = |value: fn(&RunRecord) -> f64| runs.iter().map(|run| value(run)).collect::<Vec<f64>>();
+    pub fn new(name: &str, runs: &[&FinishedRun]) -> Self {
+        let of = |value: fn(&FinishedRun) -> f64| runs.iter().map(|run| value(run)).collect::<Vec<f64>>();
         let errors = of(|run| run.test_error);
         let best = of(|run| run.curve.iter().map(|&(_, error)| error).fold(f64::INFINITY, f64::min));
         let epochs = runs.first().map_or(&[][..], |run| &run.curve).iter().map(|&(epoch, _)| epoch);

@@ -5,8 +5,8 @@ use sam_core::Rule;
 use super::{
     ExperimentError,
     arms::Arm,
+    design::{Design, Experiment},
     findings::Findings,
-    plan::{Experiment, Plan},
     runner::{Job, Runner},
     snapshots,
 };
@@ -31,7 +31,7 @@ pub struct BoundExperiment {
     pub rhos: Vec<f64>,
     /// Ascent steps.
     pub steps: usize,
-    /// A network trained elsewhere; its settings are the plan's.
+    /// A network trained elsewhere; its settings are the design's.
     pub trained: Option<State>,
 }
 
@@ -59,24 +59,24 @@ impl Experiment for BoundExperiment {
     const NAME: &'static str = "bound";
     const PAPER: &'static str = "Theorem 2, appendix A.1";
 
-    fn run(&self, runner: &mut Runner<'_>, plan: &Plan) -> Result<Findings, ExperimentError> {
-        let arms =
-            [Method::Sgd, Method::sam(plan.rho())].map(|method| Arm::new(method.title(), plan.with(method)));
+    fn run(&self, runner: &mut Runner<'_>, design: &Design) -> Result<Findings, ExperimentError> {
+        let arms = [Method::Sgd, Method::sam(design.rho())]
+            .map(|method| Arm::new(method.title(), design.with(method)));
         let mut networks = Vec::new();
         match &self.trained {
-            Some(state) => networks.push((plan.base.method.title(), plan.job(), state.clone())),
+            Some(state) => networks.push((design.base.method.title(), design.job(), state.clone())),
             None => {
-                let last = vec![plan.base.epochs];
-                let jobs = arms.iter().map(|arm| arm.job(0, &plan.data).with_snapshots(last.clone()));
+                let last = vec![design.base.epochs];
+                let jobs = arms.iter().map(|arm| arm.job(0, &design.data).with_snapshots(last.clone()));
                 let jobs: Vec<Job<'_>> = jobs.collect();
                 runner.runs("training", &jobs)?;
                 for (arm, job) in arms.iter().zip(jobs) {
-                    let state = runner.state(&job, plan.base.epochs)?;
+                    let state = runner.state(&job, design.base.epochs)?;
                     networks.push((arm.name.clone(), job, state));
                 }
             }
         }
-        let title = format!("Bound on the test error, delta {}: {}", self.delta, plan.subject());
+        let title = format!("Bound on the test error, delta {}: {}", self.delta, design.subject());
         let columns = [
             "network, rho",
             "max error in the ball",

@@ -6,7 +6,7 @@ pub mod table;
 use super::{
     ExperimentError,
     findings::{Drawing, Findings, Picture, Subject},
-    run_store::RunRecord,
+    run_store::FinishedRun,
     runner::{ExperimentDirectory, Job, LoadedData, Runner},
 };
 use crate::{
@@ -91,8 +91,8 @@ impl Comparison {
         let data = LoadedData::new(dataset.clone())?;
         let jobs: Vec<Job<'_>> = self.all_settings().map(|settings| Job::new(settings, &data)).collect();
         let mut runner = Runner::open(directory.clone(), self.threads, self.evaluate_every, host, &learner)?;
-        let records = runner.runs("comparing", &jobs)?;
-        Ok(self.summaries(|settings| records.iter().find(|record| record.settings == *settings).cloned()))
+        let runs = runner.runs("comparing", &jobs)?;
+        Ok(self.summaries(|settings| runs.iter().find(|run| run.settings == *settings).cloned()))
     }
 
     /// What its summaries say.
@@ -128,7 +128,7 @@ impl Comparison {
         })
     }
 
-    fn summaries(&self, run: impl Fn(&Settings) -> Option<RunRecord>) -> Vec<Summary> {
+    fn summaries(&self, run: impl Fn(&Settings) -> Option<FinishedRun>) -> Vec<Summary> {
         let summary = |(base, noise)| {
             let runs = |arm: &Arm| {
                 (0..self.seeds).filter_map(|seed| run(&Self::settings(base, arm, noise, seed))).collect()

@@ -11,7 +11,7 @@ use crate::{
     report::{
         figure::Figure,
         markdown::Table,
-        record::{MachineRecord, Record},
+        result_file::{MachineFacts, ResultFile},
         surface::Surface,
     },
     training::settings::Settings,
@@ -116,12 +116,12 @@ impl Findings {
     ) -> Result<(), ExperimentError> {
         let Subject { kind, paper, settings, seeds, threads } = subject;
         let name = |path: &PathBuf| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let record = Record {
+        let file = ResultFile {
             kind: kind.to_owned(),
             paper: paper.to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             command: command.to_owned(),
-            machine: MachineRecord::here(threads),
+            machine: MachineFacts::here(threads),
             settings: settings.clone(),
             seeds,
             sentences: self.sentences.clone(),
@@ -129,7 +129,7 @@ impl Findings {
             pictures: pictures.iter().map(name).collect(),
             results: self.lines.clone(),
         };
-        record.save(&directory.file("result.json"))?;
+        file.save(&directory.file("result.json"))?;
         Ok(files::replace(&directory.file("table.md"), self.markdown().as_bytes())?)
     }
 }

@@ -3,8 +3,8 @@
 use super::{
     ExperimentError, ablate,
     arms::{Arm, ArmResult},
+    design::{Design, Experiment},
     findings::{Findings, Picture},
-    plan::{Experiment, Plan},
     runner::{Job, LoadedData, Runner},
 };
 use crate::{
@@ -20,9 +20,9 @@ use crate::{
 /// Where fine-tuning starts.
 #[derive(Debug, Clone)]
 pub enum Start {
-    /// A network trained elsewhere; the plan's data set is the second task.
+    /// A network trained elsewhere; the design's data set is the second task.
     Trained(Box<State>),
-    /// A network trained with the plan's settings on the first half of the classes; the second half, or the first images
+    /// A network trained with the design's settings on the first half of the classes; the second half, or the first images
     /// of it, is the second task.
     FirstClasses {
         /// Images of the second task, at most.
@@ -90,26 +90,26 @@ impl Experiment for Finetune {
     const NAME: &'static str = "finetune";
     const PAPER: &'static str = "Section 3.2, table 3";
 
-    fn run(&self, runner: &mut Runner<'_>, plan: &Plan) -> Result<Findings, ExperimentError> {
-        let dataset = &plan.data.dataset;
+    fn run(&self, runner: &mut Runner<'_>, design: &Design) -> Result<Findings, ExperimentError> {
+        let dataset = &design.data.dataset;
         let (target, trained) = match &self.start {
-            Start::Trained(state) => (plan.data.clone(), (**state).clone()),
+            Start::Trained(state) => (design.data.clone(), (**state).clone()),
             Start::FirstClasses { images } => {
                 let half = dataset.classes / 2;
                 let first = LoadedData::new(with_classes(dataset, 0..half, usize::MAX)?)?;
-                let job = Job::new(plan.with(Method::Sgd), &first).with_snapshots(vec![plan.base.epochs]);
+                let job = Job::new(design.with(Method::Sgd), &first).with_snapshots(vec![design.base.epochs]);
                 runner.runs("training on the first classes", std::slice::from_ref(&job))?;
-                let state = runner.state(&job, plan.base.epochs)?;
+                let state = runner.state(&job, design.base.epochs)?;
                 (LoadedData::new(with_classes(dataset, half..dataset.classes, *images)?)?, state)
             }
         };
         let tuned = |method| {
-            let mut settings = Settings { epochs: self.epochs, ..plan.with(method) };
+            let mut settings = Settings { epochs: self.epochs, ..design.with(method) };
             settings.sgd.lr = self.lr;
             settings
         };
-        let scratch = |method| Settings { epochs: self.epochs, ..plan.with(method) };
-        let sam = Method::sam(plan.rho());
+        let scratch = |method| Settings { epochs: self.epochs, ..design.with(method) };
+        let sam = Method::sam(design.rho());
         let arms = [
             ("fine-tuned, SGD", tuned(Method::Sgd), true),
             ("fine-tuned, SAM", tuned(sam), true),
@@ -118,7 +118,7 @@ impl Experiment for Finetune {
         ];
         // Every seed has a new head of its own.
         let mut starts = Vec::new();
-        for seed in 0..plan.seeds {
+        for seed in 0..design.seeds {
             for (_, settings, _) in &arms {
                 let settings = Settings { seed: settings.seed + seed as u64, ..settings.clone() };
                 let fresh = runner.fresh_state(&settings, &target.dataset)?;
@@ -126,23 +126,23 @@ impl Experiment for Finetune {
             }
         }
         let mut jobs = Vec::new();
-        for seed in 0..plan.seeds {
+        for seed in 0..design.seeds {
             for (i, (name, settings, tuned)) in arms.iter().enumerate() {
                 let job = Arm::new(*name, settings.clone()).job(seed, &target);
                 jobs.push(Job { start: tuned.then(|| &starts[seed * arms.len() + i]), ..job });
             }
         }
-        let records = runner.runs("fine-tuning", &jobs)?;
+        let runs = runner.runs("fine-tuning", &jobs)?;
         let results: Vec<ArmResult> = arms
             .iter()
             .enumerate()
             .map(|(i, (name, ..))| {
-                ArmResult::new(name, &records.iter().skip(i).step_by(arms.len()).collect::<Vec<_>>())
+                ArmResult::new(name, &runs.iter().skip(i).step_by(arms.len()).collect::<Vec<_>>())
             })
             .collect();
         let subject = format!(
             "{}, {} images of {} classes",
-            plan.subject(),
+            design.subject(),
             target.dataset.train.len(),
             target.dataset.classes
         );

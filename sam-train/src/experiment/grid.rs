@@ -5,8 +5,8 @@ use rand::seq::SliceRandom;
 use super::{
     ExperimentError,
     arms::{self, Arm, ArmResult},
+    design::{Design, Experiment},
     findings::{Findings, Picture},
-    plan::{Experiment, Plan},
     runner::{LoadedData, Runner},
 };
 use crate::{
@@ -51,11 +51,11 @@ pub fn hold_out(dataset: &Dataset, seed: u64) -> Result<Dataset, DataError> {
 /// As [`Runner::runs`].
 pub fn choose(
     runner: &mut Runner<'_>,
-    plan: &Plan,
+    design: &Design,
     rhos: &[f64],
 ) -> Result<(f64, Vec<(f64, ArmResult)>), ExperimentError> {
-    let data = LoadedData::new(hold_out(&plan.data.dataset, plan.base.seed)?)?;
-    let results = sweep(runner, plan, rhos, &data)?;
+    let data = LoadedData::new(hold_out(&design.data.dataset, design.base.seed)?)?;
+    let results = sweep(runner, design, rhos, &data)?;
     // SGD is there to be compared with, not to be chosen.
     let by_error =
         |(_, a): &&(f64, ArmResult), (_, b): &&(f64, ArmResult)| a.error.mean.total_cmp(&b.error.mean);
@@ -65,7 +65,7 @@ pub fn choose(
 
 fn sweep(
     runner: &mut Runner<'_>,
-    plan: &Plan,
+    design: &Design,
     rhos: &[f64],
     data: &LoadedData,
 ) -> Result<Vec<(f64, ArmResult)>, ExperimentError> {
@@ -74,8 +74,8 @@ fn sweep(
     all.sort_by(f64::total_cmp);
     all.dedup();
     let method = |rho| if rho == 0.0 { Method::Sgd } else { Method::sam(rho) };
-    let arms: Vec<Arm> = all.iter().map(|&rho| Arm::new(rho.to_string(), plan.with(method(rho)))).collect();
-    Ok(all.into_iter().zip(arms::compare(runner, &arms, plan.seeds, data)?).collect())
+    let arms: Vec<Arm> = all.iter().map(|&rho| Arm::new(rho.to_string(), design.with(method(rho)))).collect();
+    Ok(all.into_iter().zip(arms::compare(runner, &arms, design.seeds, data)?).collect())
 }
 
 /// Validation error of each radius, and test error where it was taken.
@@ -97,10 +97,10 @@ impl Experiment for Grid {
     const NAME: &'static str = "grid";
     const PAPER: &'static str = "Section 3.1, table 9";
 
-    fn run(&self, runner: &mut Runner<'_>, plan: &Plan) -> Result<Findings, ExperimentError> {
-        let (chosen, validation) = choose(runner, plan, &self.rhos)?;
-        let test = sweep(runner, plan, &self.rhos, &plan.data)?;
-        let title = format!("Grid over the radius: {}", plan.subject());
+    fn run(&self, runner: &mut Runner<'_>, design: &Design) -> Result<Findings, ExperimentError> {
+        let (chosen, validation) = choose(runner, design, &self.rhos)?;
+        let test = sweep(runner, design, &self.rhos, &design.data)?;
+        let title = format!("Grid over the radius: {}", design.subject());
         let picture = Picture::figure("grid", picture_of(&title, &validation, &test));
         let mut findings = Findings {
             tables: vec![table(&validation, Some(&test))],

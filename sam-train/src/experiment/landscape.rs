@@ -3,8 +3,8 @@
 use super::{
     ExperimentError,
     arms::Arm,
+    design::{Design, Experiment},
     findings::{Drawing, Findings, Picture},
-    plan::{Experiment, Plan},
     runner::{Job, Runner},
     snapshots,
 };
@@ -33,17 +33,17 @@ impl Experiment for Landscape {
     const NAME: &'static str = "landscape";
     const PAPER: &'static str = "Figure 1";
 
-    fn run(&self, runner: &mut Runner<'_>, plan: &Plan) -> Result<Findings, ExperimentError> {
-        let arms =
-            [Method::Sgd, Method::sam(plan.rho())].map(|method| Arm::new(method.title(), plan.with(method)));
-        let last = plan.base.epochs;
-        let jobs = arms.iter().map(|arm| arm.job(0, &plan.data).with_snapshots(vec![last]));
+    fn run(&self, runner: &mut Runner<'_>, design: &Design) -> Result<Findings, ExperimentError> {
+        let arms = [Method::Sgd, Method::sam(design.rho())]
+            .map(|method| Arm::new(method.title(), design.with(method)));
+        let last = design.base.epochs;
+        let jobs = arms.iter().map(|arm| arm.job(0, &design.data).with_snapshots(vec![last]));
         let jobs: Vec<Job<'_>> = jobs.collect();
-        let records = runner.runs("training", &jobs)?;
+        let runs = runner.runs("training", &jobs)?;
         let half = (self.points / 2) as f64;
         let steps: Vec<f64> = (0..self.points).map(|i| self.reach * (i as f64 - half) / half).collect();
         let mut surfaces = Vec::new();
-        let title = format!("Loss around the solutions: {}, rho {}", plan.subject(), plan.rho());
+        let title = format!("Loss around the solutions: {}, rho {}", design.subject(), design.rho());
         let columns = [
             "solution",
             "test error (%)",
@@ -54,25 +54,25 @@ impl Experiment for Landscape {
         ];
         let mut table = Table::new(title.clone(), &columns);
         let mut findings = Findings::default();
-        for ((arm, job), record) in arms.iter().zip(&jobs).zip(&records) {
+        for ((arm, job), run) in arms.iter().zip(&jobs).zip(&runs) {
             runner.check_interrupt()?;
             let mut model = snapshots::training_model::<f32>(job, self.images)?;
             let weights = model.weights(&runner.state(job, last)?)?;
             let [x, y] =
-                [0, 1].map(|number| filter_normalised(&weights, model.tensors(), plan.base.seed, number));
+                [0, 1].map(|number| filter_normalised(&weights, model.tensors(), design.base.seed, number));
             let values = losses(&mut model, &weights, [&x, &y], &steps).map_err(LearnerError::backend)?;
             let surface = Surface { name: arm.name.clone(), steps: steps.clone(), losses: values };
             let ring = |share: f64| mean_on_ring(&surface, (share * half).round() as usize);
             table.row(vec![
                 arm.name.clone(),
-                format!("{:.2}", record.test_error),
+                format!("{:.2}", run.test_error),
                 significant(ring(0.0)),
                 significant(ring(0.25)),
                 significant(ring(0.5)),
                 significant(ring(1.0)),
             ]);
             findings.line(&serde_json::json!({
-                "method": arm.name, "test_error": record.test_error, "steps": surface.steps,
+                "method": arm.name, "test_error": run.test_error, "steps": surface.steps,
                 "losses": surface.losses, "center": ring(0.0), "quarter": ring(0.25), "half": ring(0.5),
                 "border": ring(1.0),
             }));

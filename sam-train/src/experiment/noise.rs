@@ -3,9 +3,9 @@
 use super::{
     ExperimentError,
     arms::{Arm, ArmResult},
+    design::{Design, Experiment},
     findings::{Findings, Picture},
-    plan::{Experiment, Plan},
-    run_store::RunRecord,
+    run_store::FinishedRun,
     runner::{Job, LoadedData, Runner},
     snapshots,
 };
@@ -44,15 +44,15 @@ struct Cell {
 }
 
 impl Noise {
-    fn arms(&self, plan: &Plan, rate: f64) -> Vec<Arm> {
+    fn arms(&self, design: &Design, rate: f64) -> Vec<Arm> {
         let with = |method| {
-            let mut settings = plan.with(method);
+            let mut settings = design.with(method);
             settings.data.label_noise = rate;
             settings
         };
         let mixup = |&alpha: &f64| Arm::new("mixup", with(Method::Mixup { alpha }));
         let rest = [
-            Arm::new("SAM", with(Method::sam(plan.rho()))),
+            Arm::new("SAM", with(Method::sam(design.rho()))),
             Arm::new("ASAM", with(Method::ASAM_WEIGHTS.with_rho(self.rho_asam))),
         ];
         [Arm::new("SGD", with(Method::Sgd))]
@@ -63,17 +63,22 @@ impl Noise {
     }
 
     /// All methods at one rate, the bootstrapped ones last.
-    fn at_rate(&self, runner: &mut Runner<'_>, plan: &Plan, rate: f64) -> Result<Vec<Cell>, ExperimentError> {
-        let arms = self.arms(plan, rate);
+    fn at_rate(
+        &self,
+        runner: &mut Runner<'_>,
+        design: &Design,
+        rate: f64,
+    ) -> Result<Vec<Cell>, ExperimentError> {
+        let arms = self.arms(design, rate);
         let jobs = |arm: &Arm| -> Vec<Job<'_>> {
-            let job = |seed| arm.job(seed, &plan.data).with_snapshots(vec![arm.settings.epochs]);
-            (0..plan.seeds).map(job).collect()
+            let job = |seed| arm.job(seed, &design.data).with_snapshots(vec![arm.settings.epochs]);
+            (0..design.seeds).map(job).collect()
         };
         let all: Vec<Job<'_>> = arms.iter().flat_map(&jobs).collect();
-        let records = runner.runs("training", &all)?;
+        let runs = runner.runs("training", &all)?;
         let results: Vec<ArmResult> = arms
             .iter()
-            .zip(records.chunks(plan.seeds))
+            .zip(runs.chunks(design.seeds))
             .map(|(arm, runs)| ArmResult::new(&arm.name, &runs.iter().collect::<Vec<_>>()))
             .collect();
         let mixups = 1..=self.alphas.len();
@@ -90,8 +95,8 @@ impl Noise {
             cells.push(Cell { result, wrong });
         }
         for (place, &i) in chosen.iter().enumerate() {
-            let bootstrapped = bootstrap(runner, plan, &jobs(&arms[i]))?;
-            let runs: Vec<&RunRecord> = bootstrapped.iter().map(|(run, _)| run).collect();
+            let bootstrapped = bootstrap(runner, design, &jobs(&arms[i]))?;
+            let runs: Vec<&FinishedRun> = bootstrapped.iter().map(|(run, _)| run).collect();
             let name = format!("bootstrap + {}", cells[place].result.name);
             let wrong = Estimate::of(&bootstrapped.iter().map(|(_, wrong)| *wrong).collect::<Vec<_>>()).mean;
             cells.push(Cell { result: ArmResult::new(&name, &runs), wrong });
@@ -104,16 +109,16 @@ impl Noise {
 /// run the percentage of labels it trained on that were wrong.
 fn bootstrap(
     runner: &mut Runner<'_>,
-    plan: &Plan,
+    design: &Design,
     first: &[Job<'_>],
-) -> Result<Vec<(RunRecord, f64)>, ExperimentError> {
-    let truth = &plan.data.dataset.train.labels;
+) -> Result<Vec<(FinishedRun, f64)>, ExperimentError> {
+    let truth = &design.data.dataset.train.labels;
     let mut data_sets = Vec::new();
     for job in first {
         runner.check_interrupt()?;
         let mut model = snapshots::training_model::<f32>(job, truth.len())?;
         let weights = model.weights(&runner.state(job, job.settings.epochs)?)?;
-        let mut dataset = plan.data.dataset.clone();
+        let mut dataset = design.data.dataset.clone();
         dataset.train.labels = model.predict(&weights, dataset.classes).map_err(LearnerError::backend)?;
         let wrong = dataset.train.labels.iter().zip(truth).filter(|(found, truth)| found != truth).count();
         data_sets.push((LoadedData::new(dataset)?, 100.0 * wrong as f64 / truth.len() as f64));
@@ -125,8 +130,8 @@ fn bootstrap(
     };
     let jobs: Vec<Job<'_>> =
         first.iter().zip(&data_sets).map(|(job, (data, _))| Job::new(clean(&job.settings), data)).collect();
-    let records = runner.runs("training again", &jobs)?;
-    Ok(records.into_iter().zip(data_sets.into_iter().map(|(_, wrong)| wrong)).collect())
+    let runs = runner.runs("training again", &jobs)?;
+    Ok(runs.into_iter().zip(data_sets.into_iter().map(|(_, wrong)| wrong)).collect())
 }
 
 /// Accuracy from an error, as the paper's table has it.
@@ -138,10 +143,10 @@ impl Experiment for Noise {
     const NAME: &'static str = "noise";
     const PAPER: &'static str = "Table 4, section 3.3";
 
-    fn run(&self, runner: &mut Runner<'_>, plan: &Plan) -> Result<Findings, ExperimentError> {
-        let title = format!("Label noise: {}", plan.subject());
+    fn run(&self, runner: &mut Runner<'_>, design: &Design) -> Result<Findings, ExperimentError> {
+        let title = format!("Label noise: {}", design.subject());
         let mut findings = Findings::default();
-        let rates = self.rates.iter().map(|&rate| Ok((rate, self.at_rate(runner, plan, rate)?)));
+        let rates = self.rates.iter().map(|&rate| Ok((rate, self.at_rate(runner, design, rate)?)));
         let rates = rates.collect::<Result<Vec<(f64, Vec<Cell>)>, ExperimentError>>()?;
         for (rate, cells) in &rates {
             let columns =

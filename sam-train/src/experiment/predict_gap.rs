@@ -4,8 +4,8 @@ use sam_core::Rule;
 
 use super::{
     ExperimentError,
+    design::{Design, Experiment},
     findings::{Findings, Picture},
-    plan::{Experiment, Plan},
     runner::{Job, Runner},
     snapshots,
 };
@@ -92,28 +92,28 @@ impl Experiment for PredictGap {
     const NAME: &'static str = "predict-gap";
     const PAPER: &'static str = "Figure 3 (right), section 4.1";
 
-    fn run(&self, runner: &mut Runner<'_>, plan: &Plan) -> Result<Findings, ExperimentError> {
-        let rho = plan.rho();
+    fn run(&self, runner: &mut Runner<'_>, design: &Design) -> Result<Findings, ExperimentError> {
+        let rho = design.rho();
         let mut parameters = Vec::new();
         let mut jobs = Vec::new();
-        for (settings, places) in self.grid(&plan.base) {
-            for seed in 0..plan.seeds {
+        for (settings, places) in self.grid(&design.base) {
+            for seed in 0..design.seeds {
                 let seeded = Settings { seed: settings.seed + seed as u64, ..settings.clone() };
-                jobs.push(Job::new(seeded, &plan.data).with_snapshots(vec![settings.epochs]));
+                jobs.push(Job::new(seeded, &design.data).with_snapshots(vec![settings.epochs]));
                 parameters.push(places.clone());
             }
         }
-        let records = runner.runs("training", &jobs)?;
+        let runs = runner.runs("training", &jobs)?;
         let mut measured: Vec<Vec<f64>> = vec![Vec::new(); self.ms.len()];
         let mut gaps = Vec::new();
-        for (job, record) in jobs.iter().zip(&records) {
+        for (job, run) in jobs.iter().zip(&runs) {
             runner.check_interrupt()?;
-            let (sharpness, gap) = self.measure(runner, job, record.test_error, rho)?;
+            let (sharpness, gap) = self.measure(runner, job, run.test_error, rho)?;
             measured.iter_mut().zip(sharpness).for_each(|(all, one)| all.push(one));
             gaps.push(gap);
         }
 
-        let title = format!("m-sharpness and gap: {}, {} networks, rho {rho}", plan.subject(), jobs.len());
+        let title = format!("m-sharpness and gap: {}, {} networks, rho {rho}", design.subject(), jobs.len());
         let columns = ["m", "Kendall's tau", "mutual information, least of all conditions"];
         let mut table = Table::new(title.clone(), &columns);
         let mut findings = Findings::default();

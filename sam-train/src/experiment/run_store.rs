@@ -18,7 +18,7 @@ use crate::{
 
 /// What is remembered of a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct RunRecord {
+pub struct FinishedRun {
     /// Tells runs apart: [`run_key`].
     pub key: String,
     /// The run's settings.
@@ -49,7 +49,7 @@ pub fn run_key(settings: &Settings, fingerprint: &str, evaluate_every: usize) ->
 #[derive(Debug)]
 pub struct RunStore {
     path: PathBuf,
-    runs: HashMap<String, RunRecord>,
+    runs: HashMap<String, FinishedRun>,
 }
 
 impl RunStore {
@@ -69,10 +69,8 @@ impl RunStore {
         }
         let mut runs = HashMap::new();
         for (line, number) in whole.lines().zip(1..) {
-            let run: RunRecord = serde_json::from_str(line).map_err(|error| ExperimentError::StoredRun {
-                path: path.to_owned(),
-                line: number,
-                found: error.to_string(),
+            let run: FinishedRun = serde_json::from_str(line).map_err(|error| {
+                ExperimentError::StoredRun { path: path.to_owned(), line: number, found: error.to_string() }
             })?;
             runs.insert(run.key.clone(), run);
         }
@@ -80,7 +78,7 @@ impl RunStore {
     }
 
     /// The run of that key, if it is finished.
-    pub fn get(&self, key: &str) -> Option<&RunRecord> {
+    pub fn get(&self, key: &str) -> Option<&FinishedRun> {
         self.runs.get(key)
     }
 
@@ -88,7 +86,7 @@ impl RunStore {
     ///
     /// # Errors
     /// [`FileError`], when the file cannot be written.
-    pub fn add(&mut self, run: RunRecord) -> Result<(), FileError> {
+    pub fn add(&mut self, run: FinishedRun) -> Result<(), FileError> {
         files::append_line(&self.path, &json::line(&run))?;
         self.runs.insert(run.key.clone(), run);
         Ok(())

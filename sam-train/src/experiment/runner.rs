@@ -9,9 +9,9 @@ use std::{
 use super::{
     ExperimentError,
     claim::Claim,
-    plan::Plan,
+    design::Design,
     queue,
-    run_store::{RunRecord, RunStore, run_key},
+    run_store::{FinishedRun, RunStore, run_key},
 };
 use crate::{
     data::{DataError, Dataset},
@@ -65,7 +65,7 @@ pub struct Job<'a> {
 }
 
 impl<'a> Job<'a> {
-    /// A run of which only the record is kept.
+    /// A run of which only the run is kept.
     pub fn new(settings: Settings, data: &'a LoadedData) -> Self {
         Self { settings, data, snapshots: Vec::new(), start: None }
     }
@@ -160,13 +160,13 @@ impl<'a> Runner<'a> {
         Ok(Self { directory, threads, evaluate_every, host, learner, store, claim })
     }
 
-    /// The records of `jobs`, in their order; makes the runs that the directory does not have. When the user interrupts,
+    /// The runs of `jobs`, in their order; makes the runs that the directory does not have. When the user interrupts,
     /// runs under way are kept as checkpoints.
     ///
     /// # Errors
     /// [`ExperimentError::Interrupted`] after an interrupt, [`ExperimentError`] when a run or a file fails; all
     /// finished runs are kept.
-    pub fn runs(&mut self, what: &str, jobs: &[Job<'_>]) -> Result<Vec<RunRecord>, ExperimentError> {
+    pub fn runs(&mut self, what: &str, jobs: &[Job<'_>]) -> Result<Vec<FinishedRun>, ExperimentError> {
         // Every wave of runs finds it, though the one before has removed it.
         files::create_directory(&self.directory.unfinished_runs())?;
         for job in jobs {
@@ -202,12 +202,12 @@ impl<'a> Runner<'a> {
                 other => other,
             })
         };
-        let keep = |(key, job): &&(String, &Job<'_>), record: RunRecord| {
+        let keep = |(key, job): &&(String, &Job<'_>), run: FinishedRun| {
             finished += 1;
             let name = &job.name();
-            let RunRecord { test_error, ms_per_step, .. } = record;
+            let FinishedRun { test_error, ms_per_step, .. } = run;
             host.tell(&Event::Run { number: finished, total: jobs.len(), name, test_error, ms_per_step })?;
-            claim.write(&directory.runs(), |_| store.add(record))?;
+            claim.write(&directory.runs(), |_| store.add(run))?;
             // What is left of an earlier interruption; an absent file is the usual case.
             let checkpoint = directory.unfinished(key);
             let _ = fs::remove_file(history::beside(&checkpoint));
@@ -236,12 +236,12 @@ impl<'a> Runner<'a> {
         Ok(Checkpoint::load(&self.directory.snapshot(&self.key(job), epoch))?.state)
     }
 
-    /// The number of weights of the plan's network.
+    /// The number of weights of the design's network.
     ///
     /// # Errors
     /// [`ExperimentError::Learner`], when it cannot be built.
-    pub fn parameter_count(&self, plan: &Plan) -> Result<usize, ExperimentError> {
-        Ok((self.learner)(&plan.base, &plan.data.dataset)?.parameter_count())
+    pub fn parameter_count(&self, design: &Design) -> Result<usize, ExperimentError> {
+        Ok((self.learner)(&design.base, &design.data.dataset)?.parameter_count())
     }
 
     /// The state of a run of `settings` on `dataset` at its start.
@@ -302,7 +302,7 @@ impl Run<'_> {
         &self,
         evaluate_every: usize,
         mut learner: Box<dyn Learner>,
-    ) -> Result<RunRecord, ExperimentError> {
+    ) -> Result<FinishedRun, ExperimentError> {
         let Job { settings, data, snapshots, start } = self.job;
         if let Some(start) = start {
             learner.import(start)?;
@@ -342,7 +342,7 @@ impl Run<'_> {
         }
         let history = trainer.history();
         let curve: Vec<_> = history.iter().filter_map(|m| Some((m.epoch, m.test_error?))).collect();
-        Ok(RunRecord {
+        Ok(FinishedRun {
             key: self.key.to_owned(),
             settings: settings.clone(),
             test_error: curve.last().map_or(f64::NAN, |&(_, error)| error),

@@ -2,7 +2,7 @@
 
 use super::{
     ExperimentError,
-    plan::Plan,
+    design::Design,
     runner::{Job, Runner},
 };
 use crate::{
@@ -58,9 +58,9 @@ pub fn mean_over_batches<T: Scalar, const N: usize>(
 }
 
 /// For each epoch looked at, the mean over seeds of what `values` has: seed, then epoch.
-pub fn along(plan: &Plan, epochs: &[usize], values: &[Vec<f64>]) -> Vec<(usize, Estimate)> {
+pub fn along(design: &Design, epochs: &[usize], values: &[Vec<f64>]) -> Vec<(usize, Estimate)> {
     let at =
-        |i: usize| (0..plan.seeds).filter_map(|seed| values.get(seed)?.get(i).copied()).collect::<Vec<_>>();
+        |i: usize| (0..design.seeds).filter_map(|seed| values.get(seed)?.get(i).copied()).collect::<Vec<_>>();
     epochs.iter().enumerate().map(|(i, &epoch)| (epoch, Estimate::of(&at(i)))).collect()
 }
 

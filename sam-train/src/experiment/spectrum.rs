@@ -6,8 +6,8 @@ use sam_backend_ndarray::Dual64;
 use super::{
     ExperimentError,
     arms::{self, Arm},
+    design::{Design, Experiment},
     findings::{Findings, Picture},
-    plan::{Experiment, Plan},
     runner::{Job, Runner},
     snapshots,
 };
@@ -41,12 +41,12 @@ pub struct Spectrum {
 }
 
 /// What was found at one epoch of one method: for each seed its probes.
-struct Look {
+struct EpochSpectrum {
     epoch: usize,
     seeds: Vec<Vec<Ritz>>,
 }
 
-impl Look {
+impl EpochSpectrum {
     /// The mean over seeds of a function of each seed's first probe.
     fn estimate(&self, value: impl Fn(&Ritz) -> f64) -> Estimate {
         Estimate::of(&self.seeds.iter().map(|probes| value(&probes[0])).collect::<Vec<_>>())
@@ -73,22 +73,22 @@ impl Experiment for Spectrum {
     const NAME: &'static str = "spectrum";
     const PAPER: &'static str = "Figure 3 (left), section 4.2";
 
-    fn run(&self, runner: &mut Runner<'_>, plan: &Plan) -> Result<Findings, ExperimentError> {
-        let epochs = snapshots::epochs(plan.base.epochs, self.looks);
-        let arms =
-            [Method::Sgd, Method::sam(plan.rho())].map(|method| Arm::new(method.title(), plan.with(method)));
-        let jobs = arms::jobs(&arms, plan.seeds, &plan.data, &epochs);
+    fn run(&self, runner: &mut Runner<'_>, design: &Design) -> Result<Findings, ExperimentError> {
+        let epochs = snapshots::epochs(design.base.epochs, self.looks);
+        let arms = [Method::Sgd, Method::sam(design.rho())]
+            .map(|method| Arm::new(method.title(), design.with(method)));
+        let jobs = arms::jobs(&arms, design.seeds, &design.data, &epochs);
         runner.runs("training", &jobs)?;
-        let mut methods: Vec<Vec<Look>> = Vec::new();
+        let mut methods: Vec<Vec<EpochSpectrum>> = Vec::new();
         for (i, _) in arms.iter().enumerate() {
             let look = |&epoch: &usize| {
-                let seeds = (0..plan.seeds).map(|seed| self.look(runner, &jobs[2 * seed + i], epoch));
-                Ok(Look { epoch, seeds: seeds.collect::<Result<_, ExperimentError>>()? })
+                let seeds = (0..design.seeds).map(|seed| self.look(runner, &jobs[2 * seed + i], epoch));
+                Ok(EpochSpectrum { epoch, seeds: seeds.collect::<Result<_, ExperimentError>>()? })
             };
             methods.push(epochs.iter().map(look).collect::<Result<_, ExperimentError>>()?);
         }
 
-        let title = format!("Spectrum of the Hessian: {}, rho {}", plan.subject(), plan.rho());
+        let title = format!("Spectrum of the Hessian: {}, rho {}", design.subject(), design.rho());
         let columns = ["method, epoch", "lambda max", "lambda max / lambda 5", "most negative"];
         let mut table = Table::new(title.clone(), &columns);
         let mut findings = Findings::default();
@@ -116,7 +116,7 @@ impl Experiment for Spectrum {
             }
         }
         findings.tables.push(table);
-        let last = |looks: &[Look]| -> Vec<f64> {
+        let last = |looks: &[EpochSpectrum]| -> Vec<f64> {
             looks.last().map_or(Vec::new(), |look| look.seeds.iter().map(|p| p[0].eigenvalue(1)).collect())
         };
         let difference = Estimate::of_differences(&last(&methods[1]), &last(&methods[0]));
@@ -134,7 +134,7 @@ impl Experiment for Spectrum {
     }
 }
 
-fn picture_of(title: String, arms: &[Arm], methods: &[Vec<Look>]) -> Figure {
+fn picture_of(title: String, arms: &[Arm], methods: &[Vec<EpochSpectrum>]) -> Figure {
     let all = || methods.iter().flatten().flat_map(|look| look.seeds.iter().flatten());
     let ends = all().flat_map(|ritz| ritz.values.iter().map(|value| value.0));
     let (low, high) = ends.fold((0.0_f64, 0.0_f64), |(low, high), value| (low.min(value), high.max(value)));
@@ -159,7 +159,10 @@ fn picture_of(title: String, arms: &[Arm], methods: &[Vec<Look>]) -> Figure {
     });
     let mut panels: Vec<Panel> = panels.collect();
     let largest = arms.iter().zip(methods).enumerate().map(|(color, (arm, looks))| {
-        let point = |look: &Look| Point { x: look.epoch as f64, y: look.estimate(|ritz| ritz.eigenvalue(1)) };
+        let point = |look: &EpochSpectrum| Point {
+            x: look.epoch as f64,
+            y: look.estimate(|ritz| ritz.eigenvalue(1)),
+        };
         let points = looks.iter().map(point).collect();
         Series { name: arm.name.clone(), color, style: Style::Line, points }
     });

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     cpu::CpuLearner,
     cuda,
-    kernels::Kernels,
+    kernel_choice::KernelChoice,
     learner::{Learner, LearnerError},
     precision::Precision,
     settings::Settings,
@@ -107,9 +107,9 @@ impl Backend {
     ///
     /// # Errors
     /// [`LearnerError::Backend`], when they are not there.
-    pub fn with_kernels(self, kernels: Kernels) -> Result<Self, LearnerError> {
+    pub fn with_kernels(self, kernels: KernelChoice) -> Result<Self, LearnerError> {
         match (self, kernels) {
-            (Self::Cpu { .. }, Kernels::Vendor) => Err(LearnerError::backend(OnlyOnGpus)),
+            (Self::Cpu { .. }, KernelChoice::Vendor) => Err(LearnerError::backend(OnlyOnGpus)),
             (own @ Self::Cpu { .. }, _) => Ok(own),
             (Self::Cuda(device), _) => device.with_kernels(kernels).map(Self::Cuda),
         }

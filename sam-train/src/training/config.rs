@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     backend::BackendName,
-    kernels::Kernels,
+    kernel_choice::KernelChoice,
     nonfinite::OnNonFinite,
     precision::Precision,
     range::Range,
@@ -42,7 +42,7 @@ pub struct Machine {
     pub precision: Precision,
     /// Whose kernels multiply; each maker's round in their own way.
     #[serde(default, skip_serializing_if = "is_default")]
-    pub kernels: Kernels,
+    pub kernels: KernelChoice,
     /// Threads that compute.
     pub threads: usize,
     /// Where the data set lies, if not in its usual places.
@@ -67,7 +67,7 @@ impl Machine {
         Self {
             backend: BackendName::Cpu,
             precision: Precision::default(),
-            kernels: Kernels::default(),
+            kernels: KernelChoice::default(),
             threads,
             data_dir: None,
         }

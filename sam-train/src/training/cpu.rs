@@ -14,7 +14,7 @@ use super::{
     average::{Averaged, Averages, Which},
     counters::{copy_counters, counters},
     host_batches::HostBatches,
-    kernels::ChosenKernels,
+    kernel_choice::ChosenKernels,
     learner::{Batch, Diagnosis, Learner, LearnerError, StepReport, WeightAccess},
     nonfinite::Origin,
     settings::{Method, Settings},

@@ -16,7 +16,7 @@ use super::{
     average::{Averaged, Averages, Mean, Which},
     counters::{copy_counters, counters},
     host_batches::HostBatches,
-    kernels::{ChosenKernels, Kernels},
+    kernel_choice::{ChosenKernels, KernelChoice},
     learner::{
         Batch, Chosen, Diagnosis, Learner, LearnerError, StepReport, TrainingImages, WeightAccess,
         step_from_host,
@@ -87,11 +87,11 @@ impl Device {
     ///
     /// # Errors
     /// [`LearnerError::Backend`] if they are NVIDIA's by all means, and a library of those is not there.
-    pub fn with_kernels(self, kernels: Kernels) -> Result<Self, LearnerError> {
+    pub fn with_kernels(self, kernels: KernelChoice) -> Result<Self, LearnerError> {
         let kernels = match kernels {
-            Kernels::Auto => backend::KernelChoice::Auto,
-            Kernels::Native => backend::KernelChoice::Native,
-            Kernels::Vendor => backend::KernelChoice::Vendor,
+            KernelChoice::Auto => backend::KernelChoice::Auto,
+            KernelChoice::Native => backend::KernelChoice::Native,
+            KernelChoice::Vendor => backend::KernelChoice::Vendor,
         };
         self.gpu.check_kernels(kernels)?;
         Ok(Self { kernels, ..self })

@@ -14,7 +14,7 @@ use sam_model::{Evaluation, ImageShape};
 use super::{
     average::{Averaged, Which},
     host_batches::HostBatches,
-    kernels::ChosenKernels,
+    kernel_choice::ChosenKernels,
     nonfinite::Origin,
     state::{State, StateMismatch},
 };

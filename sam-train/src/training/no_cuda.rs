@@ -3,7 +3,7 @@
 use sam_model::ImageShape;
 
 use super::{
-    kernels::Kernels,
+    kernel_choice::KernelChoice,
     learner::{Learner, LearnerError},
     precision::Precision,
     settings::Settings,
@@ -22,7 +22,7 @@ impl Device {
 
     /// # Errors
     /// Never called: nobody has a device.
-    pub fn with_kernels(self, _: Kernels) -> Result<Self, LearnerError> {
+    pub fn with_kernels(self, _: KernelChoice) -> Result<Self, LearnerError> {
         match self {}
     }
 }

@@ -12,7 +12,7 @@ use sam_train::{
         config::{Config, ConfigError, Machine},
         cpu::CpuLearner,
         host_batches::HostBatches,
-        kernels::Kernels,
+        kernel_choice::KernelChoice,
         learner::{Batch, Learner, LearnerError, StepReport},
         metrics::EpochMetrics,
         nonfinite::OnNonFinite,
@@ -460,7 +460,7 @@ fn a_configuration_survives_the_file_and_a_wrong_one_is_refused() {
         let machine = Machine {
             backend: BackendName::Cpu,
             precision: Precision::Bf16,
-            kernels: Kernels::Native,
+            kernels: KernelChoice::Native,
             threads: 2,
             data_dir: Some("/some/where".into()),
         };

@@ -12,7 +12,7 @@ use crate::{
 
 /// A product as the library sees it: matrices column by column, `to` of `rows` x `columns`.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Plan {
+pub(super) struct MatmulShape {
     pub rows: usize,
     pub columns: usize,
     /// Rows and columns of the factors as they lie.
@@ -22,7 +22,7 @@ pub(super) struct Plan {
     pub transposed: [bool; 2],
 }
 
-impl Plan {
+impl MatmulShape {
     pub fn new(geometry: &Geometry, product: Product) -> Self {
         let pixels = geometry.samples * geometry.output.pixels();
         let (channels, filters) = (geometry.input.channels, geometry.output.channels);
@@ -122,19 +122,19 @@ mod tests {
                 Product::InputGradient => (&y, &w),
                 Product::WeightGradient => (&x, &y),
             };
-            let plan = Plan::new(&geometry, product);
+            let shape = MatmulShape::new(&geometry, product);
             let at = |values: &[f64], rows: usize, transposed: bool, i: usize, j: usize| {
                 let (i, j) = if transposed { (j, i) } else { (i, j) };
                 values[i + j * rows]
             };
-            let depth = if plan.transposed[0] { plan.a[0] } else { plan.a[1] };
-            let mut found = vec![0.0; plan.rows * plan.columns];
-            for (i, j, k) in (0..plan.rows)
-                .flat_map(|i| (0..plan.columns).map(move |j| (i, j)))
+            let depth = if shape.transposed[0] { shape.a[0] } else { shape.a[1] };
+            let mut found = vec![0.0; shape.rows * shape.columns];
+            for (i, j, k) in (0..shape.rows)
+                .flat_map(|i| (0..shape.columns).map(move |j| (i, j)))
                 .flat_map(|(i, j)| (0..depth).map(move |k| (i, j, k)))
             {
-                found[i + j * plan.rows] += at(right, plan.a[0], plan.transposed[0], i, k)
-                    * at(left, plan.b[0], plan.transposed[1], k, j);
+                found[i + j * shape.rows] += at(right, shape.a[0], shape.transposed[0], i, k)
+                    * at(left, shape.b[0], shape.transposed[1], k, j);
             }
             // By the definition of each product, in rows.
             let mut expected = vec![0.0; found.len()];

@@ -8,8 +8,8 @@ use crate::{
     experiment::{
         ExperimentError,
         arms::{self, Arm},
+        design::{Design, Experiment},
         findings::{Findings, Picture},
-        plan::{Experiment, Plan},
         runner::{Job, Runner},
         snapshots,
     },
@@ -57,18 +57,18 @@ impl Experiment for InnerSteps {
     const NAME: &'static str = "ablate-inner-steps";
     const PAPER: &'static str = "Figure 7, table 12, appendix C.6";
 
-    fn run(&self, runner: &mut Runner<'_>, plan: &Plan) -> Result<Findings, ExperimentError> {
-        let rho = plan.rho();
+    fn run(&self, runner: &mut Runner<'_>, design: &Design) -> Result<Findings, ExperimentError> {
+        let rho = design.rho();
         let most = self.steps.iter().copied().max().unwrap_or(1);
-        let epochs = snapshots::epochs(plan.base.epochs, LOOKS);
+        let epochs = snapshots::epochs(design.base.epochs, LOOKS);
         let method = |steps| Method::MultiStepSam { rho, steps };
         let arms: Vec<Arm> =
-            self.steps.iter().map(|&steps| Arm::new(steps.to_string(), plan.with(method(steps)))).collect();
-        let jobs = arms::jobs(&arms, plan.seeds, &plan.data, &epochs);
+            self.steps.iter().map(|&steps| Arm::new(steps.to_string(), design.with(method(steps)))).collect();
+        let jobs = arms::jobs(&arms, design.seeds, &design.data, &epochs);
         runner.runs("training", &jobs)?;
-        let results = arms::compare(runner, &arms, plan.seeds, &plan.data)?;
+        let results = arms::compare(runner, &arms, design.seeds, &design.data)?;
 
-        let title = format!("Ascent steps: {}, rho {rho}", plan.subject());
+        let title = format!("Ascent steps: {}, rho {rho}", design.subject());
         let columns = [
             "ascent steps",
             "estimated sharpness (nats)",
@@ -81,7 +81,7 @@ impl Experiment for InnerSteps {
         let (mut rises, mut tops) = (Vec::new(), Vec::new());
         for (color, (&steps, result)) in self.steps.iter().zip(&results).enumerate() {
             let mut looks: [Vec<Vec<f64>>; 3] = [Vec::new(), Vec::new(), Vec::new()];
-            for seed in 0..plan.seeds {
+            for seed in 0..design.seeds {
                 runner.check_interrupt()?;
                 let job = &jobs[seed * arms.len() + color];
                 let rise = |&epoch: &usize| Self::look(runner, job, epoch, (steps, most), rho);
@@ -90,7 +90,7 @@ impl Experiment for InnerSteps {
                     values.push(rises.iter().map(|rise| rise[i]).collect());
                 }
             }
-            let curves = looks.map(|values| snapshots::along(plan, &epochs, &values));
+            let curves = looks.map(|values| snapshots::along(design, &epochs, &values));
             let last =
                 |i: usize| curves[i].last().map_or(Estimate { mean: f64::NAN, ci95: None }, |last| last.1);
             let cell = |i: usize| {

@@ -4,8 +4,8 @@ use crate::{
     experiment::{
         ExperimentError,
         arms::{self, Arm},
+        design::{Design, Experiment},
         findings::{Findings, Picture},
-        plan::{Experiment, Plan},
         runner::Runner,
     },
     report::{
@@ -28,21 +28,21 @@ impl Experiment for MAblation {
     const NAME: &'static str = "ablate-m";
     const PAPER: &'static str = "Figure 3 (middle), section 4.1";
 
-    fn run(&self, runner: &mut Runner<'_>, plan: &Plan) -> Result<Findings, ExperimentError> {
+    fn run(&self, runner: &mut Runner<'_>, design: &Design) -> Result<Findings, ExperimentError> {
         let method = |m, rho| {
             // One group is SAM; its runs are those of other experiments too.
-            if m >= plan.base.batch.largest() { Method::sam(rho) } else { Method::MSharpness { rho, m } }
+            if m >= design.base.batch.largest() { Method::sam(rho) } else { Method::MSharpness { rho, m } }
         };
-        let mut arms = vec![Arm::new("SGD", plan.with(Method::Sgd))];
+        let mut arms = vec![Arm::new("SGD", design.with(Method::Sgd))];
         for &m in &self.ms {
-            let arm = |&rho: &f64| Arm::new(format!("m = {m}, rho {rho}"), plan.with(method(m, rho)));
+            let arm = |&rho: &f64| Arm::new(format!("m = {m}, rho {rho}"), design.with(method(m, rho)));
             arms.extend(self.rhos.iter().map(arm));
         }
-        let results = arms::compare(runner, &arms, plan.seeds, &plan.data)?;
+        let results = arms::compare(runner, &arms, design.seeds, &design.data)?;
         let (sgd, rest) = results.split_at(1);
         let rows: Vec<_> = self.ms.iter().zip(rest.chunks(self.rhos.len())).collect();
 
-        let title = format!("Images that share a perturbation: {}", plan.subject());
+        let title = format!("Images that share a perturbation: {}", design.subject());
         let mut columns = vec!["test error (%)".to_owned()];
         columns.extend(self.rhos.iter().map(|rho| format!("rho {rho}")));
         let mut table = Table { title: title.clone(), columns, rows: Vec::new() };

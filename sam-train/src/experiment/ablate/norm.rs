@@ -7,8 +7,8 @@ use crate::{
     experiment::{
         ExperimentError,
         arms::{self, Arm},
+        design::{Design, Experiment},
         findings::{Findings, Picture},
-        plan::{Experiment, Plan},
         runner::Runner,
     },
     training::settings::{Method, NormExponent},
@@ -31,9 +31,9 @@ impl Experiment for NormAblation {
     const NAME: &'static str = "ablate-norm";
     const PAPER: &'static str = "Figure 6, appendix C.5";
 
-    fn run(&self, runner: &mut Runner<'_>, plan: &Plan) -> Result<Findings, ExperimentError> {
-        let rho = plan.rho();
-        let weights = runner.parameter_count(plan)? as f64;
+    fn run(&self, runner: &mut Runner<'_>, design: &Design) -> Result<Findings, ExperimentError> {
+        let rho = design.rho();
+        let weights = runner.parameter_count(design)? as f64;
         let rho_1 = self.rho_1.unwrap_or(rho);
         let rho_inf = self.rho_inf.unwrap_or(rho / weights.sqrt());
         let sam = |rho, norm| Method::Sam { rho, norm: NormExponent(norm) };
@@ -44,9 +44,9 @@ impl Experiment for NormAblation {
             (format!("p = 2, {rho}"), sam(rho, Norm::L2)),
             (format!("p = inf, {rho_inf:.2e}"), sam(rho_inf, Norm::LInf)),
         ];
-        let arms = arms.map(|(name, method)| Arm::new(name, plan.with(method)));
-        let results = arms::compare(runner, &arms, plan.seeds, &plan.data)?;
-        let title = format!("Norm of the neighbourhood (with its radius): {}", plan.subject());
+        let arms = arms.map(|(name, method)| Arm::new(name, design.with(method)));
+        let results = arms::compare(runner, &arms, design.seeds, &design.data)?;
+        let title = format!("Norm of the neighbourhood (with its radius): {}", design.subject());
         let picture = Picture::figure("norm", error_figure(title.clone(), &results));
         let mut findings = Findings {
             tables: vec![error_table(title, &results)],

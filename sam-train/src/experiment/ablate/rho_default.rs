@@ -5,9 +5,9 @@ use crate::{
     experiment::{
         ExperimentError,
         arms::{self, Arm},
+        design::{Design, Experiment},
         findings::{Findings, Picture},
         grid,
-        plan::{Experiment, Plan},
         runner::Runner,
     },
     training::settings::Method,
@@ -27,16 +27,16 @@ impl Experiment for RhoDefault {
     const NAME: &'static str = "ablate-rho-default";
     const PAPER: &'static str = "Tables 10 and 11, appendix C.3";
 
-    fn run(&self, runner: &mut Runner<'_>, plan: &Plan) -> Result<Findings, ExperimentError> {
-        let (chosen, validation) = grid::choose(runner, plan, &self.rhos)?;
+    fn run(&self, runner: &mut Runner<'_>, design: &Design) -> Result<Findings, ExperimentError> {
+        let (chosen, validation) = grid::choose(runner, design, &self.rhos)?;
         let arms = [
             ("SGD".to_owned(), Method::Sgd),
             (format!("SAM, rho {DEFAULT}"), Method::sam(DEFAULT)),
             (format!("SAM, tuned rho {chosen}"), Method::sam(chosen)),
         ];
-        let arms = arms.map(|(name, method)| Arm::new(name, plan.with(method)));
-        let results = arms::compare(runner, &arms, plan.seeds, &plan.data)?;
-        let title = format!("Default radius against the tuned one: {}", plan.subject());
+        let arms = arms.map(|(name, method)| Arm::new(name, design.with(method)));
+        let results = arms::compare(runner, &arms, design.seeds, &design.data)?;
+        let title = format!("Default radius against the tuned one: {}", design.subject());
         let picture = Picture::figure("rho-default", error_figure(title.clone(), &results));
         let mut findings = Findings {
             tables: vec![error_table(title, &results), grid::table(&validation, None)],

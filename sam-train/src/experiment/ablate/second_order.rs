@@ -9,8 +9,8 @@ use crate::{
     experiment::{
         ExperimentError,
         arms::{self, Arm},
+        design::{Design, Experiment},
         findings::{Findings, Picture},
-        plan::{Experiment, Plan},
         runner::{Job, Runner},
         snapshots,
     },
@@ -43,16 +43,16 @@ impl Experiment for SecondOrderAblation {
     const NAME: &'static str = "ablate-second-order";
     const PAPER: &'static str = "Figures 4 and 5, appendix C.4";
 
-    fn run(&self, runner: &mut Runner<'_>, plan: &Plan) -> Result<Findings, ExperimentError> {
-        let rho = plan.rho();
-        let epochs = snapshots::epochs(plan.base.epochs, LOOKS);
+    fn run(&self, runner: &mut Runner<'_>, design: &Design) -> Result<Findings, ExperimentError> {
+        let rho = design.rho();
+        let epochs = snapshots::epochs(design.base.epochs, LOOKS);
         let arms = [Method::sam(rho), Method::SecondOrderSam { rho }, Method::Sgd]
-            .map(|method| Arm::new(method.title(), plan.with(method)));
-        let jobs = arms::jobs(&arms[..2], plan.seeds, &plan.data, &epochs);
+            .map(|method| Arm::new(method.title(), design.with(method)));
+        let jobs = arms::jobs(&arms[..2], design.seeds, &design.data, &epochs);
         runner.runs("training", &jobs)?;
-        let results = arms::compare(runner, &arms, plan.seeds, &plan.data)?;
+        let results = arms::compare(runner, &arms, design.seeds, &design.data)?;
 
-        let title = format!("The term of second order: {}, rho {rho}", plan.subject());
+        let title = format!("The term of second order: {}, rho {rho}", design.subject());
         let mut findings =
             Findings { tables: vec![error_table(title.clone(), &results)], ..Findings::default() };
         let mut table = Table::new(
@@ -62,13 +62,13 @@ impl Experiment for SecondOrderAblation {
         let mut series = Vec::new();
         for (color, result) in results[..2].iter().enumerate() {
             let mut cosines = Vec::new();
-            for seed in 0..plan.seeds {
+            for seed in 0..design.seeds {
                 runner.check_interrupt()?;
                 let job = &jobs[2 * seed + color];
                 let at = |&epoch: &usize| cosine(runner, job, epoch, rho);
                 cosines.push(epochs.iter().map(at).collect::<Result<Vec<f64>, _>>()?);
             }
-            let curve = snapshots::along(plan, &epochs, &cosines);
+            let curve = snapshots::along(design, &epochs, &cosines);
             let cell = |at: usize| {
                 curve.get(at).map_or(String::new(), |(epoch, Estimate { mean, .. })| {
                     format!("{} (epoch {epoch})", significant(*mean))

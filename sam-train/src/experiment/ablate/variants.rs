@@ -5,8 +5,8 @@ use crate::{
     experiment::{
         ExperimentError,
         arms::{self, Arm},
+        design::{Design, Experiment},
         findings::{Findings, Picture},
-        plan::{Experiment, Plan},
         runner::Runner,
     },
     report::markdown::{self, Table, significant},
@@ -47,11 +47,11 @@ impl Experiment for VariantAblation {
     const NAME: &'static str = "ablate-variants";
     const PAPER: &'static str = "SAM's relatives; not in the paper";
 
-    fn run(&self, runner: &mut Runner<'_>, plan: &Plan) -> Result<Findings, ExperimentError> {
-        let methods = self.methods(plan.rho());
-        let arms = methods.map(|method| Arm::new(method.title(), plan.with(method)));
-        let results = arms::compare(runner, &arms, plan.seeds, &plan.data)?;
-        let title = format!("Variants: {}", plan.subject());
+    fn run(&self, runner: &mut Runner<'_>, design: &Design) -> Result<Findings, ExperimentError> {
+        let methods = self.methods(design.rho());
+        let arms = methods.map(|method| Arm::new(method.title(), design.with(method)));
+        let results = arms::compare(runner, &arms, design.seeds, &design.data)?;
+        let title = format!("Variants: {}", design.subject());
         let picture = Picture::figure("variants", error_figure(title.clone(), &results));
         let columns = [
             "method",

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
-use crate::experiment::run_store::RunRecord;
+use crate::experiment::run_store::FinishedRun;
 use crate::{
     report::{counted, statistics::Estimate},
     training::settings::{Method, Settings},
@@ -110,7 +110,7 @@ impl Arm {
 }
 
 impl ArmSummary {
-    fn new(arm: Arm, runs: &[RunRecord]) -> Self {
+    fn new(arm: Arm, runs: &[FinishedRun]) -> Self {
         let errors: Vec<f64> = runs.iter().map(|run| run.test_error).collect();
         let ms_per_step = runs.iter().map(|run| run.ms_per_step).fold(f64::NAN, f64::min);
         let gradients = runs.first().map_or(1, |run| run.settings.gradients_per_step());
@@ -178,7 +178,7 @@ impl Summary {
     ///
     /// # Panics
     /// If there are not at least two arms.
-    pub fn new(base: &Settings, label_noise: f64, arms: Vec<(Arm, Vec<RunRecord>)>) -> Self {
+    pub fn new(base: &Settings, label_noise: f64, arms: Vec<(Arm, Vec<FinishedRun>)>) -> Self {
         let wrong: Vec<f64> = arms.iter().flat_map(|(_, runs)| runs).map(|run| run.wrong_labels).collect();
         let mut sgd: Vec<ArmSummary> = arms.iter().map(|(arm, runs)| ArmSummary::new(*arm, runs)).collect();
         let sam = sgd.pop().expect("the SAM arm");

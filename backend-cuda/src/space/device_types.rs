@@ -21,7 +21,7 @@ impl DeviceRule {
 /// The dual norm and what the ascent needs of it.
 #[derive(Clone, Copy, Debug, Default, Zeroable, Pod, DeviceCopy)]
 #[repr(C)]
-pub(crate) struct NormRecord {
+pub(crate) struct NormParts {
     pub scale: f64,
     pub scaled: f64,
     pub divisor: f64,
@@ -43,7 +43,7 @@ pub(crate) struct Partial {
 /// What a sweep finds out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(i32)]
-pub(crate) enum Goal {
+pub(crate) enum Reduction {
     Squares,
     Absolutes,
     Peak,
@@ -61,11 +61,11 @@ pub(crate) fn exponent_kind(norm: &Norm) -> i32 {
 }
 
 /// The sweeps that a norm takes.
-pub(crate) fn goals(norm: &Norm) -> &'static [Goal] {
+pub(crate) fn reductions(norm: &Norm) -> &'static [Reduction] {
     match norm {
-        Norm::L1 => &[Goal::Peak],
-        Norm::L2 => &[Goal::Squares],
-        Norm::LInf => &[Goal::Absolutes],
-        Norm::Lp { .. } => &[Goal::Peak, Goal::Powers],
+        Norm::L1 => &[Reduction::Peak],
+        Norm::L2 => &[Reduction::Squares],
+        Norm::LInf => &[Reduction::Absolutes],
+        Norm::Lp { .. } => &[Reduction::Peak, Reduction::Powers],
     }
 }

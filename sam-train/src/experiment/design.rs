@@ -9,7 +9,7 @@ use crate::training::settings::{Method, Settings};
 
 /// What an experiment varies.
 #[derive(Debug, Clone)]
-pub struct Plan {
+pub struct Design {
     /// The SAM run of the first seed.
     pub base: Settings,
     /// How many seeds.
@@ -18,7 +18,7 @@ pub struct Plan {
     pub data: LoadedData,
 }
 
-impl Plan {
+impl Design {
     /// The base settings with another method.
     pub fn with(&self, method: Method) -> Settings {
         Settings { method, ..self.base.clone() }
@@ -51,5 +51,5 @@ pub trait Experiment {
     ///
     /// # Errors
     /// [`ExperimentError`]; whatever was finished is kept in the runner's directory.
-    fn run(&self, runner: &mut Runner<'_>, plan: &Plan) -> Result<Findings, ExperimentError>;
+    fn run(&self, runner: &mut Runner<'_>, design: &Design) -> Result<Findings, ExperimentError>;
 }

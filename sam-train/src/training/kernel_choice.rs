@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 /// Whose kernels a GPU computes convolutions and dense layers with.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Kernels {
+pub enum KernelChoice {
     /// NVIDIA's where they are there, agree and are faster, else our own.
     #[default]
     Auto,
@@ -17,7 +17,7 @@ pub enum Kernels {
     Vendor,
 }
 
-impl FromStr for Kernels {
+impl FromStr for KernelChoice {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, &'static str> {
@@ -30,7 +30,7 @@ impl FromStr for Kernels {
     }
 }
 
-impl fmt::Display for Kernels {
+impl fmt::Display for KernelChoice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Auto => "auto",

@@ -14,7 +14,7 @@ use crate::{
 
 /// The content of `result.json`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Record {
+pub struct ResultFile {
     /// The experiment's name.
     pub kind: String,
     /// What of the paper it repeats.
@@ -24,7 +24,7 @@ pub struct Record {
     /// The command line.
     pub command: String,
     /// What computed.
-    pub machine: MachineRecord,
+    pub machine: MachineFacts,
     /// The settings that runs start from and vary.
     pub settings: Settings,
     /// Seeds, counted up from the settings'.
@@ -41,7 +41,7 @@ pub struct Record {
 
 /// What computed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct MachineRecord {
+pub struct MachineFacts {
     /// Architecture and operating system.
     pub platform: String,
     /// The processor, where the system tells.
@@ -50,7 +50,7 @@ pub struct MachineRecord {
     pub threads: usize,
 }
 
-impl MachineRecord {
+impl MachineFacts {
     /// This machine.
     pub fn here(threads: usize) -> Self {
         let information = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
@@ -60,7 +60,7 @@ impl MachineRecord {
     }
 }
 
-impl Record {
+impl ResultFile {
     /// What a page says of it; it lies at `place` and has these pictures.
     pub fn section(self, place: String, pictures: Vec<(String, String)>) -> Section {
         let Self { settings, machine, .. } = &self;
@@ -84,7 +84,7 @@ impl Record {
         }
     }
 
-    /// Writes the record to `path`.
+    /// Writes the result to `path`.
     ///
     /// # Errors
     /// [`FileError`], when it cannot be written.
