@@ -23,7 +23,7 @@ fn main() -> ExitCode {
 
 fn run() -> Result<(), Box<dyn Error>> {
     let argument = |place: usize, default: &str| env::args().nth(place).unwrap_or_else(|| default.to_owned());
-    let model: Architecture = argument(1, "wrn-16-4").parse()?;
+    let model: Architecture = argument(1, "wrn-16-4-projection").parse()?;
     let batch: usize = argument(2, "128").parse()?;
     let steps: u64 = argument(3, "200").parse()?;
     let extent: usize = argument(4, "32").parse()?;

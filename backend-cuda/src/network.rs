@@ -76,6 +76,7 @@ impl CudaNetwork {
         if batch == 0 {
             return Err(NetworkError::Samples { most: None, found: 0 });
         }
+        build::refuse_unknown(description)?;
         let plan = Plan::new(description);
         let tasks = build::tasks(device, description, &plan, batch)?;
         let scratch = tasks.iter().map(|task| task.scratch_bytes(batch)).max().unwrap_or(0);

@@ -10,7 +10,7 @@ use std::{
 
 const EXAMPLES: [(&str, &[&str], &str); 4] = [
     ("quickstart", &["60"], "of 64 points in their spiral"),
-    ("train_wrn", &["wrn-10-1", "2", "1", "8"], "images/s with SAM"),
+    ("train_wrn", &["wrn-10-1-projection", "2", "1", "8"], "images/s with SAM"),
     ("sam_step_graph", &["mlp-9", "3", "2", "4"], "the weights are the same, bit for bit"),
     ("custom_kernel_oracle", &["4", "50"], "the minimum is at (1, 1, ...)"),
 ];

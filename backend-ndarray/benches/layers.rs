@@ -12,7 +12,7 @@ use criterion::{
 use ndarray::{Array2, Array4};
 use sam_backend_ndarray::Network;
 use sam_core::{GradientOracle, Pass};
-use sam_model::{Architecture, Description, ImageShape, Name, Op, Shape, Tensor};
+use sam_model::{Architecture, Description, ImageShape, Name, Op, Padding, Shape, Tensor};
 
 const BATCH: usize = 32;
 const CLASSES: usize = 10;
@@ -67,7 +67,7 @@ impl Bench {
 }
 
 const fn conv(channels: usize, kernel: usize, stride: usize) -> Op {
-    Op::Conv { channels, kernel, stride, padding: kernel / 2, bias: false }
+    Op::Conv { channels, kernel, stride, padding: Padding::Explicit(kernel / 2), groups: 1, bias: false }
 }
 
 /// The forward pass of one operation, and the gradient of two in a row: two forward passes, two gradients of weights,
@@ -115,12 +115,12 @@ fn sweeps(c: &mut Criterion) {
     let image = Shape::new(28, 28, 32);
     let mut group = c.benchmark_group("sweep");
     group.throughput(Throughput::Bytes((BATCH * image.len() * size_of::<f32>()) as u64));
-    let pool = Op::MaxPool { size: 2, stride: 2 };
+    let pool = Op::MaxPool { size: 2, stride: 2, padding: Padding::Explicit(0) };
     for (name, ops) in [
         ("nothing", &[][..]),
         ("relu", &[Op::Relu]),
-        ("batch-norm", &[Op::BatchNorm]),
-        ("batch-norm-relu", &[Op::BatchNorm, Op::Relu]),
+        ("batch-norm", &[Op::BATCH_NORM]),
+        ("batch-norm-relu", &[Op::BATCH_NORM, Op::Relu]),
         ("max-pool", &[pool]),
     ] {
         // A convolution before, whose input's gradient is wanted: else there would be nothing to go back to.
@@ -135,7 +135,7 @@ fn evaluation(c: &mut Criterion) {
     let image = ImageShape::new(28, 28, 1);
     let mut group = c.benchmark_group("evaluation");
     group.throughput(Throughput::Elements(BATCH as u64));
-    for name in ["resnet-20", "wrn-16-1"] {
+    for name in ["resnet-20", "wrn-16-1-projection"] {
         let architecture: Architecture = name.parse().unwrap();
         let mut bench = Bench::of(&architecture.describe(image, CLASSES).unwrap());
         group.bench_function(name, |b| b.iter(|| bench.forward()));

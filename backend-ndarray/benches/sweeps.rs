@@ -12,7 +12,8 @@ use sam_backend_ndarray::{Parallel, ParallelSpace, Threads};
 use sam_core::{Descent, ParamSpace, Rule, Sgd, WeightDecay};
 
 /// Networks by their weights: in a core's own cache at most, in the shared one, and in neither.
-const NETWORKS: [(&str, usize); 3] = [("mlp", 235_146), ("lenet", 421_642), ("wrn-28-10", 36_479_194)];
+const NETWORKS: [(&str, usize); 3] =
+    [("mlp", 235_146), ("lenet", 421_642), ("wrn-28-10-projection", 36_479_194)];
 
 fn sweeps(c: &mut Criterion) {
     for (name, weights) in NETWORKS {

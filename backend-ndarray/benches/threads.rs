@@ -86,7 +86,7 @@ fn quartiles(mut values: Vec<f64>) -> [f64; 3] {
 
 fn main() {
     let named: Vec<String> = std::env::args().skip(1).filter(|name| !name.starts_with('-')).collect();
-    let names = if named.is_empty() { vec!["lenet".into(), "wrn-16-1".into()] } else { named };
+    let names = if named.is_empty() { vec!["lenet".into(), "wrn-16-1-projection".into()] } else { named };
     for name in names {
         let [threads, networks] = multiples(&name);
         let count = threads.len();

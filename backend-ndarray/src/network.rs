@@ -103,10 +103,10 @@ impl<T: Scalar> Network<T> {
     ///
     /// ```
     /// use sam_backend_ndarray::Network;
-    /// use sam_model::{Description, ImageShape, Op, Tensor};
+    /// use sam_model::{Description, ImageShape, Op, Padding, Tensor};
     ///
     /// let description = Description::new(ImageShape::new(8, 8, 1), 10, |graph| {
-    ///     let conv = Op::Conv { channels: 4, kernel: 3, stride: 1, padding: 1, bias: true };
+    ///     let conv = Op::Conv { channels: 4, kernel: 3, stride: 1, padding: Padding::Explicit(1), groups: 1, bias: true };
     ///     let x = graph.push("conv", conv, &[Tensor::INPUT])?;
     ///     graph.chain(x, [
     ///         ("relu", Op::Relu),
@@ -125,6 +125,7 @@ impl<T: Scalar> Network<T> {
         if batch == 0 {
             return Err(NetworkError::EmptyBatch);
         }
+        build::refuse_unknown(description)?;
         let plan = Plan::new(description);
         let values = build::buffers(&plan.value_slots, batch)?;
         let gradients = build::buffers(&plan.gradient_slots, batch)?;

@@ -45,7 +45,7 @@ fn main() {
     });
     let labels: Vec<u16> = (0..16).map(|i| i % 10).collect();
     for threads in [1, 2] {
-        for model in ["mlp-50-30", "lenet", "resnet-8", "wrn-10-1"] {
+        for model in ["mlp-50-30", "lenet", "resnet-8", "wrn-10-1-projection"] {
             let mut network = Network::new(&model.parse().unwrap(), image, 10, 16, threads).unwrap();
             let mut w = network.initial_parameters(0);
             let mut g = vec![0.0; w.len()];

@@ -125,5 +125,5 @@ macro_rules! networks {
 networks! {
     lenet_equals_pytorch: "lenet", ImageShape::new(12, 12, 1);
     resnet_equals_pytorch: "resnet-8", ImageShape::new(10, 10, 3);
-    wide_resnet_equals_pytorch: "wrn-10-2", ImageShape::new(11, 11, 2);
+    wide_resnet_equals_pytorch: "wrn-10-2-projection", ImageShape::new(11, 11, 2);
 }

@@ -5,7 +5,7 @@ use arbitrary::Unstructured;
 use ndarray::{Array2, Array4};
 use sam_backend_ndarray::Network;
 use sam_core::{GradientOracle, Pass};
-use sam_model::{Architecture, Description, ImageShape, Name, Op, Tensor};
+use sam_model::{Architecture, Description, ImageShape, Name, Op, Padding, Tensor};
 
 use crate::{
     reference::Wiring,
@@ -63,12 +63,13 @@ fn operation(input: &mut Unstructured<'_>) -> arbitrary::Result<Op> {
             channels: *input.choose(&[3, 1, 2, 0, 4, 8, 19, 24])?,
             kernel: input.int_in_range(0..=5)?,
             stride: input.int_in_range(0..=3)?,
-            padding: input.int_in_range(0..=4)?,
+            padding: Padding::Explicit(input.int_in_range(0..=4)?),
+            groups: 1,
             bias: input.arbitrary()?,
         },
-        5 => Op::BatchNorm,
-        6 => Op::MaxPool { size: input.int_in_range(0..=3)?, stride: input.int_in_range(0..=3)? },
-        7 => Op::AvgPool { size: input.int_in_range(0..=3)?, stride: input.int_in_range(0..=3)? },
+        5 => Op::BATCH_NORM,
+        6 => Op::MaxPool { size: input.int_in_range(0..=3)?, stride: input.int_in_range(0..=3)?, padding: Padding::Explicit(0) },
+        7 => Op::AvgPool { size: input.int_in_range(0..=3)?, stride: input.int_in_range(0..=3)?, padding: Padding::Explicit(0) },
         8 => Op::GlobalAvgPool,
         9 => Op::Relu,
         // Seeds go by these numbers: a new operation takes the next.
@@ -115,7 +116,7 @@ fn wired(input: &mut Unstructured<'_>) -> arbitrary::Result<()> {
     let mut wiring = Wiring::new(image);
     // Behind a convolution the gradients of all tensors count.
     if input.arbitrary()? {
-        wiring.push(Op::Conv { channels: 3, kernel: 1, stride: 1, padding: 0, bias: true }, &[Tensor::INPUT]);
+        wiring.push(Op::Conv { channels: 3, kernel: 1, stride: 1, padding: Padding::Explicit(0), groups: 1, bias: true }, &[Tensor::INPUT]);
     }
     let mut pairs = 0;
     for _ in 0..input.int_in_range(1..=12)? {

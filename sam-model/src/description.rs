@@ -22,10 +22,10 @@ impl Description {
     /// `classes` values that is the last tensor made.
     ///
     /// ```
-    /// use sam_model::{Description, ImageShape, Op, Tensor};
+    /// use sam_model::{Description, ImageShape, Op, Padding, Tensor};
     ///
     /// let network = Description::new(ImageShape::new(8, 8, 1), 10, |graph| {
-    ///     let conv = Op::Conv { channels: 4, kernel: 3, stride: 1, padding: 1, bias: true };
+    ///     let conv = Op::Conv { channels: 4, kernel: 3, stride: 1, padding: Padding::Explicit(1), groups: 1, bias: true };
     ///     let x = graph.push("conv", conv, &[Tensor::INPUT])?;
     ///     let y = graph.push("relu", Op::Relu, &[x])?;
     ///     let x = graph.push("add", Op::Add, &[y, x])?;

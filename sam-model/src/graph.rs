@@ -1,6 +1,6 @@
 //! A network under description, operation by operation.
 
-use crate::{DescriptionError, Name, Op, Parameter, Shape, Signature};
+use crate::{DescriptionError, Init, Initialization, Name, Op, Parameter, Role, Shape, Signature};
 use alloc::{
     boxed::Box,
     collections::BTreeSet,
@@ -43,11 +43,17 @@ pub struct Graph {
     /// Of each tensor, the image first.
     pub(crate) shapes: Vec<Shape>,
     names: BTreeSet<String>,
+    initialization: Initialization,
 }
 
 impl Graph {
     pub(crate) fn new(image: Shape) -> Self {
-        Self { nodes: Vec::new(), shapes: vec![image], names: BTreeSet::new() }
+        Self {
+            nodes: Vec::new(),
+            shapes: vec![image],
+            names: BTreeSet::new(),
+            initialization: Initialization::HeFanIn,
+        }
     }
 
     /// Appends an operation on tensors made before, as many as its [arity](Op::arity), and returns the one it makes.
@@ -69,7 +75,7 @@ impl Graph {
                 None => return Err(DescriptionError::Unmade { layer, tensor }),
             }
         }
-        let Signature { output, parameters, statistics, multiply_adds } = match op.signature(&shapes) {
+        let Signature { output, mut parameters, statistics, multiply_adds } = match op.signature(&shapes) {
             Ok(signature) => signature,
             Err(source) => return Err(DescriptionError::Shape { layer, source: Box::new(source) }),
         };
@@ -80,6 +86,9 @@ impl Graph {
             return Err(DescriptionError::Name { layer });
         }
         self.names.insert(layer);
+        for parameter in &mut parameters {
+            parameter.init = self.initialization.of(&op, parameter);
+        }
         let inputs = inputs.iter().map(|tensor| tensor.0).collect();
         self.nodes.push(Node { name, op, inputs, parameters, statistics, multiply_adds });
         self.shapes.push(output);
@@ -96,6 +105,20 @@ impl Graph {
         layers: impl IntoIterator<Item = (N, Op)>,
     ) -> Result<Tensor, DescriptionError> {
         layers.into_iter().try_fold(first, |x, (name, op)| self.push(name, op, &[x]))
+    }
+
+    /// How the weights of all operations from here on start; [`Initialization::HeFanIn`] where nothing is said.
+    pub fn initialize(&mut self, initialization: Initialization) {
+        self.initialization = initialization;
+    }
+
+    /// Lets the parameter of that role of the operation that made a tensor start otherwise; nothing happens if it has none.
+    ///
+    /// # Panics
+    /// If the tensor is the image, or was not made before.
+    pub fn start(&mut self, tensor: Tensor, role: Role, init: Init) {
+        let parameters = &mut self.nodes[tensor.0 - 1].parameters;
+        parameters.iter_mut().filter(|own| own.role == role).for_each(|own| own.init = init);
     }
 
     /// Shape of a tensor made before.

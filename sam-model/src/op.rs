@@ -1,6 +1,6 @@
 //! The operations of networks: what each takes, makes and owns.
 
-use crate::{Init, Parameter, Role, Shape, ShapeError};
+use crate::{BatchNorm, Init, Padding, Parameter, Role, Shape, ShapeError, Windows};
 use alloc::{vec, vec::Vec};
 use core::ops::RangeInclusive;
 
@@ -22,7 +22,8 @@ pub enum Op {
         classes: usize,
     },
     /// Cross-correlation with square filters, zeros outside the image:
-    /// `y[i, j, o] = b[o] + sum x[i*stride + r - padding, j*stride + s - padding, c] * w[r, s, c, o]`.
+    /// `y[i, j, o] = b[o] + sum x[i*stride + r - before, j*stride + s - before, g*C + c] * w[r, s, c, o]`, where `g` is the
+    /// group of output `o` and `C` the number of inputs of a group. The backward pass reads the input.
     Conv {
         /// Output channels.
         channels: usize,
@@ -30,35 +31,88 @@ pub enum Op {
         kernel: usize,
         /// Step between outputs in both directions.
         stride: usize,
-        /// Rows and columns of zeros on each side.
-        padding: usize,
+        /// Zeros around the image.
+        padding: Padding,
+        /// Into how many groups inputs and outputs are divided, each of neighbours; an output reads the inputs of its own
+        /// group. As many as input channels make a depthwise convolution.
+        groups: usize,
         /// Whether each output channel has a bias.
         bias: bool,
     },
-    /// Batch normalisation per channel (Ioffe and Szegedy 2015), with the constants of [`batch_norm`](crate::batch_norm).
-    BatchNorm,
-    /// `max(x, 0)`.
+    /// Batch normalisation per channel (Ioffe and Szegedy 2015). The backward pass reads the input.
+    BatchNorm(BatchNorm),
+    /// `max(x, 0)`. The backward pass reads the output.
     Relu,
-    /// `x / (1 + e^-x)`, value by value (Ramachandran, Zoph and Le 2017); SiLU in PyTorch.
+    /// `min(max(x, 0), 6)`, value by value; at 0 and 6 the slope is 0, as PyTorch's. The backward pass reads the input.
+    Relu6,
+    /// `x / (1 + e^-x)`, value by value (Ramachandran, Zoph and Le 2017); SiLU in PyTorch. The backward pass reads the input.
     Swish,
-    /// Largest value of each window, per channel. No padding; a remainder at the border is not read.
+    /// `1 / (1 + e^-x)`, value by value. The backward pass reads the input.
+    Sigmoid,
+    /// Largest value of each window, per channel, of those inside the image. Without padding a remainder at the border is not
+    /// read. Of equals the first in row order has the gradient.
     MaxPool {
         /// Extent of a window in both directions.
         size: usize,
         /// Step between windows in both directions.
         stride: usize,
+        /// How far windows reach over the border.
+        padding: Padding,
     },
-    /// Mean of each window, per channel. No padding; a remainder at the border is not read.
+    /// Mean of each window, per channel, with zeros outside the image, which count. Without padding a remainder at the
+    /// border is not read.
     AvgPool {
         /// Extent of a window in both directions.
         size: usize,
         /// Step between windows in both directions.
         stride: usize,
+        /// How far windows reach over the border.
+        padding: Padding,
     },
     /// Mean over all pixels, per channel: a vector.
     GlobalAvgPool,
+    /// Every `stride`th pixel from `(shift, shift)` on, `ceil(n / stride)` in a direction, zeros beyond the image:
+    /// `y[i, j] = x[i*stride + shift, j*stride + shift]`.
+    Subsample {
+        /// Step between pixels in both directions.
+        stride: usize,
+        /// The first row and column.
+        shift: usize,
+    },
+    /// The same image with channels of zeros behind its own: the shortcut "A" of He et al. 2016.
+    PadChannels {
+        /// Channels altogether.
+        channels: usize,
+    },
+    /// Two images' channels, the first one's before the second one's.
+    Concat,
+    /// The first tensor, each channel times the second one's value: `y[i, j, c] = x[i, j, c] * s[c]` (squeeze-and-excitation,
+    /// Hu et al. 2018). The backward pass reads both.
+    Scale,
     /// Sum of two tensors of one shape.
     Add,
+    /// Dropout (Srivastava et al. 2014): each value is 0 with probability `rate`, else `1 / (1 - rate)` times what it was. By
+    /// expectation: unchanged. See [`random`](crate::random) for the numbers of this and the following.
+    Dropout {
+        /// Share of the values that are dropped: 0 to below 1.
+        rate: f64,
+    },
+    /// Drop-connect as EfficientNet has it, stochastic depth (Huang et al. 2016): [`Op::Dropout`] of whole samples.
+    DropConnect {
+        /// Share of the samples that are dropped: 0 to below 1.
+        rate: f64,
+    },
+    /// Shake-Shake (Gastaldi 2017): `alpha a + (1 - alpha) b` with alpha uniform in [0, 1) for each sample; the gradient is
+    /// shared out by another such number (see [`BackwardCoefficients`](crate::random::BackwardCoefficients)). By expectation:
+    /// the mean of both.
+    ShakeShake,
+    /// ShakeDrop (Yamada et al. 2018): unchanged with probability `keep`, else times alpha, uniform in [-1, 1), for each sample;
+    /// the gradient then times another number, uniform in [0, 1) (see
+    /// [`BackwardCoefficients`](crate::random::BackwardCoefficients)). By expectation: times `keep`.
+    ShakeDrop {
+        /// Share of the samples that are left as they are: 0 to 1.
+        keep: f64,
+    },
 }
 
 /// What an operation makes of inputs of given shapes, and what it owns for that.
@@ -90,14 +144,24 @@ impl Signature {
     }
 }
 
-/// Number of windows of extent `size`, `stride` apart, in `extent` with `padding` more on both sides.
-fn windows(extent: usize, size: usize, stride: usize, padding: usize) -> Option<usize> {
-    let extent = padding.checked_mul(2)?.checked_add(extent)?;
-    let steps = extent.checked_sub(size)?.checked_div(stride)?;
-    (size > 0).then_some(steps + 1)
+/// The windows in both directions.
+fn windows(image: Shape, size: usize, stride: usize, padding: Padding) -> Option<[Windows; 2]> {
+    let along = |extent| padding.windows(extent, size, stride);
+    Some([along(image.height)?, along(image.width)?])
+}
+
+/// Whether windows reach over the border by less than they are long, so that each has a pixel of the image.
+const fn is_inside(padding: Padding, size: usize) -> bool {
+    match padding {
+        Padding::Explicit(padding) => padding < size,
+        Padding::Same => true,
+    }
 }
 
 impl Op {
+    /// A batch normalisation with the constants of PyTorch.
+    pub const BATCH_NORM: Self = Self::BatchNorm(BatchNorm::PYTORCH);
+
     /// How many tensors it reads.
     #[must_use]
     pub const fn arity(&self) -> RangeInclusive<usize> {
@@ -106,14 +170,30 @@ impl Op {
             | Self::Dense { .. }
             | Self::Classify { .. }
             | Self::Conv { .. }
-            | Self::BatchNorm
+            | Self::BatchNorm(_)
             | Self::Relu
+            | Self::Relu6
             | Self::Swish
+            | Self::Sigmoid
             | Self::MaxPool { .. }
             | Self::AvgPool { .. }
-            | Self::GlobalAvgPool => 1..=1,
-            Self::Add => 2..=2,
+            | Self::GlobalAvgPool
+            | Self::Subsample { .. }
+            | Self::PadChannels { .. }
+            | Self::Dropout { .. }
+            | Self::DropConnect { .. }
+            | Self::ShakeDrop { .. } => 1..=1,
+            Self::Concat | Self::Scale | Self::Add | Self::ShakeShake => 2..=2,
         }
+    }
+
+    /// Whether it draws random numbers in training.
+    #[must_use]
+    pub const fn is_random(&self) -> bool {
+        matches!(
+            self,
+            Self::Dropout { .. } | Self::DropConnect { .. } | Self::ShakeShake | Self::ShakeDrop { .. }
+        )
     }
 
     /// What it makes of tensors of these shapes, and what it owns for that: the one thing that every backend goes by.
@@ -149,19 +229,24 @@ impl Op {
                 Signature::weighted(Shape::vector(classes), input.channels, weight, true)
             }
             Self::Conv { channels: 0, .. } => return refuse("at least one output channel"),
-            Self::Conv { kernel, padding, .. } if padding >= kernel => {
+            Self::Conv { kernel, padding, .. } if !is_inside(padding, kernel) => {
                 return refuse("a padding smaller than the kernel");
             }
-            Self::Conv { channels, kernel, stride, padding, bias } => {
-                let extent = |n| windows(n, kernel, stride, padding);
-                let (Some(height), Some(width)) = (extent(input.height), extent(input.width)) else {
+            Self::Conv { channels, groups, .. }
+                if groups == 0 || input.channels % groups != 0 || channels % groups != 0 =>
+            {
+                return refuse("groups that divide the input channels and the output channels");
+            }
+            Self::Conv { channels, kernel, stride, padding, groups, bias } => {
+                let Some([rows, columns]) = windows(input, kernel, stride, padding) else {
                     return refuse("an image at least as large as the kernel, and a stride of at least 1");
                 };
-                let fan_in = kernel.saturating_mul(kernel).saturating_mul(input.channels);
-                let weight = Parameter::filters(kernel, input.channels, channels, Init::He { fan_in });
-                Signature::weighted(Shape::new(height, width, channels), fan_in, weight, bias)
+                let inputs = input.channels / groups;
+                let fan_in = kernel.saturating_mul(kernel).saturating_mul(inputs);
+                let weight = Parameter::filters(kernel, inputs, channels, Init::He { fan_in });
+                Signature::weighted(Shape::new(rows.count, columns.count, channels), fan_in, weight, bias)
             }
-            Self::BatchNorm => {
+            Self::BatchNorm(_) => {
                 let vector = |role, value| Parameter::constant(role, value, input.channels);
                 Signature {
                     parameters: vec![vector(Role::Scale, 1.0), vector(Role::Shift, 0.0)],
@@ -169,18 +254,61 @@ impl Op {
                     ..Signature::plain(input)
                 }
             }
-            Self::MaxPool { size, stride } | Self::AvgPool { size, stride } => {
-                let extent = |n| windows(n, size, stride, 0);
-                let (Some(height), Some(width)) = (extent(input.height), extent(input.width)) else {
+            Self::MaxPool { size, padding, .. } | Self::AvgPool { size, padding, .. }
+                if size > 0 && !is_inside(padding, size) =>
+            {
+                return refuse("a padding smaller than the window");
+            }
+            Self::MaxPool { size, stride, padding } | Self::AvgPool { size, stride, padding } => {
+                let Some([rows, columns]) = windows(input, size, stride, padding) else {
                     return refuse("an image at least as large as the window, and a stride of at least 1");
                 };
-                Signature::plain(Shape::new(height, width, input.channels))
+                Signature::plain(Shape::new(rows.count, columns.count, input.channels))
             }
             Self::GlobalAvgPool => Signature::plain(Shape::vector(input.channels)),
-            Self::Add if inputs.iter().any(|&other| other != input) => {
+            Self::Subsample { stride: 0, .. } => return refuse("a stride of at least 1"),
+            Self::Subsample { stride, .. } => {
+                let [height, width] = [input.height, input.width].map(|n| n.div_ceil(stride));
+                Signature::plain(Shape::new(height, width, input.channels))
+            }
+            Self::PadChannels { channels } if channels < input.channels => {
+                return refuse("at least as many channels altogether as the input has");
+            }
+            Self::PadChannels { channels } => Signature::plain(Shape { channels, ..input }),
+            Self::Concat if inputs.iter().any(|&other| Shape { channels: 1, ..other } != pixels(input)) => {
+                return refuse("two images of one size");
+            }
+            Self::Concat => {
+                let channels = inputs.iter().fold(0usize, |sum, input| sum.saturating_add(input.channels));
+                Signature::plain(Shape { channels, ..input })
+            }
+            Self::Scale if inputs[1] != Shape::vector(input.channels) => {
+                return refuse("an image and a vector with a value for each of its channels");
+            }
+            Self::Add | Self::ShakeShake if inputs.iter().any(|&other| other != input) => {
                 return refuse("two tensors of one shape");
             }
-            Self::Relu | Self::Swish | Self::Add => Signature::plain(input),
+            Self::Dropout { rate } | Self::DropConnect { rate } if !(0.0..1.0).contains(&rate) => {
+                return refuse("a rate from 0 to below 1");
+            }
+            Self::ShakeDrop { keep } if !(0.0..=1.0).contains(&keep) => {
+                return refuse("a share from 0 to 1");
+            }
+            Self::Relu
+            | Self::Relu6
+            | Self::Swish
+            | Self::Sigmoid
+            | Self::Scale
+            | Self::Add
+            | Self::Dropout { .. }
+            | Self::DropConnect { .. }
+            | Self::ShakeShake
+            | Self::ShakeDrop { .. } => Signature::plain(input),
         })
     }
+}
+
+/// The shape with one channel.
+const fn pixels(shape: Shape) -> Shape {
+    Shape { channels: 1, ..shape }
 }

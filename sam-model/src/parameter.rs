@@ -17,7 +17,7 @@ pub enum Role {
     Shift,
     /// Batch normalisation's running mean.
     RunningMean,
-    /// Batch normalisation's running variance, unbiased.
+    /// Batch normalisation's running variance; whether unbiased says [`BatchNorm`](crate::BatchNorm).
     RunningVariance,
 }
 

@@ -2,10 +2,11 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use proptest::prelude::*;
-use sam_model::{Architecture, Description, DescriptionError, Graph, Op, Shape, Tensor};
+use sam_model::{Architecture, Description, DescriptionError, Graph, Op, Padding, Shape, Tensor};
 
 const IMAGE: Shape = Shape::new(5, 4, 2);
-const CONV: Op = Op::Conv { channels: 3, kernel: 3, stride: 1, padding: 1, bias: false };
+const CONV: Op =
+    Op::Conv { channels: 3, kernel: 3, stride: 1, padding: Padding::Explicit(1), groups: 1, bias: false };
 
 fn head(graph: &mut Graph, x: Tensor) -> Result<Tensor, DescriptionError> {
     graph.chain(x, [("pool", Op::GlobalAvgPool), ("head", Op::Classify { classes: 4 })])
@@ -90,7 +91,19 @@ fn a_wrong_number_of_inputs_is_refused() {
 #[test]
 fn operations_say_what_they_take() {
     let refused = |op: Op, inputs: &[Shape]| op.signature(inputs).unwrap_err().to_string();
-    let conv = |channels, kernel, stride, padding| Op::Conv { channels, kernel, stride, padding, bias: true };
+    let conv = |channels, kernel, stride, padding| {
+        let padding = Padding::Explicit(padding);
+        Op::Conv { channels, kernel, stride, padding, groups: 1, bias: true }
+    };
+    let none = Padding::Explicit(0);
+    let grouped = |channels, groups| Op::Conv {
+        channels,
+        kernel: 1,
+        stride: 1,
+        padding: Padding::Same,
+        groups,
+        bias: false,
+    };
     for (op, inputs, expected) in [
         (
             Op::Dense { outputs: 3 },
@@ -104,9 +117,41 @@ fn operations_say_what_they_take() {
         (conv(1, 0, 1, 0), &[IMAGE], "takes a padding smaller than the kernel"),
         (conv(1, 6, 1, 0), &[IMAGE], "takes an image at least as large as the kernel"),
         (conv(1, 3, 0, 1), &[IMAGE], "and a stride of at least 1"),
-        (Op::MaxPool { size: 5, stride: 1 }, &[IMAGE], "takes an image at least as large as the window"),
-        (Op::AvgPool { size: 0, stride: 1 }, &[IMAGE], "takes an image at least as large as the window"),
-        (Op::AvgPool { size: 2, stride: 0 }, &[IMAGE], "and a stride of at least 1"),
+        (
+            Op::MaxPool { size: 5, stride: 1, padding: none },
+            &[IMAGE],
+            "takes an image at least as large as the window",
+        ),
+        (
+            Op::AvgPool { size: 0, stride: 1, padding: none },
+            &[IMAGE],
+            "takes an image at least as large as the window",
+        ),
+        (Op::AvgPool { size: 2, stride: 0, padding: none }, &[IMAGE], "and a stride of at least 1"),
+        (grouped(4, 0), &[IMAGE], "takes groups that divide the input channels and the output channels"),
+        (grouped(3, 2), &[IMAGE], "takes groups that divide the input channels and the output channels"),
+        (grouped(3, 3), &[IMAGE], "takes groups that divide the input channels and the output channels"),
+        (
+            Op::MaxPool { size: 2, stride: 1, padding: Padding::Explicit(2) },
+            &[IMAGE],
+            "takes a padding smaller than the window",
+        ),
+        (Op::Subsample { stride: 0, shift: 0 }, &[IMAGE], "takes a stride of at least 1"),
+        (
+            Op::PadChannels { channels: 1 },
+            &[IMAGE],
+            "takes at least as many channels altogether as the input has",
+        ),
+        (Op::Concat, &[IMAGE, Shape::new(5, 5, 2)], "takes two images of one size"),
+        (
+            Op::Scale,
+            &[IMAGE, Shape::vector(3)],
+            "takes an image and a vector with a value for each of its channels",
+        ),
+        (Op::ShakeShake, &[IMAGE, Shape::vector(2)], "takes two tensors of one shape"),
+        (Op::Dropout { rate: 1.0 }, &[IMAGE], "takes a rate from 0 to below 1"),
+        (Op::DropConnect { rate: f64::NAN }, &[IMAGE], "takes a rate from 0 to below 1"),
+        (Op::ShakeDrop { keep: 1.5 }, &[IMAGE], "takes a share from 0 to 1"),
         (
             Op::Add,
             &[IMAGE, Shape::new(5, 4, 3)],
@@ -139,7 +184,14 @@ fn an_error_has_the_operations_as_its_source() {
     let error = Description::new(Shape::new(2, 2, 2), 4, |g| {
         g.push(
             "conv",
-            Op::Conv { channels: 1, kernel: 3, stride: 1, padding: 0, bias: false },
+            Op::Conv {
+                channels: 1,
+                kernel: 3,
+                stride: 1,
+                padding: Padding::Explicit(0),
+                groups: 1,
+                bias: false,
+            },
             &[Tensor::INPUT],
         )
     })
@@ -166,11 +218,18 @@ fn network(choices: &[(u8, usize, usize)]) -> Description {
             tensors = match op {
                 0 => push(
                     g,
-                    Op::Conv { channels: 2, kernel: 3, stride: 1, padding: 1, bias: true },
+                    Op::Conv {
+                        channels: 2,
+                        kernel: 3,
+                        stride: 1,
+                        padding: Padding::Explicit(1),
+                        groups: 1,
+                        bias: true,
+                    },
                     &inputs[..1],
                     &mut unread,
                 )?,
-                1 => push(g, Op::BatchNorm, &inputs[..1], &mut unread)?,
+                1 => push(g, Op::BATCH_NORM, &inputs[..1], &mut unread)?,
                 2 => push(g, Op::Relu, &inputs[..1], &mut unread)?,
                 _ => push(g, Op::Add, &inputs, &mut unread)?,
             };

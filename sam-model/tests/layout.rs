@@ -39,6 +39,10 @@ proptest! {
             Just("lenet".to_owned()),
             (1usize..4).prop_map(|n| format!("resnet-{}", 6 * n + 2)),
             (1usize..4, 1usize..4).prop_map(|(n, k)| format!("wrn-{}-{k}", 6 * n + 4)),
+            (1usize..4, 1usize..4).prop_map(|(n, k)| format!("shake-shake-{}-2x{}d", 6 * n + 2, 2 * k)),
+            (1usize..4, 1usize..40).prop_map(|(n, k)| format!("pyramidnet-{}-{k}-shakedrop", 9 * n + 2)),
+            Just("resnet-50-w2".to_owned()),
+            Just("efficientnet-b0".to_owned()),
         ],
         (height, width, channels) in (4usize..9, 4usize..9, 1usize..4),
     ) {
@@ -69,24 +73,32 @@ fn initial_values_depend_on_the_seed() {
     assert_ne!(values(1), values(2));
 }
 
-/// Mean and variance of He's values, and constants.
+/// Mean and variance of random values, their bounds, and constants.
 #[test]
 fn tensors_start_as_they_are_said_to() {
-    let network = described("wrn-10-2", Shape::new(8, 8, 3));
-    let values: Vec<f64> = network.parameters().initial_values(5).collect();
-    for tensor in network.parameters().tensors() {
-        let values = &values[tensor.range.clone()];
-        match tensor.init {
-            Init::Constant(value) => {
-                assert!(values.iter().all(|x| *x == f64::from(value)), "{}", tensor.name);
-            }
-            Init::He { fan_in } => {
-                let (n, variance) = (values.len() as f64, 2.0 / fan_in as f64);
-                let mean = values.iter().sum::<f64>() / n;
-                let found = values.iter().map(|x| x * x).sum::<f64>() / n;
-                assert!(mean.abs() < 5.0 * (variance / n).sqrt(), "{}: mean {mean}", tensor.name);
-                assert!((found / variance - 1.0).abs() < 5.0 * (2.0 / n).sqrt(), "{}: {found}", tensor.name);
-            }
+    for name in ["wrn-10-2-projection", "wrn-10-2", "resnet-50-w8", "efficientnet-lite0"] {
+        let network = described(name, Shape::new(8, 8, 3));
+        let values: Vec<f64> = network.parameters().initial_values(5).collect();
+        for tensor in network.parameters().tensors() {
+            let values = &values[tensor.range.clone()];
+            let (variance, fourth, bound) = match tensor.init {
+                Init::Constant(value) => {
+                    assert!(values.iter().all(|x| *x == f64::from(value)), "{}", tensor.name);
+                    continue;
+                }
+                Init::He { fan_in } => (2.0 / fan_in as f64, 3.0, f64::INFINITY),
+                Init::Normal(variance) => (variance, 3.0, f64::INFINITY),
+                // Variance 0.7737 and fourth moment 1.5368 / 0.7737^2 of a standard normal value within two deviations.
+                Init::TruncatedNormal(variance) => (variance, 2.37, 2.0 * variance.sqrt() / 0.8796),
+                Init::Uniform(bound) => (bound * bound / 3.0, 1.8, bound),
+            };
+            let n = values.len() as f64;
+            let mean = values.iter().sum::<f64>() / n;
+            let found = values.iter().map(|x| x * x).sum::<f64>() / n;
+            assert!(mean.abs() < 5.0 * (variance / n).sqrt(), "{name}: {}: mean {mean}", tensor.name);
+            let deviation = ((fourth - 1.0) / n).sqrt();
+            assert!((found / variance - 1.0).abs() < 5.0 * deviation, "{name}: {}: {found}", tensor.name);
+            assert!(values.iter().all(|x| x.abs() <= bound), "{name}: {}", tensor.name);
         }
     }
 }
@@ -118,7 +130,14 @@ fn initial_values_keep_their_bits() {
             0x5470_9f21_68ae_1039,
         ),
         ("resnet-8", small, 3, 0x3fbe_91ef_a9fe_a3bf, 0x6b07_0af1_1689_dc9d, 0x8a11_ae22_ab55_1c8d),
-        ("wrn-10-2", small, u64::MAX, 0x3fbf_6cdc_030b_52a2, 0x58c8_d155_61ac_bf85, 0x61e2_e168_bd2f_6a97),
+        (
+            "wrn-10-2-projection",
+            small,
+            u64::MAX,
+            0x3fbf_6cdc_030b_52a2,
+            0x58c8_d155_61ac_bf85,
+            0x61e2_e168_bd2f_6a97,
+        ),
     ] {
         let network = described(name, image);
         let values: Vec<f64> = network.parameters().initial_values(seed).collect();

@@ -2,11 +2,12 @@
 
 use core::ops::Range;
 
-use sam_model::{Description, Op, Shape};
+use sam_model::{BatchNorm as Settings, Description, Op, Padding, Shape};
 
 use crate::{
     CudaError, Device, DeviceVec,
     layer::{AvgPool, BatchNorm, Conv, Function, Layer, MaxPool, Pointwise, PoolShape, Relu},
+    network::NetworkError,
     plan::{Plan, Step},
 };
 
@@ -56,6 +57,36 @@ pub(super) fn buffers(
     lens.iter().map(buffer).collect()
 }
 
+/// Refuses operations that have no kernels yet, and forms of operations.
+pub(super) fn refuse_unknown(description: &Description) -> Result<(), NetworkError> {
+    let known = |op: Op| match op {
+        Op::Conv { padding, groups, .. } => matches!(padding, Padding::Explicit(_)) && groups == 1,
+        Op::BatchNorm(settings) => settings == Settings::PYTORCH,
+        Op::MaxPool { padding, .. } | Op::AvgPool { padding, .. } => padding == Padding::Explicit(0),
+        Op::Flatten
+        | Op::Dense { .. }
+        | Op::Classify { .. }
+        | Op::Relu
+        | Op::Swish
+        | Op::GlobalAvgPool
+        | Op::Add => true,
+        Op::Relu6
+        | Op::Sigmoid
+        | Op::Subsample { .. }
+        | Op::PadChannels { .. }
+        | Op::Concat
+        | Op::Scale
+        | Op::Dropout { .. }
+        | Op::DropConnect { .. }
+        | Op::ShakeShake
+        | Op::ShakeDrop { .. } => false,
+    };
+    match description.nodes().iter().find(|node| !known(node.op)) {
+        None => Ok(()),
+        Some(node) => Err(NetworkError::Operation { layer: node.name.to_string(), op: node.op }),
+    }
+}
+
 pub(super) fn tasks(
     device: &Device,
     description: &Description,
@@ -100,22 +131,22 @@ fn layer(
     let lens = [input.len(), output.len()];
     Ok(match op {
         Op::Dense { .. } | Op::Classify { .. } => Box::new(Conv::new(input, output, 1, 1, 0, true)),
-        Op::Conv { kernel, stride, padding, bias, .. } => {
+        Op::Conv { kernel, stride, padding: Padding::Explicit(padding), bias, .. } => {
             Box::new(Conv::new(input, output, kernel, stride, padding, bias))
         }
-        Op::BatchNorm => Box::new(BatchNorm::new(device, input, fused_relu)?),
+        Op::BatchNorm(_) => Box::new(BatchNorm::new(device, input, fused_relu)?),
         Op::Relu => Box::new(Relu { len: output.len() }),
         Op::Swish => Box::new(Pointwise { function: Function::Swish, len: output.len() }),
-        Op::MaxPool { size, stride } => {
+        Op::MaxPool { size, stride, .. } => {
             Box::new(MaxPool::new(device, PoolShape::new(input, output, [size, size], stride), lens, batch)?)
         }
-        Op::AvgPool { size, stride } => {
+        Op::AvgPool { size, stride, .. } => {
             Box::new(AvgPool { shape: PoolShape::new(input, output, [size, size], stride), lens })
         }
         Op::GlobalAvgPool => {
             let whole = [input.height, input.width];
             Box::new(AvgPool { shape: PoolShape::new(input, output, whole, 1), lens })
         }
-        Op::Flatten | Op::Add => unreachable!("{op:?} is a kind of task of its own"),
+        _ => unreachable!("{op:?} is a kind of task of its own, or was refused"),
     })
 }

@@ -2,7 +2,7 @@
 
 use core::mem::replace;
 
-use sam_model::batch_norm::MOMENTUM;
+use sam_model::BatchNorm;
 
 use super::{
     CudaNetwork,
@@ -76,7 +76,7 @@ impl CudaNetwork {
         let measured = replace(&mut self.statistics, before);
         done?;
         // From zero the running statistics have come this share of the way.
-        let whole = |value: f32| (f64::from(value) / MOMENTUM) as f32;
+        let whole = |value: f32| (f64::from(value) / BatchNorm::PYTORCH.momentum) as f32;
         Ok(measured.read()?.into_iter().map(whole).collect())
     }
 

@@ -42,7 +42,7 @@ impl Gradients {
                 }
             } else {
                 let input = node.inputs[0];
-                let in_place = matches!(node.op, Op::Relu | Op::Swish | Op::BatchNorm);
+                let in_place = matches!(node.op, Op::Relu | Op::Swish | Op::BatchNorm(_));
                 let d_input = description
                     .is_trained(input)
                     .then(|| own.target(input, d_output, description.shape(input).len(), in_place));

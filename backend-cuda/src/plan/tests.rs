@@ -2,12 +2,13 @@
 //! overwritten too early, added twice or forgotten.
 
 use proptest::prelude::*;
-use sam_model::{Architecture, Description, DescriptionError, Graph, Name, Op, Shape, Tensor};
+use sam_model::{Architecture, Description, DescriptionError, Graph, Name, Op, Padding, Shape, Tensor};
 
 use super::{Backward, Plan};
 
 const IMAGE: Shape = Shape::new(4, 4, 3);
-const CONV: Op = Op::Conv { channels: 3, kernel: 3, stride: 1, padding: 1, bias: false };
+const CONV: Op =
+    Op::Conv { channels: 3, kernel: 3, stride: 1, padding: Padding::Explicit(1), groups: 1, bias: false };
 
 /// Operations under description, and which of their outputs nobody has read.
 struct Pushing<'a> {
@@ -38,8 +39,9 @@ fn network(choices: &[(u8, usize, usize)]) -> Description {
             match op {
                 0 => pushing.push(CONV, &[first])?,
                 1 | 2 => pushing.push(Op::Relu, &[first])?,
-                3 | 4 => pushing.push(Op::BatchNorm, &[first])?,
-                5 => pushing.push(Op::MaxPool { size: 1, stride: 1 }, &[first])?,
+                3 | 4 => pushing.push(Op::BATCH_NORM, &[first])?,
+                5 => pushing
+                    .push(Op::MaxPool { size: 1, stride: 1, padding: Padding::Explicit(0) }, &[first])?,
                 6 => pushing.push(Op::Swish, &[first])?,
                 _ => pushing.push(Op::Add, &[first, second])?,
             };
@@ -116,7 +118,7 @@ fn check(description: &Description) {
                 parameters += usize::from(!own.params.is_empty());
                 if let Some((to, accumulate)) = d_input {
                     assert!(
-                        to != d_output || matches!(own.op, Op::Relu | Op::Swish | Op::BatchNorm),
+                        to != d_output || matches!(own.op, Op::Relu | Op::Swish | Op::BatchNorm(_)),
                         "{own:?} in place"
                     );
                     let share = slope(&plan, step) * gradient;
@@ -143,7 +145,7 @@ proptest! {
 /// The usual networks need no copies, and few buffers for gradients however deep they are.
 #[test]
 fn residual_networks_reuse_a_few_buffers() {
-    for (name, most) in [("lenet", 2), ("resnet-32", 4), ("wrn-28-10", 4)] {
+    for (name, most) in [("lenet", 2), ("resnet-32", 4), ("wrn-28-10-projection", 4)] {
         let image = Shape::new(32, 32, 3);
         let Ok(architecture) = name.parse::<Architecture>() else { unreachable!("{name}") };
         let Ok(description) = architecture.describe(image, 10) else { unreachable!("{name}") };

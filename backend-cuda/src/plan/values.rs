@@ -60,6 +60,6 @@ impl Values {
 
 /// Whether a normalisation makes the tensor for one reader only.
 fn follows_norm(description: &Description, tensor: usize) -> bool {
-    description.producer(tensor).is_some_and(|node| node.op == Op::BatchNorm)
+    description.producer(tensor).is_some_and(|node| matches!(node.op, Op::BatchNorm(_)))
         && description.sole_consumer(tensor).is_some()
 }

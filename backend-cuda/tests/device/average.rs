@@ -60,7 +60,7 @@ fn an_average_of_another_length_is_refused_and_stays() {
 
 /// Normalisation before anything else: its statistics are those of the images.
 fn normalised(image: Shape) -> Description {
-    let layers = [("norm", Op::BatchNorm), ("flatten", Op::Flatten), ("head", Op::Dense { outputs: 3 })];
+    let layers = [("norm", Op::BATCH_NORM), ("flatten", Op::Flatten), ("head", Op::Dense { outputs: 3 })];
     Description::new(image, 3, |graph| graph.chain(Tensor::INPUT, layers)).unwrap()
 }
 

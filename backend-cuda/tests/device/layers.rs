@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use sam_backend_cuda::{CudaNetwork, DeviceVec};
-use sam_model::{Description, DescriptionError, Graph, Name, Op, Shape, Tensor};
+use sam_model::{Description, DescriptionError, Graph, Name, Op, Padding, Shape, Tensor};
 
 use crate::{
     support::{config, device},
@@ -36,7 +36,7 @@ fn head(graph: &mut Graph, x: Tensor) -> Result<Tensor, DescriptionError> {
 }
 
 const fn conv(channels: usize, kernel: usize, stride: usize, padding: usize, bias: bool) -> Op {
-    Op::Conv { channels, kernel, stride, padding, bias }
+    Op::Conv { channels, kernel, stride, padding: Padding::Explicit(padding), groups: 1, bias }
 }
 
 #[test]
@@ -79,7 +79,7 @@ fn pools() {
     let Some(turn) = device("pools") else { return };
     let cases = ((4usize..8, 4usize..8), (1usize..4, 1usize..4), any::<bool>());
     proptest!(config(16), |(((height, width), (size, stride), max) in cases)| {
-        let pool = if max { Op::MaxPool { size, stride } } else { Op::AvgPool { size, stride } };
+        let pool = if max { Op::MaxPool { size, stride, padding: Padding::Explicit(0) } } else { Op::AvgPool { size, stride, padding: Padding::Explicit(0) } };
         let ops = [conv(3, 3, 1, 1, true), pool, conv(2, 1, 1, 0, true)];
         assert_twins_agree(&turn, &chain(Shape::new(height, width, 2), &ops), 3, TOLERANCE);
     });
@@ -90,7 +90,7 @@ fn pools() {
 fn a_nan_passes_through_pools() {
     let Some(turn) = device("a_nan_passes_through_pools") else { return };
     let image = Shape::new(4, 4, 1);
-    let description = chain(image, &[Op::MaxPool { size: 2, stride: 2 }]);
+    let description = chain(image, &[Op::MaxPool { size: 2, stride: 2, padding: Padding::Explicit(0) }]);
     let mut network = CudaNetwork::build(&turn.device, &description, 1).unwrap();
     let params = DeviceVec::from_slice(&turn.device, &network.initial_parameters(0)).unwrap();
     for pixel in 0..image.len() {
@@ -106,11 +106,15 @@ fn batch_norm_with_and_without_relu() {
     let Some(turn) = device("batch_norm_with_and_without_relu") else { return };
     for relu in [false, true] {
         for (samples, channels) in [(6, 5), (2, 40), (48, 3)] {
-            let mut ops = vec![conv(channels, 3, 1, 1, true), Op::BatchNorm];
+            let mut ops = vec![conv(channels, 3, 1, 1, true), Op::BATCH_NORM];
             if relu {
                 ops.push(Op::Relu);
             }
-            ops.extend([conv(3, 3, 2, 1, false), Op::BatchNorm, Op::AvgPool { size: 2, stride: 1 }]);
+            ops.extend([
+                conv(3, 3, 2, 1, false),
+                Op::BATCH_NORM,
+                Op::AvgPool { size: 2, stride: 1, padding: Padding::Explicit(0) },
+            ]);
             assert_twins_agree(&turn, &chain(Shape::new(4, 3, 2), &ops), samples, NORMALISED);
         }
     }
@@ -156,15 +160,16 @@ fn residual_connections() {
             g.push("add2", Op::Add, &[s, z])
         }),
         ("a normalisation with two readers", |g, x| {
-            let x = g.push("norm", Op::BatchNorm, &[x])?;
+            let x = g.push("norm", Op::BATCH_NORM, &[x])?;
             let y = g.push("relu", Op::Relu, &[x])?;
             g.push("add", Op::Add, &[x, y])
         }),
         ("a rectified sum", |g, x| {
-            let y = g.push("norm", Op::BatchNorm, &[x])?;
+            let y = g.push("norm", Op::BATCH_NORM, &[x])?;
             let y = g.push("add", Op::Add, &[y, x])?;
             let y = g.push("relu", Op::Relu, &[y])?;
-            let z = g.push("pool", Op::MaxPool { size: 1, stride: 1 }, &[y])?;
+            let z =
+                g.push("pool", Op::MaxPool { size: 1, stride: 1, padding: Padding::Explicit(0) }, &[y])?;
             g.push("add2", Op::Add, &[z, y])
         }),
     ];

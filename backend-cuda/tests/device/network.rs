@@ -2,7 +2,7 @@
 
 use sam_backend_cuda::{CudaError, CudaNetwork, Device, DeviceVec, Gradient, NetworkError};
 use sam_core::{GradientOracle, Pass};
-use sam_model::{Architecture, Description, Graph, Op, Shape, Tensor};
+use sam_model::{Architecture, Description, Graph, Op, Padding, Shape, Tensor};
 
 use crate::{
     support::device,
@@ -24,7 +24,7 @@ fn architectures() {
         ("mlp-9-7", Shape::new(4, 4, 1)),
         ("lenet", Shape::new(5, 4, 1)),
         ("resnet-8", Shape::new(5, 6, 1)),
-        ("wrn-10-1", Shape::new(5, 4, 2)),
+        ("wrn-10-1-projection", Shape::new(5, 4, 2)),
     ] {
         let mut twins = twins(&turn, name, image, 3);
         for pass in [Pass::Clean, Pass::Perturbed] {
@@ -38,7 +38,7 @@ fn architectures() {
 #[test]
 fn layout_and_start_are_the_hosts() {
     let Some(turn) = device("layout_and_start_are_the_hosts") else { return };
-    for name in ["mlp-9-7", "lenet", "resnet-8", "wrn-10-2"] {
+    for name in ["mlp-9-7", "lenet", "resnet-8", "wrn-10-2-projection"] {
         let twins = twins(&turn, name, Shape::new(8, 8, 3), 2);
         let device = twins.device.tensors().iter().chain(twins.device.statistic_tensors());
         let host = twins.host.tensors().iter().chain(twins.host.statistic_tensors());
@@ -143,7 +143,8 @@ fn gradients_have_the_same_bits_every_time() {
 #[test]
 fn a_layer_that_nobody_reads_is_refused() {
     let Some(turn) = device("a_layer_that_nobody_reads_is_refused") else { return };
-    let conv = Op::Conv { channels: 3, kernel: 3, stride: 1, padding: 0, bias: false };
+    let conv =
+        Op::Conv { channels: 3, kernel: 3, stride: 1, padding: Padding::Explicit(0), groups: 1, bias: false };
     let described = Description::new(Shape::new(5, 5, 1), 4, |g| {
         let x = g.push("stem", conv, &[Tensor::INPUT])?;
         g.push("dead", conv, &[x])?;

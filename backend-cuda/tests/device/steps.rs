@@ -70,7 +70,8 @@ fn a_step_does_not_synchronise() {
         return;
     };
     let image = Shape::new(6, 6, 1);
-    let mut network = CudaNetwork::new(device, &"wrn-10-1".parse().unwrap(), image, 10, 4).unwrap();
+    let mut network =
+        CudaNetwork::new(device, &"wrn-10-1-projection".parse().unwrap(), image, 10, 4).unwrap();
     let start = network.initial_parameters(0);
     let n = start.len();
     let mut w = DeviceVec::from_slice(device, &start).unwrap();

@@ -10,7 +10,7 @@ use sam_backend_cuda::{
     NetworkError, Precision, Product, StepGraph,
 };
 use sam_core::{GradientOracle, Pass, Rule, Sam};
-use sam_model::{Architecture, Description, Op, Shape, Tensor};
+use sam_model::{Architecture, Description, Op, Padding, Shape, Tensor};
 
 use crate::{
     support::{Turn, beside, device},
@@ -23,7 +23,14 @@ const IMAGE: Shape = Shape::new(6, 5, 2);
 /// A convolution of every kind: strided, padded, with a bias and without, 1x1, with a gradient that is added to another's; and
 /// dense layers.
 fn mixed() -> Description {
-    let conv = |channels, kernel, stride, padding, bias| Op::Conv { channels, kernel, stride, padding, bias };
+    let conv = |channels, kernel, stride, padding, bias| Op::Conv {
+        channels,
+        kernel,
+        stride,
+        padding: Padding::Explicit(padding),
+        groups: 1,
+        bias,
+    };
     let described = Description::new(IMAGE, CLASSES, |graph| {
         let x = graph.push("stem", conv(5, 3, 1, 1, true), &[Tensor::INPUT])?;
         let a = graph.push("branch", conv(7, 3, 2, 1, false), &[x])?;

@@ -9,12 +9,12 @@ use crate::{
     team::{Share, Team},
 };
 use num_traits::Zero;
-use sam_model::batch_norm::{EPSILON, MOMENTUM};
+use sam_model::BatchNorm as Settings;
 use sweep::Normal;
 
 /// `1 / sqrt(variance + 1e-5)`.
 pub fn inverse_deviation<T: Scalar>(variance: T::Wide) -> T::Wide {
-    (variance + EPSILON).sqrt().recip()
+    (variance + Settings::PYTORCH.epsilon).sqrt().recip()
 }
 
 /// Normalises each channel. Statistics are `[mean.., variance..]`, the variance unbiased.
@@ -144,8 +144,9 @@ impl<T: Scalar> Layer<T> for BatchNorm<T> {
             let unbiased = count / (count - 1.0).max(1.0);
             for c in 0..channels {
                 // A record of what was seen, not a function of the parameters: values alone.
-                let follow =
-                    |old: &mut T, new: f64| *old = T::of(old.value() + MOMENTUM * (new - old.value()));
+                let follow = |old: &mut T, new: f64| {
+                    *old = T::of(old.value() + Settings::PYTORCH.momentum * (new - old.value()))
+                };
                 follow(&mut running_mean[c], self.mean[c].value());
                 follow(&mut running_variance[c], self.variance[c].value() * unbiased);
             }

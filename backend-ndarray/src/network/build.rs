@@ -11,7 +11,7 @@ use crate::{
     plan::{Edge, Place, Plan, Step},
 };
 use core::ops::Range;
-use sam_model::Op;
+use sam_model::{BatchNorm as Settings, Description, Op, Padding};
 
 /// A step of the plan, ready to run.
 pub struct Task<T> {
@@ -56,6 +56,36 @@ pub fn buffers<T: Scalar>(lens: &[usize], batch: usize) -> Result<Vec<Vec<T>>, N
     Ok(elements.into_iter().map(|elements| vec![T::zero(); elements as usize]).collect())
 }
 
+/// Refuses operations that are not computed yet, and forms of operations.
+pub fn refuse_unknown(description: &Description) -> Result<(), NetworkError> {
+    let known = |op: Op| match op {
+        Op::Conv { padding, groups, .. } => matches!(padding, Padding::Explicit(_)) && groups == 1,
+        Op::BatchNorm(settings) => settings == Settings::PYTORCH,
+        Op::MaxPool { padding, .. } | Op::AvgPool { padding, .. } => padding == Padding::Explicit(0),
+        Op::Flatten
+        | Op::Dense { .. }
+        | Op::Classify { .. }
+        | Op::Relu
+        | Op::Swish
+        | Op::GlobalAvgPool
+        | Op::Add => true,
+        Op::Relu6
+        | Op::Sigmoid
+        | Op::Subsample { .. }
+        | Op::PadChannels { .. }
+        | Op::Concat
+        | Op::Scale
+        | Op::Dropout { .. }
+        | Op::DropConnect { .. }
+        | Op::ShakeShake
+        | Op::ShakeDrop { .. } => false,
+    };
+    match description.nodes().iter().find(|node| !known(node.op)) {
+        None => Ok(()),
+        Some(node) => Err(NetworkError::Operation { layer: node.name.to_string(), op: node.op }),
+    }
+}
+
 pub fn tasks<T: Scalar>(plan: &Plan, batch: usize) -> Vec<Task<T>> {
     let steps: Vec<&Step> = plan.steps.iter().filter(|step| !step.skip).collect();
     let mut tasks: Vec<_> = steps.iter().map(|step| task(plan, step, batch)).collect();
@@ -67,8 +97,8 @@ pub fn tasks<T: Scalar>(plan: &Plan, batch: usize) -> Vec<Task<T>> {
 
 /// `conv` and `norm` as one, if they are what they are called.
 fn folded<T: Scalar>(plan: &Plan, conv: &Step, norm: &Step) -> Option<FoldedConv<T>> {
-    let Op::Conv { kernel, stride, padding, .. } = conv.op else { return None };
-    let alone = norm.op == Op::BatchNorm && norm.inputs[0].tensor == conv.output && norm.alone;
+    let Op::Conv { kernel, stride, padding: Padding::Explicit(padding), .. } = conv.op else { return None };
+    let alone = matches!(norm.op, Op::BatchNorm(_)) && norm.inputs[0].tensor == conv.output && norm.alone;
     let [input, output] = [conv.inputs[0].tensor, norm.output].map(|tensor| plan.values[tensor].layout);
     alone.then(|| FoldedConv::new(input, output, kernel, stride, padding, norm.fused_relu))
 }
@@ -109,14 +139,16 @@ fn task<T: Scalar>(plan: &Plan, step: &Step, batch: usize) -> Task<T> {
 fn layer<T: Scalar>(op: Op, fused_relu: bool, layouts: Layouts, batch: usize) -> Box<dyn Layer<T>> {
     match op {
         Op::Dense { .. } | Op::Classify { .. } => Box::new(Dense::new(layouts, batch)),
-        Op::Conv { kernel, stride, padding, .. } => {
+        Op::Conv { kernel, stride, padding: Padding::Explicit(padding), .. } => {
             Box::new(Conv::new(layouts, kernel, stride, padding, batch))
         }
-        Op::BatchNorm => Box::new(BatchNorm::new(layouts, fused_relu, batch)),
+        Op::BatchNorm(_) => Box::new(BatchNorm::new(layouts, fused_relu, batch)),
         Op::Swish => Box::new(Pointwise::new(layouts, Function::Swish)),
-        Op::MaxPool { size, stride } => Box::new(MaxPool::new(layouts, [size, stride], fused_relu, batch)),
-        Op::AvgPool { size, stride } => Box::new(AvgPool::new(layouts, size, stride)),
+        Op::MaxPool { size, stride, .. } => {
+            Box::new(MaxPool::new(layouts, [size, stride], fused_relu, batch))
+        }
+        Op::AvgPool { size, stride, .. } => Box::new(AvgPool::new(layouts, size, stride)),
         Op::GlobalAvgPool => Box::new(GlobalAvgPool(layouts)),
-        Op::Relu | Op::Flatten | Op::Add => unreachable!("{op:?} is a kind of its own"),
+        _ => unreachable!("{op:?} is a kind of its own, or was refused"),
     }
 }

@@ -15,7 +15,7 @@ use crate::{
 use core::mem::{replace, take};
 use ndarray::ArrayView4;
 use sam_core::{Pass, Ready};
-use sam_model::{Evaluation, batch_norm::MOMENTUM};
+use sam_model::{BatchNorm, Evaluation};
 
 /// Where a pass begins and ends.
 pub struct Ends {
@@ -65,7 +65,7 @@ impl<T: Scalar> Network<T> {
         forward(&threads.lock(), tasks, values, statistics, params, labels.len(), Mode::Clean);
         // From zero the running statistics have come this share of the way.
         let mut measured = replace(&mut self.statistics, before);
-        measured.iter_mut().for_each(|value| *value = T::of(value.value() / MOMENTUM));
+        measured.iter_mut().for_each(|value| *value = T::of(value.value() / BatchNorm::PYTORCH.momentum));
         measured
     }
 

@@ -2,7 +2,7 @@
 
 use super::{Classes, Values};
 use crate::layer::Conv;
-use sam_model::{Description, Node, Op};
+use sam_model::{Description, Node, Op, Padding};
 
 /// Whose gradients share a buffer: where the gradient of an input *is* that of the output (each term of a sum, a tensor
 /// and its flattened form), or is made from it in place (behind a ReLU).
@@ -78,7 +78,7 @@ fn halos(description: &Description) -> Vec<usize> {
         [shape.height, shape.width]
     };
     let halo = |(i, node): (usize, &Node)| match node.op {
-        Op::Conv { kernel, stride, padding, .. } => {
+        Op::Conv { kernel, stride, padding: Padding::Explicit(padding), .. } => {
             Conv::<f32>::gradient_halo(kernel, stride, padding, extents(node.inputs[0]), extents(i + 1))
         }
         _ => 0,

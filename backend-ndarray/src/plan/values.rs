@@ -1,7 +1,7 @@
 //! What is computed in place, and which layers fuse.
 
 use super::Classes;
-use sam_model::{Description, Op};
+use sam_model::{Description, Op, Padding};
 
 /// Whose values share a buffer: what is computed in place.
 ///
@@ -67,7 +67,7 @@ impl Values {
 fn halos(description: &Description) -> Vec<usize> {
     let mut halos = vec![0; description.tensors()];
     for node in description.nodes() {
-        if let Op::Conv { padding, .. } = node.op {
+        if let Op::Conv { padding: Padding::Explicit(padding), .. } = node.op {
             let halo = &mut halos[node.inputs[0]];
             *halo = padding.max(*halo);
         }
@@ -77,7 +77,7 @@ fn halos(description: &Description) -> Vec<usize> {
 
 /// The node that does the work of a ReLU between two tensors, if one beside it can: the one before or the one behind.
 fn host(description: &Description, input: usize, output: usize) -> Option<usize> {
-    let normalised = description.producer(input).is_some_and(|maker| maker.op == Op::BatchNorm);
+    let normalised = description.producer(input).is_some_and(|maker| matches!(maker.op, Op::BatchNorm(_)));
     let pool = |&consumer: &usize| matches!(description.nodes()[consumer].op, Op::MaxPool { .. });
     if normalised { Some(input - 1) } else { description.sole_consumer(output).filter(pool) }
 }

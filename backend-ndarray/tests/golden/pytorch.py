@@ -143,4 +143,4 @@ def run(name, forward, size, channels):
 print("network,quantity,norm,inner_product")
 run("lenet", lenet, 12, 1)
 run("resnet-8", resnet, 10, 3)
-run("wrn-10-2", wide_resnet, 11, 2)
+run("wrn-10-2-projection", wide_resnet, 11, 2)

@@ -10,7 +10,7 @@ use ndarray::{Array2, Array4};
 use proptest::prelude::*;
 use sam_backend_ndarray::{Network, NetworkError};
 use sam_core::{GradientOracle, Pass};
-use sam_model::{Op, Shape, Tensor};
+use sam_model::{Op, Padding, Shape, Tensor};
 use std::collections::BTreeSet;
 
 const SMOOTHING: f64 = 0.125;
@@ -118,12 +118,22 @@ fn every_operation_takes_part() {
         Op::Flatten => 2,
         Op::Dense { .. } => 3,
         Op::Conv { .. } => 4,
-        Op::BatchNorm => 5,
+        Op::BatchNorm(_) => 5,
         Op::Relu => 6,
         Op::MaxPool { .. } => 7,
         Op::AvgPool { .. } => 8,
         Op::GlobalAvgPool => 9,
         Op::Swish => 10,
+        Op::Relu6 => 11,
+        Op::Sigmoid => 12,
+        Op::Subsample { .. } => 13,
+        Op::PadChannels { .. } => 14,
+        Op::Concat => 15,
+        Op::Scale => 16,
+        Op::Dropout { .. } => 17,
+        Op::DropConnect { .. } => 18,
+        Op::ShakeShake => 19,
+        Op::ShakeDrop { .. } => 20,
     };
     let found: BTreeSet<u32> = OPS.map(kind).into_iter().collect();
     assert_eq!(found, (2..=10).collect(), "sums and logits are in every network");
@@ -165,7 +175,10 @@ fn every_pair_of_readers_before_every_operation() {
 #[test]
 fn nothing_is_overwritten_too_early() {
     type Nodes<'a> = &'a [(Op, &'a [usize])];
-    let (conv, wide) = (OPS[2], Op::Conv { channels: 6, kernel: 1, stride: 1, padding: 0, bias: false });
+    let (conv, wide) = (
+        OPS[2],
+        Op::Conv { channels: 6, kernel: 1, stride: 1, padding: Padding::Explicit(0), groups: 1, bias: false },
+    );
     let (square, row) = (IMAGES[2], IMAGES[1]);
     let dense = Op::Dense { outputs: 6 };
     let wirings: [(Shape, Nodes<'_>); 6] = [
@@ -201,7 +214,7 @@ fn nothing_is_overwritten_too_early() {
             square,
             &[
                 (conv, &[0]),
-                (Op::BatchNorm, &[0]),
+                (Op::BATCH_NORM, &[0]),
                 (conv, &[1]),
                 (Op::Relu, &[2]),
                 (Op::Add, &[4, 1]),
@@ -266,7 +279,7 @@ proptest! {
 /// The definitions' gradients are their losses' slopes.
 #[test]
 fn definitions_agree_with_their_differences() {
-    let normal = [Link::One(OPS[4]), Link::One(Op::BatchNorm), Link::One(Op::Relu)];
+    let normal = [Link::One(OPS[4]), Link::One(Op::BATCH_NORM), Link::One(Op::Relu)];
     for (image, closing) in IMAGES.into_iter().flat_map(|image| CLOSINGS.map(|closing| (image, closing))) {
         let chains = links().map(|link| vec![Link::One(OPS[2]), link]).chain([normal.to_vec()]);
         for wiring in chains.filter_map(|links| chain(image, &links, closing)) {

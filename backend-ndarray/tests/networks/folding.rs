@@ -4,7 +4,7 @@
 use proptest::prelude::*;
 use sam_backend_ndarray::Network;
 use sam_core::{GradientOracle, Pass};
-use sam_model::{Architecture, Description, DescriptionError, Graph, ImageShape, Op, Shape, Tensor};
+use sam_model::{Architecture, Description, DescriptionError, Graph, ImageShape, Op, Padding, Shape, Tensor};
 
 use super::support::{images, noise};
 
@@ -51,7 +51,7 @@ fn described_difference(description: &Description, samples: usize, seed: u64) ->
 
 #[test]
 fn whole_networks() {
-    for name in ["resnet-8", "wrn-10-1", "wrn-10-2", "wrn-16-2"] {
+    for name in ["resnet-8", "wrn-10-1-projection", "wrn-10-2-projection", "wrn-16-2-projection"] {
         let image = ImageShape::new(9, 8, 2);
         let architecture: Architecture = name.parse().unwrap();
         let worst = described_difference(&architecture.describe(image, CLASSES).unwrap(), 5, 3);
@@ -63,9 +63,16 @@ fn whole_networks() {
 #[test]
 fn a_convolution_with_two_readers() {
     let worst = difference(Shape::new(5, 4, 2), 3, 5, |graph| {
-        let conv = Op::Conv { channels: 3, kernel: 3, stride: 1, padding: 1, bias: false };
+        let conv = Op::Conv {
+            channels: 3,
+            kernel: 3,
+            stride: 1,
+            padding: Padding::Explicit(1),
+            groups: 1,
+            bias: false,
+        };
         let x = graph.push("conv", conv, &[Tensor::INPUT])?;
-        let y = graph.push("norm", Op::BatchNorm, &[x])?;
+        let y = graph.push("norm", Op::BATCH_NORM, &[x])?;
         let x = graph.push("add", Op::Add, &[x, y])?;
         let x = graph.push("pool", Op::GlobalAvgPool, &[x])?;
         graph.push("head", Op::Dense { outputs: CLASSES }, &[x])
@@ -86,10 +93,13 @@ proptest! {
     ) {
         let lanes = if eights { 24 } else { 1 };
         let worst = difference(Shape::new(height, width, 2), 3, seed, |graph| {
-            let conv = |channels, kernel, stride, bias| Op::Conv { channels, kernel, stride, padding: kernel / 2, bias };
+            let conv = |channels, kernel, stride, bias| {
+                let padding = Padding::Explicit(kernel / 2);
+                Op::Conv { channels, kernel, stride, padding, groups: 1, bias }
+            };
             let x = graph.push("first", conv(inputs * lanes, 3, 1, false), &[Tensor::INPUT])?;
             let x = graph.push("second", conv(outputs * lanes, kernel, stride, bias), &[x])?;
-            let x = graph.push("norm", Op::BatchNorm, &[x])?;
+            let x = graph.push("norm", Op::BATCH_NORM, &[x])?;
             let x = if relu { graph.push("relu", Op::Relu, &[x])? } else { x };
             let x = graph.push("third", conv(2, 3, 1, true), &[x])?;
             let x = graph.push("pool", Op::GlobalAvgPool, &[x])?;

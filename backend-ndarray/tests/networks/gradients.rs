@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use sam_backend_ndarray::Network;
 use sam_core::{GradientOracle, Pass};
-use sam_model::{DescriptionError, Graph, ImageShape, Op, Shape, Tensor};
+use sam_model::{DescriptionError, Graph, ImageShape, Op, Padding, Shape, Tensor};
 
 use super::support::{CLASSES, images, network, noise, push};
 
@@ -55,7 +55,7 @@ fn head(graph: &mut Graph, x: Tensor) -> Result<Tensor, DescriptionError> {
 }
 
 const fn conv(channels: usize, kernel: usize, stride: usize, padding: usize, bias: bool) -> Op {
-    Op::Conv { channels, kernel, stride, padding, bias }
+    Op::Conv { channels, kernel, stride, padding: Padding::Explicit(padding), groups: 1, bias }
 }
 
 const TOLERANCE: f64 = 1e-7;
@@ -121,7 +121,7 @@ proptest! {
         (size, stride) in (1usize..4, 1usize..4),
         (max, relu, samples) in (any::<bool>(), any::<bool>(), 1usize..4),
     ) {
-        let op = if max { Op::MaxPool { size, stride } } else { Op::AvgPool { size, stride } };
+        let op = if max { Op::MaxPool { size, stride, padding: Padding::Explicit(0) } } else { Op::AvgPool { size, stride, padding: Padding::Explicit(0) } };
         let error = gradient_error(Shape::new(height, width, 2), samples, |g| {
             let x = push(g, "conv", conv(channels, 3, 1, 1, true), &[Tensor::INPUT])?;
             let x = if relu { push(g, "relu", Op::Relu, &[x])? } else { x };
@@ -138,10 +138,10 @@ fn batch_norm_with_and_without_relu() {
     for relu in [false, true] {
         let error = gradient_error(Shape::new(4, 3, 2), 6, |g| {
             let x = push(g, "conv", conv(5, 3, 1, 1, true), &[Tensor::INPUT])?;
-            let x = push(g, "norm", Op::BatchNorm, &[x])?;
+            let x = push(g, "norm", Op::BATCH_NORM, &[x])?;
             let x = if relu { push(g, "relu", Op::Relu, &[x])? } else { x };
             let x = push(g, "conv2", conv(3, 3, 2, 1, false), &[x])?;
-            let x = push(g, "norm2", Op::BatchNorm, &[x])?;
+            let x = push(g, "norm2", Op::BATCH_NORM, &[x])?;
             let x = push(g, "pool", Op::GlobalAvgPool, &[x])?;
             push(g, "head", Op::Dense { outputs: CLASSES }, &[x])
         });
@@ -155,10 +155,10 @@ fn frozen_batch_norm() {
     for relu in [false, true] {
         let describe = |g: &mut Graph| {
             let x = push(g, "conv", conv(5, 3, 1, 1, true), &[Tensor::INPUT])?;
-            let x = push(g, "norm", Op::BatchNorm, &[x])?;
+            let x = push(g, "norm", Op::BATCH_NORM, &[x])?;
             let x = if relu { push(g, "relu", Op::Relu, &[x])? } else { x };
             let x = push(g, "conv2", conv(3, 3, 2, 1, false), &[x])?;
-            let x = push(g, "norm2", Op::BatchNorm, &[x])?;
+            let x = push(g, "norm2", Op::BATCH_NORM, &[x])?;
             head(g, x)
         };
         let freeze = |network: &mut Network<f64>| {
@@ -224,7 +224,7 @@ fn architectures() {
     for (name, image) in [
         ("mlp-9-7", Shape::new(4, 4, 1)),
         ("resnet-8", Shape::new(5, 6, 1)),
-        ("wrn-10-1", Shape::new(5, 4, 2)),
+        ("wrn-10-1-projection", Shape::new(5, 4, 2)),
     ] {
         let mut network = Network::<f64>::new(&name.parse().unwrap(), image, CLASSES, 3, 1).unwrap();
         let images = images(3, image, 5);

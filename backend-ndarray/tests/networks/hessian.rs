@@ -5,7 +5,7 @@ use ndarray::Array4;
 use proptest::prelude::*;
 use sam_backend_ndarray::{BatchError, Dual64, ForwardOverReverse};
 use sam_core::{GradientOracle, HessianVector, Pass};
-use sam_model::{Architecture, Description, DescriptionError, Graph, ImageShape, Op, Shape, Tensor};
+use sam_model::{Architecture, Description, DescriptionError, Graph, ImageShape, Op, Padding, Shape, Tensor};
 
 use super::support::{CLASSES, described_network, network, noise, push};
 
@@ -65,7 +65,8 @@ fn check_described(name: &str, samples: usize, description: &Description) {
 }
 
 const fn conv(channels: usize, kernel: usize, stride: usize, padding: usize) -> Op {
-    Op::Conv { channels, kernel, stride, padding, bias: true }
+    let padding = Padding::Explicit(padding);
+    Op::Conv { channels, kernel, stride, padding, groups: 1, bias: true }
 }
 
 /// A convolution, what `between` adds, and two dense layers: their product is what has curvature without a ReLU.
@@ -86,10 +87,10 @@ fn one_layer_of_each_kind() {
     let layers: [(&str, usize, Op); 10] = [
         ("relu", 4, Op::Relu),
         ("swish", 4, Op::Swish),
-        ("max pool", 4, Op::MaxPool { size: 2, stride: 2 }),
-        ("average pool", 4, Op::AvgPool { size: 2, stride: 2 }),
+        ("max pool", 4, Op::MaxPool { size: 2, stride: 2, padding: Padding::Explicit(0) }),
+        ("average pool", 4, Op::AvgPool { size: 2, stride: 2, padding: Padding::Explicit(0) }),
         ("global average pool", 4, Op::GlobalAvgPool),
-        ("batch normalisation", 4, Op::BatchNorm),
+        ("batch normalisation", 4, Op::BATCH_NORM),
         ("convolution", 4, conv(3, 3, 1, 1)),
         ("strided convolution", 4, conv(3, 3, 2, 1)),
         ("one by one", 4, conv(5, 1, 1, 0)),
@@ -104,10 +105,10 @@ fn one_layer_of_each_kind() {
 fn normalisation_with_its_relu_around_a_residual_connection() {
     check("residual", Shape::new(5, 4, 2), 6, &|g| {
         around(g, 4, |g, x| {
-            let y = push(g, "norm", Op::BatchNorm, &[x])?;
+            let y = push(g, "norm", Op::BATCH_NORM, &[x])?;
             let y = push(g, "relu", Op::Relu, &[y])?;
             let y = push(g, "conv", conv(4, 3, 1, 1), &[y])?;
-            let y = push(g, "norm2", Op::BatchNorm, &[y])?;
+            let y = push(g, "norm2", Op::BATCH_NORM, &[y])?;
             let x = push(g, "add", Op::Add, &[y, x])?;
             push(g, "relu2", Op::Relu, &[x])
         })
@@ -120,7 +121,7 @@ fn architectures() {
         ("mlp-9-7", Shape::new(4, 4, 1)),
         ("lenet", Shape::new(8, 8, 1)),
         ("resnet-8", Shape::new(5, 6, 1)),
-        ("wrn-10-1", Shape::new(5, 4, 2)),
+        ("wrn-10-1-projection", Shape::new(5, 4, 2)),
     ] {
         let architecture: Architecture = name.parse().unwrap();
         check_described(name, 4, &architecture.describe(image, CLASSES).unwrap());
@@ -137,7 +138,7 @@ proptest! {
         (size, by, max) in (1usize..3, 1usize..3, any::<bool>()),
     ) {
         prop_assume!(padding < kernel && (height.min(width) + 2 * padding - kernel) / stride + 1 >= size);
-        let pool = if max { Op::MaxPool { size, stride: by } } else { Op::AvgPool { size, stride: by } };
+        let pool = if max { Op::MaxPool { size, stride: by, padding: Padding::Explicit(0) } } else { Op::AvgPool { size, stride: by, padding: Padding::Explicit(0) } };
         let description = Description::new(Shape::new(height, width, 2), CLASSES, |g| {
             around(g, 3, |g, x| {
                 let x = push(g, "conv", conv(4, kernel, stride, padding), &[x])?;
@@ -159,7 +160,14 @@ fn a_unit_at_its_kink_is_a_constant() {
         let x = push(
             g,
             "conv",
-            Op::Conv { channels: 4, kernel: 1, stride: 1, padding: 0, bias: true },
+            Op::Conv {
+                channels: 4,
+                kernel: 1,
+                stride: 1,
+                padding: Padding::Explicit(0),
+                groups: 1,
+                bias: true,
+            },
             &[Tensor::INPUT],
         )?;
         let x = push(g, "relu", Op::Relu, &[x])?;

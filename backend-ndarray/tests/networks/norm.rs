@@ -129,7 +129,7 @@ fn what_was_told_of_is_summed_up_then() {
 #[test]
 fn networks_tell_of_every_layer() {
     let image = ImageShape::new(12, 12, 1);
-    for name in ["mlp-300-200", "lenet", "resnet-8", "wrn-10-2"] {
+    for name in ["mlp-300-200", "lenet", "resnet-8", "wrn-10-2-projection"] {
         let mut network = Network::<f32>::new(&name.parse().unwrap(), image, 10, 9, 2).unwrap();
         let w = network.initial_parameters(1);
         let mut g = vec![0.0; w.len()];

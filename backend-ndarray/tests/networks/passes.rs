@@ -3,7 +3,7 @@
 use ndarray::{Array2, s};
 use sam_backend_ndarray::{BatchError, Network, NetworkError, Scalar, TensorView};
 use sam_core::{GradientOracle, Pass};
-use sam_model::{Description, DescriptionError, ImageShape, Op, Shape, Tensor};
+use sam_model::{Description, DescriptionError, ImageShape, Op, Padding, Shape, Tensor};
 
 use super::support::images;
 
@@ -28,7 +28,8 @@ fn a_small_network_equals_plain_loops() {
     let image = Shape::new(6, 5, 2);
     let (kernel, stride, padding, channels) = (3, 2, 1, 3);
     let description = Description::new(image, 4, |g| {
-        let conv = Op::Conv { channels, kernel, stride, padding, bias: true };
+        let conv =
+            Op::Conv { channels, kernel, stride, padding: Padding::Explicit(padding), groups: 1, bias: true };
         let x = g.push("conv", conv, &[Tensor::INPUT])?;
         let x = g.push("relu", Op::Relu, &[x])?;
         let x = g.push("flatten", Op::Flatten, &[x])?;
@@ -83,7 +84,7 @@ fn a_small_network_equals_plain_loops() {
 #[test]
 fn networks_conform_to_the_oracle_trait() {
     let image = Shape::new(6, 5, 1);
-    for name in ["mlp-9-7", "lenet", "resnet-8", "wrn-10-1"] {
+    for name in ["mlp-9-7", "lenet", "resnet-8", "wrn-10-1-projection"] {
         let mut network = Network::<f64>::new(&name.parse().unwrap(), image, 3, 5, 2).unwrap();
         network.set_batch(images(5, image, 8).view(), &labels(5, 3)).unwrap();
         let w = parameters(&network, 1);
@@ -94,7 +95,7 @@ fn networks_conform_to_the_oracle_trait() {
 /// Everything that a step makes has the same bits on one, two and three threads.
 #[test]
 fn results_do_not_depend_on_the_number_of_threads() {
-    for name in ["mlp-50-30", "lenet", "resnet-8", "wrn-10-2"] {
+    for name in ["mlp-50-30", "lenet", "resnet-8", "wrn-10-2-projection"] {
         let image = Shape::new(12, 12, 1);
         let run = |threads: usize| {
             let mut network = network(name, image, 37, threads);
@@ -120,7 +121,7 @@ fn results_do_not_depend_on_the_number_of_threads() {
 #[test]
 fn f32_agrees_with_f64() {
     let image = Shape::new(10, 9, 1);
-    for name in ["mlp-50-30", "lenet", "resnet-8", "wrn-10-2"] {
+    for name in ["mlp-50-30", "lenet", "resnet-8", "wrn-10-2-projection"] {
         let mut narrow = network(name, image, 16, 2);
         let mut wide = Network::<f64>::new(&name.parse().unwrap(), image, 10, 16, 2).unwrap();
         let x = images(16, image, 4);
@@ -143,7 +144,7 @@ fn f32_agrees_with_f64() {
 fn running_statistics_follow_the_clean_pass() {
     let image = Shape::new(3, 4, 2);
     let description = Description::new(image, 2, |g| {
-        let x = g.push("norm", Op::BatchNorm, &[Tensor::INPUT])?;
+        let x = g.push("norm", Op::BATCH_NORM, &[Tensor::INPUT])?;
         let x = g.push("pool", Op::GlobalAvgPool, &[x])?;
         g.push("head", Op::Dense { outputs: 2 }, &[x])
     })
@@ -206,7 +207,7 @@ fn frozen_statistics_are_those_of_evaluation() {
 fn variance_survives_a_large_mean() {
     let image = Shape::new(8, 8, 1);
     let description = Description::new(image, 2, |g| {
-        let x = g.push("norm", Op::BatchNorm, &[Tensor::INPUT])?;
+        let x = g.push("norm", Op::BATCH_NORM, &[Tensor::INPUT])?;
         let x = g.push("pool", Op::GlobalAvgPool, &[x])?;
         g.push("head", Op::Dense { outputs: 2 }, &[x])
     })
@@ -227,7 +228,7 @@ fn evaluation_does_not_depend_on_the_batch() {
     let image = Shape::new(8, 8, 1);
     let x = images(23, image, 6);
     let result = |batch: usize| {
-        let mut network = network("wrn-10-1", image, batch, 2);
+        let mut network = network("wrn-10-1-projection", image, batch, 2);
         let w = parameters(&network, 4);
         network.evaluate(&w, x.view(), &labels(23, 10)).unwrap()
     };
@@ -258,7 +259,7 @@ fn views_show_the_arena() {
 /// He et al. 2015: weights have mean 0 and variance 2 / fan-in; the seed alone decides.
 #[test]
 fn initial_weights_have_the_variance_of_he() {
-    let network = network("wrn-16-4", Shape::new(28, 28, 1), 1, 1);
+    let network = network("wrn-16-4-projection", Shape::new(28, 28, 1), 1, 1);
     let w = network.initial_parameters(7);
     assert_eq!(w, network.initial_parameters(7));
     assert_ne!(w, network.initial_parameters(8));
@@ -288,8 +289,12 @@ fn initial_weights_have_the_variance_of_he() {
 #[test]
 fn sizes_are_those_of_the_papers() {
     let image = Shape::new(32, 32, 3);
-    for (name, millions) in [("wrn-16-4", 2.7), ("wrn-28-10", 36.5), ("resnet-20", 0.27), ("resnet-32", 0.47)]
-    {
+    for (name, millions) in [
+        ("wrn-16-4-projection", 2.7),
+        ("wrn-28-10-projection", 36.5),
+        ("resnet-20", 0.27),
+        ("resnet-32", 0.47),
+    ] {
         let count = network(name, image, 1, 1).parameter_count() as f64 / 1e6;
         assert!((count / millions - 1.0).abs() < 0.03, "{name}: {count} M");
     }
@@ -298,7 +303,7 @@ fn sizes_are_those_of_the_papers() {
 #[test]
 fn the_first_layer_with_a_value_that_is_not_finite_is_named() {
     let image = ImageShape::new(8, 8, 1);
-    for model in ["mlp-7-6", "lenet", "resnet-8", "wrn-10-1"] {
+    for model in ["mlp-7-6", "lenet", "resnet-8", "wrn-10-1-projection"] {
         let mut network = network(model, image, 5, 2);
         let w = parameters(&network, 1);
         let mut g = vec![0.0; w.len()];
@@ -321,8 +326,9 @@ fn the_first_layer_with_a_value_that_is_not_finite_is_named() {
 #[test]
 fn a_nan_passes_through_pools() {
     let image = ImageShape::new(4, 4, 9);
-    let op = Op::MaxPool { size: 2, stride: 2 };
-    let identity = Op::Conv { channels: 9, kernel: 1, stride: 1, padding: 0, bias: false };
+    let op = Op::MaxPool { size: 2, stride: 2, padding: Padding::Explicit(0) };
+    let identity =
+        Op::Conv { channels: 9, kernel: 1, stride: 1, padding: Padding::Explicit(0), groups: 1, bias: false };
     for relu in [false, true] {
         let description = Description::new(image, 3, |g| {
             let x = g.push("identity", identity, &[Tensor::INPUT])?;
@@ -348,14 +354,14 @@ fn a_nan_passes_through_pools() {
 #[test]
 fn a_size_is_known_before_anything_is_allocated() {
     let image = ImageShape::new(12, 12, 1);
-    for model in ["mlp-50-30", "lenet", "resnet-8", "wrn-10-2"] {
+    for model in ["mlp-50-30", "lenet", "resnet-8", "wrn-10-2-projection"] {
         let network = network(model, image, 7, 1);
         let size = Network::<f32>::size(&model.parse().unwrap(), image, 10, 7).unwrap();
         assert_eq!(size.parameters, network.parameter_count(), "{model}");
         assert_eq!(size.buffer_bytes, network.buffer_bytes() as u128, "{model}");
     }
     // Petabytes.
-    let size = Network::<f32>::size(&"wrn-1000-32".parse().unwrap(), image, 10, 1 << 40).unwrap();
+    let size = Network::<f32>::size(&"wrn-1000-32-projection".parse().unwrap(), image, 10, 1 << 40).unwrap();
     assert!(size.buffer_bytes > 1 << 50 && size.parameters > 10_000_000_000, "{size:?}");
     assert!(Network::<f32>::size(&"lenet".parse().unwrap(), ImageShape::new(1, 1, 1), 10, 7).is_err());
 }
@@ -363,7 +369,7 @@ fn a_size_is_known_before_anything_is_allocated() {
 /// A filter of 3x3 with stride 2 meets an image of one pixel with some of its taps only.
 #[test]
 fn images_shrink_to_one_pixel() {
-    for model in ["resnet-8", "wrn-10-1"] {
+    for model in ["resnet-8", "wrn-10-1-projection"] {
         let image = ImageShape::new(2, 2, 1);
         for batch in [1, 2, 9] {
             let mut network = network(model, image, batch, 1);
@@ -409,5 +415,8 @@ fn what_does_not_fit_is_refused() {
     let one = build("mlp", image, 1, 4);
     assert!(matches!(one, Some(NetworkError::Description(DescriptionError::Classes(1)))));
     assert!(matches!(build("mlp", image, 10, 0), Some(NetworkError::EmptyBatch)));
-    assert!(matches!(build("wrn-28-10", Shape::new(224, 224, 3), 10, 4096), Some(NetworkError::TooLarge(_))));
+    assert!(matches!(
+        build("wrn-28-10-projection", Shape::new(224, 224, 3), 10, 4096),
+        Some(NetworkError::TooLarge(_))
+    ));
 }

@@ -1,12 +1,10 @@
 //! Networks by their definitions: sums over samples, pixels and channels in f64, every tensor in memory of its own, the
 //! gradient by reverse accumulation. No layouts, nothing in place, nothing fused. Tests of other crates include it.
 
-use sam_model::{Description, DescriptionError, Name, Op, Parameter, Shape, Tensor};
-
-/// Share of the newest batch in the running statistics.
-const MOMENTUM: f64 = 0.1;
-/// Added to a variance.
-const EPSILON: f64 = 1e-5;
+use sam_model::{
+    BatchNorm, Description, DescriptionError, Name, Op, Padding, Parameter, Shape, Tensor,
+    random::{Coefficient, Key, drop_connect, kept, shake_drop, shake_shake},
+};
 
 /// A network as a list of operations; the last one makes the logits.
 #[derive(Clone, Debug)]
@@ -16,6 +14,9 @@ pub struct Wiring {
     nodes: Vec<Node>,
     parameters: usize,
     statistics: usize,
+    /// What random layers draw from, and whether their backward coefficients are fresh; without it they act by
+    /// expectation.
+    random: Option<(Key, bool)>,
 }
 
 #[derive(Clone, Debug)]
@@ -46,6 +47,8 @@ enum Factor {
 struct Moments {
     mean: Vec<f64>,
     variance: Vec<f64>,
+    /// Added to a variance.
+    epsilon: f64,
 }
 
 /// What a forward pass leaves: each tensor's values and each normalisation's moments, in order.
@@ -56,7 +59,13 @@ struct Trace {
 
 impl Wiring {
     pub fn new(image: Shape) -> Self {
-        Self { shapes: vec![image], nodes: Vec::new(), parameters: 0, statistics: 0 }
+        Self { shapes: vec![image], nodes: Vec::new(), parameters: 0, statistics: 0, random: None }
+    }
+
+    /// The same network with random numbers in training.
+    pub fn with_random(mut self, key: Key, fresh: bool) -> Self {
+        self.random = Some((key, fresh));
+        self
     }
 
     pub fn image(&self) -> Shape {
@@ -134,11 +143,23 @@ impl Wiring {
         let mut moments = trace.moments.iter().rev();
         for (i, node) in self.nodes.iter().enumerate().rev() {
             let g = std::mem::take(&mut d_values[i + 1]);
-            let moments = if node.op == Op::BatchNorm { moments.next() } else { None };
-            let x = &trace.values[node.inputs[0].0];
+            let moments = if matches!(node.op, Op::BatchNorm(_)) { moments.next() } else { None };
+            let x: Vec<&[f64]> = node.inputs.iter().map(|input| trace.values[input.0].as_slice()).collect();
             let own = &w[node.params..];
-            let d_x = self.backward(node, own, x, &g, moments, labels.len(), &mut d_w[node.params..]);
-            for input in &node.inputs {
+            for (position, input) in node.inputs.iter().enumerate() {
+                let (shapes, pair) = (self.shapes_of(node), [x[0], *x.last().unwrap_or(&x[0])]);
+                let d_x = match pair_gradient(node.op, shapes, pair, &g, position) {
+                    Some(d_x) => d_x,
+                    None => match self.factors(i, g.len(), labels.len(), self.random) {
+                        Some(factors) => {
+                            let share = |(g, c): (&f64, &Coefficient)| g * share(node.op, *c, position).1;
+                            g.iter().zip(&factors).map(share).collect()
+                        }
+                        None => {
+                            self.backward(node, own, x[0], &g, moments, labels.len(), &mut d_w[node.params..])
+                        }
+                    },
+                };
                 d_values[input.0].iter_mut().zip(&d_x).for_each(|(sum, d)| *sum += d);
             }
         }
@@ -155,13 +176,17 @@ impl Wiring {
     pub fn follow(&self, w: &[f64], statistics: &[f64], images: &[f64]) -> Vec<f64> {
         let samples = images.len() / self.image().len();
         let seen = self.forward(w, images, samples, None).moments;
-        let norms = self.nodes.iter().filter(|node| node.op == Op::BatchNorm);
-        let seen = norms.zip(seen).flat_map(|(node, moments)| {
-            let count = (samples * self.shape(node.inputs[0]).pixels()) as f64;
-            let unbiased = move |v: f64| v * count / (count - 1.0).max(1.0);
-            moments.mean.into_iter().chain(moments.variance.into_iter().map(unbiased)).collect::<Vec<_>>()
+        let norms = self.nodes.iter().filter_map(|node| match node.op {
+            Op::BatchNorm(settings) => Some((node, settings)),
+            _ => None,
         });
-        statistics.iter().zip(seen).map(|(old, new)| old + MOMENTUM * (new - old)).collect()
+        let seen = norms.zip(seen).flat_map(|((node, BatchNorm { momentum, unbiased, .. }), moments)| {
+            let count = (samples * self.shape(node.inputs[0]).pixels()) as f64;
+            let factor = if unbiased { count / (count - 1.0).max(1.0) } else { 1.0 };
+            let variances = moments.variance.into_iter().map(move |v| v * factor);
+            moments.mean.into_iter().chain(variances).map(|new| (new, momentum)).collect::<Vec<_>>()
+        });
+        statistics.iter().zip(seen).map(|(old, (new, momentum))| old + momentum * (new - old)).collect()
     }
 
     fn forward(&self, w: &[f64], images: &[f64], samples: usize, running: Option<&[f64]>) -> Trace {
@@ -170,18 +195,42 @@ impl Wiring {
             let (input, output) = (self.shape(node.inputs[0]), self.shapes[i + 1]);
             let x = &trace.values[node.inputs[0].0];
             let own = &w[node.params..];
+            let second = node.inputs.get(1).map(|input| &trace.values[input.0]);
+            // Evaluation is by expectation.
+            let random = self.random.filter(|_| running.is_none());
             let y: Vec<f64> = match node.op {
+                Op::Dropout { .. } | Op::DropConnect { .. } | Op::ShakeShake | Op::ShakeDrop { .. } => {
+                    let factors = self.factors(i, x.len(), samples, random).unwrap_or_default();
+                    let value = |(j, x): (usize, &f64)| {
+                        let of = |position| share(node.op, factors[j], position).0;
+                        x * of(0) + second.map_or(0.0, |second| second[j] * of(1))
+                    };
+                    x.iter().enumerate().map(value).collect()
+                }
+                Op::Concat => {
+                    let [a, b] = [0, 1].map(|k| self.shape(node.inputs[k]).channels);
+                    let pixels = x.chunks(a).zip(second.map_or(&[][..], |second| second).chunks(b));
+                    pixels.flat_map(|(a, b)| a.iter().chain(b).copied()).collect()
+                }
+                Op::Scale => {
+                    let at = |j: usize| (j / input.len()) * input.channels + j % input.channels;
+                    let factor = |j: usize| second.map_or(0.0, |second| second[at(j)]);
+                    x.iter().enumerate().map(|(j, x)| x * factor(j)).collect()
+                }
                 Op::Flatten => x.clone(),
+                Op::Relu6 => x.iter().map(|x| x.clamp(0.0, 6.0)).collect(),
+                Op::Sigmoid => x.iter().map(|x| 1.0 / (1.0 + (-x).exp())).collect(),
                 Op::Relu => x.iter().map(|x| x.max(0.0)).collect(),
                 Op::Swish => x.iter().map(|x| x / (1.0 + (-x).exp())).collect(),
                 Op::Add => x.iter().zip(&trace.values[node.inputs[1].0]).map(|(a, b)| a + b).collect(),
-                Op::BatchNorm => {
+                Op::BatchNorm(BatchNorm { epsilon, .. }) => {
                     let channels = input.channels;
                     let moments = match running {
-                        None => Moments::of(x, channels),
+                        None => Moments::of(x, channels, epsilon),
                         Some(all) => Moments {
                             mean: all[node.statistics..][..channels].to_vec(),
                             variance: all[node.statistics + channels..][..channels].to_vec(),
+                            epsilon,
                         },
                     };
                     let y = |(i, x): (usize, &f64)| {
@@ -216,6 +265,37 @@ impl Wiring {
         trace
     }
 
+    /// Of its first input and its last.
+    fn shapes_of(&self, node: &Node) -> [Shape; 2] {
+        let last = node.inputs[node.inputs.len() - 1];
+        [node.inputs[0], last].map(|input| self.shape(input))
+    }
+
+    /// Of a random operation, what multiplies each value and its gradient.
+    fn factors(
+        &self,
+        node: usize,
+        values: usize,
+        samples: usize,
+        random: Option<(Key, bool)>,
+    ) -> Option<Vec<Coefficient>> {
+        let op = self.nodes[node].op;
+        let of = |j: usize| {
+            let (sample, len) = (j / (values / samples), values / samples);
+            let drawn = |(key, fresh): (Key, bool)| match op {
+                Op::Dropout { rate } => {
+                    let number = key.uniform(node, sample, len).nth(j % len).unwrap_or_default();
+                    Coefficient::constant(kept(number, rate))
+                }
+                Op::DropConnect { rate } => drop_connect(key, node, sample, rate),
+                Op::ShakeDrop { keep } => shake_drop(key, node, sample, keep, fresh),
+                _ => shake_shake(key, node, sample, fresh),
+            };
+            random.map_or_else(|| expectation(op), drawn)
+        };
+        op.is_random().then(|| (0..values).map(of).collect())
+    }
+
     /// The gradient of a node's first input (of either, for a sum of two), given that of its output; adds that of its
     /// parameters.
     #[expect(clippy::too_many_arguments, reason = "all that a backward pass is a function of")]
@@ -239,13 +319,23 @@ impl Wiring {
                     *d = if *x > 0.0 { *g } else { 0.0 };
                 }
             }
+            Op::Relu6 => {
+                for ((d, x), g) in d_x.iter_mut().zip(x).zip(g) {
+                    *d = if *x > 0.0 && *x < 6.0 { *g } else { 0.0 };
+                }
+            }
+            Op::Sigmoid => {
+                for ((d, x), g) in d_x.iter_mut().zip(x).zip(g) {
+                    *d = g / ((1.0 + (-x).exp()) * (1.0 + x.exp()));
+                }
+            }
             Op::Swish => {
                 for ((d, x), g) in d_x.iter_mut().zip(x).zip(g) {
                     let power = (-x).exp();
                     *d = g * (1.0 + power + x * power) / (1.0 + power).powi(2);
                 }
             }
-            Op::BatchNorm => {
+            Op::BatchNorm(_) => {
                 let (channels, Some(moments)) = (input.channels, moments) else {
                     unreachable!("each normalisation leaves its moments")
                 };
@@ -258,7 +348,7 @@ impl Wiring {
                 for (i, d) in d_x.iter_mut().enumerate() {
                     let c = i % channels;
                     let share = (d_shift[c] + moments.normalised(c, x[i]) * d_scale[c]) / count;
-                    *d = own[c] / (moments.variance[c] + EPSILON).sqrt() * (g[i] - share);
+                    *d = own[c] / (moments.variance[c] + moments.epsilon).sqrt() * (g[i] - share);
                 }
             }
             Op::MaxPool { .. } => {
@@ -299,16 +389,56 @@ impl Factor {
 
 impl Moments {
     /// Mean and biased variance of each channel.
-    fn of(x: &[f64], channels: usize) -> Self {
+    fn of(x: &[f64], channels: usize, epsilon: f64) -> Self {
         let count = (x.len() / channels) as f64;
         let of = |c: usize| x.iter().skip(c).step_by(channels);
         let mean: Vec<f64> = (0..channels).map(|c| of(c).sum::<f64>() / count).collect();
         let variance = |c: usize| of(c).map(|x| (x - mean[c]).powi(2)).sum::<f64>() / count;
-        Self { variance: (0..channels).map(variance).collect(), mean }
+        Self { variance: (0..channels).map(variance).collect(), mean, epsilon }
     }
 
     fn normalised(&self, channel: usize, x: f64) -> f64 {
-        (x - self.mean[channel]) / (self.variance[channel] + EPSILON).sqrt()
+        (x - self.mean[channel]) / (self.variance[channel] + self.epsilon).sqrt()
+    }
+}
+
+/// What multiplies the input of that position, and its gradient: the second branch has the rest of the first one's share.
+fn share(op: Op, first: Coefficient, position: usize) -> (f64, f64) {
+    let [forward, backward] = [first.forward, first.backward].map(f64::from);
+    match (op, position) {
+        (Op::ShakeShake, 1) => (1.0 - forward, 1.0 - backward),
+        _ => (forward, backward),
+    }
+}
+
+/// What a random operation multiplies by in evaluation.
+fn expectation(op: Op) -> Coefficient {
+    Coefficient::constant(match op {
+        Op::ShakeShake => 0.5,
+        Op::ShakeDrop { keep } => keep as f32,
+        _ => 1.0,
+    })
+}
+
+/// The gradient of the input of that position, of operations whose inputs have shapes of their own.
+fn pair_gradient(op: Op, shapes: [Shape; 2], x: [&[f64]; 2], g: &[f64], position: usize) -> Option<Vec<f64>> {
+    let [first, second] = shapes;
+    match op {
+        Op::Concat => {
+            let skip = if position == 0 { 0 } else { first.channels };
+            let pixels = g.chunks(first.channels + second.channels);
+            Some(pixels.flat_map(|g| g[skip..][..shapes[position].channels].iter().copied()).collect())
+        }
+        Op::Scale => {
+            let at = |j: usize| (j / first.len()) * second.channels + j % second.channels;
+            if position == 0 {
+                return Some(g.iter().enumerate().map(|(j, g)| g * x[1][at(j)]).collect());
+            }
+            let mut d = vec![0.0; x[1].len()];
+            g.iter().zip(x[0]).enumerate().for_each(|(j, (g, x))| d[at(j)] += g * x);
+            Some(d)
+        }
+        _ => None,
     }
 }
 
@@ -316,7 +446,9 @@ impl Moments {
 fn bias(op: Op, input: Shape, output: Shape) -> Option<usize> {
     match op {
         Op::Dense { .. } | Op::Classify { .. } => Some(input.len() * output.len()),
-        Op::Conv { kernel, bias: true, .. } => Some(kernel * kernel * input.channels * output.channels),
+        Op::Conv { kernel, groups, bias: true, .. } => {
+            Some(kernel * kernel * (input.channels / groups) * output.channels)
+        }
         _ => None,
     }
 }
@@ -338,15 +470,50 @@ fn terms(op: Op, input: Shape, output: Shape) -> Vec<Term> {
             terms.extend((0..input.len()).map(|x| Term { y: x % input.channels, x, factor }));
             return terms;
         }
+        Op::Subsample { stride, shift } => {
+            for (i, j, c) in positions(output) {
+                let (y, x) = (i * stride + shift, j * stride + shift);
+                if y < input.height && x < input.width {
+                    let factor = Factor::Constant(1.0);
+                    terms.push(Term { y: at(output, i, j, c), x: at(input, y, x, c), factor });
+                }
+            }
+            return terms;
+        }
+        Op::PadChannels { .. } => {
+            for (i, j, c) in positions(input) {
+                let factor = Factor::Constant(1.0);
+                terms.push(Term { y: at(output, i, j, c), x: at(input, i, j, c), factor });
+            }
+            return terms;
+        }
         Op::Conv { kernel, stride, padding, .. } => (kernel, stride, padding),
-        Op::MaxPool { size, stride } | Op::AvgPool { size, stride } => (size, stride, 0),
-        Op::Flatten | Op::Relu | Op::Swish | Op::BatchNorm | Op::Add => return terms,
+        Op::MaxPool { size, stride, padding } | Op::AvgPool { size, stride, padding } => {
+            (size, stride, padding)
+        }
+        Op::Flatten
+        | Op::Relu
+        | Op::Relu6
+        | Op::Swish
+        | Op::Sigmoid
+        | Op::BatchNorm(_)
+        | Op::Concat
+        | Op::Scale
+        | Op::Add
+        | Op::Dropout { .. }
+        | Op::DropConnect { .. }
+        | Op::ShakeShake
+        | Op::ShakeDrop { .. } => return terms,
     };
+    let before = |extent, outputs| before(padding, size, stride, extent, outputs);
+    let before = [before(input.height, output.height), before(input.width, output.width)];
+    let groups = if let Op::Conv { groups, .. } = op { groups } else { 1 };
+    let (inputs, outputs) = (input.channels / groups, output.channels / groups);
     for (row, column) in (0..output.height).flat_map(|y| (0..output.width).map(move |x| (y, x))) {
         for (r, s) in (0..size).flat_map(|r| (0..size).map(move |s| (r, s))) {
-            let inside = |at: usize, extent: usize| at.checked_sub(padding).filter(|&at| at < extent);
-            let y = inside(row * stride + r, input.height);
-            let x = inside(column * stride + s, input.width);
+            let inside = |at: usize, before, extent: usize| at.checked_sub(before).filter(|&at| at < extent);
+            let y = inside(row * stride + r, before[0], input.height);
+            let x = inside(column * stride + s, before[1], input.width);
             let (Some(y), Some(x)) = (y, x) else { continue };
             for c in 0..input.channels {
                 let from = at(input, y, x, c);
@@ -355,8 +522,8 @@ fn terms(op: Op, input: Shape, output: Shape) -> Vec<Term> {
                     terms.push(Term { y: at(output, row, column, c), x: from, factor });
                     continue;
                 }
-                for o in 0..output.channels {
-                    let weight = ((r * size + s) * input.channels + c) * output.channels + o;
+                for o in c / inputs * outputs..(c / inputs + 1) * outputs {
+                    let weight = ((r * size + s) * inputs + c % inputs) * output.channels + o;
                     terms.push(Term {
                         y: at(output, row, column, o),
                         x: from,
@@ -367,6 +534,21 @@ fn terms(op: Op, input: Shape, output: Shape) -> Vec<Term> {
         }
     }
     terms
+}
+
+/// Every row, column and channel.
+fn positions(shape: Shape) -> impl Iterator<Item = (usize, usize, usize)> {
+    let Shape { height, width, channels } = shape;
+    (0..height).flat_map(move |y| (0..width).flat_map(move |x| (0..channels).map(move |c| (y, x, c))))
+}
+
+/// Rows or columns of padding before an image.
+fn before(padding: Padding, size: usize, stride: usize, extent: usize, outputs: usize) -> usize {
+    match padding {
+        Padding::Explicit(padding) => padding,
+        // TensorFlow's documentation: what is missing, the smaller half before.
+        Padding::Same => (((outputs - 1) * stride + size).max(extent) - extent) / 2,
+    }
 }
 
 /// Which value of the whole batch each output of a max-pooling is: the first of equals.

@@ -2,7 +2,7 @@
 //! wirings of any kind. Tests of other crates include it.
 
 use super::reference::Wiring;
-use sam_model::{Op, Shape, Tensor};
+use sam_model::{Op, Padding, Shape, Tensor};
 
 /// Classes of every one of them.
 pub const CLASSES: usize = 3;
@@ -30,19 +30,19 @@ pub const OPS: [Op; 17] = [
     conv(3, 3, 2, 1, true),
     conv(3, 3, 1, 0, false),
     conv(3, 5, 1, 2, true),
-    Op::BatchNorm,
+    Op::BATCH_NORM,
     Op::Relu,
     Op::Swish,
-    Op::MaxPool { size: 2, stride: 2 },
-    Op::MaxPool { size: 2, stride: 1 },
-    Op::MaxPool { size: 1, stride: 2 },
-    Op::AvgPool { size: 2, stride: 2 },
-    Op::AvgPool { size: 3, stride: 1 },
+    Op::MaxPool { size: 2, stride: 2, padding: Padding::Explicit(0) },
+    Op::MaxPool { size: 2, stride: 1, padding: Padding::Explicit(0) },
+    Op::MaxPool { size: 1, stride: 2, padding: Padding::Explicit(0) },
+    Op::AvgPool { size: 2, stride: 2, padding: Padding::Explicit(0) },
+    Op::AvgPool { size: 3, stride: 1, padding: Padding::Explicit(0) },
     Op::GlobalAvgPool,
 ];
 
 const fn conv(channels: usize, kernel: usize, stride: usize, padding: usize, bias: bool) -> Op {
-    Op::Conv { channels, kernel, stride, padding, bias }
+    Op::Conv { channels, kernel, stride, padding: Padding::Explicit(padding), groups: 1, bias }
 }
 
 /// A part of a chain: from a tensor to the next one.

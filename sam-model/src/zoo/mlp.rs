@@ -1,7 +1,7 @@
 //! Multi-layer perceptrons.
 
 use super::Family;
-use crate::{DescriptionError, Graph, Name, Op, Tensor};
+use crate::{DescriptionError, Graph, Initialization, Name, Op, Tensor};
 use core::fmt;
 
 /// Dense layers with ReLU between.
@@ -35,6 +35,7 @@ impl Mlp {
 
 impl Family for Mlp {
     const NAMES: &'static str = "mlp, mlp-H1-H2 (one to eight hidden sizes up to 65536)";
+    const MEMBERS: &'static [&'static str] = &["mlp"];
 
     fn parse(name: &str) -> Option<Self> {
         let sizes = name.strip_prefix("mlp")?;
@@ -48,6 +49,10 @@ impl Family for Mlp {
             count += 1;
         }
         Self::new(&hidden[..count])
+    }
+
+    fn initialization(&self) -> Initialization {
+        Initialization::HeFanIn
     }
 
     fn describe(&self, classes: usize, graph: &mut Graph) -> Result<Tensor, DescriptionError> {

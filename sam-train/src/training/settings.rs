@@ -25,8 +25,8 @@ pub struct Settings {
     pub epochs: usize,
     /// Images a step; what is left over at the end of an epoch is dropped.
     pub batch: BatchSizes,
-    /// The network.
-    #[serde(with = "text")]
+    /// The network, by the name that it has in records.
+    #[serde(with = "record")]
     pub model: Architecture,
     /// The share of the target that is spread over all classes.
     pub label_smoothing: f64,
@@ -83,11 +83,17 @@ impl SgdSettings {
         Self { lr, momentum: 0.9, nesterov: true, weight_decay: 5e-4, decoupled: false, clip_norm: None }
     }
 
-    /// The same with a rate that `model` bears: 0.1 with batch normalisation, 0.05 without.
+    /// The same with a rate that `model` bears: 0.1 with batch normalisation, 0.05 without, and less for the networks that
+    /// the SAM paper trains with less.
     pub const fn of_model(model: &Architecture) -> Self {
         Self::new(match model {
-            Architecture::ResNet(_) | Architecture::WideResNet(_) => 0.1,
-            Architecture::Mlp(_) | Architecture::LeNet(_) => 0.05,
+            Architecture::WideResNet(network) if !network.is_normalised() => 0.02,
+            Architecture::ResNet(_) | Architecture::WideResNet(_) | Architecture::ImageNetResNet(_) => 0.1,
+            Architecture::Mlp(_)
+            | Architecture::LeNet(_)
+            | Architecture::PyramidNet(_)
+            | Architecture::EfficientNet(_) => 0.05,
+            Architecture::ShakeShake(_) => 0.02,
         })
     }
 }
@@ -212,6 +218,19 @@ impl ScheduleSettings {
             ScheduleShape::Constant => Schedule::constant(lr),
         };
         schedule.with_warmup(warmup)
+    }
+}
+
+/// A network as it is written into files.
+mod record {
+    use super::{Architecture, Deserialize, Deserializer, Serializer, de};
+
+    pub fn serialize<S: Serializer>(model: &Architecture, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&model.record())
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Architecture, D::Error> {
+        Architecture::from_record(&String::deserialize(deserializer)?).map_err(de::Error::custom)
     }
 }
 

@@ -145,7 +145,7 @@ fn a_spoilt_batch_changes_nothing_not_even_running_statistics_and_its_layer_is_n
         ("mlp-9-8", Method::Sgd, "dense1"),
         ("lenet", SAM, "conv1"),
         ("resnet-8", SAM, "stem"),
-        ("wrn-10-1", Method::Sgd, "stem"),
+        ("wrn-10-1-projection", Method::Sgd, "stem"),
     ] {
         let settings = settings(model, method);
         let data = data(&settings);

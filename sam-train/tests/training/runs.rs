@@ -87,7 +87,7 @@ fn a_run_resumed_anywhere_ends_with_the_same_bits() {
 
 #[test]
 fn the_number_of_threads_does_not_change_a_bit() {
-    for settings in [settings("lenet", SAM), settings("wrn-10-1", SAM)] {
+    for settings in [settings("lenet", SAM), settings("wrn-10-1-projection", SAM)] {
         let data = data(&settings);
         let mut results = [1, 2, 3].map(|threads| {
             let mut trainer = trainer(&settings, &data, threads);
@@ -464,7 +464,7 @@ fn a_configuration_survives_the_file_and_a_wrong_one_is_refused() {
             threads: 2,
             data_dir: Some("/some/where".into()),
         };
-        let run = settings("wrn-16-4", method);
+        let run = settings("wrn-16-4-projection", method);
         let average = AverageSettings { ema: Some(0.99), swa_from: Some(2) };
         let batch = BatchSizes::try_from(vec![32, 64]).unwrap();
         let sgd = SgdSettings { clip_norm: Some(5.0), ..run.sgd };
