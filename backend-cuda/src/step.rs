@@ -29,7 +29,7 @@ macro_rules! steps_with_rule {
 
 mod buffer;
 mod descent;
-mod look;
+mod looksam;
 mod plain;
 mod sam;
 mod variant;

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use sam_core::{
     CleanGradient, Descent, GradientAlgebra, GradientOracle, LearningRate, LengthMismatch, Momentum,
     ParamSpace, Pass, Real, Rule, Sgd, Sink, SliceSpace, Source, State, StepError, Verdict,
-    kernel::{self, Ascent, BLOCK, DualNorm, Partial, Sweep},
+    formula::{self, Ascent, BLOCK, DualNorm, NormAccumulator, Partial},
 };
 
 use crate::{team::Share, threads::Threads};
@@ -19,7 +19,7 @@ const BLOCKS: usize = 8;
 const PART: usize = BLOCKS * BLOCK;
 
 /// [`SliceSpace`] with its sweeps shared out among [`Threads`], as a rule [`Network::threads`](crate::Network::threads). The
-/// bits are those of [`SliceSpace`] for every number of threads: sums are joined in the order of [`Sweep`]. The norm is
+/// bits are those of [`SliceSpace`] for every number of threads: sums are joined in the order of [`NormAccumulator`]. The norm is
 /// accumulated as the gradient appears, layer by layer of a [`Network`](crate::Network).
 ///
 /// Memory: one word a weight, and 40 bytes for each 1024 of them. Traffic as of [`SliceSpace`].
@@ -54,7 +54,7 @@ impl<T: Real> ParallelSpace<T> {
     /// A space for so many weights.
     #[must_use]
     pub fn new(weights: usize, threads: Threads) -> Self {
-        let nothing = Sweep::<T>::new(&Rule::l2(T::ONE)).block(&[], &[]);
+        let nothing = NormAccumulator::<T>::new(&Rule::l2(T::ONE)).block(&[], &[]);
         Self { perturbed: vec![T::ZERO; weights], partials: vec![nothing; weights.div_ceil(BLOCK)], threads }
     }
 
@@ -127,7 +127,7 @@ impl<T: Real> ParamSpace for ParallelSpace<T> {
     fn check(&mut self, g: &[T]) -> Result<Verdict, LengthMismatch> {
         let finite = AtomicBool::new(true);
         g.chunks(PART).share(&self.threads.lock(), |g| {
-            if !kernel::all_finite(g) {
+            if !formula::all_finite(g) {
                 finite.store(false, Relaxed);
             }
         });

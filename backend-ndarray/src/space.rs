@@ -4,7 +4,7 @@ use core::fmt;
 use ndarray::{Array, Dimension};
 use sam_core::{
     Descent, LengthMismatch, ParamSpace, Real, Rule, Verdict,
-    kernel::{self, DualNorm},
+    formula::{self, DualNorm},
 };
 
 /// [`ParamSpace`] for callers that keep parameters and gradients in an [`Array`] of any shape.
@@ -99,7 +99,7 @@ impl<T: Real, D: Dimension> ParamSpace for ArraySpace<T, D> {
         rule: &Rule<T>,
     ) -> Result<DualNorm, ArrayError> {
         let (w, g) = (self.slice(w)?, self.slice(g)?);
-        Ok(kernel::dual_norm(rule, w, g))
+        Ok(formula::dual_norm(rule, w, g))
     }
 
     fn verdict(&self, norm: &DualNorm) -> Verdict {
@@ -115,7 +115,7 @@ impl<T: Real, D: Dimension> ParamSpace for ArraySpace<T, D> {
     ) -> Result<(), ArrayError> {
         let (w, g) = (self.slice(w)?, self.slice(g)?);
         let to = self.perturbed.as_slice_mut().ok_or(ArrayError::Order)?;
-        kernel::Ascent::new(rule, norm).write(0, w, g, to);
+        formula::Ascent::new(rule, norm).write(0, w, g, to);
         Ok(())
     }
 
@@ -129,7 +129,7 @@ impl<T: Real, D: Dimension> ParamSpace for ArraySpace<T, D> {
 
     fn check(&mut self, g: &Array<T, D>) -> Result<Verdict, ArrayError> {
         let g = self.slice(g)?;
-        Ok(if kernel::all_finite(g) { Verdict::Finite } else { Verdict::NonFinite })
+        Ok(if formula::all_finite(g) { Verdict::Finite } else { Verdict::NonFinite })
     }
 }
 

@@ -5,7 +5,7 @@ use ndarray::{Array1, Array2, Ix1, array};
 use sam_backend_ndarray::{ArrayError, ArraySpace, OnArrays};
 use sam_core::{
     ParamSpace, Rule, Sam, Sgd, SliceSpace,
-    kernel::DualNorm,
+    formula::DualNorm,
     testkit::{Storage, check_space},
 };
 

@@ -68,8 +68,16 @@ fn operation(input: &mut Unstructured<'_>) -> arbitrary::Result<Op> {
             bias: input.arbitrary()?,
         },
         5 => Op::BATCH_NORM,
-        6 => Op::MaxPool { size: input.int_in_range(0..=3)?, stride: input.int_in_range(0..=3)?, padding: Padding::Explicit(0) },
-        7 => Op::AvgPool { size: input.int_in_range(0..=3)?, stride: input.int_in_range(0..=3)?, padding: Padding::Explicit(0) },
+        6 => Op::MaxPool {
+            size: input.int_in_range(0..=3)?,
+            stride: input.int_in_range(0..=3)?,
+            padding: Padding::Explicit(0),
+        },
+        7 => Op::AvgPool {
+            size: input.int_in_range(0..=3)?,
+            stride: input.int_in_range(0..=3)?,
+            padding: Padding::Explicit(0),
+        },
         8 => Op::GlobalAvgPool,
         9 => Op::Relu,
         // Seeds go by these numbers: a new operation takes the next.
@@ -116,7 +124,17 @@ fn wired(input: &mut Unstructured<'_>) -> arbitrary::Result<()> {
     let mut wiring = Wiring::new(image);
     // Behind a convolution the gradients of all tensors count.
     if input.arbitrary()? {
-        wiring.push(Op::Conv { channels: 3, kernel: 1, stride: 1, padding: Padding::Explicit(0), groups: 1, bias: true }, &[Tensor::INPUT]);
+        wiring.push(
+            Op::Conv {
+                channels: 3,
+                kernel: 1,
+                stride: 1,
+                padding: Padding::Explicit(0),
+                groups: 1,
+                bias: true,
+            },
+            &[Tensor::INPUT],
+        );
     }
     let mut pairs = 0;
     for _ in 0..input.int_in_range(1..=12)? {

@@ -2,7 +2,7 @@
 
 use core::convert::Infallible;
 
-use crate::held::Held;
+use crate::guard::RestoreGuard;
 use crate::{Descent, Loss, Outcome, ParamSpace, Rule, Step, StepError};
 
 /// The first half of a step, for callers that own the loop and have no place for a closure or a guard: it borrows nothing, so it may
@@ -87,16 +87,16 @@ pub(crate) fn open<S: ParamSpace, L>(
     if !half.outcome.steps() {
         return Ok(half.over());
     }
-    let mut held = Held::new(space, w);
-    held.ascend(g, rule, &half.norm)?;
-    held.release();
+    let mut guard = RestoreGuard::new(space, w);
+    guard.ascend(g, rule, &half.norm)?;
+    guard.release();
     Ok(Next::Gradient(half))
 }
 
-/// Back from `held`, then down along `g` if the second gradient and its loss are fine. `clean` is what the step came to so
+/// Back from `guard`, then down along `g` if the second gradient and its loss are fine. `clean` is what the step came to so
 /// far.
 pub(crate) fn close<S, D>(
-    mut held: Held<'_, S>,
+    mut guard: RestoreGuard<'_, S>,
     base: &mut D,
     clean: Outcome,
     g: &mut S::Grads,
@@ -106,11 +106,11 @@ where
     S: ParamSpace,
     D: Descent<S::Params, S::Grads>,
 {
-    let verdict = held.space.check(g);
-    held.restore().map_err(StepError::Space)?;
+    let verdict = guard.space.check(g);
+    guard.restore().map_err(StepError::Space)?;
     let outcome = clean.after(perturbed, verdict.map_err(StepError::Space)?);
     if outcome.steps() {
-        base.descend(held.w, g).map_err(StepError::Descent)?;
+        base.descend(guard.w, g).map_err(StepError::Descent)?;
     }
     Ok(outcome)
 }
@@ -138,10 +138,10 @@ macro_rules! halves {
 /// Takes the gradient that a half waits for; where that fails the parameters come back.
 macro_rules! ask {
     ($method:ident, $w:ident, $g:ident, $oracle:ident, $pass:expr) => {{
-        let mut held = crate::held::Held::new(&mut $method.space, $w);
+        let mut guard = crate::guard::RestoreGuard::new(&mut $method.space, $w);
         let loss =
-            $oracle.gradient(held.params(), $g, $pass).map_err(|e| crate::StepError::Oracle(e, $pass))?;
-        held.release();
+            $oracle.gradient(guard.params(), $g, $pass).map_err(|e| crate::StepError::Oracle(e, $pass))?;
+        guard.release();
         loss
     }};
 }

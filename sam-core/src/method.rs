@@ -5,8 +5,8 @@ use core::ops::Neg;
 
 use crate::{
     AscentRule, Combination, Descent, DifferentiableAscent, GradientAlgebra, GradientOracle, HessianVector,
-    LookSam, Momentum, MomentumSam, MultiStepSam, ParamSpace, Plain, Probe, RandomSam, Real, RepeatedAscent,
-    Sam, SecondOrderSam, Step, StepError, Variant,
+    LookSam, Momentum, MomentumSam, MultiStepSam, ParamSpace, Plain, RandomSam, Real, RepeatedAscent, Sam,
+    SecondOrderSam, SingleStep, Step, StepError, Variant,
 };
 
 /// What all methods have in common: a step with an oracle, and its report.
@@ -17,7 +17,7 @@ use crate::{
 /// are asked through [`LearningRate`](crate::LearningRate) and [`State`](crate::State), which every method implements.
 ///
 /// ```
-/// use sam_core::kernel::DualNorm;
+/// use sam_core::formula::DualNorm;
 /// use sam_core::{AlongGradient, FnOracle, GradientOracle, Gsam, LengthMismatch, Method, Pass, Rule, Sam, Sgd};
 /// use sam_core::{SliceSpace, StepError, Variant};
 ///
@@ -68,8 +68,8 @@ impl<L, N> From<Step<L, N>> for Step<L, Option<N>> {
     }
 }
 
-impl<L, N> From<Probe<L, N>> for Step<L, Option<N>> {
-    fn from(probe: Probe<L, N>) -> Self {
+impl<L, N> From<SingleStep<L, N>> for Step<L, Option<N>> {
+    fn from(probe: SingleStep<L, N>) -> Self {
         Self { clean: probe.loss, perturbed: None, norm: Some(probe.norm), outcome: probe.outcome }
     }
 }
@@ -126,5 +126,5 @@ method! {
 }
 method! {
     [S: ParamSpace, D: Descent<S::Params, S::Grads>] Plain<S, D>, GradientOracle,
-    |Probe { loss, norm: (), outcome }| Step { clean: loss, perturbed: None, norm: None, outcome }
+    |SingleStep { loss, norm: (), outcome }| Step { clean: loss, perturbed: None, norm: None, outcome }
 }

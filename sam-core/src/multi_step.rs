@@ -2,8 +2,8 @@
 
 use core::borrow::BorrowMut;
 
+use crate::guard::RestoreGuard;
 use crate::half::{Half, HalfResult, Next, ask, halves};
-use crate::held::Held;
 use crate::state::state_of_fields;
 use crate::{Descent, FnOracle, GradientOracle, Loss, ParamSpace, Pass, Rule, StepError, StepResult};
 
@@ -40,7 +40,7 @@ pub trait RepeatedAscent: ParamSpace {
 /// ```
 ///
 /// The projection is onto the ball `||T^-1 eps||_p <= rho`, for every `p`: see
-/// [`project`](crate::kernel::project) for its cost. The paper does not print its step length; with
+/// [`project`](crate::formula::project) for its cost. The paper does not print its step length; with
 /// `rate = rho` one step is [`Sam`](crate::Sam), bit for bit.
 ///
 /// Cost: `steps + 1` gradients a step, one word a weight. Of the report, `norm` is the clean gradient's,
@@ -145,18 +145,18 @@ where
         g: &mut S::Grads,
         perturbed: L,
     ) -> HalfResult<S, Next<L, S::Norm>, D::Error> {
-        let mut held = Held::new(&mut self.space, w);
-        let outcome = half.outcome.after(&perturbed, held.space.check(g).map_err(StepError::Space)?);
+        let mut guard = RestoreGuard::new(&mut self.space, w);
+        let outcome = half.outcome.after(&perturbed, guard.space.check(g).map_err(StepError::Space)?);
         if outcome.steps() && half.asked < self.steps {
-            let norm = held.space.dual_norm(held.w, g, &self.rule).map_err(StepError::Space)?;
+            let norm = guard.space.dual_norm(guard.w, g, &self.rule).map_err(StepError::Space)?;
             let eps = self.eps.borrow_mut();
-            held.space.climb(held.w, g, &self.rule, &norm, self.rate, eps).map_err(StepError::Space)?;
-            held.release();
+            guard.space.climb(guard.w, g, &self.rule, &norm, self.rate, eps).map_err(StepError::Space)?;
+            guard.release();
             return Ok(Next::Gradient(Half { outcome, asked: half.asked.saturating_add(1), ..half }));
         }
-        held.restore().map_err(StepError::Space)?;
+        guard.restore().map_err(StepError::Space)?;
         if outcome.steps() {
-            self.base.descend(held.w, g).map_err(StepError::Descent)?;
+            self.base.descend(guard.w, g).map_err(StepError::Descent)?;
         }
         Ok(Next::Done(half.end(Some(perturbed), outcome)))
     }
@@ -179,9 +179,9 @@ where
         }
         let eps = self.eps.borrow_mut();
         self.space.reset(eps).map_err(StepError::Space)?;
-        let mut held = Held::new(&mut self.space, w);
-        held.space.climb(held.w, g, &self.rule, &half.norm, self.rate, eps).map_err(StepError::Space)?;
-        held.release();
+        let mut guard = RestoreGuard::new(&mut self.space, w);
+        guard.space.climb(guard.w, g, &self.rule, &half.norm, self.rate, eps).map_err(StepError::Space)?;
+        guard.release();
         Ok(Next::Gradient(Half { asked: 1, ..half }))
     }
 

@@ -1,8 +1,8 @@
 //! Where gradients come from.
 
-pub(crate) mod batch;
 pub(crate) mod counting;
 pub(crate) mod loss;
+pub(crate) mod mini_batch;
 pub(crate) mod penalty;
 pub(crate) mod split;
 

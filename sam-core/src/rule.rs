@@ -89,7 +89,7 @@ impl core::error::Error for InvalidExponent {}
 /// diagonal `|w| + eta` (ASAM, Kwon et al., ICML 2021).
 ///
 /// ```
-/// use sam_core::{Norm, Rule, kernel::{Ascent, dual_norm}};
+/// use sam_core::{Norm, Rule, formula::{Ascent, dual_norm}};
 ///
 /// let (w, g) = ([1.0, -2.0], [3.0f64, 4.0]);
 /// let eps = |rule: Rule<f64>| {

@@ -4,8 +4,8 @@ mod perturbed;
 
 pub use perturbed::{DescendResult, Descended, Perturbed};
 
+use crate::guard::RestoreGuard;
 use crate::half::{self, Half, HalfResult, Next, ask, halves};
-use crate::held::Held;
 use crate::{Descent, FnOracle, GradientOracle, Loss, ParamSpace, Pass, Rule, StepError, Verdict};
 
 /// Sharpness-Aware Minimization (algorithm 1 of the paper) around a base optimizer.
@@ -176,8 +176,8 @@ impl<S: ParamSpace, D: Descent<S::Params, S::Grads>> Sam<S, D> {
         g: &mut S::Grads,
         perturbed: L,
     ) -> HalfResult<S, Step<L, S::Norm>, D::Error> {
-        let held = Held::new(&mut self.space, w);
-        let outcome = half::close(held, &mut self.base, half.outcome, g, &perturbed)?;
+        let guard = RestoreGuard::new(&mut self.space, w);
+        let outcome = half::close(guard, &mut self.base, half.outcome, g, &perturbed)?;
         Ok(half.end(Some(perturbed), outcome))
     }
 

@@ -6,8 +6,8 @@ use core::borrow::BorrowMut;
 
 use num_traits::ConstOne;
 
+use crate::guard::RestoreGuard;
 use crate::half::{self, Half, HalfResult, Next, ask, halves};
-use crate::held::Held;
 use crate::state::state_of_fields;
 use crate::{Descent, GradientAlgebra, GradientOracle, Loss, Pass, Real, Rule, Step, StepError, StepResult};
 
@@ -162,11 +162,11 @@ where
     ) -> HalfResult<S, NextProduct<L, S::Norm>, D::Error> {
         let [kept, vector] = &mut self.buffers;
         let (kept, vector) = (kept.borrow(), vector.borrow_mut());
-        let mut held = Held::new(&mut self.space, w);
-        held.restore().map_err(StepError::Space)?;
+        let mut guard = RestoreGuard::new(&mut self.space, w);
+        guard.restore().map_err(StepError::Space)?;
         let norm = &half.norm;
-        let asks = held.space.pull_back(held.w, kept, &self.rule, norm, g, vector);
-        drop(held);
+        let asks = guard.space.pull_back(guard.w, kept, &self.rule, norm, g, vector);
+        drop(guard);
         if asks.map_err(StepError::Space)? {
             return Ok(NextProduct::Product(ProductHalf { half, perturbed }));
         }

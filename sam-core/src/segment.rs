@@ -3,7 +3,7 @@
 use core::marker::PhantomData;
 use core::ops::ControlFlow;
 
-use crate::kernel::{self, Ascent, DualNorm, Sweep};
+use crate::formula::{self, Ascent, DualNorm, NormAccumulator};
 use crate::{LengthMismatch, ParamSpace, Real, Rule, Verdict};
 
 /// A run of neighbouring parameters that are perturbed alike: a tensor, or several.
@@ -122,19 +122,19 @@ where
         self.check_lengths(w, g)?;
         // What is left out of the norm is still part of the gradient.
         let mut left_out = parts(self.segments(), w, g).filter(|(segment, ..)| segment.radius == T::ZERO);
-        if !left_out.all(|(_, _, g)| kernel::all_finite(g)) {
+        if !left_out.all(|(_, _, g)| formula::all_finite(g)) {
             return Ok(DualNorm::NON_FINITE);
         }
-        let mut sweep = Sweep::new(rule);
+        let mut accumulator = NormAccumulator::new(rule);
         loop {
             for (segment, w, g) in parts(self.segments(), w, g) {
                 if segment.radius != T::ZERO {
-                    sweep.push_as(segment.rule(rule).adaptive, w, g);
+                    accumulator.push_as(segment.rule(rule).adaptive, w, g);
                 }
             }
-            match sweep.finish() {
+            match accumulator.finish() {
                 ControlFlow::Break(norm) => return Ok(norm),
-                ControlFlow::Continue(next) => sweep = next,
+                ControlFlow::Continue(next) => accumulator = next,
             }
         }
     }
@@ -160,7 +160,7 @@ where
             match scope {
                 Scope::Global => Ascent::new(&rule, norm).write(offset, w, g, up),
                 Scope::Segment if norm.verdict() == Verdict::NonFinite => Ascent::Stay.write(0, w, g, up),
-                Scope::Segment => Ascent::new(&rule, &kernel::dual_norm(&rule, w, g)).write(0, w, g, up),
+                Scope::Segment => Ascent::new(&rule, &formula::dual_norm(&rule, w, g)).write(0, w, g, up),
             }
             // The norm counted only what it was given.
             if segment.radius != T::ZERO {
@@ -179,6 +179,6 @@ where
     }
 
     fn check(&mut self, g: &[T]) -> Result<Verdict, LengthMismatch> {
-        Ok(if kernel::all_finite(g) { Verdict::Finite } else { Verdict::NonFinite })
+        Ok(if formula::all_finite(g) { Verdict::Finite } else { Verdict::NonFinite })
     }
 }

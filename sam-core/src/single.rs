@@ -4,13 +4,13 @@ pub mod momentum;
 pub mod plain;
 pub mod random;
 
+use crate::guard::RestoreGuard;
 use crate::half::Half;
-use crate::held::Held;
 use crate::{Loss, Outcome, ParamSpace, Pass, Rule, StepError};
 
 /// The report of a step with one gradient.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Probe<L, N> {
+pub struct SingleStep<L, N> {
     /// Loss at the perturbed parameters.
     pub loss: L,
     /// Norm of the vector that the perturbation went along.
@@ -20,8 +20,8 @@ pub struct Probe<L, N> {
 }
 
 /// What such a step returns.
-pub type ProbeResult<S, L, OE, DE> =
-    Result<Probe<L, <S as ParamSpace>::Norm>, StepError<<S as ParamSpace>::Error, OE, DE>>;
+pub type SingleStepResult<S, L, OE, DE> =
+    Result<SingleStep<L, <S as ParamSpace>::Norm>, StepError<<S as ParamSpace>::Error, OE, DE>>;
 
 /// Goes up along a direction whose norm is known, and leaves the parameters there.
 fn open<S: ParamSpace>(
@@ -32,9 +32,9 @@ fn open<S: ParamSpace>(
 ) -> Result<Half<(), S::Norm>, S::Error> {
     let norm = space.dual_norm(w, direction, rule)?;
     let half = Half::new(space, (), norm);
-    let mut held = Held::new(space, w);
-    held.ascend(direction, rule, &half.norm)?;
-    held.release();
+    let mut guard = RestoreGuard::new(space, w);
+    guard.ascend(direction, rule, &half.norm)?;
+    guard.release();
     Ok(half)
 }
 
@@ -42,13 +42,13 @@ fn open<S: ParamSpace>(
 ///
 /// The only look at the mini-batch is its clean pass: running statistics would never be updated otherwise.
 fn close<S: ParamSpace, L: Loss>(
-    mut held: Held<'_, S>,
+    mut guard: RestoreGuard<'_, S>,
     g: &S::Grads,
     direction: Outcome,
     loss: &L,
 ) -> Result<Outcome, S::Error> {
-    held.restore()?;
-    Ok(match direction.after(loss, held.space.check(g)?) {
+    guard.restore()?;
+    Ok(match direction.after(loss, guard.space.check(g)?) {
         Outcome::NonFinite(_) => Outcome::NonFinite(Pass::Clean),
         outcome => outcome,
     })

@@ -6,7 +6,7 @@ mod repeated;
 
 use core::marker::PhantomData;
 
-use crate::kernel::{self, Ascent, DualNorm};
+use crate::formula::{self, Ascent, DualNorm};
 use crate::{LengthMismatch, ParamSpace, Real, Rule, Verdict};
 
 /// [`ParamSpace`] over plain slices, with a lent second buffer for the perturbed parameters: a `Vec`, an
@@ -50,7 +50,7 @@ impl<T: Real, B: AsRef<[T]> + AsMut<[T]>> ParamSpace for SliceSpace<T, B> {
 
     fn dual_norm(&mut self, w: &[T], g: &[T], rule: &Rule<T>) -> Result<DualNorm, LengthMismatch> {
         self.check_lengths(w, g)?;
-        Ok(kernel::dual_norm(rule, w, g))
+        Ok(formula::dual_norm(rule, w, g))
     }
 
     fn verdict(&self, norm: &DualNorm) -> Verdict {
@@ -78,6 +78,6 @@ impl<T: Real, B: AsRef<[T]> + AsMut<[T]>> ParamSpace for SliceSpace<T, B> {
     }
 
     fn check(&mut self, g: &[T]) -> Result<Verdict, LengthMismatch> {
-        Ok(if kernel::all_finite(g) { Verdict::Finite } else { Verdict::NonFinite })
+        Ok(if formula::all_finite(g) { Verdict::Finite } else { Verdict::NonFinite })
     }
 }

@@ -4,7 +4,7 @@ use core::fmt::{self, Write};
 
 /// A piece of state to save.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Words<'a, R> {
+pub enum Values<'a, R> {
     /// Numbers, one a weight as a rule.
     Reals(&'a [R]),
     /// Step counters, positions in a cycle, seeds.
@@ -13,7 +13,7 @@ pub enum Words<'a, R> {
 
 /// A piece of state to restore.
 #[derive(Debug, PartialEq)]
-pub enum WordsMut<'a, R> {
+pub enum ValuesMut<'a, R> {
     /// Numbers, one a weight as a rule.
     Reals(&'a mut [R]),
     /// Step counters, positions in a cycle, seeds.
@@ -21,10 +21,10 @@ pub enum WordsMut<'a, R> {
 }
 
 /// Is shown the pieces of a state, each with its name.
-pub type Sink<'a, R> = dyn FnMut(&str, Words<'_, R>) + 'a;
+pub type Sink<'a, R> = dyn FnMut(&str, Values<'_, R>) + 'a;
 
 /// Fills the pieces of a state, each by its name.
-pub type Source<'a, R> = dyn FnMut(&str, WordsMut<'_, R>) + 'a;
+pub type Source<'a, R> = dyn FnMut(&str, ValuesMut<'_, R>) + 'a;
 
 /// State that survives a restart bit for bit.
 ///
@@ -36,15 +36,15 @@ pub type Source<'a, R> = dyn FnMut(&str, WordsMut<'_, R>) + 'a;
 /// Object-safe. Who writes and can fail keeps the first error in the closure.
 ///
 /// ```
-/// use sam_core::{Descent, Sgd, State, Words};
+/// use sam_core::{Descent, Sgd, State, Values};
 ///
 /// let mut sgd = Sgd::new(0.1).with_momentum(0.9, [0.0; 2]);
 /// sgd.descend(&mut [1.0, 2.0], &mut [0.5, -0.5])?;
 /// let mut saved = Vec::new();
 /// let state: &dyn State<f64> = &sgd;
-/// state.save(&mut |name, words| {
-///     if let Words::Reals(words) = words {
-///         saved.push((name.to_owned(), words.to_vec()));
+/// state.save(&mut |name, values| {
+///     if let Values::Reals(values) = values {
+///         saved.push((name.to_owned(), values.to_vec()));
 ///     }
 /// });
 /// assert_eq!(saved, [("momentum".to_owned(), vec![0.5, -0.5])]);
@@ -72,13 +72,13 @@ impl<R, S: State<R> + ?Sized> State<R> for &mut S {
 impl<R, S: State<R>> State<R> for [S] {
     fn save(&self, sink: &mut Sink<'_, R>) {
         for (i, one) in self.iter().enumerate() {
-            one.save(&mut |name, words| sink(Numbered::new(i, name).as_str(), words));
+            one.save(&mut |name, values| sink(Numbered::new(i, name).as_str(), values));
         }
     }
 
     fn load(&mut self, source: &mut Source<'_, R>) {
         for (i, one) in self.iter_mut().enumerate() {
-            one.load(&mut |name, words| source(Numbered::new(i, name).as_str(), words));
+            one.load(&mut |name, values| source(Numbered::new(i, name).as_str(), values));
         }
     }
 }
@@ -134,13 +134,13 @@ macro_rules! state {
 }
 
 macro_rules! shared {
-    (reals, $($place:tt)+) => { $crate::Words::Reals($($place)+.as_ref()) };
-    (count, $($place:tt)+) => { $crate::Words::Counts(core::slice::from_ref(&$($place)+)) };
+    (reals, $($place:tt)+) => { $crate::Values::Reals($($place)+.as_ref()) };
+    (count, $($place:tt)+) => { $crate::Values::Counts(core::slice::from_ref(&$($place)+)) };
 }
 
 macro_rules! unique {
-    (reals, $($place:tt)+) => { $crate::WordsMut::Reals($($place)+.as_mut()) };
-    (count, $($place:tt)+) => { $crate::WordsMut::Counts(core::slice::from_mut(&mut $($place)+)) };
+    (reals, $($place:tt)+) => { $crate::ValuesMut::Reals($($place)+.as_mut()) };
+    (count, $($place:tt)+) => { $crate::ValuesMut::Counts(core::slice::from_mut(&mut $($place)+)) };
 }
 
 /// Implements [`State`] for a type that only passes on the state of its fields.

@@ -6,7 +6,7 @@
 //!
 //! ```
 //! use sam_core::testkit::{check_space, Storage};
-//! use sam_core::{SliceSpace, kernel::DualNorm};
+//! use sam_core::{SliceSpace, formula::DualNorm};
 //!
 //! struct Slices;
 //! impl Storage for Slices {

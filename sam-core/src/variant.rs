@@ -2,8 +2,8 @@
 
 use crate::ascent::AscentRule;
 use crate::combination::Combination;
+use crate::guard::RestoreGuard;
 use crate::half::{Half, HalfResult, Next, ask, halves};
-use crate::held::Held;
 use crate::state::state_of_fields;
 use crate::{Descent, FnOracle, GradientOracle, Loss, ParamSpace, Pass, Rule, Step, StepError, StepResult};
 
@@ -89,14 +89,14 @@ where
         clean: L,
     ) -> HalfResult<S, Next<L, S::Norm>, D::Error> {
         self.combination.keep(&mut self.space, g).map_err(StepError::Space)?;
-        let mut held = Held::new(&mut self.space, w);
-        let norm = self.ascent.ascend(held.space, held.w, g, &self.rule).map_err(StepError::Space)?;
-        let half = Half::new(held.space, clean, norm);
+        let mut guard = RestoreGuard::new(&mut self.space, w);
+        let norm = self.ascent.ascend(guard.space, guard.w, g, &self.rule).map_err(StepError::Space)?;
+        let half = Half::new(guard.space, clean, norm);
         if !half.outcome.steps() {
-            held.restore().map_err(StepError::Space)?;
+            guard.restore().map_err(StepError::Space)?;
             return Ok(half.over());
         }
-        held.release();
+        guard.release();
         Ok(Next::Gradient(half))
     }
 
@@ -111,12 +111,12 @@ where
         g: &mut S::Grads,
         perturbed: L,
     ) -> HalfResult<S, Step<L, S::Norm>, D::Error> {
-        let mut held = Held::new(&mut self.space, w);
-        held.restore().map_err(StepError::Space)?;
-        self.combination.combine(held.space, g).map_err(StepError::Space)?;
-        let outcome = half.outcome.after(&perturbed, held.space.check(g).map_err(StepError::Space)?);
+        let mut guard = RestoreGuard::new(&mut self.space, w);
+        guard.restore().map_err(StepError::Space)?;
+        self.combination.combine(guard.space, g).map_err(StepError::Space)?;
+        let outcome = half.outcome.after(&perturbed, guard.space.check(g).map_err(StepError::Space)?);
         if outcome.steps() {
-            self.combination.descend(held.space, &mut self.base, held.w, g)?;
+            self.combination.descend(guard.space, &mut self.base, guard.w, g)?;
             self.ascent.commit();
         }
         Ok(half.end(Some(perturbed), outcome))

@@ -189,8 +189,8 @@ fn stochastic_weight_perturbation() {
 #[test]
 fn look_sam() {
     for k in [1, 2, 3] {
-        let look = Look::new(k, 0.6, [f64::NAN; N], [f64::NAN; N]);
-        let mut sam = LookSam { space: space(), rule: rule(), look, base: sgd() };
+        let reuse = Reuse::new(k, 0.6, [f64::NAN; N], [f64::NAN; N]);
+        let mut sam = LookSam { space: space(), rule: rule(), reuse, base: sgd() };
         let mut kept = [0.0; N];
         agree(
             |w, g| sam.step(w, g, &mut Waves).is_ok(),

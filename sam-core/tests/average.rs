@@ -1,7 +1,7 @@
 //! Averages of weights against their definitions in f64.
 
 use proptest::{collection::vec, prelude::*};
-use sam_core::{Average, LengthMismatch, State, Words, WordsMut, average::Weighting};
+use sam_core::{Average, LengthMismatch, State, Values, ValuesMut, average::Weighting};
 
 const N: usize = 3;
 
@@ -56,15 +56,15 @@ proptest! {
         let (mut mean, mut count) = (Vec::new(), 0);
         first.save(&mut |_, piece| {
             match piece {
-                Words::Reals(reals) => mean = reals.to_vec(),
-                Words::Counts(counts) => count = counts[0],
+                Values::Reals(reals) => mean = reals.to_vec(),
+                Values::Counts(counts) => count = counts[0],
             }
         });
         let mut second = average(weighting, &[]);
         second.load(&mut |_, piece| {
             match piece {
-                WordsMut::Reals(reals) => reals.copy_from_slice(&mean),
-                WordsMut::Counts(counts) => counts[0] = count,
+                ValuesMut::Reals(reals) => reals.copy_from_slice(&mean),
+                ValuesMut::Counts(counts) => counts[0] = count,
             }
         });
         after.iter().for_each(|w| second.add(w).unwrap());

@@ -1,6 +1,6 @@
 //! Methods and base optimizers that are chosen at run time, by name.
 
-use sam_core::kernel::DualNorm;
+use sam_core::formula::DualNorm;
 use sam_core::*;
 
 const N: usize = 4;
@@ -40,7 +40,7 @@ fn method(name: &str) -> Box<dyn AnyMethod> {
         "gsam" => {
             Box::new(Variant { space, rule, ascent: AlongGradient, combination: Gsam::new(0.4, ZERO), base })
         }
-        "looksam" => Box::new(LookSam { space, rule, look: Look::new(3, 0.7, ZERO, ZERO), base }),
+        "looksam" => Box::new(LookSam { space, rule, reuse: Reuse::new(3, 0.7, ZERO, ZERO), base }),
         "random" => Box::new(RandomSam { space, rule, noise: Gaussian::new(1), base }),
         "multi" => Box::new(MultiStepSam { space, rule, steps: 2, rate: 0.05, base, eps: ZERO }),
         name => panic!("no method {name}"),
@@ -74,18 +74,18 @@ fn whatever_is_chosen_learns_at_the_rate_that_is_set_and_is_resumed() {
             assert!(w.iter().map(|w| w * w).sum::<f64>() < 0.3 * first.clean, "{name}: {w:?}");
 
             let mut saved = Vec::new();
-            chosen.save(&mut |name, words| match words {
-                Words::Reals(reals) => saved.push((name.to_owned(), reals.to_vec(), vec![])),
-                Words::Counts(counts) => saved.push((name.to_owned(), vec![], counts.to_vec())),
+            chosen.save(&mut |name, values| match values {
+                Values::Reals(reals) => saved.push((name.to_owned(), reals.to_vec(), vec![])),
+                Values::Counts(counts) => saved.push((name.to_owned(), vec![], counts.to_vec())),
             });
             let (mut again, mut v, mut pieces) = (method(&name), w, saved.iter());
             again.set_learning_rate(0.01);
-            again.load(&mut |name, words| {
+            again.load(&mut |name, values| {
                 let (expected, reals, counts) = pieces.next().expect("a piece for each name");
                 assert_eq!(name, expected);
-                match words {
-                    WordsMut::Reals(to) => to.copy_from_slice(reals),
-                    WordsMut::Counts(to) => to.copy_from_slice(counts),
+                match values {
+                    ValuesMut::Reals(to) => to.copy_from_slice(reals),
+                    ValuesMut::Counts(to) => to.copy_from_slice(counts),
                 }
             });
             chosen.step(&mut w, &mut g, &mut Bowl as &mut Oracle).unwrap();

@@ -2,7 +2,7 @@
 //! share.
 
 use proptest::prelude::*;
-use sam_core::{Adam, Clipped, Descent, Lion, RmsProp, Sgd, State, WeightDecay, Words, WordsMut};
+use sam_core::{Adam, Clipped, Descent, Lion, RmsProp, Sgd, State, Values, ValuesMut, WeightDecay};
 
 const N: usize = 7;
 
@@ -99,10 +99,10 @@ fn lion() {
 /// Names and values of everything a state has, as bits.
 fn pieces(state: &dyn State<f64>) -> Vec<(String, Vec<u64>)> {
     let mut all = Vec::new();
-    state.save(&mut |name, words| {
-        let bits = match words {
-            Words::Reals(reals) => reals.iter().map(|r| r.to_bits()).collect(),
-            Words::Counts(counts) => counts.to_vec(),
+    state.save(&mut |name, values| {
+        let bits = match values {
+            Values::Reals(reals) => reals.iter().map(|r| r.to_bits()).collect(),
+            Values::Counts(counts) => counts.to_vec(),
         };
         all.push((name.to_owned(), bits));
     });
@@ -111,12 +111,12 @@ fn pieces(state: &dyn State<f64>) -> Vec<(String, Vec<u64>)> {
 
 fn restore(state: &mut dyn State<f64>, saved: &[(String, Vec<u64>)]) {
     let mut saved = saved.iter();
-    state.load(&mut |name, words| {
+    state.load(&mut |name, values| {
         let (expected, bits) = saved.next().expect("a piece for each name");
         assert_eq!(name, *expected);
-        match words {
-            WordsMut::Reals(reals) => reals.iter_mut().zip(bits).for_each(|(r, b)| *r = f64::from_bits(*b)),
-            WordsMut::Counts(counts) => counts.copy_from_slice(bits),
+        match values {
+            ValuesMut::Reals(reals) => reals.iter_mut().zip(bits).for_each(|(r, b)| *r = f64::from_bits(*b)),
+            ValuesMut::Counts(counts) => counts.copy_from_slice(bits),
         }
     });
     assert!(saved.next().is_none());

@@ -1,7 +1,7 @@
 //! Quotients of dot products, for vectors of very different sizes.
 
 use proptest::prelude::*;
-use sam_core::kernel::{projection, ratio};
+use sam_core::formula::{projection, ratio};
 
 fn dot(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()

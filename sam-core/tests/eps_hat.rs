@@ -4,7 +4,7 @@
 //! The references are plain `f64` loops over entries divided by the largest one.
 
 use proptest::prelude::*;
-use sam_core::kernel::{Ascent, dual_norm};
+use sam_core::formula::{Ascent, dual_norm};
 use sam_core::{Norm, Real, Rule, Verdict};
 
 /// All kinds of p, and every decade of "between".

@@ -43,7 +43,7 @@ fn bits(w: &[f64]) -> [u64; N] {
 /// All that a step reports, as bits, and the parameters after it.
 type Report = (Option<u64>, Option<u64>, u64, Outcome, [u64; N]);
 
-fn report(step: &Step<f64, kernel::DualNorm>, w: &[f64]) -> Report {
+fn report(step: &Step<f64, formula::DualNorm>, w: &[f64]) -> Report {
     let bits_of = |loss: f64| loss.to_bits();
     (
         Some(bits_of(step.clean)),
@@ -54,7 +54,7 @@ fn report(step: &Step<f64, kernel::DualNorm>, w: &[f64]) -> Report {
     )
 }
 
-fn report_of_one(step: &Probe<f64, kernel::DualNorm>, w: &[f64]) -> Report {
+fn report_of_one(step: &SingleStep<f64, formula::DualNorm>, w: &[f64]) -> Report {
     (None, Some(step.loss.to_bits()), step.norm.value().to_bits(), step.outcome, bits(w))
 }
 
@@ -181,7 +181,7 @@ macro_rules! every_method {
         variant!("stochastic", Stochastic::new(0.5, 3), PerturbedOnly);
         same_after_a_gradient!(
             "LookSAM-3",
-            LookSam { space: $space, rule, look: Look::new(3, 0.6, NAN, NAN), base: sgd(0.05) },
+            LookSam { space: $space, rule, reuse: Reuse::new(3, 0.6, NAN, NAN), base: sgd(0.05) },
             false
         );
         for steps in [0, 1, 3] {
@@ -266,7 +266,7 @@ fn second_order_in_parts_is_the_step() {
 fn a_half_crosses_threads_beside_its_gradient() {
     let mut sam = Sam { space: SliceSpace::new(NAN), rule: Rule::l2(0.3), base: sgd(0.05) };
     let (mut w, mut g) = (START, NAN);
-    let (work, asked) = channel::<(Half<f64, kernel::DualNorm>, Vector)>();
+    let (work, asked) = channel::<(Half<f64, formula::DualNorm>, Vector)>();
     let (answer, answered) = channel();
     let worker = thread::spawn(move || {
         for (half, at) in asked {

@@ -164,7 +164,7 @@ proptest! {
         variant!("Friendly SAM, sigma = 0", Friendly::new(0.0, 0.9, nan, nan), PerturbedOnly);
         variant!("stochastic, beta = 1", Stochastic::new(1.0, 5), PerturbedOnly);
         same!("LookSAM, k = 1", LookSam {
-            space: space(), rule, look: Look::new(1, 0.7, nan, nan), base: sgd(0.05)
+            space: space(), rule, reuse: Reuse::new(1, 0.7, nan, nan), base: sgd(0.05)
         });
         same!("1 inner step", MultiStepSam {
             space: space(), rule, steps: 1, rate: rho, base: sgd(0.05), eps: nan
@@ -185,7 +185,7 @@ proptest! {
     #[test]
     fn one_group_is_sam(start in weights(), m in 4..9usize) {
         struct Whole;
-        impl Batch<f64> for Whole {
+        impl MiniBatch<f64> for Whole {
             type Error = ();
             fn samples(&self) -> usize {
                 4
@@ -276,7 +276,7 @@ fn a_loss_of_a_group_that_is_not_finite_ends_the_step() {
         calls: usize,
         bad: (usize, f64),
     }
-    impl Batch<f64> for Batches {
+    impl MiniBatch<f64> for Batches {
         type Error = LengthMismatch;
         fn samples(&self) -> usize {
             6

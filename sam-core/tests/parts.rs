@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use proptest::prelude::*;
-use sam_core::kernel::DualNorm;
+use sam_core::formula::DualNorm;
 use sam_core::*;
 
 /// Scales the parameters, entry by entry, and tells of each part as soon as it is written.
@@ -36,7 +36,7 @@ impl GradientOracle<[f64]> for Layers {
     }
 }
 
-impl Batch<f64> for Layers {
+impl MiniBatch<f64> for Layers {
     type Error = LengthMismatch;
 
     fn samples(&self) -> usize {

@@ -1,7 +1,7 @@
 //! Projection onto the p-ball: inside it, idempotent, and nearer than any other point of the ball.
 
 use proptest::prelude::*;
-use sam_core::kernel::project;
+use sam_core::formula::project;
 use sam_core::{Norm, Rule};
 
 fn norm(p: f64, v: &[f64]) -> f64 {

@@ -2,7 +2,7 @@
 //! `f64` on the way.
 
 use proptest::prelude::*;
-use sam_core::kernel::{Ascent, dual_norm, pull_back};
+use sam_core::formula::{Ascent, dual_norm, pull_back};
 use sam_core::{Norm, Rule, Verdict};
 
 const RHO: f64 = 0.05;

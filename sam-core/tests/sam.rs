@@ -4,8 +4,8 @@ use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use sam_core::{
-    Batch, BufferedError, CountingOracle, FiniteDifference, FnOracle, GradientOracle, HessianVector,
-    LengthMismatch, MicroBatches, Outcome, Pass, Rule, Sam, SamGradient, Sgd, SliceSpace, StepError,
+    BufferedError, CountingOracle, FiniteDifference, FnOracle, GradientOracle, HessianVector, LengthMismatch,
+    MicroBatches, MiniBatch, Outcome, Pass, Rule, Sam, SamGradient, Sgd, SliceSpace, StepError,
 };
 
 const N: usize = 5;
@@ -168,7 +168,7 @@ fn a_buffer_of_the_wrong_length_is_an_error_that_says_so() {
 #[test]
 fn lent_buffers_of_oracles_are_checked_too() {
     struct Two;
-    impl Batch<f64> for Two {
+    impl MiniBatch<f64> for Two {
         type Error = &'static str;
         fn samples(&self) -> usize {
             2

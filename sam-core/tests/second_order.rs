@@ -4,7 +4,7 @@
 mod problem;
 
 use problem::{N, SAMPLES, START, Vector, Waves, assert_close};
-use sam_core::kernel::{Ascent, dual_norm};
+use sam_core::formula::{Ascent, dual_norm};
 use sam_core::{FiniteDifference, HessianVector, Norm, Outcome, Rule, SecondOrderSam, Sgd, SliceSpace};
 
 fn rules() -> Vec<Rule<f64>> {

@@ -2,7 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use sam_core::kernel::DualNorm;
+use sam_core::formula::DualNorm;
 use sam_core::testkit::{self, Storage, check_descent, check_oracle, check_space};
 use sam_core::*;
 
@@ -176,7 +176,7 @@ impl ParamSpace for Faulty {
                 let g: Vec<f64> = g.iter().map(|g| if g.is_nan() { 0.0 } else { *g }).collect();
                 self.inner.dual_norm(w, &g, &rule)
             }
-            Fault::OneEntryLeftOut if g.len() > 1024 => Ok(kernel::dual_norm(&rule, &w[1..], &g[1..])),
+            Fault::OneEntryLeftOut if g.len() > 1024 => Ok(formula::dual_norm(&rule, &w[1..], &g[1..])),
             _ => self.inner.dual_norm(w, g, &rule),
         }
     }

@@ -49,7 +49,7 @@ impl DeviceNorm {
     }
 
     /// The power of two and the factor whose product is `rho / norm`; waits for the device. What the ascent for p = 2
-    /// multiplies a gradient by: see [`Ascent::Along`](sam_core::kernel::Ascent::Along).
+    /// multiplies a gradient by: see [`Ascent::Along`](sam_core::formula::Ascent::Along).
     ///
     /// # Errors
     /// A device that fails.

@@ -5,7 +5,7 @@ use sam_backend_cuda::{
     CudaError, CudaSegmentedSpace, CudaSgd, CudaSpace, Device, DeviceVec, Gradient, GradientBuffer,
 };
 use sam_core::{
-    AlongGradient, Friendly, GradientAlgebra, Gsam, Look, LookSam, Norm, Outcome, ParamSpace, PerturbedOnly,
+    AlongGradient, Friendly, GradientAlgebra, Gsam, LookSam, Norm, Outcome, ParamSpace, PerturbedOnly, Reuse,
     Rule, Scope, Segment, SegmentedSpace, Sgd, SliceSpace, Variant, Wsam, testkit::check_space,
 };
 
@@ -234,7 +234,7 @@ fn methods_that_combine_gradients_are_sam_cores() {
     assert_alike!(turn, "LookSAM", |space, buffer, base| LookSam {
         space,
         rule,
-        look: Look::new(3, 0.7, buffer(), buffer()),
+        reuse: Reuse::new(3, 0.7, buffer(), buffer()),
         base
     });
 }

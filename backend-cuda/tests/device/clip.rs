@@ -7,7 +7,7 @@ use sam_backend_cuda::{
     CudaAdam, CudaClipped, CudaError, CudaNetwork, CudaSgd, CudaSpace, Device, DeviceStep, DeviceVec,
     Gradient, StepGraph,
 };
-use sam_core::{Clipped, Descent, ParamSpace, Plain, Rule, Sam, Sgd, WeightDecay, kernel::Ascent};
+use sam_core::{Clipped, Descent, ParamSpace, Plain, Rule, Sam, Sgd, WeightDecay, formula::Ascent};
 use sam_model::Shape;
 
 use crate::{

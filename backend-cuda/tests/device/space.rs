@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use sam_backend_cuda::{CudaError, CudaSgd, CudaSpace, Device, DeviceVec, Gradient};
 use sam_core::{
     Norm, Outcome, ParamSpace, Rule, Sam, Verdict,
-    kernel::Ascent,
+    formula::Ascent,
     testkit::{Storage, check_space},
 };
 

@@ -6,7 +6,7 @@ use sam_backend_cuda::{
     NetworkError, StepGraph,
 };
 use sam_backend_ndarray as cpu;
-use sam_core::{Outcome, Rule, Sam, Scope, Sgd, SliceSpace, StepError, WeightDecay, Words, WordsMut};
+use sam_core::{Outcome, Rule, Sam, Scope, Sgd, SliceSpace, StepError, Values, ValuesMut, WeightDecay};
 use sam_model::Shape;
 
 use crate::{support::device, twins::noise};
@@ -157,10 +157,10 @@ fn a_recorded_step_is_the_step() {
 /// A method's state as it is saved: names with bits.
 fn saved(method: &mut impl DeviceStep) -> Vec<(String, Vec<u64>)> {
     let mut pieces = Vec::new();
-    let mut sink = |name: &str, words: Words<'_, f32>| {
-        let bits = match words {
-            Words::Reals(values) => values.iter().map(|value| u64::from(value.to_bits())).collect(),
-            Words::Counts(counts) => counts.to_vec(),
+    let mut sink = |name: &str, values: Values<'_, f32>| {
+        let bits = match values {
+            Values::Reals(values) => values.iter().map(|value| u64::from(value.to_bits())).collect(),
+            Values::Counts(counts) => counts.to_vec(),
         };
         pieces.push((name.to_owned(), bits));
     };
@@ -215,13 +215,13 @@ fn segments_are_recorded_and_state_is_taken_up() {
         ["adam.steps", "adam.mean", "adam.square"]
     );
     let mut again = method();
-    let mut source = |name: &str, words: WordsMut<'_, f32>| {
+    let mut source = |name: &str, values: ValuesMut<'_, f32>| {
         let (_, bits) = pieces.iter().find(|piece| piece.0 == name).unwrap();
-        match words {
-            WordsMut::Reals(values) => {
+        match values {
+            ValuesMut::Reals(values) => {
                 values.iter_mut().zip(bits).for_each(|(value, bits)| *value = f32::from_bits(*bits as u32));
             }
-            WordsMut::Counts(counts) => counts.copy_from_slice(bits),
+            ValuesMut::Counts(counts) => counts.copy_from_slice(bits),
         }
     };
     again.load(&mut source).unwrap();

@@ -4,7 +4,7 @@ use core::ops::{ControlFlow, Range};
 
 use sam_core::{
     Real, Rule,
-    kernel::{BLOCK, DualNorm, Partial, Sweep},
+    formula::{BLOCK, DualNorm, NormAccumulator, Partial},
 };
 
 use super::{BLOCKS, PART};
@@ -13,12 +13,12 @@ use crate::{team::Share, threads::Threads};
 /// Blocks that are worth waking threads for: 256 KiB of an `f32` gradient, which are still in the caches.
 const WORTH: usize = 64;
 
-/// The first sweep over a gradient, as far as it has come.
+/// The first round over a gradient, as far as it has come.
 ///
 /// A block's sum depends on that block alone, so it may be computed as soon as the block is final; sums are joined in the
-/// blocks' order at the end. Where that shows that another sweep is needed, it goes over all of the gradient.
+/// blocks' order at the end. Where that shows that another round is needed, it goes over all of the gradient.
 pub struct NormSoFar<'a, T> {
-    sweep: Sweep<T>,
+    accumulator: NormAccumulator<T>,
     w: &'a [T],
     partials: &'a mut [Partial],
     threads: &'a Threads,
@@ -31,7 +31,7 @@ pub struct NormSoFar<'a, T> {
 impl<'a, T: Real> NormSoFar<'a, T> {
     /// `partials` has an element for each block of `w`, whatever its value.
     pub fn new(rule: &Rule<T>, w: &'a [T], partials: &'a mut [Partial], threads: &'a Threads) -> Self {
-        Self { sweep: Sweep::new(rule), w, partials, threads, ready: 0..0, summed: 0..0 }
+        Self { accumulator: NormAccumulator::new(rule), w, partials, threads, ready: 0..0, summed: 0..0 }
     }
 
     /// Entries `part` of `g` are final. Those that are not next to earlier ones have to wait for the end.
@@ -67,10 +67,13 @@ impl<'a, T: Real> NormSoFar<'a, T> {
             let entries = new.start * BLOCK..self.w.len().min(new.end * BLOCK);
             let (w, g) = (&self.w[entries.clone()], &g[entries]);
             let parts = self.partials[new].chunks_mut(BLOCKS).zip(w.chunks(PART).zip(g.chunks(PART)));
-            let sweep = &self.sweep;
+            let accumulator = &self.accumulator;
             parts.share(&self.threads.lock(), |(partials, (w, g))| {
                 let blocks = w.chunks(BLOCK).zip(g.chunks(BLOCK));
-                partials.iter_mut().zip(blocks).for_each(|(partial, (w, g))| *partial = sweep.block(w, g));
+                partials
+                    .iter_mut()
+                    .zip(blocks)
+                    .for_each(|(partial, (w, g))| *partial = accumulator.block(w, g));
             });
         }
         self.summed = blocks;
@@ -80,10 +83,10 @@ impl<'a, T: Real> NormSoFar<'a, T> {
     pub fn finish(mut self, g: &[T]) -> DualNorm {
         loop {
             self.sum_up(g, 0..self.partials.len());
-            self.partials.iter().for_each(|&partial| self.sweep.merge(partial));
-            match self.sweep.finish() {
+            self.partials.iter().for_each(|&partial| self.accumulator.merge(partial));
+            match self.accumulator.finish() {
                 ControlFlow::Break(norm) => return norm,
-                ControlFlow::Continue(next) => (self.sweep, self.summed) = (next, 0..0),
+                ControlFlow::Continue(next) => (self.accumulator, self.summed) = (next, 0..0),
             }
         }
     }

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use sam_backend_ndarray::{Network, ParallelSpace, Threads};
 use sam_core::{
     GradientOracle, ParamSpace, Pass, Ready, Real, Rule, SliceSpace, Verdict,
-    kernel::{BLOCK, DualNorm},
+    formula::{BLOCK, DualNorm},
 };
 use sam_model::{Description, ImageShape, Op, Tensor};
 
@@ -81,7 +81,7 @@ fn clean_gradient<T: Real, O: GradientOracle<[T], Error: Debug>>(
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
-    /// However the gradient comes, its norm has the bits of one sweep over a slice.
+    /// However the gradient comes, its norm has the bits of one round over a slice.
     #[test]
     fn parts_do_not_change_the_norm(
         len in prop_oneof![length(), 100_000..300_000_usize],

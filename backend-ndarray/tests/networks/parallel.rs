@@ -3,9 +3,9 @@
 use proptest::prelude::*;
 use sam_backend_ndarray::{Parallel, ParallelSpace, Threads};
 use sam_core::{
-    Descent, LengthMismatch, Norm, ParamSpace, Rule, Sam, Sgd, SliceSpace, State, Verdict, WeightDecay,
-    Words,
-    kernel::DualNorm,
+    Descent, LengthMismatch, Norm, ParamSpace, Rule, Sam, Sgd, SliceSpace, State, Values, Verdict,
+    WeightDecay,
+    formula::DualNorm,
     testkit::{Storage, check_space},
 };
 
@@ -140,6 +140,6 @@ fn the_state_is_that_of_the_base() {
     let mut base = Parallel::new(Sgd::new(0.1).with_momentum(0.9, vec![0.0; 2]), Threads::new(2).unwrap());
     base.descend(&mut [1.0, 2.0], &mut [0.5, -0.5]).unwrap();
     let mut saved = Vec::new();
-    base.save(&mut |name, words: Words<'_, f64>| saved.push((name.to_owned(), format!("{words:?}"))));
+    base.save(&mut |name, values: Values<'_, f64>| saved.push((name.to_owned(), format!("{values:?}"))));
     assert_eq!(saved, [("momentum".to_owned(), "Reals([0.5, -0.5])".to_owned())]);
 }

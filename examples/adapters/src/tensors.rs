@@ -9,7 +9,7 @@ mod algebra;
 use std::fmt;
 use std::ops::ControlFlow;
 
-use sam_core::kernel::{Ascent, DualNorm, Sweep, all_finite};
+use sam_core::formula::{Ascent, DualNorm, NormAccumulator, all_finite};
 use sam_core::{Descent, LearningRate, ParamSpace, Real, Rule, Sink, Source, State, Verdict};
 
 /// Parameters, or gradients, in several arrays on the host.
@@ -107,14 +107,14 @@ impl<P: Tensors> ParamSpace for TensorSpace<P> {
 
     fn dual_norm(&mut self, w: &P, g: &P, rule: &Rule<P::Scalar>) -> Result<DualNorm, TensorError> {
         self.check_shapes(w, g)?;
-        let mut sweep = Sweep::new(rule);
+        let mut accumulator = NormAccumulator::new(rule);
         loop {
             for (w, g) in w.tensors().zip(g.tensors()) {
-                sweep.push(w, g);
+                accumulator.push(w, g);
             }
-            match sweep.finish() {
+            match accumulator.finish() {
                 ControlFlow::Break(norm) => return Ok(norm),
-                ControlFlow::Continue(next) => sweep = next,
+                ControlFlow::Continue(next) => accumulator = next,
             }
         }
     }

@@ -2,11 +2,11 @@
 
 use proptest::prelude::*;
 use sam_adapters::tensors::{EachTensor, TensorError, TensorSpace, Tensors};
-use sam_core::kernel::DualNorm;
+use sam_core::formula::DualNorm;
 use sam_core::testkit::{Storage, adam, check_descent, check_space, sgd};
 use sam_core::{
-    Adam, Friendly, GradientAlgebra, Gsam, Look, LookSam, Norm, Outcome, Rule, Sam, Sgd, SliceSpace, Variant,
-    WeightDecay,
+    Adam, Friendly, GradientAlgebra, Gsam, LookSam, Norm, Outcome, Reuse, Rule, Sam, Sgd, SliceSpace,
+    Variant, WeightDecay,
 };
 
 #[derive(Clone, Debug)]
@@ -152,7 +152,7 @@ proptest! {
             base,
         });
         compare!(start, buffer => |space, base| LookSam {
-            space, rule, look: Look::new(3, 0.7, buffer(), buffer()), base,
+            space, rule, reuse: Reuse::new(3, 0.7, buffer(), buffer()), base,
         });
     }
 }

@@ -6,7 +6,7 @@ use burn::module::{Module, Param};
 use burn::optim::{GradientsParams, SgdConfig};
 use burn::tensor::{Device, Tensor};
 use sam_core::{
-    AlongGradient, Friendly, GradientAlgebra, Gsam, Look, LookSam, Rule, Sgd, SliceSpace, Variant, Wsam,
+    AlongGradient, Friendly, GradientAlgebra, Gsam, LookSam, Reuse, Rule, Sgd, SliceSpace, Variant, Wsam,
 };
 use sam_on_burn::{Base, BurnSpace};
 
@@ -85,7 +85,7 @@ fn combinations_are_those_on_slices() {
         base
     });
     compare!("LookSAM", buffer => |space, base| LookSam {
-        space, rule, look: Look::new(3, 0.7, buffer(), buffer()), base
+        space, rule, reuse: Reuse::new(3, 0.7, buffer(), buffer()), base
     });
 }
 

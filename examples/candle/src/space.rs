@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 
 use candle_core::backprop::GradStore;
 use candle_core::{CpuStorage, DType, InplaceOp3, Layout, Result, Storage, Tensor, Var, WithDType, bail};
-use sam_core::kernel::{Ascent, DualNorm, Sweep, all_finite};
+use sam_core::formula::{Ascent, DualNorm, NormAccumulator, all_finite};
 use sam_core::{ParamSpace, Real, Rule, Verdict};
 
 /// What parameters may be made of: `f32` or `f64`.
@@ -35,7 +35,7 @@ impl Element for f64 {
 ///
 /// The norm runs through the variables in the order in which they are given, as if they were one vector: give the
 /// same order in every run (see [`parameters`](crate::parameters)) and the bits are the same, and the same as any
-/// other storage's that uses `sam_core::kernel`.
+/// other storage's that uses `sam_core::formula`.
 ///
 /// Memory: one word a weight. Traffic of a step: 1 read for the norm, 1 read and 1 write for the backup, 2 reads and
 /// 1 write for the perturbation, 1 and 1 to restore, 1 read for the check; a gradient that does not lie in standard
@@ -178,12 +178,12 @@ impl<T: Element> ParamSpace for CandleSpace<T> {
 
     fn dual_norm(&mut self, w: &[Var], g: &GradStore, rule: &Rule<T>) -> Result<DualNorm> {
         self.check_count(w)?;
-        let mut sweep = Sweep::new(rule);
+        let mut accumulator = NormAccumulator::new(rule);
         loop {
-            each::<T>(w, g, |_, w, g| with_values(w, |w| with_values(g, |g| sweep.push(w, g)))?)?;
-            match sweep.finish() {
+            each::<T>(w, g, |_, w, g| with_values(w, |w| with_values(g, |g| accumulator.push(w, g)))?)?;
+            match accumulator.finish() {
                 ControlFlow::Break(norm) => return Ok(norm),
-                ControlFlow::Continue(next) => sweep = next,
+                ControlFlow::Continue(next) => accumulator = next,
             }
         }
     }

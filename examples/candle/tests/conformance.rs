@@ -3,7 +3,7 @@
 use candle_core::backprop::GradStore;
 use candle_core::{Device, Tensor, Var, WithDType};
 use candle_nn::{AdamW, Optimizer, ParamsAdamW, SGD};
-use sam_core::kernel::DualNorm;
+use sam_core::formula::DualNorm;
 use sam_core::testkit::{Storage, adam, check_descent, check_space};
 use sam_on_candle::{Base, CandleSpace, Element};
 use std::marker::PhantomData;

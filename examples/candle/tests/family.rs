@@ -4,7 +4,7 @@ use candle_core::backprop::GradStore;
 use candle_core::{Device, Result, Tensor, Var};
 use candle_nn::{Optimizer, SGD};
 use sam_core::{
-    AlongGradient, Friendly, GradientAlgebra, Gsam, Look, LookSam, Rule, Sgd, SliceSpace, Variant, Wsam,
+    AlongGradient, Friendly, GradientAlgebra, Gsam, LookSam, Reuse, Rule, Sgd, SliceSpace, Variant, Wsam,
 };
 use sam_on_candle::{Base, CandleSpace};
 
@@ -74,7 +74,7 @@ fn combinations_are_those_on_slices() {
         base
     });
     compare!("LookSAM", buffer => |space, base| LookSam {
-        space, rule, look: Look::new(3, 0.7, buffer(), buffer()), base
+        space, rule, reuse: Reuse::new(3, 0.7, buffer(), buffer()), base
     });
 }
 

@@ -20,10 +20,21 @@ fn reference() -> Network<f32> {
     let description = Description::new(ImageShape::new(8, 8, 1), CLASSES, |graph| {
         let mut x = Node::INPUT;
         for (i, channels) in CHANNELS.into_iter().enumerate() {
-            let conv = Op::Conv { channels, kernel: 3, stride: 1, padding: Padding::Explicit(1), groups: 1, bias: true };
+            let conv = Op::Conv {
+                channels,
+                kernel: 3,
+                stride: 1,
+                padding: Padding::Explicit(1),
+                groups: 1,
+                bias: true,
+            };
             x = graph.push(Name::numbered("conv", i + 1), conv, &[x])?;
             x = graph.push(Name::numbered("relu", i + 1), Op::Relu, &[x])?;
-            x = graph.push(Name::numbered("pool", i + 1), Op::AvgPool { size: 2, stride: 2, padding: Padding::Explicit(0) }, &[x])?;
+            x = graph.push(
+                Name::numbered("pool", i + 1),
+                Op::AvgPool { size: 2, stride: 2, padding: Padding::Explicit(0) },
+                &[x],
+            )?;
         }
         graph.chain(
             x,

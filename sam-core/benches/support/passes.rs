@@ -28,7 +28,7 @@ pub const PASSES: [Pass; 5] = [
     }),
     ("norm", 1, |p| black_box(p.space.dual_norm(&p.w, &p.g, &p.rule)).map(drop)),
     ("perturb", 3, |p| {
-        let norm = sam_core::kernel::dual_norm(&p.rule, &p.w[..1], &p.g[..1]);
+        let norm = sam_core::formula::dual_norm(&p.rule, &p.w[..1], &p.g[..1]);
         p.space.ascend(&mut p.w, &p.g, &p.rule, black_box(&norm))
     }),
     ("check", 1, |p| black_box(p.space.check(&p.g)).map(drop)),

@@ -1,7 +1,7 @@
 //! Gradient clipping between the second gradient and the base step.
 
 use super::{Momentum, learning_rate_of_base};
-use crate::{Descent, Real, Rule, kernel, state::state_of_fields};
+use crate::{Descent, Real, Rule, formula, state::state_of_fields};
 
 /// Scales gradients whose Euclidean norm exceeds `max_norm` down to it, then lets the base optimizer step.
 ///
@@ -35,10 +35,10 @@ impl<T: Real, D: Descent<[T]>> Descent<[T]> for Clipped<T, D> {
         if !self.max_norm.is_finite() {
             return self.base.descend(w, g);
         }
-        let norm = kernel::dual_norm(&Rule::l2(self.max_norm), g, g);
+        let norm = formula::dual_norm(&Rule::l2(self.max_norm), g, g);
         if norm.value() > self.max_norm.widen() {
             // The perturbation of radius `max_norm` along `g` is `g` scaled to that norm, overflow-safe.
-            let scale = kernel::Ascent::new(&Rule::l2(self.max_norm), &norm);
+            let scale = formula::Ascent::new(&Rule::l2(self.max_norm), &norm);
             g.iter_mut().enumerate().for_each(|(i, g)| *g = scale.eps(i, *g, *g));
         }
         self.base.descend(w, g)

@@ -4,8 +4,8 @@ use core::convert::Infallible;
 use core::fmt;
 
 use super::{Outcome, Sam};
+use crate::guard::RestoreGuard;
 use crate::half::{self, Half};
-use crate::held::Held;
 use crate::{Descent, ParamSpace, StepError};
 
 /// Parameters at the perturbed point, between the two gradients of a step.
@@ -14,7 +14,7 @@ use crate::{Descent, ParamSpace, StepError};
 /// perturbed ones by mistake. Dropping it (an early return, a panic) puts the original ones back.
 #[must_use = "the parameters stay perturbed until `descend`, `restore` or drop"]
 pub struct Perturbed<'a, S: ParamSpace, D> {
-    held: Held<'a, S>,
+    guard: RestoreGuard<'a, S>,
     base: &'a mut D,
     half: Half<(), S::Norm>,
 }
@@ -48,14 +48,14 @@ impl<'a, S: ParamSpace, D> Perturbed<'a, S, D> {
         norm: S::Norm,
     ) -> Result<Self, S::Error> {
         let half = Half::new(&sam.space, (), norm);
-        let mut held = Held::new(&mut sam.space, w);
-        held.ascend(g, &sam.rule, &half.norm)?;
-        Ok(Self { held, base: &mut sam.base, half })
+        let mut guard = RestoreGuard::new(&mut sam.space, w);
+        guard.ascend(g, &sam.rule, &half.norm)?;
+        Ok(Self { guard, base: &mut sam.base, half })
     }
 
     /// The perturbed parameters, where the second gradient is taken.
     pub fn params(&self) -> &S::Params {
-        self.held.params()
+        self.guard.params()
     }
 
     /// Dual norm of the clean gradient.
@@ -74,7 +74,7 @@ impl<'a, S: ParamSpace, D> Perturbed<'a, S, D> {
     /// # Errors
     /// The storage's, if it cannot restore.
     pub fn restore(mut self) -> Result<S::Norm, S::Error> {
-        self.held.restore()?;
+        self.guard.restore()?;
         Ok(self.half.norm)
     }
 }
@@ -87,8 +87,8 @@ impl<S: ParamSpace, D: Descent<S::Params, S::Grads>> Perturbed<'_, S, D> {
     /// # Errors
     /// [`StepError::Space`] or [`StepError::Descent`].
     pub fn descend(self, g: &mut S::Grads) -> DescendResult<S, D::Error> {
-        let Self { held, base, half } = self;
-        let outcome = half::close(held, base, half.outcome, g, &())?;
+        let Self { guard, base, half } = self;
+        let outcome = half::close(guard, base, half.outcome, g, &())?;
         Ok(Descended { norm: half.norm, outcome })
     }
 }

@@ -1,7 +1,7 @@
 //! Hessian-vector products from gradients.
 
 use super::HessianVector;
-use crate::kernel::{Ascent, dual_norm};
+use crate::formula::{Ascent, dual_norm};
 use crate::{BufferedError, GradientOracle, LengthMismatch, Loss, Pass, Ready, Real, Rule};
 
 /// Makes any oracle over slices a [`HessianVector`] one, by central differences of its gradient:

@@ -2,9 +2,9 @@
 
 use core::ops::Neg;
 
-use super::{Probe, ProbeResult, close, open};
+use super::{SingleStep, SingleStepResult, close, open};
+use crate::guard::RestoreGuard;
 use crate::half::{Half, HalfResult, ask, halves};
-use crate::held::Held;
 use crate::state::state_of_fields;
 use crate::{Descent, FnOracle, GradientOracle, Loss, Momentum, ParamSpace, Pass, Rule, StepError};
 
@@ -56,7 +56,7 @@ where
         w: &mut S::Params,
         g: &mut S::Grads,
         oracle: &mut O,
-    ) -> ProbeResult<S, O::Loss, O::Error, D::Error>
+    ) -> SingleStepResult<S, O::Loss, O::Error, D::Error>
     where
         O: GradientOracle<S::Params, S::Grads> + ?Sized,
     {
@@ -85,13 +85,13 @@ where
         w: &mut S::Params,
         g: &mut S::Grads,
         loss: L,
-    ) -> HalfResult<S, Probe<L, S::Norm>, D::Error> {
-        let held = Held::new(&mut self.space, w);
-        let outcome = close(held, g, half.outcome, &loss).map_err(StepError::Space)?;
+    ) -> HalfResult<S, SingleStep<L, S::Norm>, D::Error> {
+        let guard = RestoreGuard::new(&mut self.space, w);
+        let outcome = close(guard, g, half.outcome, &loss).map_err(StepError::Space)?;
         if outcome.steps() {
             self.base.descend(w, g).map_err(StepError::Descent)?;
         }
-        Ok(Probe { loss, norm: half.norm, outcome })
+        Ok(SingleStep { loss, norm: half.norm, outcome })
     }
 
     halves! { Half<L, S::Norm> }
@@ -105,7 +105,7 @@ where
         w: &mut S::Params,
         g: &mut S::Grads,
         gradient: impl FnMut(&S::Params, &mut S::Grads, Pass) -> Result<L, E>,
-    ) -> ProbeResult<S, L, E, D::Error> {
+    ) -> SingleStepResult<S, L, E, D::Error> {
         self.step(w, g, &mut FnOracle(gradient))
     }
 }

@@ -1,6 +1,6 @@
 //! The base optimizer by itself.
 
-use super::Probe;
+use super::SingleStep;
 use crate::state::state_of_fields;
 use crate::{Descent, FnOracle, GradientOracle, Loss, Outcome, ParamSpace, Pass, StepError};
 
@@ -17,7 +17,7 @@ pub struct Plain<S, D> {
 }
 
 /// Nothing was perturbed, so there is no norm.
-pub type PlainResult<L, SE, OE, DE> = Result<Probe<L, ()>, StepError<SE, OE, DE>>;
+pub type PlainResult<L, SE, OE, DE> = Result<SingleStep<L, ()>, StepError<SE, OE, DE>>;
 
 impl<S: ParamSpace, D: Descent<S::Params, S::Grads>> Plain<S, D> {
     /// One step on the parameters `w`; `g` receives the gradient.
@@ -38,7 +38,7 @@ impl<S: ParamSpace, D: Descent<S::Params, S::Grads>> Plain<S, D> {
         if outcome.steps() {
             self.base.descend(w, g).map_err(StepError::Descent)?;
         }
-        Ok(Probe { loss, norm: (), outcome })
+        Ok(SingleStep { loss, norm: (), outcome })
     }
 
     /// [`Plain::step`] with a closure, whose argument types are then inferred.

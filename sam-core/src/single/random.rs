@@ -1,8 +1,8 @@
 //! Random perturbations of fixed norm.
 
-use super::{Probe, ProbeResult, close, open};
+use super::{SingleStep, SingleStepResult, close, open};
+use crate::guard::RestoreGuard;
 use crate::half::{Half, HalfResult, ask, halves};
-use crate::held::Held;
 use crate::state::state;
 use crate::{Descent, FnOracle, GradientOracle, Loss, ParamSpace, Pass, Real, Rule, StepError, noise};
 
@@ -78,7 +78,7 @@ where
         w: &mut S::Params,
         g: &mut [T],
         oracle: &mut O,
-    ) -> ProbeResult<S, O::Loss, O::Error, D::Error>
+    ) -> SingleStepResult<S, O::Loss, O::Error, D::Error>
     where
         O: GradientOracle<S::Params, [T]> + ?Sized,
     {
@@ -107,14 +107,14 @@ where
         w: &mut S::Params,
         g: &mut [T],
         loss: L,
-    ) -> HalfResult<S, Probe<L, S::Norm>, D::Error> {
-        let held = Held::new(&mut self.space, w);
-        let outcome = close(held, g, half.outcome, &loss).map_err(StepError::Space)?;
+    ) -> HalfResult<S, SingleStep<L, S::Norm>, D::Error> {
+        let guard = RestoreGuard::new(&mut self.space, w);
+        let outcome = close(guard, g, half.outcome, &loss).map_err(StepError::Space)?;
         if outcome.steps() {
             self.base.descend(w, g).map_err(StepError::Descent)?;
             self.noise.advance();
         }
-        Ok(Probe { loss, norm: half.norm, outcome })
+        Ok(SingleStep { loss, norm: half.norm, outcome })
     }
 
     halves! { Half<L, S::Norm> }
@@ -128,7 +128,7 @@ where
         w: &mut S::Params,
         g: &mut [T],
         gradient: impl FnMut(&S::Params, &mut [T], Pass) -> Result<L, E>,
-    ) -> ProbeResult<S, L, E, D::Error> {
+    ) -> SingleStepResult<S, L, E, D::Error> {
         self.step(w, g, &mut FnOracle(gradient))
     }
 }

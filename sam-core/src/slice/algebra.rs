@@ -1,7 +1,7 @@
 //! Arithmetic on gradients in slices.
 
 use super::SliceSpace;
-use crate::{GradientAlgebra, LengthMismatch, Real, kernel};
+use crate::{GradientAlgebra, LengthMismatch, Real, formula};
 
 impl<T: Real, B: AsRef<[T]> + AsMut<[T]>> GradientAlgebra for SliceSpace<T, B> {
     fn copy(&mut self, from: &[T], to: &mut [T]) -> Result<(), LengthMismatch> {
@@ -22,11 +22,11 @@ impl<T: Real, B: AsRef<[T]> + AsMut<[T]>> GradientAlgebra for SliceSpace<T, B> {
 
     fn projection(&mut self, a: &[T], b: &[T]) -> Result<T, LengthMismatch> {
         LengthMismatch::check("gradient buffer", a.len(), b.len())?;
-        Ok(kernel::projection(a, b))
+        Ok(formula::projection(a, b))
     }
 
     fn ratio(&mut self, a: &[T], b: &[T]) -> Result<T, LengthMismatch> {
         LengthMismatch::check("gradient buffer", a.len(), b.len())?;
-        Ok(kernel::ratio(a, b))
+        Ok(formula::ratio(a, b))
     }
 }

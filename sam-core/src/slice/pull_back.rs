@@ -1,7 +1,7 @@
 //! The derivative of the ascent in slices.
 
 use super::SliceSpace;
-use crate::kernel::{self, DualNorm};
+use crate::formula::{self, DualNorm};
 use crate::second_order::DifferentiableAscent;
 use crate::{LengthMismatch, Real, Rule};
 
@@ -18,6 +18,6 @@ impl<T: Real, B: AsRef<[T]> + AsMut<[T]>> DifferentiableAscent for SliceSpace<T,
         LengthMismatch::check("gradient", w.len(), g.len())?;
         LengthMismatch::check("gradient", w.len(), h.len())?;
         LengthMismatch::check("gradient buffer", w.len(), vector.len())?;
-        Ok(kernel::pull_back(rule, norm, w, g, h, vector))
+        Ok(formula::pull_back(rule, norm, w, g, h, vector))
     }
 }

@@ -1,7 +1,7 @@
 //! Several projected ascent steps in slices.
 
 use super::SliceSpace;
-use crate::kernel::{self, Ascent, DualNorm};
+use crate::formula::{self, Ascent, DualNorm};
 use crate::multi_step::RepeatedAscent;
 use crate::{LengthMismatch, Real, Rule};
 
@@ -30,7 +30,7 @@ impl<T: Real, B: AsRef<[T]> + AsMut<[T]>> RepeatedAscent for SliceSpace<T, B> {
         }
         // The first step cannot leave the ball if it is no longer than the radius; rounding shall not make it.
         if !(start && rate <= rule.rho) {
-            kernel::project(rule, w, eps);
+            formula::project(rule, w, eps);
         }
         for (up, (w, e)) in self.perturbed.as_mut().iter_mut().zip(w.iter().zip(eps.iter())) {
             // Not `w + 0`, which would turn -0 into 0.

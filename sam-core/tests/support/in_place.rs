@@ -1,7 +1,7 @@
 //! A storage that perturbs the parameters where they are and backs them up, like one whose tensors have an
 //! identity; and that can keep its verdicts to itself, like a device.
 
-use sam_core::kernel::DualNorm;
+use sam_core::formula::DualNorm;
 use sam_core::*;
 
 pub struct InPlace<const N: usize> {

@@ -37,10 +37,10 @@ where
 
     fn save(&self) -> Vec<Piece> {
         let mut pieces = Vec::new();
-        self.0.save(&mut |name, words| {
-            let bits = match words {
-                Words::Reals(reals) => reals.iter().map(|r| r.to_bits()).collect(),
-                Words::Counts(counts) => counts.to_vec(),
+        self.0.save(&mut |name, values| {
+            let bits = match values {
+                Values::Reals(reals) => reals.iter().map(|r| r.to_bits()).collect(),
+                Values::Counts(counts) => counts.to_vec(),
             };
             pieces.push((name.to_owned(), bits));
         });
@@ -49,14 +49,14 @@ where
 
     fn load(&mut self, pieces: &[Piece]) {
         let mut pieces = pieces.iter();
-        self.0.load(&mut |name, words| {
+        self.0.load(&mut |name, values| {
             let (expected, bits) = pieces.next().expect("a piece for each name");
             assert_eq!(name, *expected);
-            match words {
-                WordsMut::Reals(reals) => {
+            match values {
+                ValuesMut::Reals(reals) => {
                     reals.iter_mut().zip(bits).for_each(|(r, b)| *r = f64::from_bits(*b));
                 }
-                WordsMut::Counts(counts) => counts.copy_from_slice(bits),
+                ValuesMut::Counts(counts) => counts.copy_from_slice(bits),
             }
         });
         assert!(pieces.next().is_none());
@@ -154,7 +154,7 @@ where
         "LookSAM-3",
         |i| (1, u64::from(i % 3 == 0)),
         false,
-        LookSam { space: space(), rule, look: Look::new(3, 0.6, nan, nan), base: sgd(lr) }
+        LookSam { space: space(), rule, reuse: Reuse::new(3, 0.6, nan, nan), base: sgd(lr) }
     );
     entry!(list, "momentum SAM", |_| (1, 0), true, MomentumSam { space: space(), rule, base: sgd(lr) });
     entry!(

@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use sam_core::{Batch, GradientOracle, HessianVector, Pass};
+use sam_core::{GradientOracle, HessianVector, MiniBatch, Pass};
 
 pub const N: usize = 6;
 pub const SAMPLES: usize = 5;
@@ -78,7 +78,7 @@ impl Waves {
     }
 }
 
-impl Batch<f64> for Waves {
+impl MiniBatch<f64> for Waves {
     type Error = &'static str;
 
     fn samples(&self) -> usize {

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use sam_core::{Average, State as _, WordsMut, average::Weighting};
+use sam_core::{Average, State as _, ValuesMut, average::Weighting};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -132,9 +132,9 @@ impl Mean for Average<f32, Vec<f32>> {
     }
 
     fn restore(&mut self, count: u64, mean: &[f32]) -> Result<(), LearnerError> {
-        self.load(&mut |_, words| match words {
-            WordsMut::Reals(own) => own.copy_from_slice(mean),
-            WordsMut::Counts(counts) => counts.fill(count),
+        self.load(&mut |_, values| match values {
+            ValuesMut::Reals(own) => own.copy_from_slice(mean),
+            ValuesMut::Counts(counts) => counts.fill(count),
         });
         Ok(())
     }

@@ -7,7 +7,7 @@ mod oracle;
 use std::{borrow::Cow, time::Duration};
 
 use sam_backend_ndarray::{ForwardOverReverse, Network, Scalar};
-use sam_core::{Average, Pass, Words, WordsMut};
+use sam_core::{Average, Pass, Values, ValuesMut};
 use sam_model::{Evaluation, ImageShape, TensorInfo};
 
 use super::{
@@ -159,9 +159,9 @@ impl Learner for CpuLearner {
     fn export(&mut self) -> Result<State, LearnerError> {
         let infos = self.network.tensors();
         let mut state = State { tensors: tensors(WEIGHTS, infos, &self.weights).collect() };
-        self.optimizer.save(&mut |piece, words| match words {
-            Words::Reals(values) => state.tensors.extend(tensors(&group(piece), infos, values)),
-            Words::Counts(counts) => state.tensors.push(counters(piece, counts)),
+        self.optimizer.save(&mut |piece, values| match values {
+            Values::Reals(values) => state.tensors.extend(tensors(&group(piece), infos, values)),
+            Values::Counts(counts) => state.tensors.push(counters(piece, counts)),
         });
         if let Some(mixup) = &self.mixup {
             state.tensors.push(counters(MIXUP_STEPS, &[mixup.steps]));
@@ -178,9 +178,9 @@ impl Learner for CpuLearner {
         self.averages.import(&own, state)?;
         let network = &mut self.network;
         copy(state, WEIGHTS, network.tensors(), &mut self.weights);
-        self.optimizer.load(&mut |piece, words| match words {
-            WordsMut::Reals(values) => copy(state, &group(piece), network.tensors(), values),
-            WordsMut::Counts(counts) => copy_counters(state, piece, counts),
+        self.optimizer.load(&mut |piece, values| match values {
+            ValuesMut::Reals(values) => copy(state, &group(piece), network.tensors(), values),
+            ValuesMut::Counts(counts) => copy_counters(state, piece, counts),
         });
         if let Some(mixup) = &mut self.mixup {
             copy_counters(state, MIXUP_STEPS, std::slice::from_mut(&mut mixup.steps));

@@ -9,7 +9,7 @@ use sam_backend_cuda::{
     self as backend, Augmentation, CudaAverage, CudaError, CudaNetwork, DeviceImages, DeviceStep, DeviceVec,
     NetworkError, StepGraph,
 };
-use sam_core::{Pass, Words, WordsMut};
+use sam_core::{Pass, Values, ValuesMut};
 use sam_model::{Evaluation, ImageShape};
 
 use super::{
@@ -268,9 +268,9 @@ impl Learner for CudaLearner {
         let (method, network, weights) = self.steps.parts_mut();
         let weights = weights.read()?;
         let mut state = State { tensors: tensors(WEIGHTS, network.tensors(), &weights).collect() };
-        let saved = method.save(&mut |piece, words| match words {
-            Words::Reals(values) => state.tensors.extend(tensors(&group(piece), network.tensors(), values)),
-            Words::Counts(counts) => state.tensors.push(counters(piece, counts)),
+        let saved = method.save(&mut |piece, values| match values {
+            Values::Reals(values) => state.tensors.extend(tensors(&group(piece), network.tensors(), values)),
+            Values::Counts(counts) => state.tensors.push(counters(piece, counts)),
         });
         saved?;
         let statistics = network.statistics()?;
@@ -286,11 +286,11 @@ impl Learner for CudaLearner {
         let (method, network, weights) = self.steps.parts_mut();
         let values = gather(state, WEIGHTS, network.tensors());
         weights.write(&values)?;
-        let loaded = method.load(&mut |piece, words| match words {
-            WordsMut::Reals(values) => {
+        let loaded = method.load(&mut |piece, values| match values {
+            ValuesMut::Reals(values) => {
                 values.copy_from_slice(&gather(state, &group(piece), network.tensors()));
             }
-            WordsMut::Counts(counts) => copy_counters(state, piece, counts),
+            ValuesMut::Counts(counts) => copy_counters(state, piece, counts),
         });
         loaded?;
         let statistics = gather(state, STATISTICS, network.statistic_tensors());

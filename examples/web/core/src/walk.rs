@@ -5,7 +5,7 @@ use core::convert::Infallible;
 use sam_core::ascent::AlongGradient;
 use sam_core::combination::PerturbedOnly;
 use sam_core::{
-    Friendly, Gsam, Look, LookSam, MomentumSam, Norm, Outcome, Pass, Plain, Rule, Sam, Sgd, SliceSpace,
+    Friendly, Gsam, LookSam, MomentumSam, Norm, Outcome, Pass, Plain, Reuse, Rule, Sam, Sgd, SliceSpace,
     StepError, Variant, Wsam,
 };
 use trainer::XorShift;
@@ -92,7 +92,7 @@ impl Walk {
             6 => Method::LookSam(LookSam {
                 space: space(),
                 rule,
-                look: Look::new(5, 0.7, zero, zero),
+                reuse: Reuse::new(5, 0.7, zero, zero),
                 base: base(),
             }),
             7 => Method::MomentumSam(MomentumSam { space: space(), rule, base: base() }),

@@ -3,7 +3,7 @@
 use core::hint::black_box as seen;
 use core::ops::ControlFlow;
 
-use sam_core::kernel::{self, Ascent, DualNorm, Sweep};
+use sam_core::formula::{self, Ascent, DualNorm, NormAccumulator};
 use sam_core::schedule::{Decay, tied};
 use sam_core::{
     DifferentiableAscent, GradientAlgebra, Norm, ParamSpace, Real, RepeatedAscent, Rule, Schedule, Scope,
@@ -39,33 +39,33 @@ fn numbers<T: Real>() {
 fn formulas<T: Real>(rule: &Rule<T>) {
     // Longer than a block, cut anywhere.
     let (w, g) = (seen([T::ONE; 1500]), seen([T::ONE; 1500]));
-    let mut sweep = Sweep::new(rule);
+    let mut accumulator = NormAccumulator::new(rule);
     let norm = loop {
         let cut = seen(700usize);
         if let (Some((w, later_w)), Some((g, later_g))) = (w.split_at_checked(cut), g.split_at_checked(cut)) {
-            sweep.push(w, g);
-            sweep.push_as(seen(None), later_w, later_g);
+            accumulator.push(w, g);
+            accumulator.push_as(seen(None), later_w, later_g);
         }
-        match sweep.finish() {
+        match accumulator.finish() {
             ControlFlow::Break(norm) => break norm,
-            ControlFlow::Continue(next) => sweep = next,
+            ControlFlow::Continue(next) => accumulator = next,
         }
     };
-    let mut sweep = Sweep::new(rule);
-    for (w, g) in w.chunks(kernel::BLOCK).zip(g.chunks(kernel::BLOCK)) {
-        let partial = sweep.block(w, g);
-        sweep.merge(partial);
+    let mut accumulator = NormAccumulator::new(rule);
+    for (w, g) in w.chunks(formula::BLOCK).zip(g.chunks(formula::BLOCK)) {
+        let partial = accumulator.block(w, g);
+        accumulator.merge(partial);
     }
-    let _ = seen(sweep.finish());
+    let _ = seen(accumulator.finish());
     seen((norm.value(), norm.verdict(), DualNorm::NON_FINITE));
     let ascent = Ascent::new(rule, &norm);
     let (mut up, mut v) = (g, w);
     ascent.write(seen(3), &w, &g, &mut up);
     seen(ascent.eps(seen(1), T::ONE, T::ONE));
-    seen(kernel::dual_norm(rule, &w, &g));
-    seen((kernel::all_finite(&g), kernel::projection(&w, &g), kernel::ratio(&w, &g)));
-    seen(kernel::pull_back(rule, &norm, &w, &g, &mut up, &mut v));
-    kernel::project(rule, &w, &mut up);
+    seen(formula::dual_norm(rule, &w, &g));
+    seen((formula::all_finite(&g), formula::projection(&w, &g), formula::ratio(&w, &g)));
+    seen(formula::pull_back(rule, &norm, &w, &g, &mut up, &mut v));
+    formula::project(rule, &w, &mut up);
     seen((up, v));
 }
 

@@ -4,7 +4,7 @@ use core::fmt::Write;
 use core::hint::black_box as seen;
 use core::ops::Range;
 
-use sam_core::kernel::DualNorm;
+use sam_core::formula::DualNorm;
 use sam_core::*;
 
 use crate::optimizers::state;
@@ -32,7 +32,7 @@ impl<T: Real> HessianVector<[T]> for Bowl {
     }
 }
 
-impl<T: Real> Batch<T> for Bowl {
+impl<T: Real> MiniBatch<T> for Bowl {
     type Error = LengthMismatch;
 
     fn samples(&self) -> usize {
@@ -150,7 +150,7 @@ fn halves<T: Real>() {
     halves!(Sam { space: space(), rule, base: base() });
     let combination = Gsam::new(one, zero());
     halves!(Variant { space: space(), rule, ascent: AlongGradient, combination, base: base() });
-    halves!(LookSam { space: space(), rule, look: Look::new(seen(3), one, zero(), zero()), base: base() });
+    halves!(LookSam { space: space(), rule, reuse: Reuse::new(seen(3), one, zero(), zero()), base: base() });
     halves!(MultiStepSam { space: space(), rule, steps: seen(3), rate: one, base: base(), eps: zero() });
 
     let (mut w, mut g) = (seen(zero::<T>()), seen(zero::<T>()));
@@ -210,10 +210,10 @@ fn composed<T: Real>() {
 
 fn others<T: Real>() {
     let (rule, one) = (seen(Rule::l2(T::ONE)), seen(T::ONE));
-    let mut look = Look::new(seen(3), one, zero::<T>(), zero());
-    seen(look.buffers_mut());
-    seen((look.is_due(), Look::<T, Buffer<T>>::words(seen(5))));
-    run!(LookSam { space: space(), rule, look, base: base() });
+    let mut reuse = Reuse::new(seen(3), one, zero::<T>(), zero());
+    seen(reuse.buffers_mut());
+    seen((reuse.is_due(), Reuse::<T, Buffer<T>>::words(seen(5))));
+    run!(LookSam { space: space(), rule, reuse, base: base() });
     run!(MomentumSam { space: space(), rule, base: base() });
     let noise = Gaussian::new(seen(1));
     noise.fill(&mut seen(zero::<T>()));

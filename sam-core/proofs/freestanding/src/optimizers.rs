@@ -4,7 +4,7 @@ use core::hint::black_box as seen;
 
 use sam_core::{
     Adam, Average, Clipped, Descent, LearningRate, LengthMismatch, Lion, Momentum, Real, RmsProp, Sgd, State, WeightDecay,
-    Words, WordsMut,
+    Values, ValuesMut,
 };
 
 pub fn exercise<T: Real>() {
@@ -56,13 +56,13 @@ pub fn state<T: Real>(of: &mut impl State<T>) {
     several.save(&mut |name, piece| {
         seen(name);
         words = words.wrapping_add(match piece {
-            Words::Reals(reals) => reals.len(),
-            Words::Counts(counts) => counts.len(),
+            Values::Reals(reals) => reals.len(),
+            Values::Counts(counts) => counts.len(),
         });
     });
     several.load(&mut |_, piece| match piece {
-        WordsMut::Reals(reals) => reals.iter_mut().for_each(|r| *r = T::ONE),
-        WordsMut::Counts(counts) => counts.iter_mut().for_each(|c| *c = seen(1)),
+        ValuesMut::Reals(reals) => reals.iter_mut().for_each(|r| *r = T::ONE),
+        ValuesMut::Counts(counts) => counts.iter_mut().for_each(|c| *c = seen(1)),
     });
     seen(words);
 }

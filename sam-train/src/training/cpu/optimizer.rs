@@ -2,10 +2,10 @@
 
 use sam_backend_ndarray::{BatchError, Parallel, ParallelSpace, Threads};
 use sam_core::{
-    AlongGradient, BufferedError, Clipped, Friendly, Gaussian, Gsam, LearningRate, LengthMismatch, Look,
-    LookSam, MicroBatches, MomentumSam, MultiStepSam, PerturbedOnly, Plain, RandomSam, Sam, SamGradient,
-    Scope, SecondOrderSam, Segment, SegmentedSpace, Sgd, Sink, SliceSpace, Source, State, Step, StepError,
-    Stochastic, Variant, WeightDecay, Wsam, kernel::DualNorm,
+    AlongGradient, BufferedError, Clipped, Friendly, Gaussian, Gsam, LearningRate, LengthMismatch, LookSam,
+    MicroBatches, MomentumSam, MultiStepSam, PerturbedOnly, Plain, RandomSam, Reuse, Sam, SamGradient, Scope,
+    SecondOrderSam, Segment, SegmentedSpace, Sgd, Sink, SliceSpace, Source, State, Step, StepError,
+    Stochastic, Variant, WeightDecay, Wsam, formula::DualNorm,
 };
 use sam_model::{Role, TensorInfo};
 
@@ -70,9 +70,12 @@ pub fn build(settings: &Settings, tensors: &[TensorInfo], threads: &Threads) -> 
         Method::MSharpness { m, .. } => {
             Box::new(MSharpness { plain: plain(base), rule, m, perturbed: zeros(), sum: zeros() })
         }
-        Method::LookSam { k, alpha, .. } => {
-            Box::new(LookSam { space, rule, look: Look::new(k as u64, alpha as f32, zeros(), zeros()), base })
-        }
+        Method::LookSam { k, alpha, .. } => Box::new(LookSam {
+            space,
+            rule,
+            reuse: Reuse::new(k as u64, alpha as f32, zeros(), zeros()),
+            base,
+        }),
         Method::Gsam { alpha, .. } => {
             let combination = Gsam::new(alpha as f32, zeros());
             Box::new(Variant { space, rule, ascent: AlongGradient, combination, base })

@@ -124,7 +124,7 @@ impl GradientOracle<[f32]> for ObservedOracle<'_> {
     }
 }
 
-impl sam_core::Batch<f32> for ObservedOracle<'_> {
+impl sam_core::MiniBatch<f32> for ObservedOracle<'_> {
     type Error = BatchError;
 
     fn samples(&self) -> usize {

@@ -2,7 +2,8 @@
 
 use sam_backend_cuda::{CudaClipped, CudaError, CudaSgd, CudaSpace, Device, DeviceStep, GradientBuffer};
 use sam_core::{
-    AlongGradient, Friendly, Gsam, Look, LookSam, PerturbedOnly, Plain, Rule, Sam, Variant, WeightDecay, Wsam,
+    AlongGradient, Friendly, Gsam, LookSam, PerturbedOnly, Plain, Reuse, Rule, Sam, Variant, WeightDecay,
+    Wsam,
 };
 
 use crate::training::settings::{Method, Settings, SgdSettings};
@@ -53,9 +54,9 @@ fn recipe(method: Method) -> Option<Recipe> {
             Ok(Box::new(Variant { space, rule, ascent, combination: PerturbedOnly, base }))
         }),
         Method::LookSam { k, alpha, .. } => Box::new(move |parts| {
-            let look = Look::new(k as u64, alpha as f32, parts.buffer()?, parts.buffer()?);
+            let reuse = Reuse::new(k as u64, alpha as f32, parts.buffer()?, parts.buffer()?);
             let Parts { space, rule, base, .. } = parts;
-            Ok(Box::new(LookSam { space: space.waiting(), rule, look, base }))
+            Ok(Box::new(LookSam { space: space.waiting(), rule, reuse, base }))
         }),
         _ => return None,
     })

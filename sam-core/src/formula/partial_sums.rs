@@ -2,20 +2,20 @@
 //!
 //! A processor without `f64` would spend some hundred instructions on every entry otherwise.
 
-use super::sweep::LANES;
+use super::accumulator::LANES;
 use crate::{Real, Rule};
 
 /// Entries of a lane that are added before `f64` takes over: few, for the error's sake.
 const ROWS: usize = 8;
 
-/// Entries of a group: all lanes times [`ROWS`]. A block consists of whole groups.
-pub(super) const GROUP: usize = LANES * ROWS;
+/// Entries that go into one set of partial sums: all lanes times [`ROWS`]. A block is a whole number of them.
+pub(super) const ENTRIES: usize = LANES * ROWS;
 
-/// Sums of a group that is not full yet, lane by lane.
+/// Sums of the latest entries, lane by lane, which have not been moved over to `f64` yet.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Group<R>([R; LANES]);
+pub(super) struct PartialSums<R>([R; LANES]);
 
-impl<R: Real> Group<R> {
+impl<R: Real> PartialSums<R> {
     pub(super) const EMPTY: Self = Self([R::ZERO; LANES]);
 
     /// Adds `x_i^2`, or `x_i`, to the lanes of a block, the first entry being the block's entry `at`.
@@ -47,16 +47,16 @@ impl<R: Real> Group<R> {
         g: &[R],
         term: impl Fn(R, R) -> R,
     ) {
-        let head = ((GROUP - at % GROUP) % GROUP).min(w.len()).min(g.len());
+        let head = ((ENTRIES - at % ENTRIES) % ENTRIES).min(w.len()).min(g.len());
         let (Some((head_w, w)), Some((head_g, g))) = (w.split_at_checked(head), g.split_at_checked(head))
         else {
             return;
         };
         self.add(at, head_w, head_g, &term);
-        if head > 0 && (at + head) % GROUP == 0 {
+        if head > 0 && (at + head) % ENTRIES == 0 {
             self.flush(lanes);
         }
-        let (w, g) = (w.chunks_exact(GROUP), g.chunks_exact(GROUP));
+        let (w, g) = (w.chunks_exact(ENTRIES), g.chunks_exact(ENTRIES));
         let (tail_w, tail_g) = (w.remainder(), g.remainder());
         for (w, g) in w.zip(g) {
             let mut sums = Self::EMPTY.0;
@@ -70,7 +70,7 @@ impl<R: Real> Group<R> {
         self.add(0, tail_w, tail_g, &term);
     }
 
-    /// Adds entries that do not fill the group, the first of them being the group's entry `at`.
+    /// Adds entries that do not fill the sums, the first of them being their entry `at`.
     fn add(&mut self, at: usize, w: &[R], g: &[R], term: impl Fn(R, R) -> R) {
         for (i, (w, g)) in w.iter().zip(g).enumerate() {
             if let Some(sum) = self.0.get_mut((at + i) % LANES) {

@@ -9,24 +9,24 @@
 //!
 //! Two things are ours. Every `x` is divided by a scale first where it could over- or underflow, which
 //! changes nothing in exact arithmetic; and sums run in a fixed order, so that a norm's bits depend neither
-//! on how the parameters are split into tensors nor on the number of threads. See [`Sweep`] for that order.
+//! on how the parameters are split into tensors nor on the number of threads. See [`NormAccumulator`] for that order.
 
+mod accumulator;
 mod ascent;
 mod dot;
 mod finite;
-mod goal;
-mod narrow;
 mod norm;
+mod partial_sums;
 mod project;
 mod pull_back;
 mod range;
+mod reduction;
 mod scale;
-mod sweep;
 
+pub use accumulator::{BLOCK, LANES, NormAccumulator, Partial};
 pub use ascent::Ascent;
 pub use dot::{projection, ratio};
 pub use finite::all_finite;
 pub use norm::{DualNorm, dual_norm};
 pub use project::project;
 pub use pull_back::pull_back;
-pub use sweep::{BLOCK, LANES, Partial, Sweep};

@@ -5,8 +5,8 @@ use core::mem::swap;
 
 use num_traits::ConstOne;
 
+use crate::guard::RestoreGuard;
 use crate::half::{self, Half, HalfResult, Next, ask, halves};
-use crate::held::Held;
 use crate::state::{state, state_of_fields};
 use crate::{
     Descent, FnOracle, GradientAlgebra, GradientOracle, Loss, Outcome, Pass, Real, Rule, Step, StepError,
@@ -26,12 +26,12 @@ use crate::{
 /// weight. `k = 1` is [`Sam`](crate::Sam), bit for bit.
 ///
 /// ```
-/// use sam_core::{Adam, Look, LookSam, Rule, SliceSpace};
+/// use sam_core::{Adam, Reuse, LookSam, Rule, SliceSpace};
 ///
 /// let mut sam = LookSam {
 ///     space: SliceSpace::new([0.0; 2]),
 ///     rule: Rule::l2(0.05),
-///     look: Look::new(5, 0.7, [0.0; 2], [0.0; 2]),
+///     reuse: Reuse::new(5, 0.7, [0.0; 2], [0.0; 2]),
 ///     base: Adam::adamw(0.1, 0.01, [0.0; 2], [0.0; 2]),
 /// };
 /// let (mut w, mut g, mut gradients) = ([3.0f64, -2.0], [0.0; 2], 0);
@@ -50,14 +50,14 @@ pub struct LookSam<S: GradientAlgebra, D, B> {
     /// Radius and norm of the SAM steps.
     pub rule: Rule<S::Scalar>,
     /// How often, and what is kept between.
-    pub look: Look<S::Scalar, B>,
+    pub reuse: Reuse<S::Scalar, B>,
     /// The base optimizer.
     pub base: D,
 }
 
 /// How often [`LookSam`] takes a second gradient, and what it keeps of it.
 #[derive(Clone, Debug)]
-pub struct Look<T, B> {
+pub struct Reuse<T, B> {
     /// Steps from one SAM step to the next; its paper uses 5 and 10. 0 counts as 1.
     pub k: u64,
     /// Share of the gradient's length that the kept part gets; its paper uses 0.5 to 1.
@@ -69,7 +69,7 @@ pub struct Look<T, B> {
     next: B,
 }
 
-impl<T, B> Look<T, B> {
+impl<T, B> Reuse<T, B> {
     /// Starts with a SAM step. Both buffers are as long as a gradient; what they hold does not matter.
     pub const fn new(k: u64, alpha: T, sharpness: B, next: B) -> Self {
         Self { k, alpha, since: 0, sharpness, next }
@@ -156,20 +156,20 @@ where
         g: &mut S::Grads,
         perturbed: L,
     ) -> HalfResult<S, Step<L, S::Norm>, D::Error> {
-        let mut held = Held::new(&mut self.space, w);
-        held.restore().map_err(StepError::Space)?;
-        let outcome = half.outcome.after(&perturbed, held.space.check(g).map_err(StepError::Space)?);
+        let mut guard = RestoreGuard::new(&mut self.space, w);
+        guard.restore().map_err(StepError::Space)?;
+        let outcome = half.outcome.after(&perturbed, guard.space.check(g).map_err(StepError::Space)?);
         if outcome.steps() {
-            if self.look.k > 1 {
-                let next = self.look.next.borrow_mut();
-                let along = held.space.projection(g, next).map_err(StepError::Space)?;
-                held.space.mix(S::Scalar::ONE, g, -along, next).map_err(StepError::Space)?;
+            if self.reuse.k > 1 {
+                let next = self.reuse.next.borrow_mut();
+                let along = guard.space.projection(g, next).map_err(StepError::Space)?;
+                guard.space.mix(S::Scalar::ONE, g, -along, next).map_err(StepError::Space)?;
             }
-            self.base.descend(held.w, g).map_err(StepError::Descent)?;
-            if self.look.k > 1 {
-                swap(&mut self.look.sharpness, &mut self.look.next);
+            self.base.descend(guard.w, g).map_err(StepError::Descent)?;
+            if self.reuse.k > 1 {
+                swap(&mut self.reuse.sharpness, &mut self.reuse.next);
             }
-            self.look.advance();
+            self.reuse.advance();
         }
         Ok(half.end(Some(perturbed), outcome))
     }
@@ -186,16 +186,16 @@ where
         if !half.outcome.steps() {
             return Ok(half.over());
         }
-        if self.look.is_due() {
-            if self.look.k > 1 {
-                self.space.copy(g, self.look.next.borrow_mut()).map_err(StepError::Space)?;
+        if self.reuse.is_due() {
+            if self.reuse.k > 1 {
+                self.space.copy(g, self.reuse.next.borrow_mut()).map_err(StepError::Space)?;
             }
             return half::open(&mut self.space, &self.rule, w, g, half).map_err(StepError::Space);
         }
         let outcome = self.reuse(g, half.outcome).map_err(StepError::Space)?;
         if outcome.steps() {
             self.base.descend(w, g).map_err(StepError::Descent)?;
-            self.look.advance();
+            self.reuse.advance();
         }
         Ok(Next::Done(half.end(None, outcome)))
     }
@@ -215,9 +215,9 @@ where
 
     /// The clean gradient with the kept part added.
     fn reuse(&mut self, g: &mut S::Grads, outcome: Outcome) -> Result<Outcome, S::Error> {
-        let sharpness = self.look.sharpness.borrow();
+        let sharpness = self.reuse.sharpness.borrow();
         let length = self.space.ratio(g, sharpness)?;
-        self.space.mix(self.look.alpha * length, sharpness, S::Scalar::ONE, g)?;
+        self.space.mix(self.reuse.alpha * length, sharpness, S::Scalar::ONE, g)?;
         Ok(match outcome.after(&(), self.space.check(g)?) {
             Outcome::NonFinite(_) => Outcome::NonFinite(Pass::Clean),
             outcome => outcome,
@@ -226,7 +226,7 @@ where
 }
 
 state! {
-    impl[T, B: AsRef<[T]> + AsMut<[T]>] Look<T, B> {
+    impl[T, B: AsRef<[T]> + AsMut<[T]>] Reuse<T, B> {
         "looksam.since": count(since),
         "looksam.sharpness": reals(sharpness),
     }
@@ -234,7 +234,7 @@ state! {
 
 state_of_fields! {
     impl[T, S: GradientAlgebra<Scalar = T>, D: crate::State<T>, B: AsRef<[T]> + AsMut<[T]>] LookSam<S, D, B> {
-        look, base
+        reuse, base
     }
 }
 

@@ -3,7 +3,7 @@
 use core::ops::ControlFlow;
 
 use proptest::prelude::*;
-use sam_core::kernel::{BLOCK, DualNorm, Sweep, dual_norm};
+use sam_core::formula::{BLOCK, DualNorm, NormAccumulator, dual_norm};
 use sam_core::{Norm, Real, Rule};
 
 fn vectors() -> impl Strategy<Value = (Vec<f64>, Vec<f64>)> {
@@ -28,31 +28,31 @@ fn rules() -> impl Strategy<Value = Rule<f64>> {
 }
 
 fn in_pieces<R: Real>(rule: &Rule<R>, w: &[R], g: &[R], cuts: &[usize]) -> DualNorm {
-    let mut sweep = Sweep::new(rule);
+    let mut accumulator = NormAccumulator::new(rule);
     loop {
         let mut from = 0;
         for to in cuts.iter().copied().chain([g.len()]) {
-            sweep.push(&w[from..to], &g[from..to]);
+            accumulator.push(&w[from..to], &g[from..to]);
             from = to;
         }
-        match sweep.finish() {
+        match accumulator.finish() {
             ControlFlow::Break(norm) => return norm,
-            ControlFlow::Continue(next) => sweep = next,
+            ControlFlow::Continue(next) => accumulator = next,
         }
     }
 }
 
 /// Blocks computed last to first, as if by threads that finish in any order, merged first to last.
 fn in_blocks<R: Real>(rule: &Rule<R>, w: &[R], g: &[R]) -> DualNorm {
-    let mut sweep = Sweep::new(rule);
+    let mut accumulator = NormAccumulator::new(rule);
     loop {
         let blocks: Vec<_> = w.chunks(BLOCK).zip(g.chunks(BLOCK)).collect();
-        let mut partials: Vec<_> = blocks.iter().rev().map(|(w, g)| sweep.block(w, g)).collect();
+        let mut partials: Vec<_> = blocks.iter().rev().map(|(w, g)| accumulator.block(w, g)).collect();
         partials.reverse();
-        partials.into_iter().for_each(|partial| sweep.merge(partial));
-        match sweep.finish() {
+        partials.into_iter().for_each(|partial| accumulator.merge(partial));
+        match accumulator.finish() {
             ControlFlow::Break(norm) => return norm,
-            ControlFlow::Continue(next) => sweep = next,
+            ControlFlow::Continue(next) => accumulator = next,
         }
     }
 }

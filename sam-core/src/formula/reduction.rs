@@ -1,13 +1,13 @@
-//! What a sweep computes from the entries `x_i = t_i |g_i|`.
+//! What a round over all parameters computes from the entries `x_i = t_i |g_i|`.
 
+use super::accumulator::LANES;
 use super::range::Range;
-use super::sweep::LANES;
 use crate::{Real, Rule};
 
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Goal {
-    /// `sum x^2`, or `sum x`, as long as they stay in range: see [`Group`](super::narrow::Group).
-    Narrow { square: bool },
+pub(super) enum Reduction {
+    /// `sum x^2`, or `sum x`, as long as they stay in range: see [`PartialSums`](super::partial_sums::PartialSums).
+    InOwnType { square: bool },
     /// `sum (x * unit)^2`.
     Squares { unit: f64 },
     /// `sum x * unit`.
@@ -20,7 +20,7 @@ pub(super) enum Goal {
     Locate { peak: f64 },
 }
 
-impl Goal {
+impl Reduction {
     /// Adds entries to the lanes of a block, the first of them being the block's entry `at`.
     pub(super) fn fold<R: Real>(
         self,
@@ -56,11 +56,11 @@ impl Goal {
                 fold_lanes(lanes, at, w, g, |sum, w, g| sum + libm::pow(x(w, g) / peak, q));
             }
             Self::Peak => fold_lanes(lanes, at, w, g, |peak, w, g| larger(peak, x(w, g))),
-            Self::Narrow { .. } | Self::Locate { .. } => {}
+            Self::InOwnType { .. } | Self::Locate { .. } => {}
         }
     }
 
-    /// The first entry that a [`Goal::Locate`] looks for.
+    /// The first entry that a [`Reduction::Locate`] looks for.
     pub(super) fn locate<R: Real>(self, rule: &Rule<R>, range: Range, w: &[R], g: &[R]) -> Option<usize> {
         let Self::Locate { peak } = self else { return None };
         let mut entries = w.iter().zip(g);

@@ -20,17 +20,17 @@ impl<S: DeviceSpace, D: DeviceDescent> DeviceStep for LookSam<S, D, GradientBuff
     }
 
     fn save(&mut self, sink: &mut Sink<'_, f32>) -> Result<(), CudaError> {
-        let [kept, _] = self.look.buffers_mut();
+        let [kept, _] = self.reuse.buffers_mut();
         kept.pull()?;
-        self.look.save(sink);
+        self.reuse.save(sink);
         self.base.save(sink)
     }
 
     fn load(&mut self, source: &mut Source<'_, f32>) -> Result<(), CudaError> {
-        let [kept, _] = self.look.buffers_mut();
+        let [kept, _] = self.reuse.buffers_mut();
         kept.pull()?;
-        self.look.load(source);
-        let [kept, _] = self.look.buffers_mut();
+        self.reuse.load(source);
+        let [kept, _] = self.reuse.buffers_mut();
         kept.push()?;
         self.base.load(source)
     }

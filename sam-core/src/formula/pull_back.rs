@@ -2,7 +2,7 @@
 
 use super::norm::DualNorm;
 use super::range::power_of_quotient;
-use crate::kernel::Ascent;
+use crate::formula::Ascent;
 use crate::{Norm, Real, Rule, Verdict};
 
 /// Splits `(d eps / dw)^T h` into what needs no Hessian, added to `h`, and the vector `v` that the Hessian at

@@ -2,10 +2,10 @@
 
 use core::ops::ControlFlow;
 
-use super::goal::Goal;
-use super::narrow::{GROUP, Group};
 use super::norm::DualNorm;
+use super::partial_sums::{ENTRIES, PartialSums};
 use super::range::Range;
+use super::reduction::Reduction;
 use super::scale::{exponent, power_of_two};
 use crate::{Norm, Real, Rule};
 
@@ -15,7 +15,7 @@ pub const BLOCK: usize = 1024;
 /// Running values per block: entry `i` of a block goes to lane `i % LANES`.
 pub const LANES: usize = 16;
 
-/// What one block contributes to a sweep.
+/// What one block contributes to a accumulator.
 #[derive(Clone, Copy, Debug)]
 pub struct Partial {
     value: f64,
@@ -25,43 +25,43 @@ pub struct Partial {
 
 /// A pass over the whole parameter vector that finds its dual norm, or learns what the next pass needs.
 ///
-/// One sweep is enough for `p = 2` and `p = inf`, unless the entries are so extreme that their sum leaves the
+/// One round is enough for `p = 2` and `p = inf`, unless the entries are so extreme that their sum leaves the
 /// range of their type; `p = 1` and other `p` need two.
 /// Where `|w| |g|` leaves the range of `f64` one more finds out by how much.
 ///
 /// The order: the vector is cut into blocks of [`BLOCK`] entries, whatever tensors it consists of. Inside a
-/// block entry `i` belongs to lane `i % LANES`. The first sweep for `p = 2` and `p = inf` adds a lane's entries
+/// block entry `i` belongs to lane `i % LANES`. The first round for `p = 2` and `p = inf` adds a lane's entries
 /// eight at a time in their own type, and those sums in `f64`; all others add every entry in `f64`. A block's
 /// lanes are added pairwise (0+8, 1+9, ..., then 0+4, ...), blocks first to last. Relative error of an `f32`
 /// norm: below 5e-7.
 ///
 /// ```
 /// use core::ops::ControlFlow;
-/// use sam_core::{Rule, kernel::Sweep};
+/// use sam_core::{Rule, formula::NormAccumulator};
 ///
 /// let tensors = [(&[1.0, 2.0][..], &[3.0, 0.0][..]), (&[5.0], &[-4.0])];
-/// let mut sweep = Sweep::new(&Rule::l2(0.05));
+/// let mut accumulator = NormAccumulator::new(&Rule::l2(0.05));
 /// let norm = loop {
 ///     for (w, g) in tensors {
-///         sweep.push(w, g);
+///         accumulator.push(w, g);
 ///     }
-///     match sweep.finish() {
+///     match accumulator.finish() {
 ///         ControlFlow::Break(norm) => break norm,
-///         ControlFlow::Continue(next) => sweep = next,
+///         ControlFlow::Continue(next) => accumulator = next,
 ///     }
 /// };
 /// assert_eq!(norm.value(), 5.0);
 /// ```
 ///
-/// Several threads: each calls [`Sweep::block`] on whole blocks, one thread then calls [`Sweep::merge`] with
-/// the results in the blocks' order. The bits are those of [`Sweep::push`].
+/// Several threads: each calls [`NormAccumulator::block`] on whole blocks, one thread then calls [`NormAccumulator::merge`] with
+/// the results in the blocks' order. The bits are those of [`NormAccumulator::push`].
 #[derive(Clone, Copy, Debug)]
-pub struct Sweep<R> {
+pub struct NormAccumulator<R> {
     rule: Rule<R>,
-    goal: Goal,
+    reduction: Reduction,
     range: Range,
     /// Of the block that is not full yet.
-    group: Group<R>,
+    sums: PartialSums<R>,
     lanes: [f64; LANES],
     filled: usize,
     first: Option<usize>,
@@ -71,23 +71,23 @@ pub struct Sweep<R> {
     count: usize,
 }
 
-impl<R: Real> Sweep<R> {
-    /// The first sweep for a rule.
+impl<R: Real> NormAccumulator<R> {
+    /// The first round for a rule.
     pub fn new(rule: &Rule<R>) -> Self {
-        let goal = match rule.norm {
-            Norm::L2 => Goal::Narrow { square: true },
-            Norm::LInf => Goal::Narrow { square: false },
-            Norm::L1 | Norm::Lp { .. } => Goal::Peak,
+        let reduction = match rule.norm {
+            Norm::L2 => Reduction::InOwnType { square: true },
+            Norm::LInf => Reduction::InOwnType { square: false },
+            Norm::L1 | Norm::Lp { .. } => Reduction::Peak,
         };
-        Self::with_goal(rule, goal, Range::Ordinary)
+        Self::with_reduction(rule, reduction, Range::Ordinary)
     }
 
-    const fn with_goal(rule: &Rule<R>, goal: Goal, range: Range) -> Self {
+    const fn with_reduction(rule: &Rule<R>, reduction: Reduction, range: Range) -> Self {
         Self {
             rule: *rule,
-            goal,
+            reduction,
             range,
-            group: Group::EMPTY,
+            sums: PartialSums::EMPTY,
             lanes: [0.0; LANES],
             filled: 0,
             first: None,
@@ -102,7 +102,7 @@ impl<R: Real> Sweep<R> {
         self.push_as(self.rule.adaptive, w, g);
     }
 
-    /// [`Sweep::push`] for entries that are adaptive, or not, in their own way. Only where the sweep's rule is adaptive
+    /// [`NormAccumulator::push`] for entries that are adaptive, or not, in their own way. Only where the accumulator's rule is adaptive
     /// too may products of weight and gradient leave the range of `f64`.
     pub fn push_as(&mut self, adaptive: Option<R>, w: &[R], g: &[R]) {
         let rule = Rule { adaptive, ..self.rule };
@@ -114,13 +114,13 @@ impl<R: Real> Sweep<R> {
             else {
                 return;
             };
-            let (goal, range, at) = (self.goal, self.range, self.filled);
-            if let Goal::Narrow { square } = goal {
-                self.group.fold(square, &rule, &mut self.lanes, at, now_w, now_g);
+            let (reduction, range, at) = (self.reduction, self.range, self.filled);
+            if let Reduction::InOwnType { square } = reduction {
+                self.sums.fold(square, &rule, &mut self.lanes, at, now_w, now_g);
             } else {
-                goal.fold(&rule, range, &mut self.lanes, at, now_w, now_g);
+                reduction.fold(&rule, range, &mut self.lanes, at, now_w, now_g);
             }
-            self.first = self.first.or_else(|| Some(goal.locate(&rule, range, now_w, now_g)? + at));
+            self.first = self.first.or_else(|| Some(reduction.locate(&rule, range, now_w, now_g)? + at));
             self.filled += take;
             if self.filled == BLOCK {
                 self.close();
@@ -132,66 +132,72 @@ impl<R: Real> Sweep<R> {
     /// What one block of at most [`BLOCK`] entries contributes; only the vector's last block may be shorter.
     pub fn block(&self, w: &[R], g: &[R]) -> Partial {
         let mut lanes = [0.0; LANES];
-        if let Goal::Narrow { square } = self.goal {
-            let mut group = Group::EMPTY;
-            group.fold(square, &self.rule, &mut lanes, 0, w, g);
-            group.flush(&mut lanes);
+        if let Reduction::InOwnType { square } = self.reduction {
+            let mut sums = PartialSums::EMPTY;
+            sums.fold(square, &self.rule, &mut lanes, 0, w, g);
+            sums.flush(&mut lanes);
         } else {
-            self.goal.fold(&self.rule, self.range, &mut lanes, 0, w, g);
+            self.reduction.fold(&self.rule, self.range, &mut lanes, 0, w, g);
         }
         Partial {
-            value: self.goal.reduce(lanes),
-            first: self.goal.locate(&self.rule, self.range, w, g),
+            value: self.reduction.reduce(lanes),
+            first: self.reduction.locate(&self.rule, self.range, w, g),
             len: w.len().min(g.len()),
         }
     }
 
     /// Takes in the next block's contribution.
     pub fn merge(&mut self, block: Partial) {
-        self.total = self.goal.join(self.total, block.value);
+        self.total = self.reduction.join(self.total, block.value);
         self.found = self.found.or_else(|| Some(block.first? + self.count));
         self.count = self.count.saturating_add(block.len);
     }
 
     fn close(&mut self) {
-        if self.filled % GROUP != 0 {
-            self.group.flush(&mut self.lanes);
+        if self.filled % ENTRIES != 0 {
+            self.sums.flush(&mut self.lanes);
         }
-        let value = self.goal.reduce(self.lanes);
+        let value = self.reduction.reduce(self.lanes);
         self.merge(Partial { value, first: self.first, len: self.filled });
         (self.lanes, self.filled, self.first) = ([0.0; LANES], 0, None);
     }
 
-    /// The norm, or the sweep to do next over the same entries. There are never more than four sweeps.
+    /// The norm, or the round to do next over the same entries. There are never more than four rounds.
     pub fn finish(mut self) -> ControlFlow<DualNorm, Self> {
         if self.filled > 0 {
             self.close();
         }
-        let next = |goal| ControlFlow::Continue(Self::with_goal(&self.rule, goal, self.range));
+        let next = |reduction| ControlFlow::Continue(Self::with_reduction(&self.rule, reduction, self.range));
         let found = |scale, scaled, divisor| DualNorm::new(scale, scaled, divisor).within(self.range);
         let sum = self.total;
-        match self.goal {
+        match self.reduction {
             // Out of range, or zero: only the largest entry can tell.
-            Goal::Narrow { .. } if !(sum >= R::SMALLEST_SAFE_SUM && sum.is_finite()) => next(Goal::Peak),
-            Goal::Narrow { square: true } => {
+            Reduction::InOwnType { .. } if !(sum >= R::SMALLEST_SAFE_SUM && sum.is_finite()) => {
+                next(Reduction::Peak)
+            }
+            Reduction::InOwnType { square: true } => {
                 let root = libm::sqrt(sum);
                 ControlFlow::Break(found(1.0, root, root))
             }
-            Goal::Narrow { square: false } => ControlFlow::Break(found(1.0, sum, 1.0)),
-            Goal::Squares { unit } => {
+            Reduction::InOwnType { square: false } => ControlFlow::Break(found(1.0, sum, 1.0)),
+            Reduction::Squares { unit } => {
                 let root = libm::sqrt(sum);
                 ControlFlow::Break(found(1.0 / unit, root, root))
             }
-            Goal::Absolutes { unit } => ControlFlow::Break(found(1.0 / unit, sum, 1.0)),
-            Goal::Powers { peak, q } => {
+            Reduction::Absolutes { unit } => ControlFlow::Break(found(1.0 / unit, sum, 1.0)),
+            Reduction::Powers { peak, q } => {
                 let p = self.rule.norm.p();
                 ControlFlow::Break(found(peak, libm::pow(sum, 1.0 / q), libm::pow(sum, 1.0 / p)))
             }
-            Goal::Peak => {
+            Reduction::Peak => {
                 let peak = self.total;
                 if self.range == Range::Ordinary && self.rule.adaptive.is_some() {
                     if let Some(range) = Range::beyond::<R>(peak) {
-                        return ControlFlow::Continue(Self::with_goal(&self.rule, self.goal, range));
+                        return ControlFlow::Continue(Self::with_reduction(
+                            &self.rule,
+                            self.reduction,
+                            range,
+                        ));
                     }
                 }
                 if !(peak > 0.0 && peak.is_finite()) {
@@ -200,13 +206,13 @@ impl<R: Real> Sweep<R> {
                 // Scaling by a power of two rounds nothing.
                 let unit = 1.0 / power_of_two(exponent(peak));
                 next(match self.rule.norm {
-                    Norm::L1 => Goal::Locate { peak },
-                    Norm::L2 => Goal::Squares { unit },
-                    Norm::LInf => Goal::Absolutes { unit },
-                    Norm::Lp { q, .. } => Goal::Powers { peak, q },
+                    Norm::L1 => Reduction::Locate { peak },
+                    Norm::L2 => Reduction::Squares { unit },
+                    Norm::LInf => Reduction::Absolutes { unit },
+                    Norm::Lp { q, .. } => Reduction::Powers { peak, q },
                 })
             }
-            Goal::Locate { peak } => {
+            Reduction::Locate { peak } => {
                 ControlFlow::Break(found(peak, 1.0, 1.0).at(self.found.unwrap_or(usize::MAX)))
             }
         }

@@ -2,7 +2,7 @@
 
 use core::ops::Range;
 
-use crate::kernel::{Ascent, all_finite, dual_norm};
+use crate::formula::{Ascent, all_finite, dual_norm};
 use crate::{BufferedError, GradientOracle, LengthMismatch, Pass, Real, Rule};
 
 /// An oracle that can take the gradient of part of its mini-batch.
@@ -15,7 +15,7 @@ use crate::{BufferedError, GradientOracle, LengthMismatch, Pass, Real, Rule};
 /// plain descent over  MicroBatches(SamGradient(batch), m)      m-sharpness
 /// plain descent over  MicroBatches(SamGradient(MicroBatches(batch, s)), m)       m-sharpness, accumulated
 /// ```
-pub trait Batch<T> {
+pub trait MiniBatch<T> {
     /// What can go wrong.
     type Error;
 
@@ -36,7 +36,7 @@ pub trait Batch<T> {
     ) -> Result<T, Self::Error>;
 }
 
-impl<T, B: Batch<T> + ?Sized> Batch<T> for &mut B {
+impl<T, B: MiniBatch<T> + ?Sized> MiniBatch<T> for &mut B {
     type Error = B::Error;
 
     fn samples(&self) -> usize {
@@ -69,7 +69,7 @@ pub struct MicroBatches<B, M> {
     pub sum: M,
 }
 
-impl<T: Real, B: Batch<T>, M: AsMut<[T]>> Batch<T> for MicroBatches<B, M> {
+impl<T: Real, B: MiniBatch<T>, M: AsMut<[T]>> MiniBatch<T> for MicroBatches<B, M> {
     type Error = BufferedError<B::Error>;
 
     fn samples(&self) -> usize {
@@ -114,10 +114,10 @@ impl<T: Real, B: Batch<T>, M: AsMut<[T]>> Batch<T> for MicroBatches<B, M> {
 ///
 /// ```
 /// use std::ops::Range;
-/// use sam_core::{Batch, MicroBatches, Pass, Plain, Rule, SamGradient, Sgd, SliceSpace};
+/// use sam_core::{MiniBatch, MicroBatches, Pass, Plain, Rule, SamGradient, Sgd, SliceSpace};
 ///
 /// struct Mean([f64; 4]);
-/// impl Batch<f64> for Mean {
+/// impl MiniBatch<f64> for Mean {
 ///     type Error = ();
 ///     fn samples(&self) -> usize { 4 }
 ///     fn gradient_of(&mut self, part: Range<usize>, w: &[f64], g: &mut [f64], _: Pass) -> Result<f64, ()> {
@@ -145,7 +145,7 @@ pub struct SamGradient<T, B, M> {
     pub perturbed: M,
 }
 
-impl<T: Real, B: Batch<T>, M: AsMut<[T]>> Batch<T> for SamGradient<T, B, M> {
+impl<T: Real, B: MiniBatch<T>, M: AsMut<[T]>> MiniBatch<T> for SamGradient<T, B, M> {
     type Error = BufferedError<B::Error>;
 
     fn samples(&self) -> usize {
@@ -185,5 +185,5 @@ macro_rules! whole_batch {
     };
 }
 
-whole_batch! { [T: Real, B: Batch<T>, M: AsMut<[T]>] MicroBatches<B, M> }
-whole_batch! { [T: Real, B: Batch<T>, M: AsMut<[T]>] SamGradient<T, B, M> }
+whole_batch! { [T: Real, B: MiniBatch<T>, M: AsMut<[T]>] MicroBatches<B, M> }
+whole_batch! { [T: Real, B: MiniBatch<T>, M: AsMut<[T]>] SamGradient<T, B, M> }

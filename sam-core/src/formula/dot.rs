@@ -1,8 +1,8 @@
 //! Quotients of dot products.
 
+use super::accumulator::{BLOCK, LANES};
 use super::norm::{DualNorm, dual_norm};
 use super::scale::{exponent, power_of_two};
-use super::sweep::{BLOCK, LANES};
 use crate::{Real, Rule, Verdict};
 
 /// `a.b / b.b`; 0 if `b` is zero, NaN if an entry is not finite. Three reads an entry.

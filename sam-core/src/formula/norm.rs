@@ -2,8 +2,8 @@
 
 use core::ops::ControlFlow;
 
+use super::accumulator::NormAccumulator;
 use super::range::Range;
-use super::sweep::Sweep;
 use crate::{Real, Rule, Verdict};
 
 /// `||T g||_q` of a whole parameter vector.
@@ -57,14 +57,14 @@ impl DualNorm {
     }
 }
 
-/// The dual norm of parameters and gradient given as one pair of slices; [`Sweep`] is the general form.
+/// The dual norm of parameters and gradient given as one pair of slices; [`NormAccumulator`] is the general form.
 pub fn dual_norm<R: Real>(rule: &Rule<R>, w: &[R], g: &[R]) -> DualNorm {
-    let mut sweep = Sweep::new(rule);
+    let mut accumulator = NormAccumulator::new(rule);
     loop {
-        sweep.push(w, g);
-        match sweep.finish() {
+        accumulator.push(w, g);
+        match accumulator.finish() {
             ControlFlow::Break(norm) => return norm,
-            ControlFlow::Continue(next) => sweep = next,
+            ControlFlow::Continue(next) => accumulator = next,
         }
     }
 }

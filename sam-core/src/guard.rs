@@ -3,13 +3,13 @@
 use crate::{ParamSpace, Rule};
 
 /// Restores on drop, unless that is done.
-pub(crate) struct Held<'a, S: ParamSpace> {
+pub(crate) struct RestoreGuard<'a, S: ParamSpace> {
     pub(crate) space: &'a mut S,
     pub(crate) w: &'a mut S::Params,
     changed: bool,
 }
 
-impl<'a, S: ParamSpace> Held<'a, S> {
+impl<'a, S: ParamSpace> RestoreGuard<'a, S> {
     /// To be called before the ascent, so that one which fails half-way is undone too.
     pub(crate) const fn new(space: &'a mut S, w: &'a mut S::Params) -> Self {
         Self { space, w, changed: true }
@@ -40,7 +40,7 @@ impl<'a, S: ParamSpace> Held<'a, S> {
     }
 }
 
-impl<S: ParamSpace> Drop for Held<'_, S> {
+impl<S: ParamSpace> Drop for RestoreGuard<'_, S> {
     fn drop(&mut self) {
         if self.changed {
             // A failure cannot be reported from here; who wants to know restores explicitly.
