@@ -1,20 +1,13 @@
 //! Why a network cannot be built, and why a batch does not fit.
 
 use core::fmt;
-use sam_model::{DescriptionError, Op};
+use sam_model::DescriptionError;
 
 /// A network can't be built.
 #[derive(Debug)]
 pub enum NetworkError {
     /// It is not one that any backend could compute.
     Description(DescriptionError),
-    /// An operation of it is not computed here.
-    Operation {
-        /// Name of the operation.
-        layer: String,
-        /// The operation.
-        op: Op,
-    },
     /// A batch of no samples.
     EmptyBatch,
     /// The threads could not be started.
@@ -33,12 +26,6 @@ impl fmt::Display for NetworkError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Description(error) => error.fmt(f),
-            Self::Operation { layer, op } => {
-                write!(
-                    f,
-                    "layer {layer}: expected an operation that the CPU computes, found {op:?}; use another network"
-                )
-            }
             Self::EmptyBatch => f.write_str("expected a batch of at least one sample, found 0"),
             Self::Threads(cause) => write!(f, "threads could not be started ({cause}); ask for fewer"),
             Self::TooLarge(elements) => {

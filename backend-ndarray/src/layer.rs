@@ -8,15 +8,21 @@ mod batch_norm;
 mod conv;
 mod dense;
 pub mod flatten;
+mod pair;
 mod pointwise;
 mod pool;
+mod random;
 pub mod relu;
+mod slice;
 
 pub use batch_norm::BatchNorm;
-pub use conv::{Conv, FoldedConv};
+pub use conv::{Conv, FoldedConv, GroupedConv};
 pub use dense::Dense;
+pub use pair::{Pair, PairBackward, PairForward, PairFunction, PairLayouts};
 pub use pointwise::{Function, Pointwise};
-pub use pool::{AvgPool, GlobalAvgPool, MaxPool};
+pub use pool::{AvgPool, GlobalAvgPool, MaxPool, Windows};
+pub use random::{Draws, Factor, Scaled};
+pub use slice::{PadChannels, Subsample};
 
 use crate::{
     kernel::wide,
@@ -62,6 +68,8 @@ pub enum Mode {
 pub struct Forward<'a, T> {
     pub team: &'a Team,
     pub mode: Mode,
+    /// What random layers draw from; without it they act by expectation.
+    pub draws: Option<Draws>,
     pub samples: usize,
     pub params: &'a [T],
     pub statistics: &'a mut [T],

@@ -19,7 +19,7 @@ mod view;
 #[cfg(feature = "dual")]
 pub use dual::ForwardOverReverse;
 pub use error::{BatchError, NetworkError};
-pub use network::{Network, Size};
+pub use network::{Network, Random, Size};
 #[cfg(feature = "dual")]
 pub use num_dual::Dual64;
 pub use parallel::{Parallel, ParallelSpace};

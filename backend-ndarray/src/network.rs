@@ -1,6 +1,7 @@
 //! A network on the CPU: built once, then losses and gradients of batches.
 
 mod build;
+mod random;
 mod run;
 
 use crate::{
@@ -11,6 +12,7 @@ use crate::{
 };
 use build::Task;
 use ndarray::{ArrayView4, ArrayViewMut2, Axis, Slice};
+pub use random::Random;
 use sam_core::{GradientOracle, Pass, Ready};
 use sam_model::{Architecture, Description, Evaluation, ImageShape, TensorInfo};
 
@@ -61,6 +63,7 @@ pub struct Network<T> {
     labels: Vec<u16>,
     smoothing: f64,
     frozen: bool,
+    random: Option<Random>,
     batch: usize,
     threads: Threads,
 }
@@ -125,7 +128,6 @@ impl<T: Scalar> Network<T> {
         if batch == 0 {
             return Err(NetworkError::EmptyBatch);
         }
-        build::refuse_unknown(description)?;
         let plan = Plan::new(description);
         let values = build::buffers(&plan.value_slots, batch)?;
         let gradients = build::buffers(&plan.gradient_slots, batch)?;
@@ -142,6 +144,7 @@ impl<T: Scalar> Network<T> {
             labels: Vec::with_capacity(batch),
             smoothing: 0.0,
             frozen: false,
+            random: None,
             batch,
             threads,
         })
@@ -213,6 +216,19 @@ impl<T: Scalar> Network<T> {
             return Err(BatchError::NoBatch);
         }
         Ok(self.forward_measure(params))
+    }
+
+    /// What random layers (dropout, drop-connect, Shake-Shake, ShakeDrop) draw from in gradients and in
+    /// [`Network::batch_statistics`], from here on: set it once a step, so that both passes draw the same. Without it, as at
+    /// first, gradients are of the network with each of them by its expectation, which evaluations always take.
+    pub fn set_random(&mut self, random: Option<Random>) {
+        self.random = random;
+    }
+
+    /// Whether any layer is random.
+    #[must_use]
+    pub fn is_random(&self) -> bool {
+        self.description.nodes().iter().any(|node| node.op.is_random())
     }
 
     /// Share of each target spread over all classes, in [0, 1); 0 at first. For training only.

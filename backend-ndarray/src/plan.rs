@@ -49,6 +49,13 @@ pub struct Step {
     pub statistics: Range<usize>,
 }
 
+impl Step {
+    /// The number of the node.
+    pub const fn node(&self) -> usize {
+        self.output - 1
+    }
+}
+
 /// A tensor as a node's input.
 #[derive(Clone, Copy, Debug)]
 pub struct Edge {

@@ -144,12 +144,6 @@ impl Signature {
     }
 }
 
-/// The windows in both directions.
-fn windows(image: Shape, size: usize, stride: usize, padding: Padding) -> Option<[Windows; 2]> {
-    let along = |extent| padding.windows(extent, size, stride);
-    Some([along(image.height)?, along(image.width)?])
-}
-
 /// Whether windows reach over the border by less than they are long, so that each has a pixel of the image.
 const fn is_inside(padding: Padding, size: usize) -> bool {
     match padding {
@@ -184,6 +178,21 @@ impl Op {
             | Self::DropConnect { .. }
             | Self::ShakeDrop { .. } => 1..=1,
             Self::Concat | Self::Scale | Self::Add | Self::ShakeShake => 2..=2,
+        }
+    }
+
+    /// Its windows along rows and along columns of an image of that shape, if it is a convolution or a pooling with windows, and
+    /// has any.
+    #[must_use]
+    pub fn windows(&self, image: Shape) -> Option<[Windows; 2]> {
+        match *self {
+            Self::Conv { kernel: size, stride, padding, .. }
+            | Self::MaxPool { size, stride, padding }
+            | Self::AvgPool { size, stride, padding } => {
+                let along = |extent| padding.windows(extent, size, stride);
+                Some([along(image.height)?, along(image.width)?])
+            }
+            _ => None,
         }
     }
 
@@ -237,8 +246,8 @@ impl Op {
             {
                 return refuse("groups that divide the input channels and the output channels");
             }
-            Self::Conv { channels, kernel, stride, padding, groups, bias } => {
-                let Some([rows, columns]) = windows(input, kernel, stride, padding) else {
+            Self::Conv { channels, kernel, groups, bias, .. } => {
+                let Some([rows, columns]) = self.windows(input) else {
                     return refuse("an image at least as large as the kernel, and a stride of at least 1");
                 };
                 let inputs = input.channels / groups;
@@ -259,8 +268,8 @@ impl Op {
             {
                 return refuse("a padding smaller than the window");
             }
-            Self::MaxPool { size, stride, padding } | Self::AvgPool { size, stride, padding } => {
-                let Some([rows, columns]) = windows(input, size, stride, padding) else {
+            Self::MaxPool { .. } | Self::AvgPool { .. } => {
+                let Some([rows, columns]) = self.windows(input) else {
                     return refuse("an image at least as large as the window, and a stride of at least 1");
                 };
                 Signature::plain(Shape::new(rows.count, columns.count, input.channels))

@@ -45,6 +45,8 @@ fn fault(turn: &Turn, wiring: &Wiring) -> Option<String> {
     let built = built.and_then(|description| CudaNetwork::build(&turn.device, &description, SAMPLES));
     let mut network = match built {
         Ok(network) => network,
+        // It has no kernels yet.
+        Err(NetworkError::Operation { .. }) => return None,
         Err(error) => return Some(format!("{}: {error}", wiring.text())),
     };
     network.set_label_smoothing(SMOOTHING);

@@ -1,5 +1,5 @@
 //! Batch normalisation (Ioffe and Szegedy 2015), with the ReLU that usually follows done in the same sweep:
-//! `y = max(gamma (x - mean) / sqrt(var + 1e-5) + beta, 0)`, mean and biased variance over samples and pixels.
+//! `y = max(gamma (x - mean) / sqrt(var + epsilon) + beta, 0)`, mean and biased variance over samples and pixels.
 
 mod sweep;
 
@@ -12,14 +12,15 @@ use num_traits::Zero;
 use sam_model::BatchNorm as Settings;
 use sweep::Normal;
 
-/// `1 / sqrt(variance + 1e-5)`.
-pub fn inverse_deviation<T: Scalar>(variance: T::Wide) -> T::Wide {
-    (variance + Settings::PYTORCH.epsilon).sqrt().recip()
+/// `1 / sqrt(variance + epsilon)`.
+pub fn inverse_deviation<T: Scalar>(variance: T::Wide, epsilon: f64) -> T::Wide {
+    (variance + epsilon).sqrt().recip()
 }
 
-/// Normalises each channel. Statistics are `[mean.., variance..]`, the variance unbiased.
+/// Normalises each channel. Statistics are `[mean.., variance..]`.
 pub struct BatchNorm<T: Scalar> {
     layouts: Layouts,
+    settings: Settings,
     relu: bool,
     /// Two rows of sums for each sample, each folded to a number a channel at its front.
     partials: Vec<T>,
@@ -34,11 +35,12 @@ pub struct BatchNorm<T: Scalar> {
 }
 
 impl<T: Scalar> BatchNorm<T> {
-    pub fn new(layouts: Layouts, relu: bool, batch: usize) -> Self {
+    pub fn new(layouts: Layouts, settings: Settings, relu: bool, batch: usize) -> Self {
         let input = layouts.input;
         let (channels, row) = (input.shape.channels, input.row_len());
         Self {
             layouts,
+            settings,
             relu,
             partials: vec![T::zero(); batch * 2 * row],
             mean: vec![T::Wide::zero(); channels],
@@ -54,7 +56,7 @@ impl<T: Scalar> BatchNorm<T> {
     }
 
     fn inverse_deviation(&self, channel: usize) -> T::Wide {
-        inverse_deviation::<T>(self.variance[channel])
+        inverse_deviation::<T>(self.variance[channel], self.settings.epsilon)
     }
 
     /// Mean and biased variance of the batch: each sample's in two sweeps, then merged (Chan et al. 1983), so that
@@ -141,14 +143,14 @@ impl<T: Scalar> Layer<T> for BatchNorm<T> {
         }
         if pass.mode == Mode::Clean {
             let count = (pass.samples * self.layouts.input.shape.pixels()) as f64;
-            let unbiased = count / (count - 1.0).max(1.0);
+            let Settings { momentum, unbiased, .. } = self.settings;
+            let factor = if unbiased { count / (count - 1.0).max(1.0) } else { 1.0 };
             for c in 0..channels {
                 // A record of what was seen, not a function of the parameters: values alone.
-                let follow = |old: &mut T, new: f64| {
-                    *old = T::of(old.value() + Settings::PYTORCH.momentum * (new - old.value()))
-                };
+                let follow =
+                    |old: &mut T, new: f64| *old = T::of(old.value() + momentum * (new - old.value()));
                 follow(&mut running_mean[c], self.mean[c].value());
-                follow(&mut running_variance[c], self.variance[c].value() * unbiased);
+                follow(&mut running_variance[c], self.variance[c].value() * factor);
             }
         }
         self.prepare(pass.params);

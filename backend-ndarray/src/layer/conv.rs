@@ -8,6 +8,7 @@ mod bias_gradient;
 mod folded;
 mod forward;
 mod gather;
+mod grouped;
 mod input_gradient;
 mod outer;
 mod weight_gradient;
@@ -17,10 +18,12 @@ use super::{Backward, Forward, GROUP, Layer, Layouts};
 use crate::{
     Scalar,
     kernel::{Finish, MicroKernels, Start},
+    layout::Layout,
 };
 use bias_gradient::BiasGradient;
 pub use folded::FoldedConv;
 use forward::ForwardConv;
+pub use grouped::GroupedConv;
 use input_gradient::InputGradients;
 use weight_gradient::{PackedWeightGradient, WeightGradient};
 use winograd::{Winograd, WinogradWeightGradient};
@@ -34,7 +37,8 @@ const WINOGRAD_CHANNELS: usize = 48;
 struct Filters {
     kernel: usize,
     stride: usize,
-    padding: usize,
+    /// Rows and columns of padding before the image.
+    before: [usize; 2],
     inputs: usize,
     outputs: usize,
 }
@@ -44,15 +48,17 @@ impl Filters {
         self.kernel * self.kernel * self.inputs * self.outputs
     }
 
-    /// Whether Winograd's method does the forward pass and the input gradient, if it applies.
+    /// Whether Winograd's method does the forward pass and the input gradient, if it applies. Its filters of 3x3 with stride 1 have
+    /// the same padding in both directions.
     fn by_winograd(&self) -> bool {
         let Self { kernel, stride, inputs, outputs, .. } = *self;
         winograd::applies(kernel, stride, inputs, outputs) && inputs + outputs >= WINOGRAD_CHANNELS
     }
 
-    /// Where the image's pixel that output pixel `y` (or `x`) starts from lies; negative in the halo.
-    const fn origin(&self, output: usize) -> isize {
-        (output * self.stride) as isize - self.padding as isize
+    /// Where the image's pixel that an output pixel starts from lies in `image`; its coordinates are negative in the halo.
+    fn origin(&self, image: Layout, [y, x]: [usize; 2]) -> usize {
+        let at = |output: usize, before: usize| (output * self.stride) as isize - before as isize;
+        image.pixel(at(y, self.before[0]), at(x, self.before[1]))
     }
 }
 
@@ -79,21 +85,21 @@ enum WeightMethod<T> {
 
 impl<T: Scalar> Conv<T> {
     /// `batch` is the largest number of samples.
-    pub fn new(layouts: Layouts, kernel: usize, stride: usize, padding: usize, batch: usize) -> Self {
+    pub fn new(layouts: Layouts, kernel: usize, stride: usize, before: [usize; 2], batch: usize) -> Self {
         let (inputs, outputs) = (layouts.input.shape.channels, layouts.output.shape.channels);
-        let filters = Filters { kernel, stride, padding, inputs, outputs };
+        let filters = Filters { kernel, stride, before, inputs, outputs };
         let Layouts { input, d_input, output, d_output } = layouts;
         Self {
             filters,
             kernels: T::kernels(),
             forward: ForwardConv::new(filters, input, output),
             input_gradient: if filters.by_winograd() {
-                InputMethod::Winograd(Winograd::new(d_output, d_input, kernel - 1 - padding))
+                InputMethod::Winograd(Winograd::new(d_output, d_input, kernel - 1 - before[0]))
             } else {
                 InputMethod::Gathered(InputGradients::new(filters, layouts))
             },
             weight_gradient: if winograd::applies(kernel, stride, inputs, outputs) {
-                WeightMethod::Winograd(WinogradWeightGradient::new(input, d_output, padding, batch))
+                WeightMethod::Winograd(WinogradWeightGradient::new(input, d_output, before[0], batch))
             } else if PackedWeightGradient::<T>::applies(&filters) {
                 WeightMethod::Packed(PackedWeightGradient::new(filters, layouts, batch))
             } else {
@@ -107,11 +113,11 @@ impl<T: Scalar> Conv<T> {
     pub fn gradient_halo(
         kernel: usize,
         stride: usize,
-        padding: usize,
+        before: [usize; 2],
         input: [usize; 2],
         output: [usize; 2],
     ) -> usize {
-        input_gradient::halo(kernel, stride, padding, input, output)
+        input_gradient::halo(kernel, stride, before, input, output)
     }
 }
 

@@ -8,6 +8,10 @@ use crate::{Scalar, Wide, team::Share};
 pub enum Function {
     /// `x s(x)`, `s` being the logistic function.
     Swish,
+    /// The logistic function.
+    Sigmoid,
+    /// `min(max(x, 0), 6)`.
+    Relu6,
 }
 
 impl Function {
@@ -15,6 +19,11 @@ impl Function {
     fn value<W: Wide>(self, x: W) -> W {
         match self {
             Self::Swish => x * logistic(x),
+            Self::Sigmoid => logistic(x),
+            // A NaN, which has no order, stays one; where the value is constant, so is a derivative that comes along.
+            Self::Relu6 if x.value() <= 0.0 => W::zero(),
+            Self::Relu6 if x.value() >= 6.0 => W::of(6.0),
+            Self::Relu6 => x,
         }
     }
 
@@ -26,6 +35,10 @@ impl Function {
                 let s = logistic(x);
                 s * (x * (-s + 1.0) + 1.0)
             }
+            // `1 - s(x)` is `s(-x)`, which keeps its digits.
+            Self::Sigmoid => logistic(x) * logistic(-x),
+            Self::Relu6 if x.value() <= 0.0 || x.value() >= 6.0 => W::zero(),
+            Self::Relu6 => W::of(1.0),
         }
     }
 }

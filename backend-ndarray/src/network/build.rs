@@ -5,13 +5,15 @@ use crate::{
     error::NetworkError,
     kernel::COLUMNS,
     layer::{
-        AvgPool, BatchNorm, Conv, Dense, FoldedConv, Function, GlobalAvgPool, Layer, Layouts, MaxPool,
-        Pointwise,
+        AvgPool, BatchNorm, Conv, Dense, Factor, FoldedConv, Function, GlobalAvgPool, GroupedConv, Layer,
+        Layouts, MaxPool, PadChannels, Pair, PairFunction, PairLayouts, Pointwise, Scaled, Subsample,
+        Windows,
     },
+    layout::Layout,
     plan::{Edge, Place, Plan, Step},
 };
 use core::ops::Range;
-use sam_model::{BatchNorm as Settings, Description, Op, Padding};
+use sam_model::Op;
 
 /// A step of the plan, ready to run.
 pub struct Task<T> {
@@ -38,6 +40,12 @@ pub enum Kind<T> {
         second: Place,
         d_second: Option<(Place, bool)>,
     },
+    /// Two inputs whose gradients differ.
+    Pair {
+        layer: Pair,
+        second: Place,
+        d_second: Option<(Place, bool)>,
+    },
 }
 
 /// Elements of a buffer of `len` a sample, with a tile's width to spare: tiles read past the end of a row.
@@ -56,36 +64,6 @@ pub fn buffers<T: Scalar>(lens: &[usize], batch: usize) -> Result<Vec<Vec<T>>, N
     Ok(elements.into_iter().map(|elements| vec![T::zero(); elements as usize]).collect())
 }
 
-/// Refuses operations that are not computed yet, and forms of operations.
-pub fn refuse_unknown(description: &Description) -> Result<(), NetworkError> {
-    let known = |op: Op| match op {
-        Op::Conv { padding, groups, .. } => matches!(padding, Padding::Explicit(_)) && groups == 1,
-        Op::BatchNorm(settings) => settings == Settings::PYTORCH,
-        Op::MaxPool { padding, .. } | Op::AvgPool { padding, .. } => padding == Padding::Explicit(0),
-        Op::Flatten
-        | Op::Dense { .. }
-        | Op::Classify { .. }
-        | Op::Relu
-        | Op::Swish
-        | Op::GlobalAvgPool
-        | Op::Add => true,
-        Op::Relu6
-        | Op::Sigmoid
-        | Op::Subsample { .. }
-        | Op::PadChannels { .. }
-        | Op::Concat
-        | Op::Scale
-        | Op::Dropout { .. }
-        | Op::DropConnect { .. }
-        | Op::ShakeShake
-        | Op::ShakeDrop { .. } => false,
-    };
-    match description.nodes().iter().find(|node| !known(node.op)) {
-        None => Ok(()),
-        Some(node) => Err(NetworkError::Operation { layer: node.name.to_string(), op: node.op }),
-    }
-}
-
 pub fn tasks<T: Scalar>(plan: &Plan, batch: usize) -> Vec<Task<T>> {
     let steps: Vec<&Step> = plan.steps.iter().filter(|step| !step.skip).collect();
     let mut tasks: Vec<_> = steps.iter().map(|step| task(plan, step, batch)).collect();
@@ -95,12 +73,21 @@ pub fn tasks<T: Scalar>(plan: &Plan, batch: usize) -> Vec<Task<T>> {
     tasks
 }
 
-/// `conv` and `norm` as one, if they are what they are called.
+/// `conv` and `norm` as one, if they are what they are called and the convolution is of one group.
 fn folded<T: Scalar>(plan: &Plan, conv: &Step, norm: &Step) -> Option<FoldedConv<T>> {
-    let Op::Conv { kernel, stride, padding: Padding::Explicit(padding), .. } = conv.op else { return None };
-    let alone = matches!(norm.op, Op::BatchNorm(_)) && norm.inputs[0].tensor == conv.output && norm.alone;
+    let (Op::Conv { kernel, stride, groups: 1, .. }, Op::BatchNorm(settings)) = (conv.op, norm.op) else {
+        return None;
+    };
+    let alone = norm.inputs[0].tensor == conv.output && norm.alone;
     let [input, output] = [conv.inputs[0].tensor, norm.output].map(|tensor| plan.values[tensor].layout);
-    alone.then(|| FoldedConv::new(input, output, kernel, stride, padding, norm.fused_relu))
+    let before = before(conv.op, input);
+    let finish = (norm.fused_relu, settings.epsilon);
+    alone.then(|| FoldedConv::new(input, output, kernel, stride, before, finish))
+}
+
+/// Rows and columns of padding before the image of a convolution or pooling.
+fn before(op: Op, input: Layout) -> [usize; 2] {
+    op.windows(input.shape).map_or([0; 2], |windows| windows.map(|along| along.before))
 }
 
 fn task<T: Scalar>(plan: &Plan, step: &Step, batch: usize) -> Task<T> {
@@ -122,7 +109,23 @@ fn task<T: Scalar>(plan: &Plan, step: &Step, batch: usize) -> Task<T> {
             let second = &step.inputs[1];
             Kind::Add { second: plan.values[second.tensor], d_second: gradient(second) }
         }
-        op => Kind::Layer(layer(op, step.fused_relu, layouts, batch)),
+        Op::Concat | Op::Scale | Op::ShakeShake => {
+            let edge = &step.inputs[1];
+            let (second, d_second) = (plan.values[edge.tensor], gradient(edge));
+            let layouts = PairLayouts {
+                inputs: [layouts.input, second.layout],
+                d_inputs: [layouts.d_input, d_second.map_or(second.layout, |(place, _)| place.layout)],
+                output: layouts.output,
+                d_output: layouts.d_output,
+            };
+            let function = match step.op {
+                Op::Concat => PairFunction::Concat,
+                Op::Scale => PairFunction::Scale,
+                _ => PairFunction::ShakeShake,
+            };
+            Kind::Pair { layer: Pair::new(layouts, step.node(), function), second, d_second }
+        }
+        _ => Kind::Layer(layer(step, layouts, batch)),
     };
     Task {
         kind,
@@ -136,19 +139,35 @@ fn task<T: Scalar>(plan: &Plan, step: &Step, batch: usize) -> Task<T> {
     }
 }
 
-fn layer<T: Scalar>(op: Op, fused_relu: bool, layouts: Layouts, batch: usize) -> Box<dyn Layer<T>> {
-    match op {
+fn layer<T: Scalar>(step: &Step, layouts: Layouts, batch: usize) -> Box<dyn Layer<T>> {
+    let before = before(step.op, layouts.input);
+    let windows = |size, stride| Windows { layouts, size, stride, before };
+    let pointwise = |function| Box::new(Pointwise::new(layouts, function));
+    let scaled = |factor| Box::new(Scaled::new(layouts, step.node(), factor));
+    match step.op {
         Op::Dense { .. } | Op::Classify { .. } => Box::new(Dense::new(layouts, batch)),
-        Op::Conv { kernel, stride, padding: Padding::Explicit(padding), .. } => {
-            Box::new(Conv::new(layouts, kernel, stride, padding, batch))
+        Op::Conv { kernel, stride, groups: 1, .. } => {
+            Box::new(Conv::new(layouts, kernel, stride, before, batch))
         }
-        Op::BatchNorm(_) => Box::new(BatchNorm::new(layouts, fused_relu, batch)),
-        Op::Swish => Box::new(Pointwise::new(layouts, Function::Swish)),
+        Op::Conv { kernel, stride, groups, .. } => {
+            Box::new(GroupedConv::new(layouts, (kernel, stride, before), groups, batch))
+        }
+        Op::BatchNorm(settings) => Box::new(BatchNorm::new(layouts, settings, step.fused_relu, batch)),
+        Op::Relu6 => pointwise(Function::Relu6),
+        Op::Swish => pointwise(Function::Swish),
+        Op::Sigmoid => pointwise(Function::Sigmoid),
         Op::MaxPool { size, stride, .. } => {
-            Box::new(MaxPool::new(layouts, [size, stride], fused_relu, batch))
+            Box::new(MaxPool::new(windows(size, stride), step.fused_relu, batch))
         }
-        Op::AvgPool { size, stride, .. } => Box::new(AvgPool::new(layouts, size, stride)),
+        Op::AvgPool { size, stride, .. } => Box::new(AvgPool(windows(size, stride))),
         Op::GlobalAvgPool => Box::new(GlobalAvgPool(layouts)),
-        _ => unreachable!("{op:?} is a kind of its own, or was refused"),
+        Op::Subsample { stride, shift } => Box::new(Subsample::new(layouts, stride, shift)),
+        Op::PadChannels { .. } => Box::new(PadChannels(layouts)),
+        Op::Dropout { rate } => scaled(Factor::Dropout { rate }),
+        Op::DropConnect { rate } => scaled(Factor::DropConnect { rate }),
+        Op::ShakeDrop { keep } => scaled(Factor::ShakeDrop { keep }),
+        op @ (Op::Relu | Op::Flatten | Op::Add | Op::Concat | Op::Scale | Op::ShakeShake) => {
+            unreachable!("{op:?} is a kind of its own")
+        }
     }
 }

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     Scalar,
-    layer::{Backward, Forward, InputGradient, Mode, add, flatten, relu},
+    layer::{Backward, Draws, Forward, InputGradient, Mode, PairBackward, PairForward, add, flatten, relu},
     layout::Layout,
     loss::cross_entropy,
     plan::{Place, Plan},
@@ -15,7 +15,7 @@ use crate::{
 use core::mem::{replace, take};
 use ndarray::ArrayView4;
 use sam_core::{Pass, Ready};
-use sam_model::{BatchNorm, Evaluation};
+use sam_model::{BatchNorm, Evaluation, Op};
 
 /// Where a pass begins and ends.
 pub struct Ends {
@@ -49,7 +49,7 @@ impl<T: Scalar> Network<T> {
     /// Logits of the samples that were loaded, and how they lie.
     pub(super) fn forward_logits(&mut self, params: &[T], samples: usize) -> (&[T], Layout) {
         let Self { tasks, values, statistics, threads, ends, .. } = self;
-        forward(&threads.lock(), tasks, values, statistics, params, samples, Mode::Evaluate);
+        forward(&threads.lock(), tasks, values, statistics, params, samples, (Mode::Evaluate, None));
         ends.logits.of(values)
     }
 
@@ -61,11 +61,17 @@ impl<T: Scalar> Network<T> {
     pub(super) fn forward_measure(&mut self, params: &[T]) -> Vec<T> {
         let nothing = vec![T::zero(); self.statistics.len()];
         let before = replace(&mut self.statistics, nothing);
-        let Self { tasks, values, statistics, threads, labels, .. } = self;
-        forward(&threads.lock(), tasks, values, statistics, params, labels.len(), Mode::Clean);
+        let Self { tasks, values, statistics, threads, labels, random, description, .. } = self;
+        let draws = random.map(|random| random.draws(Pass::Clean));
+        forward(&threads.lock(), tasks, values, statistics, params, labels.len(), (Mode::Clean, draws));
         // From zero the running statistics have come this share of the way.
         let mut measured = replace(&mut self.statistics, before);
-        measured.iter_mut().for_each(|value| *value = T::of(value.value() / BatchNorm::PYTORCH.momentum));
+        for (i, node) in description.nodes().iter().enumerate() {
+            if let Op::BatchNorm(BatchNorm { momentum, .. }) = node.op {
+                let own = &mut measured[description.statistics().of_node(i)];
+                own.iter_mut().for_each(|value| *value = T::of(value.value() / momentum));
+            }
+        }
         measured
     }
 
@@ -77,15 +83,27 @@ impl<T: Scalar> Network<T> {
         pass: Pass,
         ready: &mut Ready<'_, [T]>,
     ) -> Evaluation {
-        let Self { tasks, values, gradients, statistics, threads, ends, labels, smoothing, frozen, .. } =
-            self;
+        let Self {
+            tasks,
+            values,
+            gradients,
+            statistics,
+            threads,
+            ends,
+            labels,
+            smoothing,
+            frozen,
+            random,
+            ..
+        } = self;
         let samples = labels.len();
         let mode = match pass {
             _ if *frozen => Mode::Frozen,
             Pass::Clean => Mode::Clean,
             Pass::Perturbed => Mode::Perturbed,
         };
-        forward(&threads.lock(), tasks, values, statistics, params, samples, mode);
+        let draws = random.map(|random| random.draws(pass));
+        forward(&threads.lock(), tasks, values, statistics, params, samples, (mode, draws));
         let d_logits = ends.d_logits.map(|place| place.of_mut(gradients));
         let result = cross_entropy(ends.logits.of(values), labels, *smoothing, d_logits);
         if !result.loss.is_finite() {
@@ -111,7 +129,7 @@ fn forward<T: Scalar>(
     statistics: &mut [T],
     params: &[T],
     samples: usize,
-    mode: Mode,
+    (mode, draws): (Mode, Option<Draws>),
 ) {
     let mut tasks = tasks.iter_mut();
     while let Some(task) = tasks.next() {
@@ -121,6 +139,7 @@ fn forward<T: Scalar>(
             let pass = Forward {
                 team,
                 mode,
+                draws,
                 samples,
                 params: &params[task.params.clone()],
                 statistics: &mut statistics[norm.statistics.clone()],
@@ -137,6 +156,7 @@ fn forward<T: Scalar>(
             Kind::Layer(layer) => layer.forward(Forward {
                 team,
                 mode,
+                draws,
                 samples,
                 params: &params[own.clone()],
                 statistics: &mut statistics[own_statistics.clone()],
@@ -149,6 +169,14 @@ fn forward<T: Scalar>(
             Kind::Relu => relu::forward(team, samples, input.of(values), (&mut to, output.layout)),
             Kind::Flatten if input.slot == output.slot => {}
             Kind::Flatten => flatten::forward(team, samples, input.of(values), (&mut to, output.layout)),
+            Kind::Pair { layer, second, .. } => layer.forward(PairForward {
+                team,
+                mode,
+                draws,
+                samples,
+                inputs: [&values[input.slot], &values[second.slot]],
+                output: &mut to,
+            }),
             Kind::Add { second, .. } => {
                 if input.slot != output.slot {
                     add(team, samples, input.of(values), (&mut to, output.layout), false);
@@ -218,6 +246,23 @@ fn backward<T: Scalar>(
                 ),
             }
             gradients[place.slot] = to;
+        }
+        Kind::Pair { layer, second, d_second } => {
+            for (position, gradient) in [*d_input, *d_second].into_iter().enumerate() {
+                let Some((place, accumulate)) = gradient else { continue };
+                let mut to = take(&mut gradients[place.slot]);
+                layer.backward(
+                    position,
+                    PairBackward {
+                        team,
+                        samples,
+                        inputs: [&values[input.slot], &values[second.slot]],
+                        d_output: &gradients[d_output.slot],
+                        d_input: InputGradient { values: &mut to, accumulate },
+                    },
+                );
+                gradients[place.slot] = to;
+            }
         }
         Kind::Add { d_second, .. } => {
             for (place, accumulate) in [*d_input, *d_second].into_iter().flatten() {

@@ -2,7 +2,7 @@
 
 use super::{Classes, Values};
 use crate::layer::Conv;
-use sam_model::{Description, Node, Op, Padding};
+use sam_model::{Description, Node, Op};
 
 /// Whose gradients share a buffer: where the gradient of an input *is* that of the output (each term of a sum, a tensor
 /// and its flattened form), or is made from it in place (behind a ReLU).
@@ -78,8 +78,10 @@ fn halos(description: &Description) -> Vec<usize> {
         [shape.height, shape.width]
     };
     let halo = |(i, node): (usize, &Node)| match node.op {
-        Op::Conv { kernel, stride, padding: Padding::Explicit(padding), .. } => {
-            Conv::<f32>::gradient_halo(kernel, stride, padding, extents(node.inputs[0]), extents(i + 1))
+        Op::Conv { kernel, stride, groups: 1, .. } => {
+            let windows = node.op.windows(description.shape(node.inputs[0]));
+            let before = windows.map_or([0; 2], |windows| windows.map(|along| along.before));
+            Conv::<f32>::gradient_halo(kernel, stride, before, extents(node.inputs[0]), extents(i + 1))
         }
         _ => 0,
     };

@@ -1,7 +1,7 @@
 //! What is computed in place, and which layers fuse.
 
 use super::Classes;
-use sam_model::{Description, Op, Padding};
+use sam_model::{Description, Op};
 
 /// Whose values share a buffer: what is computed in place.
 ///
@@ -67,9 +67,11 @@ impl Values {
 fn halos(description: &Description) -> Vec<usize> {
     let mut halos = vec![0; description.tensors()];
     for node in description.nodes() {
-        if let Op::Conv { padding: Padding::Explicit(padding), .. } = node.op {
+        let image = description.shape(node.inputs[0]);
+        // Pooling asks what is inside.
+        if let (Op::Conv { .. }, Some(windows)) = (node.op, node.op.windows(image)) {
             let halo = &mut halos[node.inputs[0]];
-            *halo = padding.max(*halo);
+            *halo = windows.iter().fold(*halo, |halo, along| halo.max(along.before).max(along.behind));
         }
     }
     halos

@@ -2,7 +2,7 @@
 //! wirings of any kind. Tests of other crates include it.
 
 use super::reference::Wiring;
-use sam_model::{Op, Padding, Shape, Tensor};
+use sam_model::{BatchNorm, Op, Padding, Shape, Tensor};
 
 /// Classes of every one of them.
 pub const CLASSES: usize = 3;
@@ -21,7 +21,7 @@ pub const IMAGES: [Shape; 4] =
     [Shape::vector(3), Shape::new(1, 2, 3), Shape::new(3, 3, 3), Shape::new(4, 5, 3)];
 
 /// Every operation on one tensor, in the forms that are computed differently.
-pub const OPS: [Op; 17] = [
+pub const OPS: [Op; 36] = [
     Op::Flatten,
     Op::Dense { outputs: 6 },
     conv(3, 1, 1, 0, true),
@@ -39,7 +39,33 @@ pub const OPS: [Op; 17] = [
     Op::AvgPool { size: 2, stride: 2, padding: Padding::Explicit(0) },
     Op::AvgPool { size: 3, stride: 1, padding: Padding::Explicit(0) },
     Op::GlobalAvgPool,
+    grouped(3, 3, 1, Padding::Explicit(1), 3),
+    grouped(3, 5, 2, Padding::Same, 3),
+    grouped(6, 3, 2, Padding::Same, 3),
+    grouped(3, 2, 1, Padding::Same, 1),
+    grouped(8, 3, 2, Padding::Same, 1),
+    grouped(3, 1, 2, Padding::Same, 1),
+    conv(3, 7, 2, 3, false),
+    Op::BatchNorm(BatchNorm::EFFICIENT_NET),
+    Op::Relu6,
+    Op::Sigmoid,
+    Op::MaxPool { size: 3, stride: 2, padding: Padding::Same },
+    Op::MaxPool { size: 3, stride: 1, padding: Padding::Explicit(2) },
+    Op::AvgPool { size: 2, stride: 2, padding: Padding::Same },
+    Op::AvgPool { size: 3, stride: 2, padding: Padding::Explicit(1) },
+    Op::Subsample { stride: 2, shift: 1 },
+    Op::PadChannels { channels: 6 },
+    Op::Dropout { rate: 0.4 },
+    Op::DropConnect { rate: 0.4 },
+    Op::ShakeDrop { keep: 0.4 },
 ];
+
+/// Every operation on two tensors but addition.
+pub const PAIRS: [Op; 3] = [Op::Concat, Op::Scale, Op::ShakeShake];
+
+const fn grouped(channels: usize, kernel: usize, stride: usize, padding: Padding, groups: usize) -> Op {
+    Op::Conv { channels, kernel, stride, padding, groups, bias: channels > 3 }
+}
 
 const fn conv(channels: usize, kernel: usize, stride: usize, padding: usize, bias: bool) -> Op {
     Op::Conv { channels, kernel, stride, padding: Padding::Explicit(padding), groups: 1, bias }
@@ -58,6 +84,10 @@ pub enum Link {
     Behind(Op),
     /// `a(x) + b(x)`; pooled first, where their shapes differ.
     Both(Op, Op),
+    /// An operation on two tensors: on `x` and a convolution of it, and the other way round. The second one of
+    /// [`Op::Scale`] is pooled.
+    Join(Op),
+    JoinBehind(Op),
 }
 
 /// How a chain becomes logits.
@@ -71,15 +101,26 @@ pub enum Closing {
 
 pub const CLOSINGS: [Closing; 3] = [Closing::Pooled, Closing::Flattened, Closing::Bare];
 
+/// One form of each kind of operation on one tensor: the first.
+pub fn kinds() -> impl Iterator<Item = Op> + Clone {
+    let kind = |op: &Op| core::mem::discriminant(op);
+    OPS.into_iter()
+        .enumerate()
+        .filter(move |(i, op)| OPS[..*i].iter().all(|other| kind(other) != kind(op)))
+        .map(|(_, op)| op)
+}
+
 /// The links of one operation.
 pub fn ones() -> impl Iterator<Item = Link> + Clone {
-    OPS.into_iter().map(Link::One)
+    OPS.into_iter()
+        .map(Link::One)
+        .chain(PAIRS.into_iter().flat_map(|op| [Link::Join(op), Link::JoinBehind(op)]))
 }
 
 /// The links that add.
 pub fn sums() -> impl Iterator<Item = Link> + Clone {
     let around = OPS.into_iter().flat_map(|op| [Link::Before(op), Link::Behind(op)]);
-    let both = OPS.into_iter().flat_map(|a| OPS.into_iter().map(move |b| Link::Both(a, b)));
+    let both = kinds().flat_map(|a| kinds().map(move |b| Link::Both(a, b)));
     core::iter::once(Link::Twice).chain(around).chain(both)
 }
 
@@ -103,6 +144,15 @@ pub fn chain(image: Shape, links: &[Link], closing: Closing) -> Option<Wiring> {
             Link::Behind(op) => {
                 let y = own.push(op, &[x])?;
                 own.push(Op::Add, &[x, y])?
+            }
+            Link::Join(op) | Link::JoinBehind(op) => {
+                let channels = own.shape(x).channels;
+                let y = own.push(grouped(channels, 1, 1, Padding::Same, 1), &[x])?;
+                let [first, mut second] = if matches!(link, Link::Join(_)) { [x, y] } else { [y, x] };
+                if op == Op::Scale {
+                    second = own.push(Op::GlobalAvgPool, &[second])?;
+                }
+                own.push(op, &[first, second])?
             }
             Link::Both(a, b) => {
                 let (mut a, mut b) = (own.push(a, &[x])?, own.push(b, &[x])?);
@@ -131,9 +181,10 @@ pub fn drawn(image: Shape, choices: impl IntoIterator<Item = (usize, usize, usiz
         let back = |choice: usize| Tensor(own.last().0 - choice.min(own.last().0));
         let (first, second) = (back(first), back(second));
         // As likely a sum as all others together: that is where gradients meet.
-        let _ = match OPS.get(op) {
-            Some(&op) => own.push(op, &[first]),
-            None => own.push(Op::Add, &[first, second]),
+        let _ = match (OPS.get(op), PAIRS.get(op.wrapping_sub(OPS.len()))) {
+            (Some(&op), _) => own.push(op, &[first]),
+            (None, Some(&op)) => own.push(op, &[first, second]),
+            (None, None) => own.push(Op::Add, &[first, second]),
         };
     }
     close(own)

@@ -11,12 +11,13 @@ use num_traits::Zero;
 
 /// A convolution and the batch normalisation behind it, with its ReLU, as one convolution with biases, for evaluation
 /// (running statistics are constants): `W' = W f` and `b' = (b - mean) f + beta` with
-/// `f = gamma / sqrt(variance + 1e-5)` of the output channel. Saves a sweep over the output.
+/// `f = gamma / sqrt(variance + epsilon)` of the output channel. Saves a sweep over the output.
 pub struct FoldedConv<T> {
     conv: ForwardConv<T>,
     weights: usize,
     outputs: usize,
     finish: Finish,
+    epsilon: f64,
     /// W' and b'.
     params: Vec<T>,
 }
@@ -28,17 +29,18 @@ impl<T: Scalar> FoldedConv<T> {
         output: Layout,
         kernel: usize,
         stride: usize,
-        padding: usize,
-        relu: bool,
+        before: [usize; 2],
+        (relu, epsilon): (bool, f64),
     ) -> Self {
         let (inputs, outputs) = (input.shape.channels, output.shape.channels);
-        let filters = Filters { kernel, stride, padding, inputs, outputs };
+        let filters = Filters { kernel, stride, before, inputs, outputs };
         let weights = filters.weights();
         Self {
             conv: ForwardConv::new(filters, input, output),
             weights,
             outputs,
             finish: if relu { Finish::Relu } else { Finish::Nothing },
+            epsilon,
             params: vec![T::zero(); weights + outputs],
         }
     }
@@ -50,7 +52,9 @@ impl<T: Scalar> FoldedConv<T> {
         let (folded, folded_bias) = self.params.split_at_mut(self.weights);
         let (mean, variance) = pass.statistics.split_at(self.outputs);
         let (gamma, beta) = norm.split_at(self.outputs);
-        let factor = |o: usize| gamma[o].wide() * batch_norm::inverse_deviation::<T>(variance[o].wide());
+        let epsilon = self.epsilon;
+        let factor =
+            |o: usize| gamma[o].wide() * batch_norm::inverse_deviation::<T>(variance[o].wide(), epsilon);
         for (o, to) in folded_bias.iter_mut().enumerate() {
             let own = bias.get(o).map_or(T::Wide::zero(), |bias| bias.wide());
             *to = T::narrow((own - mean[o].wide()) * factor(o) + beta[o].wide());

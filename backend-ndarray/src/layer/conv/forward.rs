@@ -26,7 +26,7 @@ enum Method<T> {
 impl<T: Scalar> ForwardConv<T> {
     pub fn new(filters: Filters, input: Layout, output: Layout) -> Self {
         let method = if filters.by_winograd() {
-            Method::Winograd(Winograd::new(input, output, filters.padding))
+            Method::Winograd(Winograd::new(input, output, filters.before[0]))
         } else {
             let gather = gather(filters, input, output);
             Method::Gathered { packed: gather.panels(filters.outputs), gather }
@@ -75,9 +75,7 @@ fn gather(filters: Filters, input: Layout, output: Layout) -> Gather {
     let (height, width) = (output.shape.height, output.shape.width);
     let pixels = (0..height).flat_map(move |y| (0..width).map(move |x| (y, x)));
     Gather::new(
-        pixels.map(|(y, x)| {
-            (input.pixel(filters.origin(y), filters.origin(x)), output.pixel(y as isize, x as isize))
-        }),
+        pixels.map(|(y, x)| (filters.origin(input, [y, x]), output.pixel(y as isize, x as isize))),
         [input.sample_len(), output.sample_len()],
         (0..kernel).map(|r| r * input.row_stride()),
         kernel,

@@ -39,12 +39,18 @@ impl Taps {
 }
 
 /// Halo that the gradient of the output needs: how far the taps of any image pixel reach beyond the output.
-pub fn halo(kernel: usize, stride: usize, padding: usize, input: [usize; 2], output: [usize; 2]) -> usize {
+pub fn halo(
+    kernel: usize,
+    stride: usize,
+    before: [usize; 2],
+    input: [usize; 2],
+    output: [usize; 2],
+) -> usize {
     let mut halo = 0;
     for first in 0..stride.min(kernel) {
         let taps = Taps::of_phase(first, kernel, stride);
-        for (input, output) in input.into_iter().zip(output) {
-            for (_, low) in taps.pixels(input, stride, padding) {
+        for ((input, output), before) in input.into_iter().zip(output).zip(before) {
+            for (_, low) in taps.pixels(input, stride, before) {
                 let high = low + taps.count as isize - 1;
                 halo = halo.max(-low).max(high + 1 - output as isize);
             }
@@ -71,12 +77,12 @@ pub struct InputGradients<T> {
 
 impl<T: Scalar> InputGradients<T> {
     pub fn new(filters: Filters, layouts: Layouts) -> Self {
-        let Filters { kernel, stride, padding, inputs, outputs } = filters;
+        let Filters { kernel, stride, before, inputs, outputs } = filters;
         let Layouts { d_input, d_output, .. } = layouts;
         let phase = |(py, px)| {
             let (y, x) = (Taps::of_phase(py, kernel, stride), Taps::of_phase(px, kernel, stride));
-            let columns = x.pixels(d_input.shape.width, stride, padding);
-            let pixels = y.pixels(d_input.shape.height, stride, padding).flat_map(|(at_y, low_y)| {
+            let columns = x.pixels(d_input.shape.width, stride, before[1]);
+            let pixels = y.pixels(d_input.shape.height, stride, before[0]).flat_map(|(at_y, low_y)| {
                 columns.clone().map(move |(at_x, low_x)| ((at_y, at_x), (low_y, low_x)))
             });
             let met = y.count * x.count > 0;

@@ -34,7 +34,7 @@ impl<T: Scalar> WeightGradient<T> {
         let Filters { kernel, inputs, outputs, stride, .. } = filters;
         let Layouts { input, d_output, .. } = layouts;
         let taps = (0..kernel).flat_map(|r| (0..kernel * inputs).map(move |sc| r * input.row_stride() + sc));
-        let origin = input.pixel(filters.origin(0), filters.origin(0));
+        let origin = filters.origin(input, [0, 0]);
         let samples = GROUP.min(batch);
         let rows = (0..samples).flat_map(|s| (0..d_output.shape.height).map(move |y| (s, y)));
         let row_bytes = 4 * (stride * input.row_stride() + d_output.row_stride());

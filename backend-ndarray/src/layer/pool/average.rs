@@ -16,14 +16,10 @@ fn pixel_mut<T>(sample: &mut [T], layout: Layout, (y, x): (isize, isize)) -> &mu
     &mut sample[layout.pixel(y, x)..][..layout.shape.channels]
 }
 
-/// Mean of each window.
-pub struct AvgPool(Windows);
+/// Mean of each window, zeros outside the image included.
+pub struct AvgPool(pub Windows);
 
 impl AvgPool {
-    pub const fn new(layouts: Layouts, size: usize, stride: usize) -> Self {
-        Self(Windows { layouts, size, stride })
-    }
-
     fn share<T: Scalar>(&self) -> T {
         T::of(1.0 / (self.0.size * self.0.size) as f64)
     }

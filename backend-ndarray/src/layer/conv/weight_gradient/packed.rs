@@ -75,7 +75,7 @@ fn copy_patches(to: &mut [T], x: &[T], filters: Filters, layouts: Layouts) {
         for column in 0..shape.width {
             let point = y * shape.width + column;
             for r in 0..kernel {
-                let from = layouts.input.pixel(filters.origin(y) + r as isize, filters.origin(column));
+                let from = filters.origin(layouts.input, [y, column]) + r * layouts.input.row_stride();
                 for (lane, values) in x[from..][..lanes * LANES].as_chunks::<LANES>().0.iter().enumerate() {
                     to[(r * lanes + lane) * points + point] = *values;
                 }
