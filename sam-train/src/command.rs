@@ -9,6 +9,7 @@ mod draw;
 mod experiment;
 mod grid;
 mod method;
+mod models;
 mod noise;
 mod output;
 mod report;
@@ -55,6 +56,7 @@ Examples:
   sam train --data fashion-mnist --model lenet --optimizer sam --out runs/lenet
   sam train --resume runs/lenet                         go on after Ctrl-C or a crash, to the same weights
   sam bench --model wrn-16-1 --batch 128                the price of a SAM step
+  sam models                                            the networks by name, with what they cost
   sam noise                                             label noise: SGD, mixup, SAM, ASAM, bootstrapped too
   sam ablate variants                                   SAM's relatives side by side
 
@@ -74,6 +76,7 @@ enum Command {
     Compare(compare::CompareArgs),
     Train(train::TrainArgs),
     Bench(bench::BenchArgs),
+    Models(models::ModelsArgs),
     Grid(grid::GridArgs),
     Noise(noise::NoiseArgs),
     Ablate(ablate::AblateArgs),
@@ -102,6 +105,7 @@ pub fn run() -> ExitCode {
         Command::Compare(args) => compare::run(args, call),
         Command::Train(args) => train::run(args, call),
         Command::Bench(args) => bench::run(args, call),
+        Command::Models(args) => models::run(args, call),
         Command::Grid(args) => grid::run(args, call),
         Command::Noise(args) => noise::run(args, call),
         Command::Ablate(args) => ablate::run(args, call),
@@ -141,7 +145,7 @@ pub fn check<T: Into<OsString> + Clone>(arguments: impl IntoIterator<Item = T>) 
         Some(Command::PredictGap(args)) => args.check(),
         Some(Command::Bound(args)) => args.check(),
         Some(Command::Finetune(args)) => args.check(),
-        Some(Command::Report(_)) => Ok(()),
+        Some(Command::Models(_) | Command::Report(_)) => Ok(()),
     }
     .map_err(|error| in_flags(&error.to_string()))
 }

@@ -24,6 +24,8 @@ pub enum Purpose {
     Direction = 6,
     /// Which training images are held out.
     Split = 7,
+    /// The random layers of a network in one step.
+    Layers = 8,
 }
 
 /// The stream for `purpose` of the run `seed`; `epoch` and `sample` are 0 where the purpose has none.

@@ -26,6 +26,7 @@ fn settings(model: &str) -> Settings {
         epochs: 1,
         batch: 16.into(),
         model: model.parse().unwrap(),
+        init: None,
         label_smoothing: 0.0,
         data: DataSettings {
             name: DataSource::Digits,

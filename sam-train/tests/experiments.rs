@@ -185,6 +185,7 @@ fn settings(method: Method) -> Settings {
         epochs: 2,
         batch: 32.into(),
         model: "mlp-16".parse().unwrap(),
+        init: None,
         label_smoothing: 0.0,
         data: DataSettings {
             name: DataSource::Digits,

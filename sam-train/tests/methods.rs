@@ -51,6 +51,7 @@ fn settings(model: &str, method: Method) -> Settings {
         epochs: 1,
         batch: BATCH.into(),
         model: model.parse().unwrap(),
+        init: None,
         label_smoothing: 0.1,
         data: DataSettings {
             name: DataSource::Digits,

@@ -3,7 +3,7 @@
 use std::{num::NonZeroUsize, path::PathBuf, thread};
 
 use clap::{Args, ValueEnum};
-use sam_model::Architecture;
+use sam_model::{Architecture, Initialization};
 
 use crate::{
     data::{Augment, DataSource},
@@ -48,9 +48,13 @@ const SGD: SgdSettings = SgdSettings::new(0.0);
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Training")]
 pub struct TrainingArgs {
-    /// mlp, mlp-H1-H2.. (hidden sizes), lenet, resnet-DEPTH or wrn-DEPTH-WIDTH.
+    /// A network by its name: mlp, lenet, wrn-16-4, shake-shake-26-2x32d, ...; `sam models` lists them.
     #[arg(long, default_value = "mlp-128-64")]
     pub model: Architecture,
+
+    /// How weights start: he-fan-in, he-fan-out, lecun or truncated-fan-out [default: as the network's authors have it]
+    #[arg(long, value_name = "NAME")]
+    pub init: Option<Initialization>,
 
     /// Passes over the training images.
     #[arg(long, default_value_t = Settings::EPOCHS)]
@@ -61,7 +65,8 @@ pub struct TrainingArgs {
     #[arg(long, value_name = "N,..", value_delimiter = ',')]
     pub batch: Vec<usize>,
 
-    /// Highest learning rate [default: 0.1 for resnet and wrn, whose batch normalisation bears it, 0.05 for others]
+    /// Highest learning rate [default: 0.1 for resnet and wrn, whose batch normalisation bears it, 0.02 for shake-shake and
+    /// wrn-D-K-nobn, 0.05 for others]
     #[arg(long)]
     pub lr: Option<f64>,
 
@@ -192,6 +197,7 @@ impl TrainingArgs {
         let usual = Settings::new(self.model, data.data, method);
         Settings {
             seed: self.seed,
+            init: self.init,
             epochs: self.epochs,
             batch: BatchSizes::try_from(self.batch.clone()).unwrap_or(usual.batch),
             label_smoothing: self.label_smoothing,

@@ -27,7 +27,7 @@ use crate::{
 #[derive(Debug, Clone, Args)]
 #[command(allow_negative_numbers = true, after_help = EXAMPLES)]
 pub struct BenchArgs {
-    /// mlp, mlp-H1-H2.. (hidden sizes), lenet, resnet-DEPTH or wrn-DEPTH-WIDTH.
+    /// A network by its name: mlp, lenet, wrn-16-4, shake-shake-26-2x32d, ...; `sam models` lists them.
     #[arg(long, default_value = "wrn-16-1")]
     model: Architecture,
 
@@ -72,6 +72,7 @@ impl BenchArgs {
             epochs: 1,
             batch: self.batch.into(),
             model: self.model,
+            init: None,
             label_smoothing: 0.0,
             data: DataSettings {
                 name: DataSource::Digits,

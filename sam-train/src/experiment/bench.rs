@@ -244,6 +244,7 @@ mod tests {
                 epochs: 1,
                 batch: 4.into(),
                 model: "mlp-2".parse().unwrap(),
+                init: None,
                 label_smoothing: 0.0,
                 data: DataSettings {
                     name: DataSource::Digits,

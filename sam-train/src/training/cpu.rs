@@ -6,9 +6,9 @@ mod oracle;
 
 use std::{borrow::Cow, time::Duration};
 
-use sam_backend_ndarray::{ForwardOverReverse, Network, Scalar};
+use sam_backend_ndarray::{ForwardOverReverse, Network, Random, Scalar};
 use sam_core::{Average, Pass, Values, ValuesMut};
-use sam_model::{Evaluation, ImageShape, TensorInfo};
+use sam_model::{Evaluation, ImageShape, TensorInfo, random::Key};
 
 use super::{
     average::{Averaged, Averages, Which},
@@ -21,6 +21,7 @@ use super::{
     state::{STATISTICS, State, WEIGHTS},
     tensors::{copy, group, tensors},
 };
+use crate::random::Purpose;
 use mixup::Mixup;
 use optimizer::Optimizer;
 use oracle::{DualNetwork, ObservedOracle, Partners};
@@ -44,6 +45,8 @@ pub struct CpuLearner {
     loss_is_finite: bool,
     gradients: f64,
     batches: Option<HostBatches>,
+    /// What the next step's random layers draw from, if there are any.
+    random: Option<Random>,
 }
 
 impl CpuLearner {
@@ -58,7 +61,9 @@ impl CpuLearner {
         classes: usize,
         threads: usize,
     ) -> Result<Self, LearnerError> {
-        let network = Network::new(&settings.model, shape, classes, settings.batch.largest(), threads);
+        let description = settings.describe(shape, classes).map_err(LearnerError::backend)?;
+        let batch = settings.batch.largest();
+        let network = Network::build(&description, batch, threads);
         let mut network = network.map_err(LearnerError::backend)?;
         network.set_label_smoothing(settings.label_smoothing as f32);
         let weights = network.initial_parameters(settings.seed);
@@ -69,13 +74,18 @@ impl CpuLearner {
         };
         let twin = match method {
             Method::SecondOrderSam { .. } => {
-                let twin = Network::new(&settings.model, shape, classes, settings.batch.largest(), threads);
+                let twin = Network::build(&description, batch, threads);
                 let mut twin = twin.map_err(LearnerError::backend)?;
                 twin.set_label_smoothing(Scalar::of(settings.label_smoothing));
                 Some(ForwardOverReverse::new(twin))
             }
             _ => None,
         };
+        let random = network.is_random().then_some(Random {
+            key: Key([settings.seed, Purpose::Layers as u64, 0]),
+            first: 0,
+            backward: method.backward_coefficients(),
+        });
         let statistics = network.statistics().to_vec();
         let average = |weighting, length| -> Result<_, LearnerError> {
             let mut average = Average::uniform(vec![0.0; length]);
@@ -94,6 +104,7 @@ impl CpuLearner {
             loss_is_finite: true,
             gradients: 0.0,
             batches: None,
+            random,
         })
     }
 
@@ -108,7 +119,7 @@ impl CpuLearner {
     }
 
     fn observed_step(&mut self, batch: Batch<'_>) -> Result<StepReport, LearnerError> {
-        let Self { network, weights, gradient, optimizer, mixup, twin, .. } = self;
+        let Self { network, weights, gradient, optimizer, mixup, twin, random, .. } = self;
         let mut partners = None;
         let mut images = batch.images;
         if let Some(mixup) = mixup {
@@ -120,10 +131,14 @@ impl CpuLearner {
         let batch = Batch { images, ..batch };
         let mut oracle =
             ObservedOracle::new(network, batch, partners, twin.as_mut()).map_err(LearnerError::backend)?;
+        oracle.set_random(*random);
         let step = optimizer.step(weights, gradient, &mut oracle).map_err(LearnerError::backend)?;
         let ObservedOracle { spent, clean_loss, gradients, .. } = oracle;
         self.loss_is_finite = step.clean.is_finite() && step.perturbed.is_none_or(f64::is_finite);
         self.gradients += gradients;
+        if let Some(Random { key: Key([.., step]), .. }) = &mut self.random {
+            *step += 1;
+        }
         Ok(StepReport {
             loss: clean_loss,
             outcome: step.outcome,
@@ -136,6 +151,12 @@ impl CpuLearner {
 impl Learner for CpuLearner {
     fn batches(&mut self) -> &mut Option<HostBatches> {
         &mut self.batches
+    }
+
+    fn set_step(&mut self, number: u64) {
+        if let Some(Random { key: Key([.., step]), .. }) = &mut self.random {
+            *step = number;
+        }
     }
 
     fn step_on(&mut self, batch: Batch<'_>, rate: f32) -> Result<StepReport, LearnerError> {
@@ -228,6 +249,7 @@ impl WeightAccess for CpuLearner {
 
     fn measure(&mut self, batch: Batch<'_>) -> Result<Vec<f32>, LearnerError> {
         let network = &mut self.network;
+        network.set_random(None);
         network.set_batch(batch.images, batch.labels).map_err(LearnerError::backend)?;
         network.batch_statistics(&self.weights).map_err(LearnerError::backend)
     }

@@ -157,7 +157,8 @@ impl CudaLearner {
     ) -> Result<Self, LearnerError> {
         check(settings)?;
         let Device { gpu, precision, kernels } = device;
-        let network = CudaNetwork::new(gpu, &settings.model, shape, classes, settings.batch.largest());
+        let description = settings.describe(shape, classes).map_err(LearnerError::backend)?;
+        let network = CudaNetwork::build(gpu, &description, settings.batch.largest());
         let mut network = network?;
         network.set_precision(*precision)?;
         network.set_kernels(*kernels)?;

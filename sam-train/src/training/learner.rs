@@ -38,6 +38,10 @@ pub trait Learner {
         Ok(())
     }
 
+    /// Says which step comes next, a number that no other step of the run has: random layers count their numbers from it. A
+    /// learner that is never told counts its steps itself; one without random layers has no use for it.
+    fn set_step(&mut self, _step: u64) {}
+
     /// One optimizer step on some of the training images with learning rate `rate`.
     ///
     /// # Errors
@@ -98,6 +102,7 @@ pub fn step_from_host<L: Learner + ?Sized>(
     rate: f32,
 ) -> Result<StepReport, LearnerError> {
     let started = Instant::now();
+    learner.set_step(chosen.number());
     // Out of its place as long as the step, which needs all of the learner, reads from it.
     let mut batches = learner.batches().take().ok_or_else(|| LearnerError::backend(NoImages))?;
     let report = batches.take(chosen).map_err(LearnerError::from).and_then(|batch| {
@@ -210,6 +215,14 @@ pub struct Chosen<'a> {
     pub order: &'a [usize],
     /// Where in it the batch lies.
     pub range: Range<usize>,
+}
+
+impl Chosen<'_> {
+    /// A number that no other step of the run has, whatever the sizes of batches were before: the epoch in its upper half, the
+    /// place in the order in its lower.
+    pub const fn number(&self) -> u64 {
+        self.epoch << 32 | self.range.start as u64
+    }
 }
 
 /// A step on images that the learner does not have.

@@ -3,6 +3,7 @@
 mod table;
 
 use sam_core::Norm;
+use sam_model::random::BackwardCoefficients;
 use toml::Table;
 
 use super::{norm_exponent::NormExponent, range::Range, settings::InvalidSetting};
@@ -143,6 +144,29 @@ impl Method {
     /// The paper's SAM.
     pub const fn sam(rho: f64) -> Self {
         Self::Sam { rho, norm: NormExponent(Norm::L2) }
+    }
+
+    /// Which coefficients the gradients of Shake-Shake and ShakeDrop have: fresh ones in the gradient that the weights
+    /// follow, where that is one gradient; the forward ones in the ascent's. Of methods that follow a combination of
+    /// gradients, or a product with the Hessian, or climb in several steps, a gradient with coefficients of its own is not
+    /// what they are derived for: they have the forward ones always.
+    pub const fn backward_coefficients(&self) -> BackwardCoefficients {
+        match self {
+            Self::Sgd | Self::Mixup { .. } => BackwardCoefficients::Fresh,
+            Self::Sam { .. }
+            | Self::Asam { .. }
+            | Self::AsamWeights { .. }
+            | Self::RandomSam { .. }
+            | Self::MomentumSam { .. }
+            | Self::MSharpness { .. }
+            | Self::FriendlySam { .. } => BackwardCoefficients::FreshWhenPerturbed,
+            Self::MultiStepSam { .. }
+            | Self::SecondOrderSam { .. }
+            | Self::LookSam { .. }
+            | Self::Gsam { .. }
+            | Self::Wsam { .. }
+            | Self::Esam { .. } => BackwardCoefficients::Forward,
+        }
     }
 
     /// The name in commands and files.

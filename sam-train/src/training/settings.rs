@@ -3,7 +3,7 @@
 use std::{borrow::Cow, fmt, str::FromStr};
 
 use sam_core::schedule::Schedule;
-use sam_model::Architecture;
+use sam_model::{Architecture, Description, DescriptionError, ImageShape, Initialization};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use sha2::{Digest, Sha256};
 
@@ -28,6 +28,9 @@ pub struct Settings {
     /// The network, by the name that it has in records.
     #[serde(with = "record")]
     pub model: Architecture,
+    /// How its weights start, if not as its authors' do.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "optional_text")]
+    pub init: Option<Initialization>,
     /// The share of the target that is spread over all classes.
     pub label_smoothing: f64,
     /// What is learned from.
@@ -132,6 +135,7 @@ impl Settings {
             epochs: Self::EPOCHS,
             batch: if data == DataSource::Digits { 64 } else { 128 }.into(),
             model,
+            init: None,
             label_smoothing: 0.0,
             data: DataSettings { name: data, limit: None, label_noise: 0.0, augment: Augment::None },
             method,
@@ -139,6 +143,14 @@ impl Settings {
             schedule: ScheduleSettings { shape: ScheduleShape::Cosine, warmup_epochs: 0 },
             average: AverageSettings::NONE,
         }
+    }
+
+    /// The network for images of `shape` in `classes` classes.
+    ///
+    /// # Errors
+    /// When the images are too small for it, or a number is out of range.
+    pub fn describe(&self, shape: ImageShape, classes: usize) -> Result<Description, DescriptionError> {
+        self.model.describe_with(shape, classes, self.init.unwrap_or_else(|| self.model.initialization()))
     }
 
     /// SHA-256 of the settings in hexadecimal: tells runs apart.
@@ -231,6 +243,30 @@ mod record {
 
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Architecture, D::Error> {
         Architecture::from_record(&String::deserialize(deserializer)?).map_err(de::Error::custom)
+    }
+}
+
+/// A text that may be left out.
+mod optional_text {
+    use super::{Deserialize, Deserializer, FromStr, Serializer, de, fmt};
+
+    pub fn serialize<T: fmt::Display, S: Serializer>(
+        value: &Option<T>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        match value {
+            Some(value) => serializer.collect_str(value),
+            None => serializer.serialize_none(),
+        }
+    }
+
+    pub fn deserialize<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
+    where
+        T: FromStr<Err: fmt::Display>,
+        D: Deserializer<'de>,
+    {
+        let text = Option::<String>::deserialize(deserializer)?;
+        text.map(|text| text.parse().map_err(de::Error::custom)).transpose()
     }
 }
 

@@ -69,6 +69,10 @@ impl Learner for Bringing {
         &mut self.1
     }
 
+    fn set_step(&mut self, step: u64) {
+        self.0.set_step(step);
+    }
+
     fn step_on(&mut self, batch: Batch<'_>, rate: f32) -> Result<StepReport, LearnerError> {
         self.0.step_on(batch, rate)
     }

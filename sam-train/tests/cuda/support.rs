@@ -47,6 +47,7 @@ pub fn settings(model: &str, method: Method) -> Settings {
         epochs: 1,
         batch: 6.into(),
         model: model.parse().unwrap(),
+        init: None,
         label_smoothing: 0.1,
         data: DataSettings {
             name: DataSource::Digits,

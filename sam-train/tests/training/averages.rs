@@ -14,6 +14,7 @@ use super::support::{BASE, data, trainer};
 fn settings(model: &str) -> Settings {
     Settings {
         model: model.parse().unwrap(),
+        init: None,
         data: DataSettings { augment: Augment::Basic, ..BASE.data },
         schedule: ScheduleSettings { shape: ScheduleShape::Constant, warmup_epochs: 0 },
         ..BASE

@@ -26,6 +26,7 @@ fn settings(model: &str, method: Method) -> Settings {
     Settings {
         batch: 25.into(),
         model: model.parse().unwrap(),
+        init: None,
         data: DataSettings { limit: Some(300), augment: Augment::Basic, ..BASE.data },
         method,
         ..BASE

@@ -31,6 +31,7 @@ use super::support::{BASE, SAM, data, trainer};
 fn settings(model: &str, method: Method) -> Settings {
     Settings {
         model: model.parse().unwrap(),
+        init: None,
         label_smoothing: 0.1,
         data: DataSettings { label_noise: 0.2, augment: Augment::Cutout, ..BASE.data },
         method,

@@ -23,6 +23,7 @@ pub const BASE: Settings = Settings {
     epochs: 3,
     batch: BatchSizes::one(40),
     model: Architecture::LeNet(LeNet),
+    init: None,
     label_smoothing: 0.0,
     data: DataSettings {
         name: DataSource::Digits,

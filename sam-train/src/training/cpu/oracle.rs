@@ -6,7 +6,7 @@ use std::{
 };
 
 use ndarray::{Array4, Axis, Slice};
-use sam_backend_ndarray::{BatchError, Dual64, ForwardOverReverse, Network};
+use sam_backend_ndarray::{BatchError, Dual64, ForwardOverReverse, Network, Random};
 use sam_core::{GradientOracle, HessianVector, Pass, Ready};
 
 use crate::training::learner::Batch;
@@ -35,6 +35,7 @@ pub struct ObservedOracle<'a> {
     loaded: Range<usize>,
     partners: Option<Partners<'a>>,
     twin: Option<&'a mut DualNetwork>,
+    random: Option<Random>,
     /// Time in gradients, and in what is done with parts of them that are ready.
     pub spent: Duration,
     /// Mean loss in the clean pass.
@@ -44,7 +45,7 @@ pub struct ObservedOracle<'a> {
 }
 
 impl<'a> ObservedOracle<'a> {
-    /// Loads the batch.
+    /// Loads the batch; random layers act by expectation until told otherwise.
     pub fn new(
         network: &'a mut Network<f32>,
         batch: Batch<'a>,
@@ -59,10 +60,20 @@ impl<'a> ObservedOracle<'a> {
             loaded,
             partners,
             twin,
+            random: None,
             spent: Duration::ZERO,
             clean_loss: 0.0,
             gradients: 0.0,
         })
+    }
+
+    /// What random layers draw from in all gradients of this step.
+    pub fn set_random(&mut self, random: Option<Random>) {
+        self.random = random;
+        self.network.set_random(random);
+        if let Some(twin) = &mut self.twin {
+            twin.inner.set_random(random);
+        }
     }
 
     /// The gradient of the images in `part`.
@@ -78,6 +89,8 @@ impl<'a> ObservedOracle<'a> {
         if part != self.loaded {
             let images = self.batch.images.slice_axis(Axis(0), Slice::from(part.clone()));
             self.network.set_batch(images, &self.batch.labels[part.clone()])?;
+            // Each image draws what it would draw if the batch were computed as a whole.
+            self.network.set_random(self.random.map(|random| Random { first: part.start, ..random }));
             self.loaded = part.clone();
         }
         let mut loss = match self.partners {

@@ -1,0 +1,158 @@
+//! `sam models`.
+
+use std::fmt::Write as _;
+
+use clap::Args;
+use sam_backend_ndarray::Network;
+use sam_model::{Architecture, Description, ImageShape, Op};
+use serde::Serialize;
+
+use super::{Call, output::print};
+use crate::{experiment::ExperimentError, json, training::learner::LearnerError};
+
+/// The networks that can be trained: parameters, multiply-adds, memory and input; or the layers of one.
+///
+/// Counts are for the images that a network was made for: 32x32x3 and 10 classes of CIFAR-10, or its own resolution and 1000
+/// classes of ImageNet. Multiply-adds are those of convolutions and dense layers in the forward pass of one image, memory is
+/// what one image's activations and their gradients take in training. Other sizes of a family have names too, as the
+/// error for an unknown one says.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct ModelsArgs {
+    /// Show the layers of this network.
+    name: Option<Architecture>,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  sam models
+  sam models shake-shake-26-2x96d
+  sam models --json";
+
+/// A network in a table.
+#[derive(Debug, Serialize)]
+struct Model {
+    kind: &'static str,
+    name: String,
+    parameters: usize,
+    multiply_adds: u64,
+    /// Running statistics of its normalisations.
+    statistics: usize,
+    /// Bytes of one image's activations and their gradients.
+    bytes_per_image: u128,
+    input: [usize; 3],
+    classes: usize,
+}
+
+impl Model {
+    fn new(network: &Architecture) -> Result<(Self, Description), ExperimentError> {
+        let (image, classes) = network.input();
+        let described = network.describe(image, classes).map_err(LearnerError::backend)?;
+        let [one, two] = [1, 2].map(|batch| Network::<f32>::size(network, image, classes, batch));
+        let bytes = |size: Result<sam_backend_ndarray::Size, _>| size.map(|size| size.buffer_bytes);
+        let (one, two) =
+            (bytes(one).map_err(LearnerError::backend)?, bytes(two).map_err(LearnerError::backend)?);
+        let model = Self {
+            kind: "model",
+            name: network.to_string(),
+            parameters: described.parameters().len(),
+            multiply_adds: described.multiply_adds(),
+            statistics: described.statistics().len(),
+            bytes_per_image: two - one,
+            input: [image.height, image.width, image.channels],
+            classes,
+        };
+        Ok((model, described))
+    }
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// [`ExperimentError`], when stdout cannot be written.
+pub fn run(args: &ModelsArgs, call: Call<'_>) -> Result<(), ExperimentError> {
+    if let Some(network) = &args.name {
+        let (model, described) = Model::new(network)?;
+        print(if call.as_json { json::line(&model) } else { layers(&model, &described) })?;
+        return Ok(());
+    }
+    let mut lines = Vec::new();
+    for name in Architecture::names() {
+        // The names are the table's own, so each is a network's.
+        if let Ok(network) = name.parse() {
+            lines.push(Model::new(&network)?.0);
+        }
+    }
+    if call.as_json {
+        print(lines.iter().map(json::line).collect::<Vec<_>>().join("\n"))?;
+    } else {
+        print(table(&lines))?;
+    }
+    Ok(())
+}
+
+fn table(models: &[Model]) -> String {
+    let mut text = format!(
+        "{:<38}{:>13}{:>18}{:>11}  {:<11}{:>8}",
+        "network", "parameters", "multiply-adds", "MiB/image", "input", "classes"
+    );
+    for Model { name, parameters, multiply_adds, bytes_per_image, input: [h, w, c], classes, .. } in models {
+        let (mib, input) = (*bytes_per_image as f64 / f64::from(1 << 20), format!("{h}x{w}x{c}"));
+        let _ = write!(
+            text,
+            "\n{name:<38}{parameters:>13}{multiply_adds:>18}{mib:>11.2}  {input:<11}{classes:>8}"
+        );
+    }
+    text
+}
+
+fn layers(model: &Model, described: &Description) -> String {
+    let Model { name, parameters, multiply_adds, bytes_per_image, input: [h, w, c], classes, .. } = model;
+    let mib = *bytes_per_image as f64 / f64::from(1 << 20);
+    let mut text = format!(
+        "{name} on {h}x{w}x{c}, {classes} classes: {parameters} parameters, {multiply_adds} multiply-adds, {mib:.2} MiB an \
+         image in training\n{:<32}{:<42}{:>14}{:>13}{:>16}",
+        "layer", "operation", "output", "parameters", "multiply-adds"
+    );
+    for (i, node) in described.nodes().iter().enumerate() {
+        let own: usize = node.parameters.iter().map(|own| own.shape.iter().product::<usize>()).sum();
+        let (layer, op) = (node.name.to_string(), operation(node.op, described.shape(node.inputs[0])));
+        let output = described.shape(i + 1).to_string();
+        let _ = write!(text, "\n{layer:<32}{op:<42}{output:>14}{own:>13}{:>16}", node.multiply_adds);
+    }
+    text
+}
+
+/// An operation as papers write it.
+fn operation(op: Op, input: ImageShape) -> String {
+    match op {
+        Op::Conv { kernel, stride, groups, bias, .. } => {
+            let kind = match groups {
+                1 => String::new(),
+                _ if groups == input.channels => " depthwise".to_owned(),
+                _ => format!(", {groups} groups"),
+            };
+            let bias = if bias { ", bias" } else { "" };
+            format!("conv {kernel}x{kernel} / {stride}{kind}{bias}")
+        }
+        Op::MaxPool { size, stride, .. } => format!("max-pool {size}x{size} / {stride}"),
+        Op::AvgPool { size, stride, .. } => format!("average pool {size}x{size} / {stride}"),
+        Op::Subsample { stride, shift } => format!("every pixel {stride} apart, from {shift}"),
+        Op::Dropout { rate } => format!("dropout {rate}"),
+        Op::DropConnect { rate } => format!("drop-connect {rate:.4}"),
+        Op::ShakeDrop { keep } => format!("ShakeDrop, kept {keep:.4}"),
+        Op::BatchNorm(_) => "batch norm".to_owned(),
+        Op::GlobalAvgPool => "mean of pixels".to_owned(),
+        Op::Dense { .. } | Op::Classify { .. } => "dense".to_owned(),
+        Op::Flatten => "flatten".to_owned(),
+        Op::Relu => "ReLU".to_owned(),
+        Op::Relu6 => "ReLU6".to_owned(),
+        Op::Swish => "swish".to_owned(),
+        Op::Sigmoid => "sigmoid".to_owned(),
+        Op::PadChannels { .. } => "zeros as channels".to_owned(),
+        Op::Concat => "concatenation".to_owned(),
+        Op::Scale => "channels times".to_owned(),
+        Op::Add => "sum".to_owned(),
+        Op::ShakeShake => "Shake-Shake".to_owned(),
+    }
+}
