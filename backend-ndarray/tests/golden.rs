@@ -1,16 +1,20 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-//! Networks and SAM steps against PyTorch: `golden/pytorch.py` made the numbers and says what they are.
+//! Networks and SAM steps against PyTorch: `golden/pytorch.py` and `golden/zoo.py` made the numbers and say what they are.
 
 use std::{collections::HashMap, fmt::Display};
 
 use ndarray::{Array2, Array4};
-use sam_backend_ndarray::{Network, Scalar};
+use sam_backend_ndarray::{Network, Random, Scalar};
 use sam_core::{GradientOracle, Pass, Real, Rule, Sam, Sgd, SliceSpace, WeightDecay};
-use sam_model::{ImageShape, TensorInfo};
+use sam_model::{
+    ImageShape, TensorInfo,
+    random::{BackwardCoefficients, Key},
+};
 
-const GOLDEN: &str = include_str!("golden/pytorch.csv");
+const GOLDEN: [&str; 2] = [include_str!("golden/pytorch.csv"), include_str!("golden/zoo.csv")];
+/// What random layers draw from.
+const KEY: Key = Key([11, 8, 5]);
 const BATCH: usize = 6;
-const STEPS: usize = 3;
 
 /// Element `i` of the sequence that all inputs come from.
 fn sequence(i: usize) -> f64 {
@@ -19,7 +23,8 @@ fn sequence(i: usize) -> f64 {
 
 /// Norm and inner product with a fixed vector of each quantity of a network, by name.
 fn golden(network: &str) -> HashMap<&'static str, [f64; 2]> {
-    let rows = GOLDEN.lines().skip(1).map(|line| line.split(',').collect::<Vec<_>>());
+    let lines = GOLDEN.iter().flat_map(|file| file.lines().skip(1));
+    let rows = lines.map(|line| line.split(',').collect::<Vec<_>>());
     let of_network = rows.filter(|row| row[0] == network);
     of_network.map(|row| (row[1], [row[2].parse().unwrap(), row[3].parse().unwrap()])).collect()
 }
@@ -71,7 +76,7 @@ fn parameters<T: Scalar>(tensors: &[TensorInfo]) -> Vec<T> {
     tensors.collect()
 }
 
-fn equals_pytorch<T: Scalar + Real>(name: &str, image: ImageShape, tolerance: f64) {
+fn equals_pytorch<T: Scalar + Real>(name: &str, image: ImageShape, steps: usize, tolerance: f64) {
     let mut check = Check { golden: golden(name), tolerance, seen: 0 };
     let mut network = Network::<T>::new(&name.parse().unwrap(), image, 10, BATCH, 2).unwrap();
     let (height, width, channels) = (image.height, image.width, image.channels);
@@ -87,6 +92,8 @@ fn equals_pytorch<T: Scalar + Real>(name: &str, image: ImageShape, tolerance: f6
     check.equal("logits", logits.as_slice().unwrap());
 
     network.set_batch(images.view(), &labels).unwrap();
+    let random = |backward| Some(Random { key: KEY, first: 0, backward });
+    network.set_random(random(BackwardCoefficients::Forward));
     let statistics = network.statistics().to_vec();
     network.gradient(&w, &mut g, Pass::Perturbed).unwrap();
     assert_eq!(network.statistics(), statistics, "the perturbed pass leaves running statistics alone");
@@ -97,7 +104,8 @@ fn equals_pytorch<T: Scalar + Real>(name: &str, image: ImageShape, tolerance: f6
         .with_nesterov()
         .with_decay(WeightDecay::Coupled(T::of(5e-4)));
     let mut sam = Sam { space: SliceSpace::new(vec![T::zero(); w.len()]), rule: Rule::l2(T::of(0.1)), base };
-    for step in 0..STEPS {
+    network.set_random(random(BackwardCoefficients::FreshWhenPerturbed));
+    for step in 0..steps {
         let losses = sam.step(&mut w[..], &mut g[..], &mut network).unwrap();
         check.equal(format_args!("loss{step}"), &[losses.clean]);
         check.equal(format_args!("perturbed{step}"), &[losses.perturbed.unwrap()]);
@@ -116,8 +124,8 @@ macro_rules! networks {
         #[test]
         fn $test() {
             // In f64 what is left is rounding; the weights come after three steps of SAM.
-            equals_pytorch::<f64>($name, $image, 1e-11);
-            equals_pytorch::<f32>($name, $image, 1e-5);
+            equals_pytorch::<f64>($name, $image, 3, 1e-11);
+            equals_pytorch::<f32>($name, $image, 3, 1e-5);
         }
     )*};
 }
@@ -126,4 +134,24 @@ networks! {
     lenet_equals_pytorch: "lenet", ImageShape::new(12, 12, 1);
     resnet_equals_pytorch: "resnet-8", ImageShape::new(10, 10, 3);
     wide_resnet_equals_pytorch: "wrn-10-2-projection", ImageShape::new(11, 11, 2);
+}
+
+macro_rules! zoo {
+    ($($test:ident: $name:literal, $extent:literal;)*) => {$(
+        #[test]
+        fn $test() {
+            equals_pytorch::<f64>($name, ImageShape::new($extent, $extent, 3), 1, 1e-10);
+        }
+    )*};
+}
+
+zoo! {
+    zero_padded_wide_resnet_equals_pytorch: "wrn-10-1", 10;
+    wide_resnet_without_norms_equals_pytorch: "wrn-10-1-nobn", 10;
+    resnet_without_shortcuts_equals_pytorch: "resnet-8-noshort", 10;
+    shake_shake_equals_pytorch: "shake-shake-8-2x4d", 10;
+    pyramidnet_with_shake_drop_equals_pytorch: "pyramidnet-11-8-shakedrop", 10;
+    imagenet_resnet_equals_pytorch: "resnet-50-w2", 70;
+    efficientnet_equals_pytorch: "efficientnet-b0", 40;
+    efficientnet_lite_equals_pytorch: "efficientnet-lite0", 40;
 }

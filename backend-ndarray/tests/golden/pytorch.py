@@ -140,7 +140,8 @@ def run(name, forward, size, channels):
         show(name, f"variance.{k}", variance)
 
 
-print("network,quantity,norm,inner_product")
-run("lenet", lenet, 12, 1)
-run("resnet-8", resnet, 10, 3)
-run("wrn-10-2-projection", wide_resnet, 11, 2)
+if __name__ == "__main__":
+    print("network,quantity,norm,inner_product")
+    run("lenet", lenet, 12, 1)
+    run("resnet-8", resnet, 10, 3)
+    run("wrn-10-2-projection", wide_resnet, 11, 2)
