@@ -31,7 +31,7 @@ fn run() -> Result<(), Box<dyn Error>> {
     let mut w = DeviceVec::from_slice(&device, &network.initial_parameters(0))?;
     let mut g = Gradient::zeros(&device, w.len())?;
     let base = CudaSgd::new(&device, 0.05)?.with_momentum(0.9, w.len())?;
-    let mut sam = Sam { space: CudaSpace::new(&device, w.len())?, rule: Rule::l2(RHO), base };
+    let mut sam = Sam::new(CudaSpace::new(&device, w.len())?, Rule::l2(RHO), base);
 
     let (points, labels) = spirals();
     network.set_batch(&points, &labels)?;

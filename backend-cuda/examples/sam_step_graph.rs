@@ -40,7 +40,7 @@ fn run() -> Result<(), Box<dyn Error>> {
     let n = start.len();
     let optimizer = || -> Result<_, Box<dyn Error>> {
         let base = CudaSgd::new(&device, 0.01)?.with_momentum(0.9, n)?;
-        Ok(Sam { space: CudaSpace::new(&device, n)?, rule: Rule::l2(0.05), base })
+        Ok(Sam::new(CudaSpace::new(&device, n)?, Rule::l2(0.05), base))
     };
 
     network.set_batch(&images, &labels)?;

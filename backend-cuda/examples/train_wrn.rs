@@ -40,7 +40,7 @@ fn run() -> Result<(), Box<dyn Error>> {
     let schedule = Schedule::cosine(0.05f32).with_warmup(steps / 20);
     let base = CudaSgd::new(&device, 0.0)?.with_momentum(0.9, n)?.with_nesterov();
     let base = base.with_decay(WeightDecay::Coupled(5e-4));
-    let mut sam = Sam { space: CudaSpace::new(&device, n)?, rule: Rule::l2(0.05), base };
+    let mut sam = Sam::new(CudaSpace::new(&device, n)?, Rule::l2(0.05), base);
 
     let started = Instant::now();
     for step in 0..steps {

@@ -14,8 +14,5 @@ use sam_core::WeightDecay;
 
 /// Factor of `w` in the gradient, and share of `w` that decoupled decay keeps: sam-core's.
 fn decay_factors(decay: WeightDecay<f32>, lr: f32) -> (f32, f32) {
-    match decay {
-        WeightDecay::Coupled(decay) => (decay, 1.0),
-        WeightDecay::Decoupled(decay) => (0.0, 1.0 - lr * decay),
-    }
+    (decay.coupled(), decay.kept(lr))
 }

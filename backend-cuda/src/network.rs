@@ -317,7 +317,7 @@ impl GradientOracle<DeviceVec<f32>, Gradient> for CudaNetwork {
         }
         let (mode, loss) = match pass {
             Pass::Clean => (Mode::Clean, self.clean.clone()),
-            Pass::Perturbed => (Mode::Perturbed, self.perturbed.clone()),
+            _ => (Mode::Perturbed, self.perturbed.clone()),
         };
         self.forward_backward(params, grads, mode, &loss)?;
         Ok(loss)

@@ -124,8 +124,7 @@ pub(crate) mod sealed {
 
 /// The report of a method that always has a norm.
 fn report(step: Step<DeviceLoss, DeviceNorm>) -> DeviceReport {
-    let Step { clean, perturbed, norm, outcome } = step;
-    Step { clean, perturbed, norm: Some(norm), outcome }
+    step.into()
 }
 
 impl<S: DeviceStep + ?Sized> sealed::Sealed for Box<S> {}

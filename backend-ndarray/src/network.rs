@@ -44,7 +44,7 @@ pub struct Size {
 /// let mut weights = network.initial_parameters(0);
 /// let mut gradient = vec![0.0; weights.len()];
 /// let perturbed = vec![0.0; weights.len()];
-/// let mut sam = Sam { space: SliceSpace::new(perturbed), rule: Rule::l2(0.05), base: Sgd::new(0.1) };
+/// let mut sam = Sam::new(SliceSpace::new(perturbed), Rule::l2(0.05), Sgd::new(0.1));
 ///
 /// network.set_batch(Array4::zeros([4, 8, 8, 1]).view(), &[3, 1, 4, 1])?;
 /// let step = sam.step(&mut weights[..], &mut gradient[..], &mut network)?;

@@ -33,11 +33,7 @@ const PART: usize = BLOCKS * BLOCK;
 /// let mut network = Network::<f32>::new(&"lenet".parse()?, ImageShape::new(8, 8, 1), 10, 4, 2)?;
 /// let mut weights = network.initial_parameters(0);
 /// let mut gradient = vec![0.0; weights.len()];
-/// let mut sam = Sam {
-///     space: ParallelSpace::new(weights.len(), network.threads()),
-///     rule: Rule::l2(0.05),
-///     base: Parallel::new(Sgd::new(0.1), network.threads()),
-/// };
+/// let mut sam = Sam::new(ParallelSpace::new(weights.len(), network.threads()), Rule::l2(0.05), Parallel::new(Sgd::new(0.1), network.threads()));
 /// network.set_batch(Array4::zeros([4, 8, 8, 1]).view(), &[3, 1, 4, 1])?;
 /// let step = sam.step(&mut weights[..], &mut gradient[..], &mut network)?;
 /// assert!(step.clean > 0.0);

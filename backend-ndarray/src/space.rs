@@ -20,10 +20,10 @@ use sam_core::{
 /// let mut w = array![[1.0, -2.0], [0.5, 3.0]];
 /// let mut g = Array2::zeros(w.raw_dim());
 /// let mut sam =
-///     Sam { space: ArraySpace::new(w.raw_dim()), rule: Rule::l2(0.05), base: OnArrays(Sgd::new(0.1)) };
+///     Sam::new(ArraySpace::new(w.raw_dim()), Rule::l2(0.05), OnArrays(Sgd::new(0.1)));
 /// let step = sam.step_with(&mut w, &mut g, |w, g, _pass| {
 ///     g.assign(w); // the gradient of half the square
-///     Ok::<_, std::convert::Infallible>(0.5 * w.iter().map(|w| w * w).sum::<f64>())
+///     0.5 * w.iter().map(|w| w * w).sum::<f64>()
 /// })?;
 /// assert!(step.clean > 0.0 && w[[0, 0]] < 0.9);
 /// # Ok::<(), Box<dyn std::error::Error>>(())

@@ -51,15 +51,15 @@ fn main() {
             let mut g = vec![0.0; w.len()];
             let base = Sgd::new(0.01).with_momentum(0.9, vec![0.0; w.len()]);
             let base = base.with_decay(WeightDecay::Coupled(5e-4));
-            let mut sam = Sam {
-                space: ParallelSpace::new(w.len(), network.threads()),
-                rule: Rule::l2(0.05),
-                base: Parallel::new(base, network.threads()),
-            };
+            let mut sam = Sam::new(
+                ParallelSpace::new(w.len(), network.threads()),
+                Rule::l2(0.05),
+                Parallel::new(base, network.threads()),
+            );
             let mut step = || {
                 let before = COUNT.load(Relaxed);
                 network.set_batch(x.view(), &labels).unwrap();
-                sam.step(&mut w[..], &mut g[..], &mut network).unwrap();
+                let _ = sam.step(&mut w[..], &mut g[..], &mut network).unwrap();
                 COUNT.load(Relaxed) - before
             };
             step();

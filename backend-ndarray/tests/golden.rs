@@ -103,7 +103,7 @@ fn equals_pytorch<T: Scalar + Real>(name: &str, image: ImageShape, steps: usize,
         .with_momentum(T::of(0.9), vec![T::zero(); w.len()])
         .with_nesterov()
         .with_decay(WeightDecay::Coupled(T::of(5e-4)));
-    let mut sam = Sam { space: SliceSpace::new(vec![T::zero(); w.len()]), rule: Rule::l2(T::of(0.1)), base };
+    let mut sam = Sam::new(SliceSpace::new(vec![T::zero(); w.len()]), Rule::l2(T::of(0.1)), base);
     network.set_random(random(BackwardCoefficients::FreshWhenPerturbed));
     for step in 0..steps {
         let losses = sam.step(&mut w[..], &mut g[..], &mut network).unwrap();

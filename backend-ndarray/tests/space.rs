@@ -46,20 +46,18 @@ fn a_matrix_steps_like_a_slice() {
     let gradient = |w: &f64| w.sin() + 0.2;
     let (mut w, mut g) = (start.clone(), Array2::zeros((2, 3)));
     let base = Sgd::new(0.1).with_momentum(0.9, vec![0.0; 6]);
-    let mut sam =
-        Sam { space: ArraySpace::new(w.raw_dim()), rule: Rule::l2(0.05), base: OnArrays(base.clone()) };
+    let mut sam = Sam::new(ArraySpace::new(w.raw_dim()), Rule::l2(0.05), OnArrays(base.clone()));
     let (mut flat, mut flat_g) = (start.iter().copied().collect::<Vec<_>>(), vec![0.0; 6]);
-    let mut slices = Sam { space: SliceSpace::new(vec![0.0; 6]), rule: Rule::l2(0.05), base };
+    let mut slices = Sam::new(SliceSpace::new(vec![0.0; 6]), Rule::l2(0.05), base);
     for _ in 0..5 {
-        sam.step_with(&mut w, &mut g, |w, g, _| {
-            g.zip_mut_with(w, |g, w| *g = gradient(w));
-            Ok::<_, ()>(())
-        })
-        .unwrap();
-        slices
+        let _ = sam
+            .step_with(&mut w, &mut g, |w, g, _| {
+                g.zip_mut_with(w, |g, w| *g = gradient(w));
+            })
+            .unwrap();
+        let _ = slices
             .step_with(&mut flat[..], &mut flat_g[..], |w, g, _| {
                 g.iter_mut().zip(w).for_each(|(g, w)| *g = gradient(w));
-                Ok::<_, ()>(())
             })
             .unwrap();
     }

@@ -62,7 +62,7 @@ impl Case {
         let narrow = |values: &[f64]| values.iter().map(|x| R::narrow(*x)).collect::<Vec<R>>();
         let widen = |values: &[R]| values.iter().map(|x| x.widen()).collect::<Vec<f64>>();
         let (mut w, g) = (narrow(&self.w), narrow(&self.g));
-        let rule = Rule { rho: R::narrow(self.rho), norm, adaptive: self.eta.map(R::narrow) };
+        let rule = Rule::new(R::narrow(self.rho), norm).with_adaptive(self.eta.map(R::narrow));
         let (before, wide_g) = (widen(&w), widen(&g));
         let bits = |values: &[f64]| values.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
 

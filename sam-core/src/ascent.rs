@@ -3,7 +3,7 @@
 pub mod friendly;
 pub mod stochastic;
 
-use crate::{ParamSpace, Rule, state::state};
+use crate::{InvalidSetting, ParamSpace, Rule, state::state};
 
 /// An ascent rule: turns the clean gradient into a perturbation.
 pub trait AscentRule<S: ParamSpace> {
@@ -24,6 +24,14 @@ pub trait AscentRule<S: ParamSpace> {
 
     /// The step went through: the time to change what outlives it.
     fn commit(&mut self);
+
+    /// The hyper-parameters are in their ranges.
+    ///
+    /// # Errors
+    /// [`InvalidSetting`] of the first that is not.
+    fn check_settings(&self) -> Result<(), InvalidSetting> {
+        Ok(())
+    }
 }
 
 /// Along the gradient: SAM's (eq. 2), and ASAM's where the rule is adaptive.

@@ -4,6 +4,7 @@ use crate::{LengthMismatch, Real, state::state};
 
 /// How much each step's weights count in an [`Average`].
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum Weighting<T> {
     /// All alike: stochastic weight averaging (Izmailov et al., UAI 2018), begun late and added to once an epoch.
     Uniform,

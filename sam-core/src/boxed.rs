@@ -3,13 +3,19 @@
 use alloc::boxed::Box;
 
 use crate::method::MethodResult;
-use crate::{Descent, GradientOracle, LearningRate, Method, Pass, Ready, Sink, Source, State};
+use crate::{
+    Descent, GradientOracle, InvalidSetting, LearningRate, Method, Pass, Ready, Sink, Source, State,
+};
 
 impl<P: ?Sized, G: ?Sized, D: Descent<P, G> + ?Sized> Descent<P, G> for Box<D> {
     type Error = D::Error;
 
     fn descend(&mut self, params: &mut P, grads: &mut G) -> Result<(), D::Error> {
         D::descend(self, params, grads)
+    }
+
+    fn check_settings(&self) -> Result<(), InvalidSetting> {
+        D::check_settings(self)
     }
 }
 

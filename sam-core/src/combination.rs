@@ -5,7 +5,7 @@ pub mod wsam;
 
 use core::convert::Infallible;
 
-use crate::{Descent, ParamSpace, StepError, state::state};
+use crate::{Descent, InvalidSetting, ParamSpace, StepError, state::state};
 
 /// A combination of the clean and the perturbed gradient.
 pub trait Combination<S: ParamSpace, D: Descent<S::Params, S::Grads>> {
@@ -33,6 +33,14 @@ pub trait Combination<S: ParamSpace, D: Descent<S::Params, S::Grads>> {
         g: &mut S::Grads,
     ) -> Result<(), StepError<S::Error, Infallible, D::Error>> {
         base.descend(w, g).map_err(StepError::Descent)
+    }
+
+    /// The hyper-parameters are in their ranges.
+    ///
+    /// # Errors
+    /// [`InvalidSetting`] of the first that is not.
+    fn check_settings(&self) -> Result<(), InvalidSetting> {
+        Ok(())
     }
 }
 

@@ -6,7 +6,7 @@ pub mod lion;
 pub mod rmsprop;
 pub mod sgd;
 
-use crate::Real;
+use crate::{InvalidSetting, Real};
 
 /// A base optimizer: SGD, Adam, a framework's own.
 pub trait Descent<P: ?Sized, G: ?Sized = P> {
@@ -22,6 +22,14 @@ pub trait Descent<P: ?Sized, G: ?Sized = P> {
     /// Whatever keeps the optimizer from stepping; it must then leave `params` and its own state as they
     /// were.
     fn descend(&mut self, params: &mut P, grads: &mut G) -> Result<(), Self::Error>;
+
+    /// The hyper-parameters are in their ranges. Every step of a method asks; who descends without one asks when they are set.
+    ///
+    /// # Errors
+    /// [`InvalidSetting`] of the first that is not.
+    fn check_settings(&self) -> Result<(), InvalidSetting> {
+        Ok(())
+    }
 }
 
 impl<P: ?Sized, G: ?Sized, D: Descent<P, G> + ?Sized> Descent<P, G> for &mut D {
@@ -29,6 +37,10 @@ impl<P: ?Sized, G: ?Sized, D: Descent<P, G> + ?Sized> Descent<P, G> for &mut D {
 
     fn descend(&mut self, params: &mut P, grads: &mut G) -> Result<(), D::Error> {
         D::descend(self, params, grads)
+    }
+
+    fn check_settings(&self) -> Result<(), InvalidSetting> {
+        D::check_settings(self)
     }
 }
 
@@ -78,6 +90,7 @@ pub trait Momentum<G: ?Sized> {
 
 /// How weights are pulled towards zero.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum WeightDecay<R> {
     /// `g + decay * w` takes the place of `g`: decay passes through the momentum. This is the paper's
     /// `lambda ||w||^2` outside the ascent, with `decay = 2 lambda`.
@@ -87,8 +100,17 @@ pub enum WeightDecay<R> {
 }
 
 impl<R: Real> WeightDecay<R> {
+    /// The decay is finite and not negative.
+    ///
+    /// # Errors
+    /// [`InvalidSetting`] if it is not.
+    pub fn check_settings(&self) -> Result<(), InvalidSetting> {
+        let (Self::Coupled(decay) | Self::Decoupled(decay)) = *self;
+        InvalidSetting::non_negative("decay", decay)
+    }
+
     /// Factor of `w` in the gradient.
-    fn coupled(self) -> R {
+    pub fn coupled(self) -> R {
         match self {
             Self::Coupled(decay) => decay,
             Self::Decoupled(_) => R::ZERO,
@@ -96,7 +118,7 @@ impl<R: Real> WeightDecay<R> {
     }
 
     /// Share of a weight that decoupled decay keeps; exactly 1 without it.
-    fn kept(self, lr: R) -> R {
+    pub fn kept(self, lr: R) -> R {
         match self {
             Self::Coupled(_) => R::ONE,
             Self::Decoupled(decay) => R::ONE - lr * decay,

@@ -4,11 +4,12 @@ use core::convert::Infallible;
 use core::error::Error;
 use core::fmt;
 
-use crate::Pass;
+use crate::{InvalidSetting, Pass};
 
 /// Why a step failed. Whatever it was, parameters and optimizer state are as before the step, unless the
 /// storage itself failed to restore them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum StepError<S, O, D> {
     /// The storage of the parameters failed.
     Space(S),
@@ -16,16 +17,33 @@ pub enum StepError<S, O, D> {
     Oracle(O, Pass),
     /// The base optimizer failed.
     Descent(D),
+    /// A hyper-parameter is out of its range; nothing was asked for yet.
+    Setting(InvalidSetting),
+}
+
+impl<S, O, D> StepError<S, O, D> {
+    /// The error with an oracle's failure turned into something else, by a function of it and its pass.
+    pub fn map_oracle<P>(self, turn: impl FnOnce(O, Pass) -> StepError<S, P, D>) -> StepError<S, P, D> {
+        match self {
+            Self::Space(e) => StepError::Space(e),
+            Self::Oracle(e, pass) => turn(e, pass),
+            Self::Descent(e) => StepError::Descent(e),
+            Self::Setting(e) => StepError::Setting(e),
+        }
+    }
+}
+
+impl<S, O, D> StepError<S, O, D> {
+    /// Whether a hyper-parameter is at fault: the same step will fail again.
+    pub const fn is_setting(&self) -> bool {
+        matches!(self, Self::Setting(_))
+    }
 }
 
 impl<S, D> StepError<S, Infallible, D> {
     /// The same error where an oracle takes part.
     pub fn with_oracle<O>(self) -> StepError<S, O, D> {
-        match self {
-            Self::Space(e) => StepError::Space(e),
-            Self::Oracle(never, _) => match never {},
-            Self::Descent(e) => StepError::Descent(e),
-        }
+        self.map_oracle(|never, _| match never {})
     }
 }
 
@@ -36,6 +54,7 @@ impl<S, O> StepError<S, O, Infallible> {
             Self::Space(e) => StepError::Space(e),
             Self::Oracle(e, pass) => StepError::Oracle(e, pass),
             Self::Descent(never) => match never {},
+            Self::Setting(e) => StepError::Setting(e),
         }
     }
 }
@@ -46,6 +65,7 @@ impl<S: fmt::Display, O: fmt::Display, D: fmt::Display> fmt::Display for StepErr
             Self::Space(e) => write!(f, "parameter storage: {e}"),
             Self::Oracle(e, pass) => write!(f, "gradient oracle, {pass} pass: {e}"),
             Self::Descent(e) => write!(f, "base optimizer: {e}"),
+            Self::Setting(e) => e.fmt(f),
         }
     }
 }
@@ -61,12 +81,15 @@ where
             Self::Space(e) => e,
             Self::Oracle(e, _) => e,
             Self::Descent(e) => e,
+            // It prints what is inside, so what comes next is what is inside of that.
+            Self::Setting(e) => return e.source(),
         })
     }
 }
 
 /// Two buffers that must have the same length do not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct LengthMismatch {
     /// Which buffer has the wrong length.
     pub buffer: &'static str,
@@ -77,6 +100,11 @@ pub struct LengthMismatch {
 }
 
 impl LengthMismatch {
+    /// `buffer` has `found` entries where the parameters have `expected`.
+    pub const fn new(buffer: &'static str, expected: usize, found: usize) -> Self {
+        Self { buffer, expected, found }
+    }
+
     /// Compares a buffer's length with that of the parameters.
     ///
     /// # Errors

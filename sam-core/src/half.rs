@@ -135,6 +135,38 @@ macro_rules! halves {
     };
 }
 
+/// `step_with` and `try_step_with` of a method with a `step`.
+macro_rules! step_with {
+    ($grads:ty, $result:ident) => {
+        /// A step with a closure, whose argument types are then inferred: it overwrites its second argument with the gradient
+        /// at its first, and returns the loss, or nothing.
+        ///
+        /// # Errors
+        /// As `step`, but for the gradient, which cannot fail.
+        pub fn step_with<L: $crate::Loss>(
+            &mut self,
+            w: &mut S::Params,
+            g: &mut $grads,
+            mut gradient: impl FnMut(&S::Params, &mut $grads, $crate::Pass) -> L,
+        ) -> $result<S, L, core::convert::Infallible, D::Error> {
+            self.try_step_with(w, g, |w, g, pass| Ok(gradient(w, g, pass)))
+        }
+
+        /// `step_with` for a closure that can fail.
+        ///
+        /// # Errors
+        /// As `step`.
+        pub fn try_step_with<L: $crate::Loss, E>(
+            &mut self,
+            w: &mut S::Params,
+            g: &mut $grads,
+            gradient: impl FnMut(&S::Params, &mut $grads, $crate::Pass) -> Result<L, E>,
+        ) -> $result<S, L, E, D::Error> {
+            self.step(w, g, &mut $crate::FnOracle(gradient))
+        }
+    };
+}
+
 /// Takes the gradient that a half waits for; where that fails the parameters come back.
 macro_rules! ask {
     ($method:ident, $w:ident, $g:ident, $oracle:ident, $pass:expr) => {{
@@ -146,4 +178,4 @@ macro_rules! ask {
     }};
 }
 
-pub(crate) use {ask, halves};
+pub(crate) use {ask, halves, step_with};

@@ -3,14 +3,12 @@
 use core::borrow::BorrowMut;
 use core::mem::swap;
 
-use num_traits::ConstOne;
-
 use crate::guard::RestoreGuard;
-use crate::half::{self, Half, HalfResult, Next, ask, halves};
+use crate::half::{self, Half, HalfResult, Next, ask, halves, step_with};
 use crate::state::{state, state_of_fields};
 use crate::{
-    Descent, FnOracle, GradientAlgebra, GradientOracle, Loss, Outcome, Pass, Real, Rule, Step, StepError,
-    StepResult,
+    Descent, GradientAlgebra, GradientOracle, InvalidSetting, Loss, Outcome, Pass, Real, Rule, Step,
+    StepError, StepResult,
 };
 
 /// LookSAM (Liu et al., CVPR 2022): a SAM step every `k` steps, which also keeps the part of the perturbed
@@ -28,22 +26,18 @@ use crate::{
 /// ```
 /// use sam_core::{Adam, Reuse, LookSam, Rule, SliceSpace};
 ///
-/// let mut sam = LookSam {
-///     space: SliceSpace::new([0.0; 2]),
-///     rule: Rule::l2(0.05),
-///     reuse: Reuse::new(5, 0.7, [0.0; 2], [0.0; 2]),
-///     base: Adam::adamw(0.1, 0.01, [0.0; 2], [0.0; 2]),
-/// };
+/// let mut sam = LookSam::new(SliceSpace::new([0.0; 2]), Rule::l2(0.05), Reuse::new(5, 0.7, [0.0; 2], [0.0; 2]), Adam::adamw(0.1, 0.01, [0.0; 2], [0.0; 2]));
 /// let (mut w, mut g, mut gradients) = ([3.0f64, -2.0], [0.0; 2], 0);
 /// for _ in 0..10 {
-///     sam.step_with(&mut w[..], &mut g[..], |w, g, _| {
+///     sam.step_with(&mut w, &mut g, |w, g, _| {
 ///         gradients += 1;
-///         Ok::<_, ()>(g.copy_from_slice(w))
+///         g.copy_from_slice(w)
 ///     }).unwrap();
 /// }
 /// assert_eq!(gradients, 12);
 /// ```
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct LookSam<S: GradientAlgebra, D, B> {
     /// The storage of the parameters.
     pub space: S,
@@ -53,6 +47,13 @@ pub struct LookSam<S: GradientAlgebra, D, B> {
     pub reuse: Reuse<S::Scalar, B>,
     /// The base optimizer.
     pub base: D,
+}
+
+impl<S: GradientAlgebra, D, B> LookSam<S, D, B> {
+    /// Puts the parts together.
+    pub const fn new(space: S, rule: Rule<S::Scalar>, reuse: Reuse<S::Scalar, B>, base: D) -> Self {
+        Self { space, rule, reuse, base }
+    }
 }
 
 /// How often [`LookSam`] takes a second gradient, and what it keeps of it.
@@ -103,6 +104,16 @@ where
     D: Descent<S::Params, S::Grads>,
     B: BorrowMut<S::Grads>,
 {
+    /// All hyper-parameters are in their ranges. Every step asks this first.
+    ///
+    /// # Errors
+    /// [`InvalidSetting`] of the first that is not.
+    pub fn check_settings(&self) -> Result<(), InvalidSetting> {
+        self.rule.check_settings()?;
+        InvalidSetting::non_negative("alpha", self.reuse.alpha)?;
+        self.base.check_settings()
+    }
+
     /// One step on the parameters `w`; `g` is scratch space for the gradients. [`Step::perturbed`] tells
     /// whether it took a second gradient.
     ///
@@ -117,6 +128,7 @@ where
     where
         O: GradientOracle<S::Params, S::Grads> + ?Sized,
     {
+        self.check_settings().map_err(StepError::Setting)?;
         let (clean, norm) =
             self.space.clean_gradient(w, g, &self.rule, oracle).map_err(StepError::with_descent)?;
         let half = Half::new(&self.space, clean, norm);
@@ -140,6 +152,7 @@ where
         g: &mut S::Grads,
         clean: L,
     ) -> HalfResult<S, Next<L, S::Norm>, D::Error> {
+        self.check_settings().map_err(StepError::Setting)?;
         let norm = self.space.dual_norm(w, g, &self.rule).map_err(StepError::Space)?;
         let half = Half::new(&self.space, clean, norm);
         self.open(w, g, half)
@@ -200,18 +213,7 @@ where
         Ok(Next::Done(half.end(None, outcome)))
     }
 
-    /// [`LookSam::step`] with a closure, whose argument types are then inferred.
-    ///
-    /// # Errors
-    /// As [`LookSam::step`].
-    pub fn step_with<L: Loss, E>(
-        &mut self,
-        w: &mut S::Params,
-        g: &mut S::Grads,
-        gradient: impl FnMut(&S::Params, &mut S::Grads, Pass) -> Result<L, E>,
-    ) -> StepResult<S, L, E, D::Error> {
-        self.step(w, g, &mut FnOracle(gradient))
-    }
+    step_with! { S::Grads, StepResult }
 
     /// The clean gradient with the kept part added.
     fn reuse(&mut self, g: &mut S::Grads, outcome: Outcome) -> Result<Outcome, S::Error> {

@@ -26,8 +26,8 @@ use crate::{
 /// type Any<'a, 'o> = &'a mut dyn Method<[f64], [f64], Oracle<'o>, Norm = DualNorm, Error = Error>;
 ///
 /// let (space, rule, base) = (SliceSpace::new([0.0; 2]), Rule::l2(0.5), Sgd::new(0.1));
-/// let mut sam = Sam { space: space.clone(), rule, base: base.clone() };
-/// let mut gsam = Variant { space, rule, ascent: AlongGradient, combination: Gsam::new(0.4, [0.0; 2]), base };
+/// let mut sam = Sam::new(space.clone(), rule, base.clone());
+/// let mut gsam = Variant::new(space, rule, AlongGradient, Gsam::new(0.4, [0.0; 2]), base);
 /// for method in [&mut sam as Any<'_, '_>, &mut gsam] {
 ///     let mut oracle = FnOracle(|w: &[f64], g: &mut [f64], _: Pass| {
 ///         g.copy_from_slice(w);

@@ -3,9 +3,9 @@
 use core::borrow::BorrowMut;
 
 use crate::guard::RestoreGuard;
-use crate::half::{Half, HalfResult, Next, ask, halves};
+use crate::half::{Half, HalfResult, Next, ask, halves, step_with};
 use crate::state::state_of_fields;
-use crate::{Descent, FnOracle, GradientOracle, Loss, ParamSpace, Pass, Rule, StepError, StepResult};
+use crate::{Descent, GradientOracle, InvalidSetting, Loss, ParamSpace, Pass, Rule, StepError, StepResult};
 
 /// A storage that can ascend again from where an ascent has led.
 pub trait RepeatedAscent: ParamSpace {
@@ -49,20 +49,14 @@ pub trait RepeatedAscent: ParamSpace {
 /// ```
 /// use sam_core::{MultiStepSam, Rule, Sgd, SliceSpace};
 ///
-/// let mut sam = MultiStepSam {
-///     space: SliceSpace::new([0.0; 2]),
-///     rule: Rule::l2(0.5),
-///     steps: 3,
-///     rate: 0.2,
-///     base: Sgd::new(0.1),
-///     eps: [0.0; 2],
-/// };
+/// let mut sam = MultiStepSam::new(SliceSpace::new([0.0; 2]), Rule::l2(0.5), 3, 0.2, Sgd::new(0.1), [0.0; 2]);
 /// let (mut w, mut g) = ([3.0f64, -4.0], [0.0; 2]);
-/// sam.step_with(&mut w[..], &mut g[..], |w, g, _| Ok::<_, ()>(g.copy_from_slice(w))).unwrap();
+/// sam.step_with(&mut w, &mut g, |w, g, _| g.copy_from_slice(w)).unwrap();
 /// // Three steps of 0.2 would end outside: the last gradient is taken on the ball, 0.5 further out than w.
 /// assert!((g[0] - 3.3).abs() < 1e-15);
 /// ```
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct MultiStepSam<S: RepeatedAscent, D, B> {
     /// The storage of the parameters.
     pub space: S,
@@ -78,6 +72,20 @@ pub struct MultiStepSam<S: RepeatedAscent, D, B> {
     pub eps: B,
 }
 
+impl<S: RepeatedAscent, D, B> MultiStepSam<S, D, B> {
+    /// `steps` ascent steps of length `rate`; `eps` is a buffer as long as a gradient.
+    pub const fn new(
+        space: S,
+        rule: Rule<S::Scalar>,
+        steps: usize,
+        rate: S::Scalar,
+        base: D,
+        eps: B,
+    ) -> Self {
+        Self { space, rule, steps, rate, base, eps }
+    }
+}
+
 impl<S, D, B> MultiStepSam<S, D, B>
 where
     S: RepeatedAscent,
@@ -87,6 +95,16 @@ where
     /// Words of buffer that `weights` parameters need.
     pub const fn words(weights: usize) -> usize {
         weights
+    }
+
+    /// All hyper-parameters are in their ranges. Every step asks this first.
+    ///
+    /// # Errors
+    /// [`InvalidSetting`] of the first that is not.
+    pub fn check_settings(&self) -> Result<(), InvalidSetting> {
+        self.rule.check_settings()?;
+        InvalidSetting::non_negative("rate", self.rate)?;
+        self.base.check_settings()
     }
 
     /// One step on the parameters `w`; `g` is scratch space for the gradients.
@@ -102,6 +120,7 @@ where
     where
         O: GradientOracle<S::Params, S::Grads> + ?Sized,
     {
+        self.check_settings().map_err(StepError::Setting)?;
         let (clean, norm) =
             self.space.clean_gradient(w, g, &self.rule, oracle).map_err(StepError::with_descent)?;
         let half = Half::new(&self.space, clean, norm);
@@ -128,6 +147,7 @@ where
         g: &mut S::Grads,
         clean: L,
     ) -> HalfResult<S, Next<L, S::Norm>, D::Error> {
+        self.check_settings().map_err(StepError::Setting)?;
         let norm = self.space.dual_norm(w, g, &self.rule).map_err(StepError::Space)?;
         let half = Half::new(&self.space, clean, norm);
         self.open(w, g, half)
@@ -185,18 +205,7 @@ where
         Ok(Next::Gradient(Half { asked: 1, ..half }))
     }
 
-    /// [`MultiStepSam::step`] with a closure, whose argument types are then inferred.
-    ///
-    /// # Errors
-    /// As [`MultiStepSam::step`].
-    pub fn step_with<L: Loss, E>(
-        &mut self,
-        w: &mut S::Params,
-        g: &mut S::Grads,
-        gradient: impl FnMut(&S::Params, &mut S::Grads, Pass) -> Result<L, E>,
-    ) -> StepResult<S, L, E, D::Error> {
-        self.step(w, g, &mut FnOracle(gradient))
-    }
+    step_with! { S::Grads, StepResult }
 }
 
 state_of_fields! {

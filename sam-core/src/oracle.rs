@@ -17,6 +17,7 @@ use loss::Loss;
 /// dropout masks that it drew in the clean one. Every step begins with one clean pass over its mini-batch;
 /// the methods with one gradient a step make it at perturbed parameters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Pass {
     /// The first look at the mini-batch: at the current parameters.
     Clean,

@@ -1,9 +1,9 @@
 //! The two number types that parameters can have.
 
 use core::fmt::{Debug, Display};
-use core::ops::{AddAssign, Neg};
+use core::ops::{Add, AddAssign, Div, Mul, Neg, Sub};
 
-use num_traits::{ConstOne, ConstZero, NumOps};
+use num_traits::{ConstOne, ConstZero};
 
 use crate::Loss;
 
@@ -15,9 +15,9 @@ mod sealed {
 
 /// `f32` or `f64`: what parameters, gradients and hyper-parameters are made of.
 ///
-/// Sealed, and small on purpose. Of `num-traits` it takes what has one meaning only: constants and arithmetic. A
-/// public bound on its `Float` would let some other crate in the build switch functions from `libm` to the
-/// platform's and so change last bits; every function here has one implementation. Half precision is missing on purpose too: perturbed parameters must be able to move by
+/// Sealed, and small on purpose. No other crate's trait is among its bounds: a bound on `num_traits::Float` would let some
+/// other crate in the build switch functions from `libm` to the platform's and so change last bits. Every function here has
+/// one implementation. Half precision is missing on purpose too: perturbed parameters must be able to move by
 /// `rho / sqrt(n)`, and at 11 M parameters most `f16` and `bf16` values cannot.
 pub trait Real:
     sealed::Sealed
@@ -27,15 +27,20 @@ pub trait Real:
     + PartialOrd
     + Debug
     + Display
-    + ConstZero
-    + ConstOne
-    + NumOps
+    + Add<Output = Self>
+    + Sub<Output = Self>
+    + Mul<Output = Self>
+    + Div<Output = Self>
     + Neg<Output = Self>
     + AddAssign
     + Send
     + Sync
     + 'static
 {
+    /// 0.
+    const ZERO: Self;
+    /// 1.
+    const ONE: Self;
     /// Largest `k` such that both `2^k` and `2^-k` are normal numbers.
     const MAX_UNIT_EXPONENT: i32;
 
@@ -71,6 +76,8 @@ pub trait Real:
 }
 
 impl Real for f32 {
+    const ZERO: Self = ConstZero::ZERO;
+    const ONE: Self = ConstOne::ONE;
     const MAX_UNIT_EXPONENT: i32 = 126;
     /// 2^-70.
     const SMALLEST_SAFE_SUM: f64 = 1.0 / (1u128 << 70) as f64;
@@ -93,6 +100,8 @@ impl Real for f32 {
 }
 
 impl Real for f64 {
+    const ZERO: Self = ConstZero::ZERO;
+    const ONE: Self = ConstOne::ONE;
     const MAX_UNIT_EXPONENT: i32 = 1022;
     /// 2^-900.
     const SMALLEST_SAFE_SUM: f64 = f64::from_bits(123 << 52);

@@ -2,13 +2,14 @@
 
 use core::fmt;
 
-use crate::Real;
+use crate::{InvalidSetting, Real};
 
 /// The p-norm that bounds the perturbation, with `1/p + 1/q = 1`.
 ///
 /// Variants may be matched by a backend; a general `p` is made by [`Norm::from_p`], so `p` and `q` always
 /// belong together.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum Norm {
     /// `p = 1`: the whole radius goes to the one coordinate with the largest gradient (the first of several).
     L1,
@@ -68,6 +69,7 @@ impl Norm {
 
 /// There is no such norm.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct InvalidExponent {
     /// The exponent that was asked for.
     pub found: f64,
@@ -105,6 +107,7 @@ impl core::error::Error for InvalidExponent {}
 /// # Ok::<(), sam_core::InvalidExponent>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Rule<R> {
     /// Radius, in the units of the weights (SAM) or relative to them (ASAM). 0 is the base optimizer, bit
     /// for bit.
@@ -135,6 +138,27 @@ impl<R: Real> Rule<R> {
     /// `p = 1`.
     pub const fn l1(rho: R) -> Self {
         Self::new(rho, Norm::L1)
+    }
+
+    /// The same ball with another radius.
+    #[must_use]
+    pub const fn with_rho(self, rho: R) -> Self {
+        Self { rho, ..self }
+    }
+
+    /// ASAM with this `eta`, or SAM.
+    #[must_use]
+    pub const fn with_adaptive(self, eta: Option<R>) -> Self {
+        Self { adaptive: eta, ..self }
+    }
+
+    /// Radius and `eta` are finite and not negative.
+    ///
+    /// # Errors
+    /// [`InvalidSetting`] of the first that is not.
+    pub fn check_settings(&self) -> Result<(), InvalidSetting> {
+        InvalidSetting::non_negative("rho", self.rho)?;
+        self.adaptive.map_or(Ok(()), |eta| InvalidSetting::non_negative("eta", eta))
     }
 
     /// ASAM: the ball scales with `|w| + eta`. Its paper uses `eta = 0.01` and a `rho` about ten times SAM's.

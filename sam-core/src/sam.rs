@@ -5,8 +5,8 @@ mod perturbed;
 pub use perturbed::{DescendResult, Descended, Perturbed};
 
 use crate::guard::RestoreGuard;
-use crate::half::{self, Half, HalfResult, Next, ask, halves};
-use crate::{Descent, FnOracle, GradientOracle, Loss, ParamSpace, Pass, Rule, StepError, Verdict};
+use crate::half::{self, Half, HalfResult, Next, ask, halves, step_with};
+use crate::{Descent, GradientOracle, InvalidSetting, Loss, ParamSpace, Pass, Rule, StepError, Verdict};
 
 /// Sharpness-Aware Minimization (algorithm 1 of the paper) around a base optimizer.
 ///
@@ -16,17 +16,18 @@ use crate::{Descent, FnOracle, GradientOracle, Loss, ParamSpace, Pass, Rule, Ste
 /// use sam_core::{Norm, Outcome, Rule, Sam, Sgd, SliceSpace};
 ///
 /// let (mut w, mut g) = ([3.0f64, -4.0], [0.0; 2]);
-/// let mut sam = Sam { space: SliceSpace::new([0.0; 2]), rule: Rule::l2(0.5), base: Sgd::new(0.1) };
+/// let mut sam = Sam::new(SliceSpace::new([0.0; 2]), Rule::l2(0.5), Sgd::new(0.1));
 /// // Half the square: the gradient is w, its length 5, and the second one is taken 0.5 further out.
-/// let step = sam.step_with(&mut w[..], &mut g[..], |w, g, _pass| {
+/// let step = sam.step_with(&mut w, &mut g, |w, g, _pass| {
 ///     g.copy_from_slice(w);
-///     Ok::<_, ()>(0.5 * (w[0] * w[0] + w[1] * w[1]))
+///     0.5 * (w[0] * w[0] + w[1] * w[1])
 /// })?;
 /// assert_eq!((step.clean, step.norm.value(), step.outcome), (12.5, 5.0, Outcome::Descended));
 /// assert!((w[0] - (3.0 - 0.1 * 3.3)).abs() < 1e-15);
-/// # Ok::<(), sam_core::StepError<sam_core::LengthMismatch, (), sam_core::LengthMismatch>>(())
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Sam<S: ParamSpace, D> {
     /// The storage of the parameters.
     pub space: S,
@@ -36,8 +37,17 @@ pub struct Sam<S: ParamSpace, D> {
     pub base: D,
 }
 
+impl<S: ParamSpace, D> Sam<S, D> {
+    /// SAM in this storage, within this ball, around this base optimizer.
+    pub const fn new(space: S, rule: Rule<S::Scalar>, base: D) -> Self {
+        Self { space, rule, base }
+    }
+}
+
 /// What became of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[must_use = "a step that came to nothing says so here, and nowhere else"]
+#[non_exhaustive]
 pub enum Outcome {
     /// An ordinary step.
     Descended,
@@ -90,6 +100,8 @@ impl Outcome {
 
 /// The report of one step.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[must_use = "a step that came to nothing says so here, and nowhere else"]
+#[non_exhaustive]
 pub struct Step<L, N> {
     /// Loss at the parameters that the step started from.
     pub clean: L,
@@ -101,11 +113,27 @@ pub struct Step<L, N> {
     pub outcome: Outcome,
 }
 
+impl<L, N> Step<L, N> {
+    /// The report of a method of your own.
+    pub const fn new(clean: L, perturbed: Option<L>, norm: N, outcome: Outcome) -> Self {
+        Self { clean, perturbed, norm, outcome }
+    }
+}
+
 /// What a step returns: its report, or what ended it early.
 pub type StepResult<S, L, OE, DE> =
     Result<Step<L, <S as ParamSpace>::Norm>, StepError<<S as ParamSpace>::Error, OE, DE>>;
 
 impl<S: ParamSpace, D: Descent<S::Params, S::Grads>> Sam<S, D> {
+    /// All hyper-parameters are in their ranges. Every step asks this first.
+    ///
+    /// # Errors
+    /// [`InvalidSetting`] of the first that is not.
+    pub fn check_settings(&self) -> Result<(), InvalidSetting> {
+        self.rule.check_settings()?;
+        self.base.check_settings()
+    }
+
     /// One step on the parameters `w`; `g` is scratch space for the gradients and holds the last one
     /// afterwards.
     ///
@@ -120,6 +148,7 @@ impl<S: ParamSpace, D: Descent<S::Params, S::Grads>> Sam<S, D> {
     where
         O: GradientOracle<S::Params, S::Grads> + ?Sized,
     {
+        self.check_settings().map_err(StepError::Setting)?;
         let (clean, norm) =
             self.space.clean_gradient(w, g, &self.rule, oracle).map_err(StepError::with_descent)?;
         let half = Half::new(&self.space, clean, norm);
@@ -138,7 +167,7 @@ impl<S: ParamSpace, D: Descent<S::Params, S::Grads>> Sam<S, D> {
     /// ```
     /// use sam_core::{Next, Outcome, Rule, Sam, Sgd, SliceSpace};
     ///
-    /// let mut sam = Sam { space: SliceSpace::new([0.0; 2]), rule: Rule::l2(0.5), base: Sgd::new(0.1) };
+    /// let mut sam = Sam::new(SliceSpace::new([0.0; 2]), Rule::l2(0.5), Sgd::new(0.1));
     /// let mut w = [3.0f64, -4.0];
     /// let mut g = w; // of half the square
     /// if let Next::Gradient(half) = sam.begin(&mut w, &g, 12.5)? {
@@ -160,6 +189,7 @@ impl<S: ParamSpace, D: Descent<S::Params, S::Grads>> Sam<S, D> {
         g: &S::Grads,
         clean: L,
     ) -> HalfResult<S, Next<L, S::Norm>, D::Error> {
+        self.check_settings().map_err(StepError::Setting)?;
         let norm = self.space.dual_norm(w, g, &self.rule).map_err(StepError::Space)?;
         let half = Half::new(&self.space, clean, norm);
         half::open(&mut self.space, &self.rule, w, g, half).map_err(StepError::Space)
@@ -183,18 +213,7 @@ impl<S: ParamSpace, D: Descent<S::Params, S::Grads>> Sam<S, D> {
 
     halves! { Half<L, S::Norm> }
 
-    /// [`Sam::step`] with a closure, whose argument types are then inferred.
-    ///
-    /// # Errors
-    /// As [`Sam::step`].
-    pub fn step_with<L: Loss, E>(
-        &mut self,
-        w: &mut S::Params,
-        g: &mut S::Grads,
-        gradient: impl FnMut(&S::Params, &mut S::Grads, Pass) -> Result<L, E>,
-    ) -> StepResult<S, L, E, D::Error> {
-        self.step(w, g, &mut FnOracle(gradient))
-    }
+    step_with! { S::Grads, StepResult }
 }
 
 impl<S: ParamSpace, D> Sam<S, D> {

@@ -4,6 +4,7 @@ use crate::Real;
 
 /// How a rate falls after warm-up.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum Decay<R> {
     /// Not at all.
     Constant,
@@ -41,6 +42,7 @@ pub enum Decay<R> {
 /// assert_eq!(lr.rate(110, 110), 0.0);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Schedule<R> {
     /// The rate at the end of warm-up.
     pub peak: R,
@@ -51,24 +53,29 @@ pub struct Schedule<R> {
 }
 
 impl<R: Real> Schedule<R> {
+    /// From `peak` on by `decay`.
+    pub const fn new(peak: R, decay: Decay<R>) -> Self {
+        Self { peak, warmup: 0, decay }
+    }
+
     /// Always `rate`.
     pub const fn constant(rate: R) -> Self {
-        Self { peak: rate, warmup: 0, decay: Decay::Constant }
+        Self::new(rate, Decay::Constant)
     }
 
     /// Linear from `peak` to zero.
     pub const fn linear(peak: R) -> Self {
-        Self { peak, warmup: 0, decay: Decay::Linear { floor: R::ZERO } }
+        Self::new(peak, Decay::Linear { floor: R::ZERO })
     }
 
     /// Half a cosine from `peak` to zero.
     pub const fn cosine(peak: R) -> Self {
-        Self { peak, warmup: 0, decay: Decay::Cosine { floor: R::ZERO } }
+        Self::new(peak, Decay::Cosine { floor: R::ZERO })
     }
 
     /// Times `factor` after every `every` steps.
     pub const fn step(peak: R, every: u64, factor: R) -> Self {
-        Self { peak, warmup: 0, decay: Decay::Step { every, factor } }
+        Self::new(peak, Decay::Step { every, factor })
     }
 
     /// Rises linearly through `steps` steps before; step `i` of them has `peak * (i + 1) / steps`.

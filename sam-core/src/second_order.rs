@@ -4,12 +4,13 @@ pub mod difference;
 
 use core::borrow::BorrowMut;
 
-use num_traits::ConstOne;
-
 use crate::guard::RestoreGuard;
 use crate::half::{self, Half, HalfResult, Next, ask, halves};
 use crate::state::state_of_fields;
-use crate::{Descent, GradientAlgebra, GradientOracle, Loss, Pass, Real, Rule, Step, StepError, StepResult};
+use crate::{
+    Descent, GradientAlgebra, GradientOracle, InvalidSetting, Loss, Pass, Real, Rule, Step, StepError,
+    StepResult,
+};
 
 /// An oracle that also knows the Hessian's products with vectors.
 pub trait HessianVector<P: ?Sized, G: ?Sized = P>: GradientOracle<P, G> {
@@ -62,12 +63,7 @@ pub trait DifferentiableAscent: GradientAlgebra {
 ///     Ok::<_, ()>(0.5 * (w[0] * w[0] + 10.0 * w[1] * w[1]))
 /// });
 /// let mut oracle = FiniteDifference::double(gradient, [[0.0; 2]; 2]);
-/// let mut sam = SecondOrderSam {
-///     space: SliceSpace::new([0.0; 2]),
-///     rule: Rule::l2(0.05),
-///     base: Sgd::new(0.05),
-///     buffers: [[0.0; 2]; 2],
-/// };
+/// let mut sam = SecondOrderSam::new(SliceSpace::new([0.0; 2]), Rule::l2(0.05), Sgd::new(0.05), [[0.0; 2]; 2]);
 /// let (mut w, mut g) = ([3.0f64, -2.0], [0.0; 2]);
 /// for _ in 0..200 {
 ///     sam.step(&mut w[..], &mut g[..], &mut oracle).unwrap();
@@ -75,6 +71,7 @@ pub trait DifferentiableAscent: GradientAlgebra {
 /// assert!(w[0].abs() < 0.1 && w[1].abs() < 0.1);
 /// ```
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct SecondOrderSam<S: DifferentiableAscent, D, B> {
     /// The storage of the parameters.
     pub space: S,
@@ -84,6 +81,13 @@ pub struct SecondOrderSam<S: DifferentiableAscent, D, B> {
     pub base: D,
     /// Two buffers as long as a gradient; what they hold does not matter.
     pub buffers: [B; 2],
+}
+
+impl<S: DifferentiableAscent, D, B> SecondOrderSam<S, D, B> {
+    /// Both buffers are as long as a gradient; what they hold does not matter.
+    pub const fn new(space: S, rule: Rule<S::Scalar>, base: D, buffers: [B; 2]) -> Self {
+        Self { space, rule, base, buffers }
+    }
 }
 
 impl<S, D, B> SecondOrderSam<S, D, B>
@@ -96,6 +100,15 @@ where
     /// Words of buffer that `weights` parameters need.
     pub const fn words(weights: usize) -> usize {
         2 * weights
+    }
+
+    /// All hyper-parameters are in their ranges. Every step asks this first.
+    ///
+    /// # Errors
+    /// [`InvalidSetting`] of the first that is not.
+    pub fn check_settings(&self) -> Result<(), InvalidSetting> {
+        self.rule.check_settings()?;
+        self.base.check_settings()
     }
 
     /// One step on the parameters `w`; `g` is scratch space for the gradients.
@@ -111,6 +124,7 @@ where
     where
         O: HessianVector<S::Params, S::Grads> + ?Sized,
     {
+        self.check_settings().map_err(StepError::Setting)?;
         let (clean, norm) =
             self.space.clean_gradient(w, g, &self.rule, oracle).map_err(StepError::with_descent)?;
         let half = Half::new(&self.space, clean, norm);
@@ -143,6 +157,7 @@ where
         g: &S::Grads,
         clean: L,
     ) -> HalfResult<S, Next<L, S::Norm>, D::Error> {
+        self.check_settings().map_err(StepError::Setting)?;
         let norm = self.space.dual_norm(w, g, &self.rule).map_err(StepError::Space)?;
         let half = Half::new(&self.space, clean, norm);
         self.open(w, g, half).map_err(StepError::Space)

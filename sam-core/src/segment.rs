@@ -8,6 +8,7 @@ use crate::{LengthMismatch, ParamSpace, Real, Rule, Verdict};
 
 /// A run of neighbouring parameters that are perturbed alike: a tensor, or several.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Segment<T> {
     /// Number of parameters.
     pub len: usize,
@@ -28,6 +29,18 @@ impl<T: Real> Segment<T> {
         Self { len, radius: T::ZERO, adaptive: false }
     }
 
+    /// With the rule's radius times `radius`.
+    #[must_use]
+    pub const fn with_radius(self, radius: T) -> Self {
+        Self { radius, ..self }
+    }
+
+    /// Perturbed as SAM does also where the rule is adaptive.
+    #[must_use]
+    pub const fn not_adaptive(self) -> Self {
+        Self { adaptive: false, ..self }
+    }
+
     fn rule(&self, rule: &Rule<T>) -> Rule<T> {
         let adaptive = if self.adaptive { rule.adaptive } else { None };
         Rule { rho: rule.rho * self.radius, adaptive, ..*rule }
@@ -36,6 +49,7 @@ impl<T: Real> Segment<T> {
 
 /// What the perturbation of a segment is scaled by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Scope {
     /// The norm over all segments with a radius: one ball for all of them.
     Global,
@@ -56,7 +70,7 @@ pub enum Scope {
 /// // Two weights, perturbed, and their bias, not.
 /// let segments = [Segment::new(2), Segment::fixed(1)];
 /// let space = SegmentedSpace::new(Scope::Global, segments, [0.0; 3]);
-/// let mut sam = Sam { space, rule: Rule::l2(0.5), base: Sgd::new(0.1) };
+/// let mut sam = Sam::new(space, Rule::l2(0.5), Sgd::new(0.1));
 /// let mut w = [3.0f64, -4.0, 7.0];
 /// let up = sam.ascend(&mut w[..], &[3.0, -4.0, 1.0])?;
 /// assert_eq!(up.params()[2], 7.0);

@@ -10,6 +10,8 @@ use crate::{Loss, Outcome, ParamSpace, Pass, Rule, StepError};
 
 /// The report of a step with one gradient.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[must_use = "a step that came to nothing says so here, and nowhere else"]
+#[non_exhaustive]
 pub struct SingleStep<L, N> {
     /// Loss at the perturbed parameters.
     pub loss: L,
@@ -17,6 +19,13 @@ pub struct SingleStep<L, N> {
     pub norm: N,
     /// What became of the step. [`Outcome::ZeroGradient`]: there was nothing to perturb along.
     pub outcome: Outcome,
+}
+
+impl<L, N> SingleStep<L, N> {
+    /// The report of a method of your own.
+    pub const fn new(loss: L, norm: N, outcome: Outcome) -> Self {
+        Self { loss, norm, outcome }
+    }
 }
 
 /// What such a step returns.

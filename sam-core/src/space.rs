@@ -2,10 +2,11 @@
 
 use core::convert::Infallible;
 
-use crate::{GradientOracle, Pass, Rule, StepError};
+use crate::{GradientOracle, Pass, Real, Rule, StepError};
 
 /// What is known about a gradient before anything is done with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Verdict {
     /// Every entry is finite and at least one is not zero.
     Finite,
@@ -43,7 +44,7 @@ pub trait ParamSpace {
     /// A gradient, of the same shape as the parameters.
     type Grads: ?Sized;
     /// Type of the hyper-parameters: `f32` or `f64`.
-    type Scalar: Copy;
+    type Scalar: Real;
     /// The dual norm: a number on a host, a handle on a device.
     type Norm;
     /// What can go wrong.

@@ -3,6 +3,8 @@
 use core::fmt::{self, Write};
 
 /// A piece of state to save.
+///
+/// Exhaustive on purpose: whoever leaves a kind out loses state.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Values<'a, R> {
     /// Numbers, one a weight as a rule.
@@ -12,6 +14,8 @@ pub enum Values<'a, R> {
 }
 
 /// A piece of state to restore.
+///
+/// Exhaustive on purpose: whoever leaves a kind out loses state.
 #[derive(Debug, PartialEq)]
 pub enum ValuesMut<'a, R> {
     /// Numbers, one a weight as a rule.

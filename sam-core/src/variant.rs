@@ -3,9 +3,11 @@
 use crate::ascent::AscentRule;
 use crate::combination::Combination;
 use crate::guard::RestoreGuard;
-use crate::half::{Half, HalfResult, Next, ask, halves};
+use crate::half::{Half, HalfResult, Next, ask, halves, step_with};
 use crate::state::state_of_fields;
-use crate::{Descent, FnOracle, GradientOracle, Loss, ParamSpace, Pass, Rule, Step, StepError, StepResult};
+use crate::{
+    Descent, GradientOracle, InvalidSetting, Loss, ParamSpace, Pass, Rule, Step, StepError, StepResult,
+};
 
 /// An ascent rule, a combination of the two gradients and a base optimizer, freely combined.
 ///
@@ -16,16 +18,10 @@ use crate::{Descent, FnOracle, GradientOracle, Loss, ParamSpace, Pass, Rule, Ste
 /// ```
 /// use sam_core::{Adam, Friendly, Gsam, Rule, SliceSpace, Variant};
 ///
-/// let mut sam = Variant {
-///     space: SliceSpace::new([0.0; 2]),
-///     rule: Rule::l2(0.05),
-///     ascent: Friendly::new(1.0, 0.9, [0.0; 2], [0.0; 2]),
-///     combination: Gsam::new(0.3, [0.0; 2]),
-///     base: Adam::new(0.01, [0.0; 2], [0.0; 2]),
-/// };
+/// let mut sam = Variant::new(SliceSpace::new([0.0; 2]), Rule::l2(0.05), Friendly::new(1.0, 0.9, [0.0; 2], [0.0; 2]), Gsam::new(0.3, [0.0; 2]), Adam::new(0.01, [0.0; 2], [0.0; 2]));
 /// let (mut w, mut g) = ([3.0f64, -2.0], [0.0; 2]);
 /// for _ in 0..10 {
-///     sam.step_with(&mut w[..], &mut g[..], |w, g, _| Ok::<_, ()>(g.copy_from_slice(w))).unwrap();
+///     sam.step_with(&mut w, &mut g, |w, g, _| g.copy_from_slice(w)).unwrap();
 /// }
 /// assert!(w[0] < 2.92 && w[1] > -1.92);
 /// ```
@@ -34,6 +30,7 @@ use crate::{Descent, FnOracle, GradientOracle, Loss, ParamSpace, Pass, Rule, Ste
 /// hold: a loss or a gradient that is not finite, in either pass or after the combination, changes neither `w` nor any
 /// state.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Variant<S: ParamSpace, A, C, D> {
     /// The storage of the parameters.
     pub space: S,
@@ -47,6 +44,13 @@ pub struct Variant<S: ParamSpace, A, C, D> {
     pub base: D,
 }
 
+impl<S: ParamSpace, A, C, D> Variant<S, A, C, D> {
+    /// Puts the parts together.
+    pub const fn new(space: S, rule: Rule<S::Scalar>, ascent: A, combination: C, base: D) -> Self {
+        Self { space, rule, ascent, combination, base }
+    }
+}
+
 impl<S, A, C, D> Variant<S, A, C, D>
 where
     S: ParamSpace,
@@ -54,6 +58,17 @@ where
     C: Combination<S, D>,
     D: Descent<S::Params, S::Grads>,
 {
+    /// All hyper-parameters are in their ranges. Every step asks this first.
+    ///
+    /// # Errors
+    /// [`InvalidSetting`] of the first that is not.
+    pub fn check_settings(&self) -> Result<(), InvalidSetting> {
+        self.rule.check_settings()?;
+        self.ascent.check_settings()?;
+        self.combination.check_settings()?;
+        self.base.check_settings()
+    }
+
     /// One step on the parameters `w`; `g` is scratch space for the gradients.
     ///
     /// # Errors
@@ -67,6 +82,7 @@ where
     where
         O: GradientOracle<S::Params, S::Grads> + ?Sized,
     {
+        self.check_settings().map_err(StepError::Setting)?;
         let clean = oracle.gradient(w, g, Pass::Clean).map_err(|e| StepError::Oracle(e, Pass::Clean))?;
         match self.begin(w, g, clean).map_err(StepError::with_oracle)? {
             Next::Done(step) => Ok(step),
@@ -88,6 +104,7 @@ where
         g: &mut S::Grads,
         clean: L,
     ) -> HalfResult<S, Next<L, S::Norm>, D::Error> {
+        self.check_settings().map_err(StepError::Setting)?;
         self.combination.keep(&mut self.space, g).map_err(StepError::Space)?;
         let mut guard = RestoreGuard::new(&mut self.space, w);
         let norm = self.ascent.ascend(guard.space, guard.w, g, &self.rule).map_err(StepError::Space)?;
@@ -124,18 +141,7 @@ where
 
     halves! { Half<L, S::Norm> }
 
-    /// [`Variant::step`] with a closure, whose argument types are then inferred.
-    ///
-    /// # Errors
-    /// As [`Variant::step`].
-    pub fn step_with<L: Loss, E>(
-        &mut self,
-        w: &mut S::Params,
-        g: &mut S::Grads,
-        gradient: impl FnMut(&S::Params, &mut S::Grads, Pass) -> Result<L, E>,
-    ) -> StepResult<S, L, E, D::Error> {
-        self.step(w, g, &mut FnOracle(gradient))
-    }
+    step_with! { S::Grads, StepResult }
 }
 
 state_of_fields! {

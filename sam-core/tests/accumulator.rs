@@ -23,7 +23,7 @@ fn vectors() -> impl Strategy<Value = (Vec<f64>, Vec<f64>)> {
 fn rules() -> impl Strategy<Value = Rule<f64>> {
     let p = prop_oneof![Just(1.0), Just(2.0), Just(f64::INFINITY), 1.05..20.0f64];
     (p, prop::option::of(0.01..1.0f64)).prop_filter_map("a norm", |(p, adaptive)| {
-        Some(Rule { adaptive, ..Rule::new(0.05, Norm::from_p(p).ok()?) })
+        Some(Rule::new(0.05, Norm::from_p(p).ok()?).with_adaptive(adaptive))
     })
 }
 
@@ -70,7 +70,7 @@ proptest! {
 
         let narrow = |v: &[f64]| v.iter().map(|x| *x as f32).collect::<Vec<_>>();
         let (w, g) = (narrow(&w), narrow(&g.iter().map(|g| g.cbrt().cbrt()).collect::<Vec<_>>()));
-        let rule = Rule { rho: 0.05f32, norm: rule.norm, adaptive: rule.adaptive.map(|eta| eta as f32) };
+        let rule = Rule::new(0.05f32, rule.norm).with_adaptive(rule.adaptive.map(|eta| eta as f32));
         let whole = dual_norm(&rule, &w, &g);
         prop_assert_eq!(in_pieces(&rule, &w, &g, &cuts), whole);
         prop_assert_eq!(in_blocks(&rule, &w, &g), whole);

@@ -57,7 +57,7 @@ fn agree(
 
 #[test]
 fn sam() {
-    let mut sam = Sam { space: space(), rule: rule(), base: sgd() };
+    let mut sam = Sam::new(space(), rule(), sgd());
     agree(|w, g| sam.step(w, g, &mut Waves).is_ok(), |r, _| sharp(RHO, r.w));
 }
 
@@ -65,7 +65,7 @@ fn sam() {
 fn sam_in_other_norms() {
     // q = 3 for p = 3/2, q = 3/2 for p = 3.
     for (p, q) in [(1.0, f64::INFINITY), (1.5, 3.0), (3.0, 1.5), (f64::INFINITY, 1.0)] {
-        let mut sam = Sam { space: space(), rule: Rule::new(RHO, Norm::from_p(p).unwrap()), base: sgd() };
+        let mut sam = Sam::new(space(), Rule::new(RHO, Norm::from_p(p).unwrap()), sgd());
         agree(
             |w, g| sam.step(w, g, &mut Waves).is_ok(),
             |r, _| {
@@ -89,7 +89,7 @@ fn sam_in_other_norms() {
 
 #[test]
 fn asam() {
-    let mut sam = Sam { space: space(), rule: rule().adaptive(0.01), base: sgd() };
+    let mut sam = Sam::new(space(), rule().adaptive(0.01), sgd());
     agree(
         |w, g| sam.step(w, g, &mut Waves).is_ok(),
         |r, _| {
@@ -103,7 +103,7 @@ fn asam() {
 #[test]
 fn gsam() {
     let combination = Gsam::new(0.4, [f64::NAN; N]);
-    let mut sam = Variant { space: space(), rule: rule(), ascent: AlongGradient, combination, base: sgd() };
+    let mut sam = Variant::new(space(), rule(), AlongGradient, combination, sgd());
     agree(
         |w, g| sam.step(w, g, &mut Waves).is_ok(),
         |r, _| {
@@ -117,7 +117,7 @@ fn gsam() {
 #[test]
 fn wsam() {
     let combination = Wsam::new(0.8, [f64::NAN; N]);
-    let mut sam = Variant { space: space(), rule: rule(), ascent: AlongGradient, combination, base: sgd() };
+    let mut sam = Variant::new(space(), rule(), AlongGradient, combination, sgd());
     // gamma = 0.8: loss + 4 (perturbed loss - loss).
     agree(
         |w, g| sam.step(w, g, &mut Waves).is_ok(),
@@ -128,10 +128,10 @@ fn wsam() {
 #[test]
 fn decoupled_wsam() {
     let combination = DecoupledWsam::new(0.8, [f64::NAN; N]);
-    let mut sam = Variant { space: space(), rule: rule(), ascent: AlongGradient, combination, base: sgd() };
+    let mut sam = Variant::new(space(), rule(), AlongGradient, combination, sgd());
     let (mut w, mut g, mut reference) = (START, [0.0; N], Reference::new());
     for _ in 0..STEPS {
-        sam.step(&mut w[..], &mut g[..], &mut Waves).unwrap();
+        let _ = sam.step(&mut w[..], &mut g[..], &mut Waves).unwrap();
         let (clean, h) = (Waves::grad(&reference.w), sharp(RHO, reference.w));
         reference.descend(clean);
         reference.w = mix(1.0, reference.w, -0.05 * 4.0, mix(1.0, h, -1.0, clean));
@@ -142,7 +142,7 @@ fn decoupled_wsam() {
 #[test]
 fn friendly_sam() {
     let ascent = Friendly::new(0.7, 0.8, [f64::NAN; N], [f64::NAN; N]);
-    let mut sam = Variant { space: space(), rule: rule(), ascent, combination: PerturbedOnly, base: sgd() };
+    let mut sam = Variant::new(space(), rule(), ascent, PerturbedOnly, sgd());
     let mut mean = None;
     agree(
         |w, g| sam.step(w, g, &mut Waves).is_ok(),
@@ -159,19 +159,19 @@ fn friendly_sam() {
 fn stochastic_weight_perturbation() {
     // The coins are the method's own: read them off the perturbed point, then check everything else.
     let ascent = Stochastic::new(0.6, 7);
-    let mut sam = Variant { space: space(), rule: rule(), ascent, combination: PerturbedOnly, base: sgd() };
+    let mut sam = Variant::new(space(), rule(), ascent, PerturbedOnly, sgd());
     let (mut w, mut g, mut reference) = (START, [0.0; N], Reference::new());
     let mut heads = 0;
     for _ in 0..200 {
         let mut up = [0.0; N];
-        sam.step_with(&mut w[..], &mut g[..], |w, g, pass| {
-            if pass == Pass::Perturbed {
-                up.copy_from_slice(w);
-            }
-            g.copy_from_slice(&Waves::grad(w));
-            Ok::<_, ()>(())
-        })
-        .unwrap();
+        let _ = sam
+            .step_with(&mut w[..], &mut g[..], |w, g, pass| {
+                if pass == Pass::Perturbed {
+                    up.copy_from_slice(w);
+                }
+                g.copy_from_slice(&Waves::grad(w));
+            })
+            .unwrap();
         let e = eps(RHO, Waves::grad(&reference.w));
         for i in 0..N {
             let moved = up[i] - reference.w[i];
@@ -190,7 +190,7 @@ fn stochastic_weight_perturbation() {
 fn look_sam() {
     for k in [1, 2, 3] {
         let reuse = Reuse::new(k, 0.6, [f64::NAN; N], [f64::NAN; N]);
-        let mut sam = LookSam { space: space(), rule: rule(), reuse, base: sgd() };
+        let mut sam = LookSam::new(space(), rule(), reuse, sgd());
         let mut kept = [0.0; N];
         agree(
             |w, g| sam.step(w, g, &mut Waves).is_ok(),
@@ -210,7 +210,7 @@ fn look_sam() {
 
 #[test]
 fn momentum_sam() {
-    let mut sam = MomentumSam { space: space(), rule: rule(), base: sgd() };
+    let mut sam = MomentumSam::new(space(), rule(), sgd());
     agree(
         |w, g| sam.step(w, g, &mut Waves).is_ok(),
         |r, step| match step {
@@ -222,17 +222,17 @@ fn momentum_sam() {
 
 #[test]
 fn random_perturbation() {
-    let mut sam = RandomSam { space: space(), rule: rule(), noise: Gaussian::new(3), base: sgd() };
+    let mut sam = RandomSam::new(space(), rule(), Gaussian::new(3), sgd());
     let (mut w, mut g, mut reference) = (START, [0.0; N], Reference::new());
     let mut directions = Vec::new();
     for _ in 0..2000 {
         let mut up = [0.0; N];
-        sam.step_with(&mut w[..], &mut g[..], |w, g, _| {
-            up.copy_from_slice(w);
-            g.copy_from_slice(&Waves::grad(w));
-            Ok::<_, ()>(())
-        })
-        .unwrap();
+        let _ = sam
+            .step_with(&mut w[..], &mut g[..], |w, g, _| {
+                up.copy_from_slice(w);
+                g.copy_from_slice(&Waves::grad(w));
+            })
+            .unwrap();
         let e = mix(1.0, up, -1.0, reference.w);
         assert!((norm(&e) - RHO).abs() < 1e-12);
         directions.push(e.map(|e| e / RHO));
@@ -252,8 +252,7 @@ fn random_perturbation() {
 #[test]
 fn projected_inner_steps() {
     for steps in [1, 2, 4] {
-        let mut sam =
-            MultiStepSam { space: space(), rule: rule(), steps, rate: 0.2, base: sgd(), eps: [f64::NAN; N] };
+        let mut sam = MultiStepSam::new(space(), rule(), steps, 0.2, sgd(), [f64::NAN; N]);
         agree(
             |w, g| sam.step(w, g, &mut Waves).is_ok(),
             |r, _| {
@@ -274,7 +273,7 @@ fn projected_inner_steps() {
 #[test]
 fn second_order() {
     let buffers = [[f64::NAN; N]; 2];
-    let mut sam = SecondOrderSam { space: space(), rule: rule(), base: sgd(), buffers };
+    let mut sam = SecondOrderSam::new(space(), rule(), sgd(), buffers);
     agree(
         |w, g| sam.step(w, g, &mut Waves).is_ok(),
         |r, _| {
@@ -288,9 +287,9 @@ fn second_order() {
 #[test]
 fn m_sharpness() {
     for m in 1..=SAMPLES {
-        let sharp = SamGradient { inner: Waves, rule: rule(), perturbed: [f64::NAN; N] };
-        let mut oracle = MicroBatches { inner: sharp, size: m, sum: [f64::NAN; N] };
-        let mut plain = Plain { space: space(), base: sgd() };
+        let sharp = SamGradient::new(Waves, rule(), [f64::NAN; N]);
+        let mut oracle = MicroBatches::new(sharp, m, [f64::NAN; N]);
+        let mut plain = Plain::new(space(), sgd());
         agree(
             |w, g| plain.step(w, g, &mut oracle).is_ok(),
             |r, _| {
@@ -310,18 +309,18 @@ fn m_sharpness() {
 #[test]
 fn accumulation_is_the_whole_batch() {
     for size in 1..=SAMPLES {
-        let mut oracle = MicroBatches { inner: Waves, size, sum: [f64::NAN; N] };
-        let mut sam = Sam { space: space(), rule: rule(), base: sgd() };
+        let mut oracle = MicroBatches::new(Waves, size, [f64::NAN; N]);
+        let mut sam = Sam::new(space(), rule(), sgd());
         agree(|w, g| sam.step(w, g, &mut oracle).is_ok(), |r, _| sharp(RHO, r.w));
     }
 }
 
 #[test]
 fn accumulated_m_sharpness() {
-    let pieces = MicroBatches { inner: Waves, size: 1, sum: [f64::NAN; N] };
-    let groups = SamGradient { inner: pieces, rule: rule(), perturbed: [f64::NAN; N] };
-    let mut oracle = MicroBatches { inner: groups, size: 3, sum: [f64::NAN; N] };
-    let mut plain = Plain { space: space(), base: sgd() };
+    let pieces = MicroBatches::new(Waves, 1, [f64::NAN; N]);
+    let groups = SamGradient::new(pieces, rule(), [f64::NAN; N]);
+    let mut oracle = MicroBatches::new(groups, 3, [f64::NAN; N]);
+    let mut plain = Plain::new(space(), sgd());
     agree(
         |w, g| plain.step(w, g, &mut oracle).is_ok(),
         |r, _| {
@@ -340,8 +339,8 @@ fn ascent_on_a_fraction_of_the_batch() {
         g.copy_from_slice(&Waves::gradient(1..3, w));
         Ok(Waves::loss(1..3, w))
     });
-    let mut oracle = SplitOracle { clean: part, perturbed: Waves };
-    let mut sam = Sam { space: space(), rule: rule(), base: sgd() };
+    let mut oracle = SplitOracle::new(part, Waves);
+    let mut sam = Sam::new(space(), rule(), sgd());
     agree(
         |w, g| sam.step(w, g, &mut oracle).is_ok(),
         |r, _| Waves::grad(&mix(1.0, r.w, 1.0, eps(RHO, Waves::gradient(1..3, &r.w)))),
@@ -350,8 +349,8 @@ fn ascent_on_a_fraction_of_the_batch() {
 
 #[test]
 fn penalty_inside_the_ascent() {
-    let mut oracle = Penalty { inner: Waves, lambda: 0.2 };
-    let mut sam = Sam { space: space(), rule: rule(), base: sgd() };
+    let mut oracle = Penalty::new(Waves, 0.2);
+    let mut sam = Sam::new(space(), rule(), sgd());
     let penalised = |w: Vector| mix(1.0, Waves::grad(&w), 0.4, w);
     agree(
         |w, g| {
@@ -369,14 +368,14 @@ fn penalty_inside_the_ascent() {
 #[test]
 fn segments_with_a_radius_each() {
     let segments = [
-        Segment { radius: 0.5, ..Segment::new(2) },
+        Segment::new(2).with_radius(0.5),
         Segment::fixed(1),
-        Segment { len: 3, radius: 2.0, adaptive: false },
+        Segment::new(3).with_radius(2.0).not_adaptive(),
     ];
     let radius = [0.5, 0.5, 0.0, 2.0, 2.0, 2.0];
     for scope in [Scope::Global, Scope::Segment] {
         let space = SegmentedSpace::new(scope, segments, [f64::NAN; N]);
-        let mut sam = Sam { space, rule: rule().adaptive(0.01), base: sgd() };
+        let mut sam = Sam::new(space, rule().adaptive(0.01), sgd());
         agree(
             |w, g| sam.step(w, g, &mut Waves).is_ok(),
             |r, _| {

@@ -77,6 +77,6 @@ proptest! {
 fn another_length_is_refused_and_changes_nothing() {
     let mut average = average(Weighting::Uniform, &[[1.0, 2.0, 3.0]]);
     let error = average.add(&[1.0; 2]).unwrap_err();
-    assert_eq!(error, LengthMismatch { buffer: "average's buffer", expected: 2, found: 3 });
+    assert_eq!(error, LengthMismatch::new("average's buffer", 2, 3));
     assert_eq!((average.mean(), average.count()), (&[1.0, 2.0, 3.0][..], 1));
 }

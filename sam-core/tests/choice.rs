@@ -35,14 +35,12 @@ fn method(name: &str) -> Box<dyn AnyMethod> {
     let (name, base_name) = name.split_once('+').expect("method+base");
     let (space, rule, base) = (SliceSpace::new(ZERO), Rule::l2(0.05), base(base_name));
     match name {
-        "plain" => Box::new(Plain { space, base }),
-        "sam" => Box::new(Sam { space, rule, base }),
-        "gsam" => {
-            Box::new(Variant { space, rule, ascent: AlongGradient, combination: Gsam::new(0.4, ZERO), base })
-        }
-        "looksam" => Box::new(LookSam { space, rule, reuse: Reuse::new(3, 0.7, ZERO, ZERO), base }),
-        "random" => Box::new(RandomSam { space, rule, noise: Gaussian::new(1), base }),
-        "multi" => Box::new(MultiStepSam { space, rule, steps: 2, rate: 0.05, base, eps: ZERO }),
+        "plain" => Box::new(Plain::new(space, base)),
+        "sam" => Box::new(Sam::new(space, rule, base)),
+        "gsam" => Box::new(Variant::new(space, rule, AlongGradient, Gsam::new(0.4, ZERO), base)),
+        "looksam" => Box::new(LookSam::new(space, rule, Reuse::new(3, 0.7, ZERO, ZERO), base)),
+        "random" => Box::new(RandomSam::new(space, rule, Gaussian::new(1), base)),
+        "multi" => Box::new(MultiStepSam::new(space, rule, 2, 0.05, base, ZERO)),
         name => panic!("no method {name}"),
     }
 }
@@ -88,8 +86,8 @@ fn whatever_is_chosen_learns_at_the_rate_that_is_set_and_is_resumed() {
                     ValuesMut::Counts(to) => to.copy_from_slice(counts),
                 }
             });
-            chosen.step(&mut w, &mut g, &mut Bowl as &mut Oracle).unwrap();
-            again.step(&mut v, &mut g, &mut Bowl as &mut Oracle).unwrap();
+            let _ = chosen.step(&mut w, &mut g, &mut Bowl as &mut Oracle).unwrap();
+            let _ = again.step(&mut v, &mut g, &mut Bowl as &mut Oracle).unwrap();
             assert_eq!(v, w, "{name}");
         }
     }

@@ -128,7 +128,7 @@ fn all(with: &mut impl Check) {
     with.check(|| Adam::new(0.05, [0.0; N], [0.0; N]).with_decay(WeightDecay::Coupled(0.1)));
     with.check(|| RmsProp::new(0.05, [0.0; N], [0.0; N]));
     with.check(|| Lion::new(0.05, 0.1, [0.0; N]));
-    with.check(|| Clipped { base: Adam::new(0.05, [0.0; N], [0.0; N]), max_norm: 0.3 });
+    with.check(|| Clipped::new(Adam::new(0.05, [0.0; N], [0.0; N]), 0.3));
 }
 
 /// A closure over every base optimizer.
@@ -181,7 +181,7 @@ fn without_a_learning_rate_no_bit_moves() {
     still(&mut Adam::adamw(0.0, 0.1, [0.0; N], [0.0; N]));
     still(&mut RmsProp::new(0.0, [0.0; N], [0.0; N]));
     still(&mut Lion::new(0.0, 0.1, [0.0; N]));
-    still(&mut Clipped { base: Sgd::new(0.0), max_norm: 0.1 });
+    still(&mut Clipped::new(Sgd::new(0.0), 0.1));
 }
 
 proptest! {
@@ -191,7 +191,7 @@ proptest! {
         let norm = g.iter().map(|g| (g / 10f64.powf(decade)).powi(2)).sum::<f64>().sqrt();
         let mut seen = vec![0.0; g.len()];
         // Plain descent from zero with rate 1 shows the gradient that arrives.
-        let mut clipped = Clipped { base: Sgd::new(1.0), max_norm: max };
+        let mut clipped = Clipped::new(Sgd::new(1.0), max);
         clipped.descend(&mut seen, &mut g.clone()).unwrap();
         let factor = if norm * 10f64.powf(decade) > max { max / norm } else { 10f64.powf(decade) };
         for (seen, g) in seen.iter().zip(&g) {
@@ -200,7 +200,7 @@ proptest! {
         }
         // An infinite limit is none.
         let (mut free, mut plain) = (vec![0.0; g.len()], vec![0.0; g.len()]);
-        Clipped { base: Sgd::new(1.0), max_norm: f64::INFINITY }.descend(&mut free, &mut g.clone()).unwrap();
+        Clipped::new(Sgd::new(1.0), f64::INFINITY).descend(&mut free, &mut g.clone()).unwrap();
         Sgd::new(1.0).descend(&mut plain, &mut g.clone()).unwrap();
         prop_assert_eq!(free, plain);
     }

@@ -222,7 +222,7 @@ proptest! {
     #[test]
     fn a_slice_is_perturbed_like_its_coordinates(g in gradients(-5.0..5.0), norm in norms(), cut in 0..41usize, adaptive in any::<bool>()) {
         let w = weights(g.len());
-        let rule = Rule { adaptive: adaptive.then_some(0.01), ..Rule::new(0.05, norm) };
+        let rule = Rule::new(0.05, norm).with_adaptive(adaptive.then_some(0.01));
         let ascent = Ascent::new(&rule, &dual_norm(&rule, &w, &g));
         let cut = cut.min(g.len());
         let mut up = vec![f64::NAN; g.len()];

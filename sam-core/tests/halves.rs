@@ -73,7 +73,7 @@ macro_rules! same {
                 let expected = a
                     .step_with(&mut v[..], &mut NAN.clone()[..], |w, g, _| {
                         calls += 1;
-                        Ok::<_, NoError>(gradient(w, g, calls - 1, fault))
+                        gradient(w, g, calls - 1, fault)
                     })
                     .unwrap();
                 {
@@ -158,20 +158,11 @@ macro_rules! same_before_a_gradient {
 macro_rules! every_method {
     ($space:expr) => {{
         let rule = Rule::l2(0.3);
-        same_after_a_gradient!("SAM", Sam { space: $space, rule, base: sgd(0.05) });
-        same_after_a_gradient!("ASAM", Sam { space: $space, rule: rule.adaptive(0.01), base: sgd(0.05) });
+        same_after_a_gradient!("SAM", Sam::new($space, rule, sgd(0.05)));
+        same_after_a_gradient!("ASAM", Sam::new($space, rule.adaptive(0.01), sgd(0.05)));
         macro_rules! variant {
             ($title:literal, $ascent:expr, $combination:expr) => {
-                same_after_a_gradient!(
-                    $title,
-                    Variant {
-                        space: $space,
-                        rule,
-                        ascent: $ascent,
-                        combination: $combination,
-                        base: sgd(0.05)
-                    }
-                )
+                same_after_a_gradient!($title, Variant::new($space, rule, $ascent, $combination, sgd(0.05)))
             };
         }
         variant!("GSAM", AlongGradient, Gsam::new(0.4, NAN));
@@ -181,27 +172,23 @@ macro_rules! every_method {
         variant!("stochastic", Stochastic::new(0.5, 3), PerturbedOnly);
         same_after_a_gradient!(
             "LookSAM-3",
-            LookSam { space: $space, rule, reuse: Reuse::new(3, 0.6, NAN, NAN), base: sgd(0.05) },
+            LookSam::new($space, rule, Reuse::new(3, 0.6, NAN, NAN), sgd(0.05)),
             false
         );
         for steps in [0, 1, 3] {
             same_after_a_gradient!(
                 "inner steps",
-                MultiStepSam { space: $space, rule, steps, rate: 0.2, base: sgd(0.05), eps: NAN },
+                MultiStepSam::new($space, rule, steps, 0.2, sgd(0.05), NAN),
                 steps > 0
             );
         }
-        same_before_a_gradient!(
-            "momentum SAM",
-            MomentumSam { space: $space, rule, base: sgd(0.05) },
-            |m, w, g| {
-                let _ = &g;
-                m.begin(&mut w[..])
-            }
-        );
+        same_before_a_gradient!("momentum SAM", MomentumSam::new($space, rule, sgd(0.05)), |m, w, g| {
+            let _ = &g;
+            m.begin(&mut w[..])
+        });
         same_before_a_gradient!(
             "random",
-            RandomSam { space: $space, rule, noise: Gaussian::new(9), base: sgd(0.05) },
+            RandomSam::new($space, rule, Gaussian::new(9), sgd(0.05)),
             |m, w, g| m.begin(&mut w[..], &mut g[..])
         );
     }};
@@ -231,12 +218,7 @@ fn second_order_in_parts_is_the_step() {
             Ok(())
         }
     }
-    let make = || SecondOrderSam {
-        space: InPlace::<N>::new(),
-        rule: Rule::l2(0.3),
-        base: sgd(0.05),
-        buffers: [NAN; 2],
-    };
+    let make = || SecondOrderSam::new(InPlace::<N>::new(), Rule::l2(0.3), sgd(0.05), [NAN; 2]);
     let (mut a, mut b) = (make(), make());
     let (mut v, mut w, mut g) = (START, START, NAN);
     for _ in 0..5 {
@@ -264,7 +246,7 @@ fn second_order_in_parts_is_the_step() {
 /// The half goes to another thread, which knows nothing of the method, and comes back with a gradient.
 #[test]
 fn a_half_crosses_threads_beside_its_gradient() {
-    let mut sam = Sam { space: SliceSpace::new(NAN), rule: Rule::l2(0.3), base: sgd(0.05) };
+    let mut sam = Sam::new(SliceSpace::new(NAN), Rule::l2(0.3), sgd(0.05));
     let (mut w, mut g) = (START, NAN);
     let (work, asked) = channel::<(Half<f64, formula::DualNorm>, Vector)>();
     let (answer, answered) = channel();

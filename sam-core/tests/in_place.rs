@@ -89,7 +89,7 @@ fn parameters_and_state_come_back_whatever_happens() {
 #[test]
 fn the_guard_restores_on_drop_and_on_panic() {
     let (mut w, g) = (START, [0.5; N]);
-    let mut sam = Sam { space: InPlace::<N>::new(), rule: Rule::l2(0.3), base: sgd(0.05) };
+    let mut sam = Sam::new(InPlace::<N>::new(), Rule::l2(0.3), sgd(0.05));
     {
         let up = sam.ascend(&mut w[..], &g[..]).unwrap();
         assert_ne!(bits(up.params()), bits(&START));
@@ -124,8 +124,8 @@ fn a_failing_base_optimizer_leaves_the_parameters_where_they_were() {
         }
     }
     let (mut w, mut g) = (START, [0.0; N]);
-    let mut sam = Sam { space: InPlace::<N>::new(), rule: Rule::l2(0.3), base: Refuses };
-    let error = sam.step_with(&mut w[..], &mut g[..], |w, g, _| Ok::<_, &str>(gradient(w, g))).unwrap_err();
+    let mut sam = Sam::new(InPlace::<N>::new(), Rule::l2(0.3), Refuses);
+    let error = sam.step_with(&mut w[..], &mut g[..], |w, g, _| gradient(w, g)).unwrap_err();
     assert_eq!(error, StepError::Descent(NotToday));
     assert_eq!(error.to_string(), "base optimizer: not today");
     assert_eq!(bits(&w), bits(&START));
@@ -136,12 +136,12 @@ fn a_silent_storage_is_trusted_with_the_outcome() {
     let (mut v, mut w, mut g) = (START, START, [0.0; N]);
     let mut silent = InPlace::<N>::new();
     silent.silent = true;
-    let mut sam = Sam { space: silent, rule: Rule::l2(0.3), base: sgd(0.05) };
-    let mut open = Sam { space: space(), rule: Rule::l2(0.3), base: sgd(0.05) };
+    let mut sam = Sam::new(silent, Rule::l2(0.3), sgd(0.05));
+    let mut open = Sam::new(space(), Rule::l2(0.3), sgd(0.05));
     for _ in 0..3 {
-        let step = sam.step_with(&mut w[..], &mut g[..], |w, g, _| Ok::<_, ()>(gradient(w, g))).unwrap();
+        let step = sam.step_with(&mut w[..], &mut g[..], |w, g, _| gradient(w, g)).unwrap();
         assert_eq!(step.outcome, Outcome::Deferred);
-        open.step_with(&mut v[..], &mut g[..], |w, g, _| Ok::<_, ()>(gradient(w, g))).unwrap();
+        let _ = open.step_with(&mut v[..], &mut g[..], |w, g, _| gradient(w, g)).unwrap();
         assert_eq!(bits(&v), bits(&w));
     }
 }

@@ -135,8 +135,8 @@ where
 {
     let zeros = || vec![0.0; w.len()];
     let trusting = Trusting { inner: SliceSpace::new(zeros()), told: 0 };
-    let mut trusting = Sam { space: trusting, rule, base: Sgd::new(0.1) };
-    let mut careful = Sam { space: SliceSpace::new(zeros()), rule, base: Sgd::new(0.1) };
+    let mut trusting = Sam::new(trusting, rule, Sgd::new(0.1));
+    let mut careful = Sam::new(SliceSpace::new(zeros()), rule, Sgd::new(0.1));
     let [(mut v, mut h), (mut w, mut g)] = [0, 1].map(|_| (w.to_vec(), zeros()));
     for _ in 0..2 {
         let found = trusting.step(&mut v[..], &mut h[..], &mut oracle).expect("lengths that agree");
@@ -166,16 +166,16 @@ proptest! {
         parts in parts(12),
         adaptive in prop::option::of(0.01..0.1f64),
     ) {
-        let rule = Rule { adaptive, ..Rule::l2(0.3) };
+        let rule = Rule::l2(0.3).with_adaptive(adaptive);
         let oracle = || Layers { scales: scales.clone(), parts: parts.clone() };
         prop_assert_eq!(same_steps(&w, rule, oracle())?, 12);
         prop_assert_eq!(same_steps(&w, rule, &mut oracle())?, 12);
         let mut counting = CountingOracle::new(oracle());
         prop_assert_eq!(same_steps(&w, rule, &mut counting)?, 12);
         prop_assert_eq!((counting.clean, counting.perturbed), (4, 4));
-        let quiet = Penalty { inner: oracle(), lambda: 0.1 };
-        prop_assert_eq!(same_steps(&w, rule, SplitOracle { clean: oracle(), perturbed: &mut oracle() })?, 12);
-        prop_assert_eq!(same_steps(&w, rule, SplitOracle { clean: quiet, perturbed: oracle() })?, 0);
+        let quiet = Penalty::new(oracle(), 0.1);
+        prop_assert_eq!(same_steps(&w, rule, SplitOracle::new(oracle(), &mut oracle()))?, 12);
+        prop_assert_eq!(same_steps(&w, rule, SplitOracle::new(quiet, oracle()))?, 0);
         let products = FiniteDifference::double(oracle(), [[0.0; 12]; 2]);
         prop_assert_eq!(same_steps(&w, rule, products)?, 12);
     }
@@ -190,9 +190,9 @@ proptest! {
     ) {
         let rule = Rule::l2(0.3);
         let oracle = || Layers { scales: scales.clone(), parts: parts.clone() };
-        prop_assert_eq!(same_steps(&w, rule, Penalty { inner: oracle(), lambda: 0.1 })?, 0);
-        prop_assert_eq!(same_steps(&w, rule, MicroBatches { inner: oracle(), size, sum: [0.0; 12] })?, 0);
-        prop_assert_eq!(same_steps(&w, rule, SamGradient { inner: oracle(), rule, perturbed: [0.0; 12] })?, 0);
+        prop_assert_eq!(same_steps(&w, rule, Penalty::new(oracle(), 0.1))?, 0);
+        prop_assert_eq!(same_steps(&w, rule, MicroBatches::new(oracle(), size, [0.0; 12]))?, 0);
+        prop_assert_eq!(same_steps(&w, rule, SamGradient::new(oracle(), rule, [0.0; 12]))?, 0);
         let mut inner = oracle();
         let closure = FnOracle(|w: &[f64], g: &mut [f64], pass| inner.gradient(w, g, pass));
         prop_assert_eq!(same_steps(&w, rule, closure)?, 0);

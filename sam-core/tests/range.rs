@@ -41,7 +41,7 @@ const EXACT: [Row; 27] = [
 ];
 
 fn rule(p: f64, eta: Option<f64>) -> Rule<f64> {
-    Rule { adaptive: eta, ..Rule::new(RHO, Norm::from_p(p).expect("a norm")) }
+    Rule::new(RHO, Norm::from_p(p).expect("a norm")).with_adaptive(eta)
 }
 
 fn eps(rule: &Rule<f64>, w: &[f64], g: &[f64]) -> Vec<f64> {

@@ -25,11 +25,7 @@ fn bits(w: &[f64]) -> Vec<u64> {
 }
 
 fn sam(rho: f64) -> Sam<SliceSpace<f64, [f64; N]>, Sgd<f64, [f64; N]>> {
-    Sam {
-        space: SliceSpace::new([f64::NAN; N]),
-        rule: Rule::l2(rho),
-        base: Sgd::new(0.01).with_momentum(0.9, [f64::NAN; N]),
-    }
+    Sam::new(SliceSpace::new([f64::NAN; N]), Rule::l2(rho), Sgd::new(0.01).with_momentum(0.9, [f64::NAN; N]))
 }
 
 #[test]
@@ -39,7 +35,7 @@ fn five_steps_agree_with_plain_loops() {
     let mut sam = sam(0.1);
     let mut g = [0.0; N];
     for _ in 0..5 {
-        let step = sam.step_with(&mut w[..], &mut g[..], |w, g, _| Ok::<_, ()>(quartic(w, g))).unwrap();
+        let step = sam.step_with(&mut w[..], &mut g[..], |w, g, _| quartic(w, g)).unwrap();
 
         let mut grad = [0.0; N];
         let clean = quartic(&expected, &mut grad);
@@ -62,7 +58,7 @@ fn five_steps_agree_with_plain_loops() {
 fn a_step_asks_for_one_gradient_in_each_pass() {
     let (mut w, mut g) = ([1.0; N], [0.0; N]);
     let mut oracle = CountingOracle::new(FnOracle(|w: &[f64], g: &mut [f64], _| Ok::<_, ()>(quartic(w, g))));
-    sam(0.1).step(&mut w[..], &mut g[..], &mut oracle).unwrap();
+    let _ = sam(0.1).step(&mut w[..], &mut g[..], &mut oracle).unwrap();
     assert_eq!((oracle.clean, oracle.perturbed), (1, 1));
 }
 
@@ -74,7 +70,7 @@ fn a_failing_pass_is_named_and_changes_nothing() {
         sam.base.momentum_buffer_mut().fill(0.7);
         let before = bits(&w);
         let error = sam
-            .step_with(&mut w[..], &mut g[..], |w, g, pass| {
+            .try_step_with(&mut w[..], &mut g[..], |w, g, pass| {
                 if pass == failing { Err("no data") } else { Ok(quartic(w, g)) }
             })
             .unwrap_err();
@@ -100,7 +96,7 @@ fn a_non_finite_entry_changes_neither_parameters_nor_state() {
                         if pass == bad_pass {
                             g[place] = bad;
                         }
-                        Ok::<_, ()>(loss)
+                        loss
                     })
                     .unwrap();
                 assert_eq!(step.outcome, Outcome::NonFinite(bad_pass));
@@ -122,7 +118,7 @@ fn a_zero_gradient_steps_like_the_base_optimizer() {
         .step_with(&mut w[..], &mut g[..], |w, g, _| {
             assert_eq!(bits(w), bits(&before));
             g.fill(0.0);
-            Ok::<_, ()>(0.0)
+            0.0
         })
         .unwrap();
     assert_eq!(step.outcome, Outcome::ZeroGradient);
@@ -155,8 +151,8 @@ fn the_guard_restores_on_drop_and_on_panic() {
 #[test]
 fn a_buffer_of_the_wrong_length_is_an_error_that_says_so() {
     let (mut w, mut g) = ([1.0; N], [0.0; N]);
-    let mut short = Sam { space: SliceSpace::new([0.0; 3]), rule: Rule::l2(0.1), base: Sgd::new(0.1) };
-    let error = short.step_with(&mut w[..], &mut g[..], |w, g, _| Ok::<_, &str>(quartic(w, g))).unwrap_err();
+    let mut short = Sam::new(SliceSpace::new([0.0; 3]), Rule::l2(0.1), Sgd::new(0.1));
+    let error = short.step_with(&mut w[..], &mut g[..], |w, g, _| quartic(w, g)).unwrap_err();
     assert_eq!(
         error.to_string(),
         "parameter storage: the buffer for perturbed parameters has 3 entries, the parameters have 5: \
@@ -184,14 +180,10 @@ fn lent_buffers_of_oracles_are_checked_too() {
         }
     }
     let (w, mut g) = ([1.0; N], [0.0; N]);
-    let expected = |buffer| BufferedError::Buffer(LengthMismatch { buffer, expected: N, found: 3 });
-    let error = MicroBatches { inner: Two, size: 1, sum: [0.0; 3] }.gradient(&w, &mut g, Pass::Clean);
+    let expected = |buffer| BufferedError::Buffer(LengthMismatch::new(buffer, N, 3));
+    let error = MicroBatches::new(Two, 1, [0.0; 3]).gradient(&w, &mut g, Pass::Clean);
     assert_eq!(error, Err(expected("buffer for the sum of gradients")));
-    let error = SamGradient { inner: Two, rule: Rule::l2(0.1), perturbed: [0.0; 3] }.gradient(
-        &w,
-        &mut g,
-        Pass::Clean,
-    );
+    let error = SamGradient::new(Two, Rule::l2(0.1), [0.0; 3]).gradient(&w, &mut g, Pass::Clean);
     assert_eq!(error, Err(expected("buffer for perturbed parameters")));
     let inner = FnOracle(|w: &[f64], g: &mut [f64], _| Ok::<_, &str>(quartic(w, g)));
     let error = FiniteDifference::double(inner, [[0.0; 3]; 2]).hessian_vector(&w, &w, &mut g);

@@ -19,7 +19,7 @@ proptest! {
 
     #[test]
     fn cosine_is_the_textbook_s(peak in 1e-4..10.0f64, floor in 0.0..1e-4f64, total in 1..3000u64, warmup in 0..100u64, step in 0..4000u64) {
-        let schedule = Schedule { peak, warmup, decay: Decay::Cosine { floor } };
+        let schedule = Schedule::new(peak, Decay::Cosine { floor }).with_warmup(warmup);
         prop_assume!(step >= warmup && total > warmup);
         let t = ((step - warmup) as f64 / (total - warmup) as f64).min(1.0);
         let expected = floor + 0.5 * (peak - floor) * (1.0 + (std::f64::consts::PI * t).cos());

@@ -31,8 +31,7 @@ fn gradient(
 ) -> Vector {
     let (mut w, mut g) = (START, [0.0; N]);
     let buffers = [[f64::NAN; N]; 2];
-    let mut sam =
-        SecondOrderSam { space: SliceSpace::new([f64::NAN; N]), rule, base: Sgd::new(1.0), buffers };
+    let mut sam = SecondOrderSam::new(SliceSpace::new([f64::NAN; N]), rule, Sgd::new(1.0), buffers);
     let step = sam.step(&mut w[..], &mut g[..], oracle);
     assert!(step.is_ok_and(|step| step.outcome == Outcome::Descended));
     std::array::from_fn(|i| START[i] - w[i])

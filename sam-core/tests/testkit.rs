@@ -65,7 +65,7 @@ impl Storage for Segments {
     fn space(&mut self, len: usize) -> Self::Space {
         let table = match self.0 {
             Scope::Global => [len / 3, len / 2 - len / 3, len - len / 2].map(Segment::new).to_vec(),
-            Scope::Segment => vec![Segment::new(len)],
+            _ => vec![Segment::new(len)],
         };
         SegmentedSpace::new(self.0, table, vec![f32::NAN; len])
     }
@@ -168,7 +168,7 @@ impl ParamSpace for Faulty {
 
     fn dual_norm(&mut self, w: &[f64], g: &[f64], rule: &Rule<f64>) -> Result<DualNorm, LengthMismatch> {
         let rule = match self.fault {
-            Fault::NormOfL2Always => Rule { norm: Norm::L2, ..*rule },
+            Fault::NormOfL2Always => Rule::l2(rule.rho).with_adaptive(rule.adaptive),
             _ => *rule,
         };
         match self.fault {

@@ -62,10 +62,10 @@ fn run() -> Result<(), Box<dyn Error>> {
     let mut w = DeviceVec::from_slice(&device, &vec![-0.5f32; dimensions])?;
     let mut g = Gradient::zeros(&device, dimensions)?;
     let base = CudaAdam::new(&device, 0.02, dimensions)?;
-    let mut sam = Sam { space: CudaSpace::new(&device, dimensions)?, rule: Rule::l2(0.001), base };
+    let mut sam = Sam::new(CudaSpace::new(&device, dimensions)?, Rule::l2(0.001), base);
     println!("at the start: {:.4e}", value(&w.read()?));
     for step in 1..=steps {
-        sam.step(&mut w, &mut g, &mut oracle)?;
+        let _ = sam.step(&mut w, &mut g, &mut oracle)?;
         if step % 1000 == 0 || step == steps {
             println!("step {step:>5}: {:.4e}", value(&w.read()?));
         }

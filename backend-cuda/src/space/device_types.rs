@@ -56,7 +56,8 @@ pub(crate) fn exponent_kind(norm: &Norm) -> i32 {
         Norm::L1 => 0,
         Norm::L2 => 1,
         Norm::LInf => 2,
-        Norm::Lp { .. } => 3,
+        // Any other p.
+        _ => 3,
     }
 }
 
@@ -66,6 +67,6 @@ pub(crate) fn reductions(norm: &Norm) -> &'static [Reduction] {
         Norm::L1 => &[Reduction::Peak],
         Norm::L2 => &[Reduction::Squares],
         Norm::LInf => &[Reduction::Absolutes],
-        Norm::Lp { .. } => &[Reduction::Peak, Reduction::Powers],
+        _ => &[Reduction::Peak, Reduction::Powers],
     }
 }

@@ -15,7 +15,7 @@ impl<S: DeviceSpace, D: DeviceDescent> DeviceStep for Plain<S, D> {
         oracle: &mut DeviceOracle<'_>,
     ) -> DeviceStepResult {
         let step = Self::step(self, w, g, oracle)?;
-        Ok(Step { clean: step.loss, perturbed: None, norm: None, outcome: step.outcome })
+        Ok(Step::new(step.loss, None, None, step.outcome))
     }
 
     fn prepare(&mut self) -> Result<(), CudaError> {

@@ -38,7 +38,7 @@ fn a_clipped_gradient_is_sam_cores() {
     proptest!(config(96), |((g, max) in problem())| {
         let n = g.len();
         let mut host = vec![0.0f32; n];
-        Clipped { base: Sgd::new(1.0), max_norm: max }.descend(&mut host[..], &mut g.clone()[..]).unwrap();
+        Clipped::new(Sgd::new(1.0), max).descend(&mut host[..], &mut g.clone()[..]).unwrap();
         let mut w = DeviceVec::from_slice(device, &vec![0.0; n]).unwrap();
         let mut grads = gradient(device, &g);
         let measured = CudaSpace::new(device, n).unwrap().dual_norm(&w, &grads, &Rule::l2(max)).unwrap();
@@ -88,7 +88,7 @@ fn zeros_and_what_is_not_finite_are_as_on_the_host() {
         ([1.0, f32::INFINITY, 0.0], 1.0),
     ] {
         let host = Sgd::new(0.5).with_momentum(0.9, vec![0.0; 3]).with_decay(decay);
-        let mut host = Clipped { base: host, max_norm: max };
+        let mut host = Clipped::new(host, max);
         let (mut expected, mut scratch) = (start, g);
         host.descend(&mut expected[..], &mut scratch[..]).unwrap();
         let mut w = DeviceVec::from_slice(device, &start).unwrap();
@@ -100,14 +100,13 @@ fn zeros_and_what_is_not_finite_are_as_on_the_host() {
             assert!(alike, "{g:?}, at most {max}: {found}, {expected}");
         }
     }
-    let mut steps = Plain {
-        space: CudaSpace::new(device, 3).unwrap(),
-        base: CudaClipped::new(device, base(), 1.0, 3).unwrap(),
-    };
+    let mut steps =
+        Plain::new(CudaSpace::new(device, 3).unwrap(), CudaClipped::new(device, base(), 1.0, 3).unwrap());
     let mut w = DeviceVec::from_slice(device, &start).unwrap();
     let mut g = Gradient::zeros(device, 3).unwrap();
     for (entry, moves) in [(f32::NAN, false), (f32::INFINITY, false), (2.0, true)] {
-        steps.step_with(&mut w, &mut g, |_, g, _| g.values_mut().write(&[0.0, entry, 1.0])).unwrap();
+        let _ =
+            steps.try_step_with(&mut w, &mut g, |_, g, _| g.values_mut().write(&[0.0, entry, 1.0])).unwrap();
         assert_eq!(g.is_finite().unwrap(), moves);
         assert_eq!(w.read().unwrap() != start, moves, "{entry}");
         let momentum = steps.base.base.momentum_buffer().unwrap().read().unwrap();
@@ -126,7 +125,7 @@ fn a_gradient_of_another_length_is_refused() {
 }
 
 fn sam<D>(device: &Device, n: usize, base: D) -> Box<Sam<CudaSpace, D>> {
-    Box::new(Sam { space: CudaSpace::new(device, n).unwrap(), rule: Rule::l2(0.05), base })
+    Box::new(Sam::new(CudaSpace::new(device, n).unwrap(), Rule::l2(0.05), base))
 }
 
 /// A clipped step waits for nothing; recorded and replayed it has the bits of the launched one, at any rate.
@@ -147,7 +146,7 @@ fn a_clipped_step_is_recorded_and_waits_for_nothing() {
                 steps.set_batch(&images, &[0, 1, 2, 3]).unwrap();
                 steps.set_rate(0.05 / (step + 1) as f32);
                 let before = device.synchronisations();
-                steps.step().unwrap();
+                let _ = steps.step().unwrap();
                 assert_eq!(device.synchronisations(), before, "the step waited for the device");
             }
             let found = recorded.params().read().unwrap();

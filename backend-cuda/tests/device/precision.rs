@@ -16,7 +16,7 @@ fn run(device: &sam_backend_cuda::Device, model: &str, precision: Precision) -> 
     let start = network.initial_parameters(5);
     let n = start.len();
     let base = CudaSgd::new(device, 0.05).unwrap().with_momentum(0.9, n).unwrap();
-    let sam = Sam { space: CudaSpace::new(device, n).unwrap(), rule: Rule::l2(0.05), base };
+    let sam = Sam::new(CudaSpace::new(device, n).unwrap(), Rule::l2(0.05), base);
     let w = DeviceVec::from_slice(device, &start).unwrap();
     let mut steps = StepGraph::new(sam, network, w).unwrap();
     let images: Vec<f32> = noise(7).take(samples * image.len()).collect();

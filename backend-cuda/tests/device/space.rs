@@ -45,7 +45,7 @@ fn the_ascent_has_the_bits_of_the_host() {
         let (w32, g32) = (narrow(&w), narrow(&g));
         for norm in [Norm::L2, Norm::LInf] {
             for adaptive in [None, Some(0.01)] {
-                let rule = Rule { rho, norm, adaptive };
+                let rule = Rule::new(rho, norm).with_adaptive(adaptive);
                 let (mut params, grads) = (storage.params(&w), storage.grads(&g));
                 let mut space = storage.space(w.len());
                 let found = space.dual_norm(&params, &grads, &rule).unwrap();
@@ -107,12 +107,11 @@ fn nothing_moves_along_a_gradient_that_is_not_finite() {
             let mut w = DeviceVec::from_slice(device, &start).unwrap();
             let mut g = Gradient::zeros(device, start.len()).unwrap();
             let base = CudaSgd::new(device, 0.1).unwrap().with_momentum(0.9, start.len()).unwrap();
-            let mut sam =
-                Sam { space: CudaSpace::new(device, start.len()).unwrap(), rule: Rule::l2(0.05), base };
+            let mut sam = Sam::new(CudaSpace::new(device, start.len()).unwrap(), Rule::l2(0.05), base);
             let mut evaluations = 0;
             let mut step = |sam: &mut Sam<CudaSpace, CudaSgd>, w: &mut DeviceVec<f32>, bad_at: usize| {
                 evaluations = 0;
-                let report = sam.step_with(w, &mut g, |w, g, _| {
+                let report = sam.try_step_with(w, &mut g, |w, g, _| {
                     let mut values = w.read()?;
                     if evaluations == bad_at {
                         values[117] = bad;
@@ -139,7 +138,7 @@ fn a_step_given_up_is_forgotten() {
     let Some(turn) = device("a_step_given_up_is_forgotten") else { return };
     let mut storage = turn.storage();
     let (mut w, bad) = (storage.params(&[1.0, 2.0]), storage.grads(&[f64::NAN, 0.0]));
-    let mut sam = Sam { space: storage.space(2), rule: Rule::l2(0.05), base: () };
+    let mut sam = Sam::new(storage.space(2), Rule::l2(0.05), ());
     drop(sam.ascend(&mut w, &bad).unwrap());
     assert!(!bad.is_finite().unwrap());
     let mut good = bad;

@@ -33,11 +33,11 @@ fn twenty_steps_are_the_hosts() {
     let mut g = Gradient::zeros(device, n).unwrap();
     let base = CudaSgd::new(device, RATE).unwrap().with_momentum(0.9, n).unwrap();
     let base = base.with_nesterov().with_decay(decay);
-    let mut sam = Sam { space: CudaSpace::new(device, n).unwrap(), rule: Rule::l2(0.05), base };
+    let mut sam = Sam::new(CudaSpace::new(device, n).unwrap(), Rule::l2(0.05), base);
 
     let (mut host_w, mut host_g) = (start, vec![0.0; n]);
     let base = Sgd::new(RATE).with_momentum(0.9, vec![0.0; n]).with_nesterov().with_decay(decay);
-    let mut host_sam = Sam { space: SliceSpace::new(vec![0.0; n]), rule: Rule::l2(0.05), base };
+    let mut host_sam = Sam::new(SliceSpace::new(vec![0.0; n]), Rule::l2(0.05), base);
 
     let mut curve = Vec::new();
     for step in 0..STEPS {
@@ -77,7 +77,7 @@ fn a_step_does_not_synchronise() {
     let mut w = DeviceVec::from_slice(device, &start).unwrap();
     let mut g = Gradient::zeros(device, n).unwrap();
     let base = CudaSgd::new(device, 0.1).unwrap().with_momentum(0.9, n).unwrap();
-    let mut sam = Sam { space: CudaSpace::new(device, n).unwrap(), rule: Rule::l2(0.05), base };
+    let mut sam = Sam::new(CudaSpace::new(device, n).unwrap(), Rule::l2(0.05), base);
     let images: Vec<f32> = noise(1).take(4 * image.len()).collect();
     network.set_batch(&images, &[0, 1, 2, 3]).unwrap();
     let ready = device.synchronisations().unwrap();
@@ -104,7 +104,7 @@ fn a_recorded_step_is_the_step() {
     let n = start.len();
     let optimizer = || {
         let base = CudaAdam::adamw(device, 0.01, 1e-3, n).unwrap();
-        Sam { space: CudaSpace::new(device, n).unwrap(), rule: Rule::l2(0.05), base }
+        Sam::new(CudaSpace::new(device, n).unwrap(), Rule::l2(0.05), base)
     };
     let params = || DeviceVec::from_slice(device, &start).unwrap();
     let (mut sam, mut w, mut g) = (optimizer(), params(), Gradient::zeros(device, n).unwrap());
@@ -141,7 +141,7 @@ fn a_recorded_step_is_the_step() {
     for samples in [3, 4] {
         let images: Vec<f32> = noise(9).take(samples * image.len()).collect();
         launched.set_batch(&images, &[3, 2, 1, 0][..samples]).unwrap();
-        sam.step(&mut w, &mut g, &mut launched).unwrap();
+        let _ = sam.step(&mut w, &mut g, &mut launched).unwrap();
         graph.set_batch(&images, &[3, 2, 1, 0][..samples]).unwrap();
         let report = graph.step().unwrap();
         assert_eq!(graph.outcome(&report).unwrap(), Outcome::Descended);
@@ -188,7 +188,7 @@ fn segments_are_recorded_and_state_is_taken_up() {
     let method = || {
         let base = CudaAdam::adamw(device, 0.01, 1e-3, start.len()).unwrap();
         let space = CudaSegmentedSpace::new(device, Scope::Segment, &table).unwrap();
-        Sam { space, rule: Rule::l2(0.05), base }
+        Sam::new(space, Rule::l2(0.05), base)
     };
     let images: Vec<f32> = noise(3).take(4 * image.len()).collect();
     let steps = |from: &[f32], method| {
@@ -199,13 +199,13 @@ fn segments_are_recorded_and_state_is_taken_up() {
     };
     let mut whole = steps(&start, method()).without_recording();
     for _ in 0..4 {
-        whole.step().unwrap();
+        let _ = whole.step().unwrap();
     }
     assert_eq!(whole.launches().unwrap(), None);
 
     let mut first = steps(&start, method());
     for _ in 0..2 {
-        first.step().unwrap();
+        let _ = first.step().unwrap();
     }
     assert!(first.launches().unwrap().is_some_and(|launches| launches > 10));
     let (mut before, _, half_way) = first.into_parts();
@@ -227,7 +227,7 @@ fn segments_are_recorded_and_state_is_taken_up() {
     again.load(&mut source).unwrap();
     let mut second = steps(&half_way.read().unwrap(), again);
     for _ in 0..2 {
-        second.step().unwrap();
+        let _ = second.step().unwrap();
     }
     let bits = |w: &DeviceVec<f32>| w.read().unwrap().iter().map(|w| w.to_bits()).collect::<Vec<_>>();
     assert_eq!(bits(second.params()), bits(whole.params()));

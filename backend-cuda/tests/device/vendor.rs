@@ -166,7 +166,7 @@ fn vendor_steps_are_recorded() {
         network.set_kernels(KernelChoice::Vendor).unwrap();
         let start = network.initial_parameters(5);
         let base = CudaSgd::new(device, 0.05).unwrap().with_momentum(0.9, start.len()).unwrap();
-        let sam = Sam { space: CudaSpace::new(device, start.len()).unwrap(), rule: Rule::l2(0.05), base };
+        let sam = Sam::new(CudaSpace::new(device, start.len()).unwrap(), Rule::l2(0.05), base);
         let w = DeviceVec::from_slice(device, &start).unwrap();
         let steps = StepGraph::new(sam, network, w).unwrap();
         let mut steps = if recorded { steps } else { steps.without_recording() };

@@ -100,7 +100,7 @@ impl<T: Scalar> Network<T> {
         let mode = match pass {
             _ if *frozen => Mode::Frozen,
             Pass::Clean => Mode::Clean,
-            Pass::Perturbed => Mode::Perturbed,
+            _ => Mode::Perturbed,
         };
         let draws = random.map(|random| random.draws(pass));
         forward(&threads.lock(), tasks, values, statistics, params, samples, (mode, draws));

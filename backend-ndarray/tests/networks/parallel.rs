@@ -56,11 +56,8 @@ pub fn rule() -> impl Strategy<Value = Rule<f64>> {
         Just(Norm::LInf),
         (1.1_f64..9.0).prop_map(|p| Norm::from_p(p).unwrap())
     ];
-    (norm, 1e-3_f64..2.0, prop::option::of(1e-3_f64..0.1)).prop_map(|(norm, rho, adaptive)| Rule {
-        norm,
-        rho,
-        adaptive,
-    })
+    (norm, 1e-3_f64..2.0, prop::option::of(1e-3_f64..0.1))
+        .prop_map(|(norm, rho, adaptive)| Rule::new(rho, norm).with_adaptive(adaptive))
 }
 
 /// Cheap to make, unlike a strategy for each entry.
@@ -91,14 +88,13 @@ proptest! {
         let start = values(len, seed, 1.0);
         let gradient = values(len, seed.rotate_left(32), size);
         let (mut w, mut g) = (start.clone(), vec![0.0; len]);
-        let mut one = Sam { space: SliceSpace::new(vec![0.0; len]), rule, base: base.clone() };
+        let mut one = Sam::new(SliceSpace::new(vec![0.0; len]), rule, base.clone());
         let (mut shared_w, mut shared_g) = (start, vec![0.0; len]);
         let space = ParallelSpace::new(len, threads.clone());
-        let mut shared = Sam { space, rule, base: Parallel::new(base, threads) };
+        let mut shared = Sam::new(space, rule, Parallel::new(base, threads));
         for _ in 0..3 {
             let evaluate = |w: &[f64], g: &mut [f64], _| {
                 g.iter_mut().zip(w.iter().zip(&gradient)).for_each(|(g, (w, slope))| *g = slope * (1.0 + w * w));
-                Ok::<_, ()>(())
             };
             let expected = one.step_with(&mut w[..], &mut g[..], evaluate).unwrap();
             let found = shared.step_with(&mut shared_w[..], &mut shared_g[..], evaluate).unwrap();
@@ -127,7 +123,7 @@ fn lengths_that_disagree_are_refused() {
     let threads = Threads::new(2).unwrap();
     let mut space = ParallelSpace::<f64>::new(3, threads.clone());
     let rule = Rule::l2(0.1);
-    let mismatch = |buffer, expected, found| LengthMismatch { buffer, expected, found };
+    let mismatch = |buffer, expected, found| LengthMismatch::new(buffer, expected, found);
     assert_eq!(space.dual_norm(&[1.0; 3], &[1.0; 2], &rule).unwrap_err(), mismatch("gradient", 3, 2));
     let buffer = "buffer for perturbed parameters";
     assert_eq!(space.dual_norm(&[1.0; 4], &[1.0; 4], &rule).unwrap_err(), mismatch(buffer, 4, 3));

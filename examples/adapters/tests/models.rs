@@ -46,11 +46,11 @@ fn the_gradient_by_hand_is_right() {
 fn a_network_of_ones_own_learns() {
     let (x, classes) = ring();
     let (mut w, mut g) = (start(), TwoLayer::zeros(2, 8, 2));
-    let mut sam = Sam {
-        space: TensorSpace::new(TwoLayer::zeros(2, 8, 2)),
-        rule: Rule::l2(0.05),
-        base: EachTensor::new(&w, |n| Sgd::new(0.3).with_momentum(0.9, vec![0.0; n])),
-    };
+    let mut sam = Sam::new(
+        TensorSpace::new(TwoLayer::zeros(2, 8, 2)),
+        Rule::l2(0.05),
+        EachTensor::new(&w, |n| Sgd::new(0.3).with_momentum(0.9, vec![0.0; n])),
+    );
     let mut oracle = CountingOracle::new(FnOracle(|w: &TwoLayer, g: &mut TwoLayer, _| {
         Ok::<_, ()>(w.loss(x.view(), classes.view(), g))
     }));
@@ -114,11 +114,8 @@ fn sam_on_nalgebra_with_dual_numbers() {
     let data = regression();
     let run = |oracle: &mut dyn GradientOracle<DVector<f64>, Loss = f64, Error = std::convert::Infallible>| {
         let (mut w, mut g) = (DVector::from_element(3, 0.1), DVector::zeros(3));
-        let mut sam = Sam {
-            space: TensorSpace::new(DVector::zeros(3)),
-            rule: Rule::l2(0.05),
-            base: EachTensor(vec![Sgd::new(0.5)]),
-        };
+        let mut sam =
+            Sam::new(TensorSpace::new(DVector::zeros(3)), Rule::l2(0.05), EachTensor(vec![Sgd::new(0.5)]));
         let losses: Vec<f64> =
             (0..100).map(|_| sam.step(&mut w, &mut g, oracle).expect("infallible").clean).collect();
         (w, losses)

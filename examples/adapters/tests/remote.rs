@@ -24,7 +24,7 @@ fn start_server() -> Child {
 type Method = Sam<SliceSpace<f64, [f64; 2]>, Adam<f64, [f64; 2]>>;
 
 fn sam() -> Method {
-    Sam { space: SliceSpace::new([0.0; 2]), rule: Rule::l2(0.05), base: Adam::new(0.01, [0.0; 2], [0.0; 2]) }
+    Sam::new(SliceSpace::new([0.0; 2]), Rule::l2(0.05), Adam::new(0.01, [0.0; 2], [0.0; 2]))
 }
 
 fn bits(w: &[f64]) -> Vec<u64> {
@@ -38,7 +38,7 @@ fn the_same_bits_as_in_this_process() {
     let (mut here, mut there, mut g) = ([-1.2, 1.0], [-1.2, 1.0], [0.0; 2]);
     let (mut a, mut b) = (sam(), sam());
     for _ in 0..200 {
-        let x = a.step_with(&mut here[..], &mut g[..], |w, g, _| Ok::<_, ()>(rosenbrock(w, g))).unwrap();
+        let x = a.step_with(&mut here[..], &mut g[..], |w, g, _| rosenbrock(w, g)).unwrap();
         let y = b.step(&mut there[..], &mut g[..], &mut remote).unwrap();
         assert_eq!((x.clean.to_bits(), y.outcome), (y.clean.to_bits(), Outcome::Descended));
         assert_eq!(bits(&here), bits(&there));
@@ -69,7 +69,7 @@ fn a_dead_server_leaves_the_parameters_alone() {
     let mut server = start_server();
     let mut remote = RemoteOracle::of_child(&mut server).expect("both ends are pipes");
     let (mut w, mut g, mut sam) = ([0.3, 0.4], [0.0; 2], sam());
-    sam.step(&mut w[..], &mut g[..], &mut remote).unwrap();
+    let _ = sam.step(&mut w[..], &mut g[..], &mut remote).unwrap();
     let before = bits(&w);
     server.kill().unwrap();
     server.wait().unwrap();

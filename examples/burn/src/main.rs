@@ -94,8 +94,8 @@ fn train(
 ) -> Result<Run, Box<dyn Error>> {
     let mut w = start;
     let mut g = GradientsParams::new();
-    let mut sam = Sam { space: BurnSpace::new(&w)?, rule: Rule::l2(RHO), base: base() };
-    let mut plain = Plain { space: BurnSpace::new(&w)?, base: base() };
+    let mut sam = Sam::new(BurnSpace::new(&w)?, Rule::l2(RHO), base());
+    let mut plain = Plain::new(BurnSpace::new(&w)?, base());
     let criterion = CrossEntropyLossConfig::new().init(device);
     let mut batches = BatchMaker::new(data, BATCH)?;
     let steps = data.train.len().div_ceil(BATCH) as u64;

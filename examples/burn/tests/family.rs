@@ -52,7 +52,7 @@ macro_rules! compare {
         let (space, base) = (SliceSpace::new([0.0; 5]), Sgd::new(0.1));
         let mut method = $method(space, base);
         for _ in 0..STEPS {
-            method.step_with(&mut w[..], &mut g[..], |w, g, _| Ok::<_, ()>(on_slices(w, g))).unwrap();
+            method.step_with(&mut w[..], &mut g[..], |w, g, _| on_slices(w, g)).unwrap();
         }
         let (mut v, mut h) = (net(), GradientsParams::new());
         let $buffer = GradientsParams::new;
@@ -60,7 +60,7 @@ macro_rules! compare {
         let base = Base { optimizer: SgdConfig::new().init(), rate: 0.1 };
         let mut method = $method(space, base);
         for _ in 0..STEPS {
-            method.step_with(&mut v, &mut h, |w, g, _| Ok::<_, Infallible>(on_burn(w, g))).unwrap();
+            method.step_with(&mut v, &mut h, |w, g, _| on_burn(w, g)).unwrap();
         }
         for (found, expected) in values(&v).into_iter().zip(w) {
             assert!((found - expected).abs() < 3e-6, "{}: {found} instead of {expected}", $name);
@@ -71,22 +71,10 @@ macro_rules! compare {
 #[test]
 fn combinations_are_those_on_slices() {
     let rule = Rule::l2(0.3);
-    compare!("GSAM", buffer => |space, base| Variant {
-        space, rule, ascent: AlongGradient, combination: Gsam::new(0.4, buffer()), base
-    });
-    compare!("WSAM", buffer => |space, base| Variant {
-        space, rule, ascent: AlongGradient, combination: Wsam::new(0.8, buffer()), base
-    });
-    compare!("Friendly SAM", buffer => |space, base| Variant {
-        space,
-        rule,
-        ascent: Friendly::new(1.0, 0.9, buffer(), buffer()),
-        combination: Gsam::new(0.2, buffer()),
-        base
-    });
-    compare!("LookSAM", buffer => |space, base| LookSam {
-        space, rule, reuse: Reuse::new(3, 0.7, buffer(), buffer()), base
-    });
+    compare!("GSAM", buffer => |space, base| Variant::new(space, rule, AlongGradient, Gsam::new(0.4, buffer()), base));
+    compare!("WSAM", buffer => |space, base| Variant::new(space, rule, AlongGradient, Wsam::new(0.8, buffer()), base));
+    compare!("Friendly SAM", buffer => |space, base| Variant::new(space, rule, Friendly::new(1.0, 0.9, buffer(), buffer()), Gsam::new(0.2, buffer()), base));
+    compare!("LookSAM", buffer => |space, base| LookSam::new(space, rule, Reuse::new(3, 0.7, buffer(), buffer()), base));
 }
 
 #[test]

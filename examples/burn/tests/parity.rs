@@ -110,8 +110,8 @@ fn steps(norm: Norm, rho: f64, eta: Option<f64>) {
     let mut weights = network.initial_parameters(7);
     let mut gradient = vec![0.0; weights.len()];
     let space = SliceSpace::new(vec![0.0; weights.len()]);
-    let rule = Rule { rho: rho as f32, norm, adaptive: eta.map(|eta| eta as f32) };
-    let mut expected = Sam { space, rule, base: Sgd::new(RATE) };
+    let rule = Rule::new(rho as f32, norm).with_adaptive(eta.map(|eta| eta as f32));
+    let mut expected = Sam::new(space, rule, Sgd::new(RATE));
 
     let mut w = ConvNet::new([8, 8, 1], CLASSES, &device).materialize();
     for info in network.tensors() {
@@ -130,8 +130,8 @@ fn steps(norm: Norm, rho: f64, eta: Option<f64>) {
     }
     let mut g = GradientsParams::new();
     let base = Base { optimizer: SgdConfig::new().init(), rate: RATE.into() };
-    let rule = Rule { rho, norm, adaptive: eta };
-    let mut sam = Sam { space: BurnSpace::new(&w).unwrap(), rule, base };
+    let rule = Rule::new(rho, norm).with_adaptive(eta);
+    let mut sam = Sam::new(BurnSpace::new(&w).unwrap(), rule, base);
     let criterion = CrossEntropyLossConfig::new().init(&device);
 
     let (mut clean, mut perturbed) = (0, 0);

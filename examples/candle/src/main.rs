@@ -106,8 +106,8 @@ fn train(data: &Dataset, start: &VarMap, sharp: bool, epochs: u64) -> Result<Run
     }
     let mut g = Default::default();
     let mut sam =
-        Sam { space: CandleSpace::new(&w)?, rule: Rule::l2(RHO), base: Base(SGD::new(w.clone(), RATE)?) };
-    let mut plain = Plain { space: CandleSpace::<f32>::new(&w)?, base: Base(SGD::new(w.clone(), RATE)?) };
+        Sam::new(CandleSpace::new(&w)?, Rule::l2(RHO), Base(SGD::new(w.clone(), RATE)?));
+    let mut plain = Plain::new(CandleSpace::<f32>::new(&w)?, Base(SGD::new(w.clone(), RATE)?));
     let mut batches = BatchMaker::new(data, BATCH)?;
     let steps = data.train.len().div_ceil(BATCH) as u64;
     let schedule = Schedule::cosine(RATE);

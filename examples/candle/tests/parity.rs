@@ -77,7 +77,7 @@ fn steps(rule: Rule<f32>) {
     let mut weights = network.initial_parameters(7);
     let mut gradient = vec![0.0; weights.len()];
     let space = SliceSpace::new(vec![0.0; weights.len()]);
-    let mut expected = Sam { space, rule, base: Sgd::new(RATE) };
+    let mut expected = Sam::new(space, rule, Sgd::new(RATE));
 
     let map = VarMap::new();
     let model =
@@ -91,7 +91,7 @@ fn steps(rule: Rule<f32>) {
     let mut w = parameters(&map);
     let mut g = Default::default();
     let base = Base(SGD::new(w.clone(), RATE.into()).unwrap());
-    let mut sam = Sam { space: CandleSpace::new(&w).unwrap(), rule, base };
+    let mut sam = Sam::new(CandleSpace::new(&w).unwrap(), rule, base);
 
     let (mut clean, mut perturbed) = (0, 0);
     for step in 0..STEPS {

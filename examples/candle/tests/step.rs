@@ -18,7 +18,7 @@ fn variables() -> Vec<Var> {
 
 fn sam(vars: &[Var], rho: f64) -> Sam<CandleSpace<f64>, Base<SGD>> {
     let base = Base(SGD::new(vars.to_vec(), 0.01).unwrap());
-    Sam { space: CandleSpace::new(vars).unwrap(), rule: Rule::l2(rho), base }
+    Sam::new(CandleSpace::new(vars).unwrap(), Rule::l2(rho), base)
 }
 
 /// Loss `sum x^4 / 4`, gradient `x^3`.
@@ -37,7 +37,7 @@ fn a_step_is_the_formula() {
     let mut sam = sam(&w, 0.1);
     let mut passes = Vec::new();
     let step = sam
-        .step_with(&mut w[..], &mut GradStore::default(), |w, g, pass| {
+        .try_step_with(&mut w[..], &mut GradStore::default(), |w, g, pass| {
             passes.push(pass);
             quartic(w, g)
         })
@@ -62,11 +62,11 @@ fn variables_come_back_from_errors_and_bad_gradients() {
         Pass::Clean => quartic(w, g),
         Pass::Perturbed => candle_core::bail!("no data"),
     };
-    let error = sam.step_with(&mut w[..], &mut GradStore::default(), fails).unwrap_err();
+    let error = sam.try_step_with(&mut w[..], &mut GradStore::default(), fails).unwrap_err();
     assert!(matches!(error, StepError::Oracle(_, Pass::Perturbed)));
     assert_eq!(values(&w), before);
     for bad in [Pass::Clean, Pass::Perturbed] {
-        let step = sam.step_with(&mut w[..], &mut GradStore::default(), |w, g, pass| {
+        let step = sam.try_step_with(&mut w[..], &mut GradStore::default(), |w, g, pass| {
             let loss = quartic(w, g)?;
             if pass == bad {
                 g.insert(&w[1], Tensor::new(&[[f64::NAN]], &Device::Cpu)?);
@@ -84,7 +84,7 @@ fn a_missing_gradient_is_zero() {
     for without in [Pass::Clean, Pass::Perturbed] {
         let mut w = variables();
         let mut sam = sam(&w, 0.1);
-        sam.step_with(&mut w[..], &mut GradStore::default(), |w, g, pass| {
+        sam.try_step_with(&mut w[..], &mut GradStore::default(), |w, g, pass| {
             quartic(if pass == without { &w[..1] } else { w }, g)
         })
         .unwrap();
@@ -115,7 +115,7 @@ fn what_cannot_be_perturbed_is_refused() {
     assert!(CandleSpace::<f32>::new(&[counter]).is_ok());
     let mut w = variables();
     let mut sam = sam(&w[..1], 0.1);
-    let error = sam.step_with(&mut w[..], &mut GradStore::default(), |w, g, _| quartic(w, g)).unwrap_err();
+    let error = sam.try_step_with(&mut w[..], &mut GradStore::default(), |w, g, _| quartic(w, g)).unwrap_err();
     assert!(error.to_string().contains("expected 1 variables"), "{error}");
 }
 
@@ -155,9 +155,9 @@ fn half_precision_around_full_precision_weights() {
     let run = |scale: f64| {
         let mut w = vec![Var::new(&start, &Device::Cpu).unwrap()];
         let base = Base(SGD::new(w.clone(), 0.01).unwrap());
-        let mut sam = Sam { space: CandleSpace::<f32>::new(&w).unwrap(), rule: Rule::l2(0.1), base };
+        let mut sam = Sam::new(CandleSpace::<f32>::new(&w).unwrap(), Rule::l2(0.1), base);
         let step = sam
-            .step_with(&mut w[..], &mut GradStore::default(), |w, g, _| {
+            .try_step_with(&mut w[..], &mut GradStore::default(), |w, g, _| {
                 let half = w[0].to_dtype(DType::F16)?;
                 *g = (half.powf(4.0)?.sum_all()? * (0.25 * scale))?.backward()?;
                 let gradient = g.get(&w[0]).expect("the loss depends on it").affine(1.0 / scale, 0.0)?;
@@ -183,9 +183,9 @@ fn half_precision_around_full_precision_weights() {
 fn a_variable_outside_of_the_space_is_trained_but_not_perturbed() {
     let all = variables();
     let base = Base(SGD::new(all.clone(), 0.01).unwrap());
-    let mut sam = Sam { space: CandleSpace::new(&all[..1]).unwrap(), rule: Rule::l2(0.1), base };
+    let mut sam = Sam::new(CandleSpace::new(&all[..1]).unwrap(), Rule::l2(0.1), base);
     let mut w = all[..1].to_vec();
-    let step = sam.step_with(&mut w[..], &mut GradStore::default(), |_, g, _| quartic(&all, g)).unwrap();
+    let step = sam.try_step_with(&mut w[..], &mut GradStore::default(), |_, g, _| quartic(&all, g)).unwrap();
     assert!((step.norm.value() - 65f64.sqrt()).abs() < 1e-14);
     let found: Vec<f64> = values(&all).into_iter().map(f64::from_bits).collect();
     assert!((found[0] - (1.0 - 0.01 * (1.0 + 0.1 / 65f64.sqrt()).powi(3))).abs() < 1e-14);

@@ -3,7 +3,7 @@
 use core::borrow::BorrowMut;
 
 use super::AscentRule;
-use crate::{GradientAlgebra, Real, Rule, state::state};
+use crate::{GradientAlgebra, InvalidSetting, Real, Rule, state::state};
 
 /// Friendly SAM (Li et al., CVPR 2024): ascends along what is particular to the mini-batch, the gradient less
 /// `sigma` times a running mean of gradients, which stands for the full-batch gradient.
@@ -72,6 +72,11 @@ where
     fn commit(&mut self) {
         core::mem::swap(&mut self.mean, &mut self.next);
         self.steps = self.steps.saturating_add(1);
+    }
+
+    fn check_settings(&self) -> Result<(), InvalidSetting> {
+        InvalidSetting::non_negative("sigma", self.sigma)?;
+        InvalidSetting::share("lambda", self.lambda)
     }
 }
 

@@ -1,7 +1,7 @@
 //! ESAM's stochastic weight perturbation.
 
 use super::AscentRule;
-use crate::{ParamSpace, Real, Rule, noise, state::state};
+use crate::{InvalidSetting, ParamSpace, Real, Rule, noise, state::state};
 
 /// Stochastic weight perturbation (Du et al., ICLR 2022): each weight is perturbed with probability `beta`,
 /// by `1/beta` times its part of `eps-hat`, whose expectation is thus SAM's.
@@ -49,6 +49,10 @@ impl<T: Real, S: ParamSpace<Grads = [T], Scalar = T>> AscentRule<S> for Stochast
 
     fn commit(&mut self) {
         self.steps = self.steps.saturating_add(1);
+    }
+
+    fn check_settings(&self) -> Result<(), InvalidSetting> {
+        InvalidSetting::share("beta", self.beta)
     }
 }
 

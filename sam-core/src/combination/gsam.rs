@@ -3,7 +3,7 @@
 use core::borrow::BorrowMut;
 
 use super::Combination;
-use crate::{Descent, GradientAlgebra, Real, state::state};
+use crate::{Descent, GradientAlgebra, InvalidSetting, Real, state::state};
 
 /// GSAM (Zhuang et al., ICLR 2022) also shrinks the surrogate gap, the perturbed loss less the clean one: it
 /// takes off `alpha` times the part of the clean gradient `g` that is orthogonal to the perturbed gradient
@@ -51,6 +51,10 @@ where
         let clean = self.clean.borrow();
         let along = space.projection(clean, g)?;
         space.mix(-self.alpha, clean, T::ONE + self.alpha * along, g)
+    }
+
+    fn check_settings(&self) -> Result<(), InvalidSetting> {
+        InvalidSetting::non_negative("alpha", self.alpha)
     }
 }
 

@@ -4,7 +4,7 @@ use core::borrow::BorrowMut;
 use core::convert::Infallible;
 
 use super::Combination;
-use crate::{Descent, GradientAlgebra, LearningRate, Real, StepError, state::state};
+use crate::{Descent, GradientAlgebra, InvalidSetting, LearningRate, Real, StepError, state::state};
 
 /// Coupled WSAM (Yue et al., KDD 2023): loss plus sharpness times `gamma / (1 - gamma)`. With the clean
 /// gradient `g` and the perturbed one `h`,
@@ -81,6 +81,10 @@ where
         }
         space.mix(T::ONE - alpha, self.clean.borrow(), alpha, g)
     }
+
+    fn check_settings(&self) -> Result<(), InvalidSetting> {
+        InvalidSetting::below_one("gamma", self.gamma)
+    }
 }
 
 impl<T: Real, S, D, B, G: ?Sized> Combination<S, D> for DecoupledWsam<T, B>
@@ -96,6 +100,10 @@ where
     /// `g = h - g_clean`.
     fn combine(&mut self, space: &mut S, g: &mut G) -> Result<(), S::Error> {
         space.mix(-T::ONE, self.clean.borrow(), T::ONE, g)
+    }
+
+    fn check_settings(&self) -> Result<(), InvalidSetting> {
+        InvalidSetting::below_one("gamma", self.gamma)
     }
 
     fn descend(

@@ -3,7 +3,7 @@
 use core::marker::PhantomData;
 
 use super::{LearningRate, Momentum};
-use crate::{Descent, LengthMismatch, Real, WeightDecay, state::state};
+use crate::{Descent, InvalidSetting, LengthMismatch, Real, WeightDecay, state::state};
 
 /// Adam (Kingma and Ba, ICLR 2015) with coupled weight decay, AdamW (Loshchilov and Hutter, ICLR 2019) with
 /// decoupled:
@@ -97,6 +97,14 @@ impl<T: Real, B: AsRef<[T]> + AsMut<[T]>> Descent<[T]> for Adam<T, B> {
             *w = if still { *w } else { moved };
         }
         Ok(())
+    }
+
+    fn check_settings(&self) -> Result<(), InvalidSetting> {
+        InvalidSetting::non_negative("lr", self.lr)?;
+        InvalidSetting::below_one("beta1", self.beta1)?;
+        InvalidSetting::below_one("beta2", self.beta2)?;
+        InvalidSetting::non_negative("epsilon", self.epsilon)?;
+        self.decay.check_settings()
     }
 }
 

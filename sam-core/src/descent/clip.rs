@@ -1,7 +1,7 @@
 //! Gradient clipping between the second gradient and the base step.
 
 use super::{Momentum, learning_rate_of_base};
-use crate::{Descent, Real, Rule, formula, state::state_of_fields};
+use crate::{Descent, InvalidSetting, Real, Rule, formula, state::state_of_fields};
 
 /// Scales gradients whose Euclidean norm exceeds `max_norm` down to it, then lets the base optimizer step.
 ///
@@ -12,18 +12,26 @@ use crate::{Descent, Real, Rule, formula, state::state_of_fields};
 /// ```
 /// use sam_core::{Clipped, Descent, Sgd};
 ///
-/// let mut base = Clipped { base: Sgd::new(1.0), max_norm: 1.0 };
+/// let mut base = Clipped::new(Sgd::new(1.0), 1.0);
 /// let mut w = [0.0f64; 2];
 /// base.descend(&mut w, &mut [3.0, -4.0])?;
 /// assert!((w[0] + 0.6).abs() < 1e-15 && (w[1] - 0.8).abs() < 1e-15);
 /// # Ok::<(), sam_core::LengthMismatch>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Clipped<T, D> {
     /// The base optimizer.
     pub base: D,
     /// Largest norm that passes unchanged; the paper's code uses 5. Infinite: nothing is clipped, and no norm taken.
     pub max_norm: T,
+}
+
+impl<T, D> Clipped<T, D> {
+    /// Clips at `max_norm` before `base`.
+    pub const fn new(base: D, max_norm: T) -> Self {
+        Self { base, max_norm }
+    }
 }
 
 impl<T: Real, D: Descent<[T]>> Descent<[T]> for Clipped<T, D> {
@@ -42,6 +50,11 @@ impl<T: Real, D: Descent<[T]>> Descent<[T]> for Clipped<T, D> {
             g.iter_mut().enumerate().for_each(|(i, g)| *g = scale.eps(i, *g, *g));
         }
         self.base.descend(w, g)
+    }
+
+    fn check_settings(&self) -> Result<(), InvalidSetting> {
+        InvalidSetting::bound("max_norm", self.max_norm)?;
+        self.base.check_settings()
     }
 }
 

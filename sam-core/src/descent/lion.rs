@@ -3,7 +3,7 @@
 use core::marker::PhantomData;
 
 use super::{LearningRate, Momentum};
-use crate::{Descent, LengthMismatch, Real, state::state};
+use crate::{Descent, InvalidSetting, LengthMismatch, Real, state::state};
 
 /// Lion (Chen et al., NeurIPS 2023), whose step has one size in every coordinate:
 ///
@@ -58,6 +58,13 @@ impl<T: Real, B: AsRef<[T]> + AsMut<[T]>> Descent<[T]> for Lion<T, B> {
             *m = beta2 * *m + (T::ONE - beta2) * *g;
         }
         Ok(())
+    }
+
+    fn check_settings(&self) -> Result<(), InvalidSetting> {
+        InvalidSetting::non_negative("lr", self.lr)?;
+        InvalidSetting::share("beta1", self.beta1)?;
+        InvalidSetting::share("beta2", self.beta2)?;
+        InvalidSetting::non_negative("decay", self.decay)
     }
 }
 

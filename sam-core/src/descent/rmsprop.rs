@@ -3,7 +3,7 @@
 use core::marker::PhantomData;
 
 use super::{LearningRate, Momentum};
-use crate::{Descent, LengthMismatch, Real, state::state};
+use crate::{Descent, InvalidSetting, LengthMismatch, Real, state::state};
 
 /// RMSProp with momentum (Hinton et al., 2012), which the paper's code trains EfficientNets with; the
 /// arithmetic of `torch.optim.RMSprop`:
@@ -76,6 +76,14 @@ impl<T: Real, B: AsRef<[T]> + AsMut<[T]>> Descent<[T]> for RmsProp<T, B> {
             *w = if still { *w } else { *w - lr * *m };
         }
         Ok(())
+    }
+
+    fn check_settings(&self) -> Result<(), InvalidSetting> {
+        InvalidSetting::non_negative("lr", self.lr)?;
+        InvalidSetting::share("alpha", self.alpha)?;
+        InvalidSetting::share("momentum", self.momentum)?;
+        InvalidSetting::non_negative("epsilon", self.epsilon)?;
+        InvalidSetting::non_negative("decay", self.decay)
     }
 }
 

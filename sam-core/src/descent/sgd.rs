@@ -7,7 +7,7 @@ pub use update::SgdUpdate;
 use core::marker::PhantomData;
 
 use super::{LearningRate, Momentum};
-use crate::{Descent, LengthMismatch, Real, WeightDecay, state::state};
+use crate::{Descent, InvalidSetting, LengthMismatch, Real, WeightDecay, state::state};
 
 /// SGD with momentum, Nesterov momentum and weight decay; the arithmetic of `torch.optim.SGD` (dampening 0):
 ///
@@ -112,6 +112,12 @@ impl<T: Real, B: AsRef<[T]> + AsMut<[T]>> Descent<[T]> for Sgd<T, B> {
         let (update, m) = self.parts(w, g)?;
         update.apply(w, g, m);
         Ok(())
+    }
+
+    fn check_settings(&self) -> Result<(), InvalidSetting> {
+        InvalidSetting::non_negative("lr", self.lr)?;
+        InvalidSetting::share("momentum", self.momentum)?;
+        self.decay.check_settings()
     }
 }
 

@@ -60,6 +60,7 @@ impl<T, B: MiniBatch<T> + ?Sized> MiniBatch<T> for &mut B {
 /// Cost: as many gradients as pieces, one word a weight. One piece is the inner batch's gradient, bit for
 /// bit.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct MicroBatches<B, M> {
     /// The mini-batch.
     pub inner: B,
@@ -67,6 +68,13 @@ pub struct MicroBatches<B, M> {
     pub size: usize,
     /// A buffer as long as a gradient; what it holds does not matter.
     pub sum: M,
+}
+
+impl<B, M> MicroBatches<B, M> {
+    /// In pieces of `size` samples; `sum` is a buffer as long as a gradient.
+    pub const fn new(inner: B, size: usize, sum: M) -> Self {
+        Self { inner, size, sum }
+    }
 }
 
 impl<T: Real, B: MiniBatch<T>, M: AsMut<[T]>> MiniBatch<T> for MicroBatches<B, M> {
@@ -128,14 +136,15 @@ impl<T: Real, B: MiniBatch<T>, M: AsMut<[T]>> MiniBatch<T> for MicroBatches<B, M
 /// }
 ///
 /// // Groups of two: one climbs to -0.5, the other to 0.5, where the whole batch would stay in the middle.
-/// let sam = SamGradient { inner: Mean([1.0, 3.0, -1.0, -3.0]), rule: Rule::l2(0.5), perturbed: [0.0] };
-/// let mut groups = MicroBatches { inner: sam, size: 2, sum: [0.0] };
-/// let mut plain = Plain { space: SliceSpace::new([0.0]), base: Sgd::new(0.1) };
+/// let sam = SamGradient::new(Mean([1.0, 3.0, -1.0, -3.0]), Rule::l2(0.5), [0.0]);
+/// let mut groups = MicroBatches::new(sam, 2, [0.0]);
+/// let mut plain = Plain::new(SliceSpace::new([0.0]), Sgd::new(0.1));
 /// let (mut w, mut g) = ([0.0], [0.0]);
 /// plain.step(&mut w[..], &mut g[..], &mut groups).unwrap();
 /// assert_eq!(g, [0.0]); // (-2.5 + 2.5) / 2
 /// ```
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct SamGradient<T, B, M> {
     /// The mini-batch.
     pub inner: B,
@@ -143,6 +152,13 @@ pub struct SamGradient<T, B, M> {
     pub rule: Rule<T>,
     /// A buffer as long as the parameters; what it holds does not matter.
     pub perturbed: M,
+}
+
+impl<T, B, M> SamGradient<T, B, M> {
+    /// `perturbed` is a buffer as long as the parameters.
+    pub const fn new(inner: B, rule: Rule<T>, perturbed: M) -> Self {
+        Self { inner, rule, perturbed }
+    }
 }
 
 impl<T: Real, B: MiniBatch<T>, M: AsMut<[T]>> MiniBatch<T> for SamGradient<T, B, M> {

@@ -13,17 +13,25 @@ use crate::{GradientOracle, Pass, Real};
 /// use sam_core::{FnOracle, GradientOracle, Pass, Penalty};
 ///
 /// let nothing = FnOracle(|_: &[f64], g: &mut [f64], _| { g.fill(0.0); Ok::<_, ()>(0.0) });
-/// let mut oracle = Penalty { inner: nothing, lambda: 0.5 };
+/// let mut oracle = Penalty::new(nothing, 0.5);
 /// let mut g = [0.0; 2];
 /// assert_eq!(oracle.gradient(&[3.0, -4.0], &mut g, Pass::Clean), Ok(12.5));
 /// assert_eq!(g, [3.0, -4.0]);
 /// ```
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct Penalty<T, O> {
     /// The oracle without penalty.
     pub inner: O,
     /// Weight of the squared length.
     pub lambda: T,
+}
+
+impl<T, O> Penalty<T, O> {
+    /// Adds `lambda` times the squared length of the parameters.
+    pub const fn new(inner: O, lambda: T) -> Self {
+        Self { inner, lambda }
+    }
 }
 
 impl<T: Real, O: GradientOracle<[T], Loss = T>> GradientOracle<[T]> for Penalty<T, O> {

@@ -17,18 +17,26 @@ use crate::{GradientOracle, Pass, Ready};
 ///         Ok::<_, ()>(())
 ///     })
 /// };
-/// let mut oracle = SplitOracle { clean: mean(&[1.0]), perturbed: mean(&[1.0, 2.0, 3.0, 6.0]) };
+/// let mut oracle = SplitOracle::new(mean(&[1.0]), mean(&[1.0, 2.0, 3.0, 6.0]));
 /// let (mut w, mut g) = ([0.0], [0.0]);
-/// let mut sam = Sam { space: SliceSpace::new([0.0]), rule: Rule::l2(0.5), base: Sgd::new(0.1) };
+/// let mut sam = Sam::new(SliceSpace::new([0.0]), Rule::l2(0.5), Sgd::new(0.1));
 /// sam.step(&mut w[..], &mut g[..], &mut oracle).unwrap();
 /// assert_eq!((g[0], w[0]), (-3.5, 0.35000000000000003)); // at -0.5, of all four samples
 /// ```
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct SplitOracle<C, P> {
     /// Asked in the clean pass.
     pub clean: C,
     /// Asked in the perturbed pass.
     pub perturbed: P,
+}
+
+impl<C, P> SplitOracle<C, P> {
+    /// Asks `clean` in the clean pass, `perturbed` in the other.
+    pub const fn new(clean: C, perturbed: P) -> Self {
+        Self { clean, perturbed }
+    }
 }
 
 impl<W, G, C, P> GradientOracle<W, G> for SplitOracle<C, P>

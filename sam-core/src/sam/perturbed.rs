@@ -21,6 +21,8 @@ pub struct Perturbed<'a, S: ParamSpace, D> {
 
 /// What [`Perturbed::descend`] reports.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[must_use = "a step that came to nothing says so here, and nowhere else"]
+#[non_exhaustive]
 pub struct Descended<N> {
     /// Dual norm of the clean gradient.
     pub norm: N,

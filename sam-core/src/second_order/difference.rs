@@ -14,6 +14,7 @@ use crate::{BufferedError, GradientOracle, LengthMismatch, Loss, Pass, Ready, Re
 /// rounding over `d`; the step that balances both is the cube root of the type's precision. The product is NaN where a
 /// loss is not finite.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct FiniteDifference<O, T, B> {
     /// The oracle whose gradients are used.
     pub inner: O,
@@ -34,6 +35,13 @@ impl<O, B> FiniteDifference<O, f64, B> {
     /// With the step for `f64`, 6e-6.
     pub const fn double(inner: O, buffers: [B; 2]) -> Self {
         Self { inner, step: 6e-6, buffers }
+    }
+}
+
+impl<O, T, B> FiniteDifference<O, T, B> {
+    /// With a relative length of the move of one's own.
+    pub const fn new(inner: O, step: T, buffers: [B; 2]) -> Self {
+        Self { inner, step, buffers }
     }
 }
 

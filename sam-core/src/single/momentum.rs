@@ -4,9 +4,9 @@ use core::ops::Neg;
 
 use super::{SingleStep, SingleStepResult, close, open};
 use crate::guard::RestoreGuard;
-use crate::half::{Half, HalfResult, ask, halves};
+use crate::half::{Half, HalfResult, ask, halves, step_with};
 use crate::state::state_of_fields;
-use crate::{Descent, FnOracle, GradientOracle, Loss, Momentum, ParamSpace, Pass, Rule, StepError};
+use crate::{Descent, GradientOracle, InvalidSetting, Loss, Momentum, ParamSpace, Pass, Rule, StepError};
 
 /// Momentum SAM (Becker et al., 2024): perturbs along the base optimizer's momentum `v`, which costs no
 /// gradient, in the direction that the next step will take.
@@ -23,15 +23,16 @@ use crate::{Descent, FnOracle, GradientOracle, Loss, Momentum, ParamSpace, Pass,
 /// use sam_core::{MomentumSam, Rule, Sgd, SliceSpace};
 ///
 /// let base = Sgd::new(0.1).with_momentum(0.9, [0.0; 2]);
-/// let mut sam = MomentumSam { space: SliceSpace::new([0.0; 2]), rule: Rule::l2(0.5), base };
+/// let mut sam = MomentumSam::new(SliceSpace::new([0.0; 2]), Rule::l2(0.5), base);
 /// let (mut w, mut g) = ([3.0f64, -4.0], [0.0; 2]);
 /// for _ in 0..2 {
-///     sam.step_with(&mut w[..], &mut g[..], |w, g, _| Ok::<_, ()>(g.copy_from_slice(w))).unwrap();
+///     sam.step_with(&mut w, &mut g, |w, g, _| g.copy_from_slice(w)).unwrap();
 /// }
 /// // The first step went to 4.5; the momentum points away from there, so the gradient was taken at 4.
 /// assert!((g[0] - 2.4).abs() < 1e-15);
 /// ```
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct MomentumSam<S: ParamSpace, D> {
     /// The storage of the parameters.
     pub space: S,
@@ -41,12 +42,28 @@ pub struct MomentumSam<S: ParamSpace, D> {
     pub base: D,
 }
 
+impl<S: ParamSpace, D> MomentumSam<S, D> {
+    /// Puts the parts together.
+    pub const fn new(space: S, rule: Rule<S::Scalar>, base: D) -> Self {
+        Self { space, rule, base }
+    }
+}
+
 impl<S, D> MomentumSam<S, D>
 where
     S: ParamSpace,
     S::Scalar: Neg<Output = S::Scalar>,
     D: Descent<S::Params, S::Grads> + Momentum<S::Grads>,
 {
+    /// All hyper-parameters are in their ranges. Every step asks this first.
+    ///
+    /// # Errors
+    /// [`InvalidSetting`] of the first that is not.
+    pub fn check_settings(&self) -> Result<(), InvalidSetting> {
+        self.rule.check_settings()?;
+        self.base.check_settings()
+    }
+
     /// One step on the parameters `w`; `g` receives the gradient.
     ///
     /// # Errors
@@ -60,6 +77,7 @@ where
     where
         O: GradientOracle<S::Params, S::Grads> + ?Sized,
     {
+        self.check_settings().map_err(StepError::Setting)?;
         let half = self.begin(w).map_err(StepError::with_oracle)?;
         let loss = ask!(self, w, g, oracle, Pass::Clean);
         self.finish(half, w, g, loss).map_err(StepError::with_oracle)
@@ -70,6 +88,7 @@ where
     /// # Errors
     /// [`StepError::Space`]; `w` is then restored.
     pub fn begin(&mut self, w: &mut S::Params) -> HalfResult<S, Half<(), S::Norm>, D::Error> {
+        self.check_settings().map_err(StepError::Setting)?;
         let down = Rule { rho: -self.rule.rho, ..self.rule };
         open(&mut self.space, &down, w, self.base.momentum()).map_err(StepError::Space)
     }
@@ -96,18 +115,7 @@ where
 
     halves! { Half<L, S::Norm> }
 
-    /// [`MomentumSam::step`] with a closure, whose argument types are then inferred.
-    ///
-    /// # Errors
-    /// As [`MomentumSam::step`].
-    pub fn step_with<L: Loss, E>(
-        &mut self,
-        w: &mut S::Params,
-        g: &mut S::Grads,
-        gradient: impl FnMut(&S::Params, &mut S::Grads, Pass) -> Result<L, E>,
-    ) -> SingleStepResult<S, L, E, D::Error> {
-        self.step(w, g, &mut FnOracle(gradient))
-    }
+    step_with! { S::Grads, SingleStepResult }
 }
 
 state_of_fields! {

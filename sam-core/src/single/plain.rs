@@ -1,14 +1,16 @@
 //! The base optimizer by itself.
 
 use super::SingleStep;
+use crate::half::step_with;
 use crate::state::state_of_fields;
-use crate::{Descent, FnOracle, GradientOracle, Loss, Outcome, ParamSpace, Pass, StepError};
+use crate::{Descent, GradientOracle, InvalidSetting, Outcome, ParamSpace, Pass, StepError};
 
 /// The base optimizer without any perturbation, with the same checks and the same report as the other methods.
 ///
 /// Also the driver for oracles whose gradients are SAM gradients already: m-sharpness is this over
 /// [`MicroBatches`](crate::MicroBatches) of [`SamGradient`](crate::SamGradient). Cost: 1 gradient a step.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Plain<S, D> {
     /// The storage of the parameters.
     pub space: S,
@@ -16,10 +18,25 @@ pub struct Plain<S, D> {
     pub base: D,
 }
 
+impl<S, D> Plain<S, D> {
+    /// Puts the parts together.
+    pub const fn new(space: S, base: D) -> Self {
+        Self { space, base }
+    }
+}
+
 /// Nothing was perturbed, so there is no norm.
-pub type PlainResult<L, SE, OE, DE> = Result<SingleStep<L, ()>, StepError<SE, OE, DE>>;
+pub type PlainResult<S, L, OE, DE> = Result<SingleStep<L, ()>, StepError<<S as ParamSpace>::Error, OE, DE>>;
 
 impl<S: ParamSpace, D: Descent<S::Params, S::Grads>> Plain<S, D> {
+    /// All hyper-parameters are in their ranges. Every step asks this first.
+    ///
+    /// # Errors
+    /// [`InvalidSetting`] of the first that is not.
+    pub fn check_settings(&self) -> Result<(), InvalidSetting> {
+        self.base.check_settings()
+    }
+
     /// One step on the parameters `w`; `g` receives the gradient.
     ///
     /// # Errors
@@ -29,10 +46,11 @@ impl<S: ParamSpace, D: Descent<S::Params, S::Grads>> Plain<S, D> {
         w: &mut S::Params,
         g: &mut S::Grads,
         oracle: &mut O,
-    ) -> PlainResult<O::Loss, S::Error, O::Error, D::Error>
+    ) -> PlainResult<S, O::Loss, O::Error, D::Error>
     where
         O: GradientOracle<S::Params, S::Grads> + ?Sized,
     {
+        self.check_settings().map_err(StepError::Setting)?;
         let loss = oracle.gradient(w, g, Pass::Clean).map_err(|e| StepError::Oracle(e, Pass::Clean))?;
         let outcome = Outcome::of_clean(&loss, self.space.check(g).map_err(StepError::Space)?);
         if outcome.steps() {
@@ -41,18 +59,7 @@ impl<S: ParamSpace, D: Descent<S::Params, S::Grads>> Plain<S, D> {
         Ok(SingleStep { loss, norm: (), outcome })
     }
 
-    /// [`Plain::step`] with a closure, whose argument types are then inferred.
-    ///
-    /// # Errors
-    /// As [`Plain::step`].
-    pub fn step_with<L: Loss, E>(
-        &mut self,
-        w: &mut S::Params,
-        g: &mut S::Grads,
-        gradient: impl FnMut(&S::Params, &mut S::Grads, Pass) -> Result<L, E>,
-    ) -> PlainResult<L, S::Error, E, D::Error> {
-        self.step(w, g, &mut FnOracle(gradient))
-    }
+    step_with! { S::Grads, PlainResult }
 }
 
 state_of_fields! {

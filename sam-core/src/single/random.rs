@@ -2,9 +2,9 @@
 
 use super::{SingleStep, SingleStepResult, close, open};
 use crate::guard::RestoreGuard;
-use crate::half::{Half, HalfResult, ask, halves};
+use crate::half::{Half, HalfResult, ask, halves, step_with};
 use crate::state::state;
-use crate::{Descent, FnOracle, GradientOracle, Loss, ParamSpace, Pass, Real, Rule, StepError, noise};
+use crate::{Descent, GradientOracle, InvalidSetting, Loss, ParamSpace, Pass, Real, Rule, StepError, noise};
 
 /// Perturbs in a random direction (appendix C.5 of the paper): `rho * z / ||z||_2` with `z ~ N(0, I)`, and
 /// eq. 2 of such a `z` for other norms.
@@ -15,17 +15,13 @@ use crate::{Descent, FnOracle, GradientOracle, Loss, ParamSpace, Pass, Real, Rul
 /// ```
 /// use sam_core::{Gaussian, RandomSam, Rule, Sgd, SliceSpace};
 ///
-/// let mut sam = RandomSam {
-///     space: SliceSpace::new([0.0; 2]),
-///     rule: Rule::l2(0.5),
-///     noise: Gaussian::new(1),
-///     base: Sgd::new(0.1),
-/// };
+/// let mut sam = RandomSam::new(SliceSpace::new([0.0; 2]), Rule::l2(0.5), Gaussian::new(1), Sgd::new(0.1));
 /// let (mut w, mut g) = ([3.0f64, -4.0], [0.0; 2]);
-/// sam.step_with(&mut w[..], &mut g[..], |w, g, _| Ok::<_, ()>(g.copy_from_slice(w))).unwrap();
+/// sam.step_with(&mut w, &mut g, |w, g, _| g.copy_from_slice(w)).unwrap();
 /// assert!(((g[0] - 3.0).hypot(g[1] + 4.0) - 0.5).abs() < 1e-15); // half a unit away, in whichever direction
 /// ```
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct RandomSam<S: ParamSpace, D> {
     /// The storage of the parameters.
     pub space: S,
@@ -35,6 +31,13 @@ pub struct RandomSam<S: ParamSpace, D> {
     pub noise: Gaussian,
     /// The base optimizer.
     pub base: D,
+}
+
+impl<S: ParamSpace, D> RandomSam<S, D> {
+    /// Puts the parts together.
+    pub const fn new(space: S, rule: Rule<S::Scalar>, noise: Gaussian, base: D) -> Self {
+        Self { space, rule, noise, base }
+    }
 }
 
 /// A stream of normal numbers that is a function of seed, step and index.
@@ -69,6 +72,15 @@ where
     S: ParamSpace<Grads = [T], Scalar = T>,
     D: Descent<S::Params, [T]>,
 {
+    /// All hyper-parameters are in their ranges. Every step asks this first.
+    ///
+    /// # Errors
+    /// [`InvalidSetting`] of the first that is not.
+    pub fn check_settings(&self) -> Result<(), InvalidSetting> {
+        self.rule.check_settings()?;
+        self.base.check_settings()
+    }
+
     /// One step on the parameters `w`; `g` is scratch space.
     ///
     /// # Errors
@@ -82,6 +94,7 @@ where
     where
         O: GradientOracle<S::Params, [T]> + ?Sized,
     {
+        self.check_settings().map_err(StepError::Setting)?;
         let half = self.begin(w, g).map_err(StepError::with_oracle)?;
         let loss = ask!(self, w, g, oracle, Pass::Clean);
         self.finish(half, w, g, loss).map_err(StepError::with_oracle)
@@ -92,6 +105,7 @@ where
     /// # Errors
     /// [`StepError::Space`]; `w` is then restored.
     pub fn begin(&mut self, w: &mut S::Params, g: &mut [T]) -> HalfResult<S, Half<(), S::Norm>, D::Error> {
+        self.check_settings().map_err(StepError::Setting)?;
         self.noise.fill(g);
         open(&mut self.space, &self.rule, w, g).map_err(StepError::Space)
     }
@@ -119,18 +133,7 @@ where
 
     halves! { Half<L, S::Norm> }
 
-    /// [`RandomSam::step`] with a closure, whose argument types are then inferred.
-    ///
-    /// # Errors
-    /// As [`RandomSam::step`].
-    pub fn step_with<L: Loss, E>(
-        &mut self,
-        w: &mut S::Params,
-        g: &mut [T],
-        gradient: impl FnMut(&S::Params, &mut [T], Pass) -> Result<L, E>,
-    ) -> SingleStepResult<S, L, E, D::Error> {
-        self.step(w, g, &mut FnOracle(gradient))
-    }
+    step_with! { [T], SingleStepResult }
 }
 
 state! {

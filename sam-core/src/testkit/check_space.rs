@@ -114,7 +114,7 @@ fn check<S: Storage>(
     succeed(space.restore(w.borrow_mut()), what);
     assert_eq!(bits(&storage.read(w.borrow())), bits(&before), "{what}: restored parameters");
 
-    let mut sam = Sam { space, rule: *rule, base: () };
+    let mut sam = Sam::new(space, *rule, ());
     drop(succeed(sam.ascend(w.borrow_mut(), grads.borrow()), what));
     assert_eq!(bits(&storage.read(w.borrow())), bits(&before), "{what}: parameters after dropping the guard");
 

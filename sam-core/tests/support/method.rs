@@ -88,7 +88,9 @@ macro_rules! entry {
             is_base_without_radius: $base,
             method: run($method, |method, w, g, gradient| {
                 method
-                    .step_with(&mut w[..], &mut g[..], |w: &[f64], g: &mut [f64], pass| gradient(w, g, pass))
+                    .try_step_with(&mut w[..], &mut g[..], |w: &[f64], g: &mut [f64], pass| {
+                        gradient(w, g, pass)
+                    })
                     .map(|report| report.outcome)
                     .map_err(|error| error.to_string())
             }),
@@ -99,7 +101,7 @@ macro_rules! entry {
 /// The base optimizer alone.
 pub fn base(lr: f64) -> Entry {
     let mut list = Vec::new();
-    entry!(list, "base", |_| (1, 0), true, Plain { space: space(), base: sgd(lr) });
+    entry!(list, "base", |_| (1, 0), true, Plain::new(space(), sgd(lr)));
     list.remove(0)
 }
 
@@ -117,20 +119,14 @@ where
     let rule = Rule::l2(rho);
     let nan = [f64::NAN; N];
     let mut list = Vec::new();
-    entry!(list, "SAM", |_| (1, 1), true, Sam { space: space(), rule, base: sgd(lr) });
-    entry!(list, "SAM, p = 1", |_| (1, 1), true, Sam { space: space(), rule: Rule::l1(rho), base: sgd(lr) });
-    entry!(
-        list,
-        "SAM, p = inf",
-        |_| (1, 1),
-        true,
-        Sam { space: space(), rule: Rule::linf(rho), base: sgd(lr) }
-    );
-    entry!(list, "ASAM", |_| (1, 1), true, Sam { space: space(), rule: rule.adaptive(0.01), base: sgd(lr) });
+    entry!(list, "SAM", |_| (1, 1), true, Sam::new(space(), rule, sgd(lr)));
+    entry!(list, "SAM, p = 1", |_| (1, 1), true, Sam::new(space(), Rule::l1(rho), sgd(lr)));
+    entry!(list, "SAM, p = inf", |_| (1, 1), true, Sam::new(space(), Rule::linf(rho), sgd(lr)));
+    entry!(list, "ASAM", |_| (1, 1), true, Sam::new(space(), rule.adaptive(0.01), sgd(lr)));
     for scope in [Scope::Global, Scope::Segment] {
-        let table = [Segment::new(2), Segment::fixed(1), Segment { len: 3, radius: 0.5, adaptive: true }];
+        let table = [Segment::new(2), Segment::fixed(1), Segment::new(3).with_radius(0.5)];
         let space = SegmentedSpace::new(scope, table, nan);
-        entry!(list, "segments", |_| (1, 1), true, Sam { space, rule, base: sgd(lr) });
+        entry!(list, "segments", |_| (1, 1), true, Sam::new(space, rule, sgd(lr)));
     }
     macro_rules! variant {
         ($name:literal, $base:literal, $ascent:expr, $combination:expr) => {
@@ -139,7 +135,7 @@ where
                 $name,
                 |_| (1, 1),
                 $base,
-                Variant { space: space(), rule, ascent: $ascent, combination: $combination, base: sgd(lr) }
+                Variant::new(space(), rule, $ascent, $combination, sgd(lr))
             );
         };
     }
@@ -154,37 +150,22 @@ where
         "LookSAM-3",
         |i| (1, u64::from(i % 3 == 0)),
         false,
-        LookSam { space: space(), rule, reuse: Reuse::new(3, 0.6, nan, nan), base: sgd(lr) }
+        LookSam::new(space(), rule, Reuse::new(3, 0.6, nan, nan), sgd(lr))
     );
-    entry!(list, "momentum SAM", |_| (1, 0), true, MomentumSam { space: space(), rule, base: sgd(lr) });
-    entry!(
-        list,
-        "random",
-        |_| (1, 0),
-        true,
-        RandomSam { space: space(), rule, noise: Gaussian::new(9), base: sgd(lr) }
-    );
-    entry!(
-        list,
-        "3 inner steps",
-        |_| (1, 3),
-        true,
-        MultiStepSam { space: space(), rule, steps: 3, rate: rho, base: sgd(lr), eps: nan }
-    );
+    entry!(list, "momentum SAM", |_| (1, 0), true, MomentumSam::new(space(), rule, sgd(lr)));
+    entry!(list, "random", |_| (1, 0), true, RandomSam::new(space(), rule, Gaussian::new(9), sgd(lr)));
+    entry!(list, "3 inner steps", |_| (1, 3), true, MultiStepSam::new(space(), rule, 3, rho, sgd(lr), nan));
     list.push(Entry {
         name: "second order by differences",
         gradients: |_| (1, 3),
         is_base_without_radius: false,
-        method: run(
-            SecondOrderSam { space: space(), rule, base: sgd(lr), buffers: [nan; 2] },
-            |sam, w, g, gradient| {
-                let oracle = FnOracle(|w: &[f64], g: &mut [f64], pass| gradient(w, g, pass));
-                let mut oracle = FiniteDifference::double(oracle, [[f64::NAN; N]; 2]);
-                sam.step(&mut w[..], &mut g[..], &mut oracle)
-                    .map(|report| report.outcome)
-                    .map_err(|error| error.to_string())
-            },
-        ),
+        method: run(SecondOrderSam::new(space(), rule, sgd(lr), [nan; 2]), |sam, w, g, gradient| {
+            let oracle = FnOracle(|w: &[f64], g: &mut [f64], pass| gradient(w, g, pass));
+            let mut oracle = FiniteDifference::double(oracle, [[f64::NAN; N]; 2]);
+            sam.step(&mut w[..], &mut g[..], &mut oracle)
+                .map(|report| report.outcome)
+                .map_err(|error| error.to_string())
+        }),
     });
     list
 }

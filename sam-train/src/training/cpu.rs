@@ -268,7 +268,7 @@ impl Diagnosis for CpuLearner {
     fn origin(&self, pass: Pass) -> Option<Origin> {
         let weights = match pass {
             Pass::Clean => &self.weights,
-            Pass::Perturbed => self.optimizer.perturbed(&self.weights),
+            _ => self.optimizer.perturbed(&self.weights),
         };
         let infos = self.network.tensors();
         let first = |quantity: &str, info: Option<&TensorInfo>| {

@@ -92,7 +92,7 @@ impl Network {
         entries: &[f32],
     ) -> Result<(), LengthMismatch> {
         let found = entries.len();
-        if expected == found { Ok(()) } else { Err(LengthMismatch { buffer, expected, found }) }
+        LengthMismatch::check(buffer, expected, found)
     }
 
     /// How many images of `set`, as `sensor` sees them, get the right label.

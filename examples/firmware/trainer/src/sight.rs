@@ -18,8 +18,7 @@ impl<'a> Sight<'a> {
     /// # Errors
     /// The buffer is shorter.
     pub fn new(buffer: &'a mut [f32], hidden: usize) -> Result<Self, LengthMismatch> {
-        let too_short =
-            LengthMismatch { buffer: "sight", expected: Self::words(hidden), found: buffer.len() };
+        let too_short = LengthMismatch::new("sight", Self::words(hidden), buffer.len());
         let (image, rest) = buffer.split_first_chunk_mut().ok_or(too_short)?;
         let (logits, rest) = rest.split_first_chunk_mut().ok_or(too_short)?;
         Ok(Self { image, logits, hidden: rest.get_mut(..hidden).ok_or(too_short)? })

@@ -84,7 +84,7 @@ impl<B: AsRef<[f32]> + AsMut<[f32]>> Trainer<B> {
     pub fn new(recipe: Recipe, buffers: Buffers<B>) -> Self {
         let Buffers { weights, gradient, perturbed, momentum, sight } = buffers;
         let base = Sgd::new(recipe.lr).with_momentum(recipe.momentum, momentum).with_nesterov();
-        let sam = Sam { space: SliceSpace::new(perturbed), rule: Rule::l2(0.0), base };
+        let sam = Sam::new(SliceSpace::new(perturbed), Rule::l2(0.0), base);
         let mut random = XorShift::new(recipe.seed);
         // Replaced when the first epoch begins.
         let order = BatchOrder::new(1, &mut random);
@@ -165,7 +165,7 @@ fn take<B: AsRef<[f32]> + AsMut<[f32]>>(
 ) -> Result<(f32, Outcome), Failure> {
     match method {
         Method::Sgd => {
-            let mut plain = Plain { space: SliceSpace::new([0.0; 0]), base: &mut sam.base };
+            let mut plain = Plain::new(SliceSpace::new([0.0; 0]), &mut sam.base);
             plain.step(w, g, oracle).map(|step| (step.loss, step.outcome))
         }
         Method::Sam(rule) => {

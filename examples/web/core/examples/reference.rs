@@ -14,7 +14,7 @@ fn main() {
                 panic!("no method {method}, p {p}")
             };
             for _ in 0..60 {
-                walk.step(&surface, 0.05);
+                let _ = walk.step(&surface, 0.05);
             }
             let at = walk.at.map(f64::to_bits);
             println!("walk {method} {p}: {:016x} {:016x}", at[0], at[1]);

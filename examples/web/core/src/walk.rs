@@ -1,6 +1,5 @@
 //! A descent on the surface, one step at a time, by any of the core's methods.
 
-use core::convert::Infallible;
 
 use sam_core::ascent::AlongGradient;
 use sam_core::combination::PerturbedOnly;
@@ -65,37 +64,20 @@ impl Walk {
         let base = || Sgd::new(lr).with_momentum(momentum, [0.0; 2]);
         let zero = [0.0; 2];
         let method = match method {
-            0 => Method::Sgd(Plain { space: space(), base: base() }),
-            1 => Method::Sam(Sam { space: space(), rule, base: base() }),
-            2 => Method::Sam(Sam { space: space(), rule: rule.adaptive(0.01), base: base() }),
-            3 => Method::Gsam(Variant {
-                space: space(),
+            0 => Method::Sgd(Plain::new(space(), base())),
+            1 => Method::Sam(Sam::new(space(), rule, base())),
+            2 => Method::Sam(Sam::new(space(), rule.adaptive(0.01), base())),
+            3 => Method::Gsam(Variant::new(space(), rule, AlongGradient, Gsam::new(0.4, zero), base())),
+            4 => Method::Wsam(Variant::new(space(), rule, AlongGradient, Wsam::new(0.9, zero), base())),
+            5 => Method::Friendly(Variant::new(
+                space(),
                 rule,
-                ascent: AlongGradient,
-                combination: Gsam::new(0.4, zero),
-                base: base(),
-            }),
-            4 => Method::Wsam(Variant {
-                space: space(),
-                rule,
-                ascent: AlongGradient,
-                combination: Wsam::new(0.9, zero),
-                base: base(),
-            }),
-            5 => Method::Friendly(Variant {
-                space: space(),
-                rule,
-                ascent: Friendly::new(1.0, 0.6, zero, zero),
-                combination: PerturbedOnly,
-                base: base(),
-            }),
-            6 => Method::LookSam(LookSam {
-                space: space(),
-                rule,
-                reuse: Reuse::new(5, 0.7, zero, zero),
-                base: base(),
-            }),
-            7 => Method::MomentumSam(MomentumSam { space: space(), rule, base: base() }),
+                Friendly::new(1.0, 0.6, zero, zero),
+                PerturbedOnly,
+                base(),
+            )),
+            6 => Method::LookSam(LookSam::new(space(), rule, Reuse::new(5, 0.7, zero, zero), base())),
+            7 => Method::MomentumSam(MomentumSam::new(space(), rule, base())),
             _ => return None,
         };
         Some(Self { method, noise: XorShift::new(seed), at, perturbed: at })
@@ -115,7 +97,7 @@ impl Walk {
             }
             let clean = surface.gradient(r);
             g.copy_from_slice(&[clean[0] + slope[0], clean[1] + slope[1]]);
-            Ok::<_, Infallible>(surface.loss(r))
+            surface.loss(r)
         };
         let (w, mut g) = (&mut at[..], [0.0; 2]);
         let outcome: Result<_, StepError<_, _, _>> = match method {

@@ -6,8 +6,8 @@ use core::ops::ControlFlow;
 use sam_core::formula::{self, Ascent, DualNorm, NormAccumulator};
 use sam_core::schedule::{Decay, tied};
 use sam_core::{
-    DifferentiableAscent, GradientAlgebra, Norm, ParamSpace, Real, RepeatedAscent, Rule, Schedule, Scope,
-    Segment, SegmentedSpace, SliceSpace,
+    DifferentiableAscent, GradientAlgebra, InvalidSetting, LengthMismatch, Norm, ParamSpace, Pass, Real,
+    RepeatedAscent, Rule, Schedule, Scope, Segment, SegmentedSpace, SliceSpace, StepError, WeightDecay,
 };
 
 pub fn exercise<T: Real>() {
@@ -29,6 +29,7 @@ pub fn exercise<T: Real>() {
         passes(&mut space, &rule);
     }
     schedules::<T>();
+    settings::<T>();
 }
 
 fn numbers<T: Real>() {
@@ -99,13 +100,35 @@ fn storage<T: Real>(space: &mut SliceSpace<T, [T; 5]>, rule: &Rule<T>) {
     seen((x, y));
 }
 
+fn settings<T: Real>() {
+    let x = seen(T::ONE);
+    let checks = [
+        InvalidSetting::non_negative("x", x),
+        InvalidSetting::share("x", x),
+        InvalidSetting::below_one("x", x),
+        InvalidSetting::bound("x", x),
+        Rule::l2(x).with_rho(x).with_adaptive(seen(Some(x))).check_settings(),
+    ];
+    seen(checks.map(|check| check.is_ok()));
+    seen(Segment::new(seen(2)).with_radius(x).not_adaptive().len);
+    let decay = seen(WeightDecay::Coupled(x));
+    seen((decay.coupled(), decay.kept(x)));
+    let failed = StepError::<LengthMismatch, LengthMismatch, LengthMismatch>::Oracle(
+        LengthMismatch::new("x", seen(1), seen(2)),
+        seen(Pass::Clean),
+    );
+    seen(
+        failed.map_oracle(|error, pass| StepError::<_, LengthMismatch, _>::Oracle(error, pass)).is_setting(),
+    );
+}
+
 fn schedules<T: Real>() {
     let kinds = [
         Schedule::constant(T::ONE),
         Schedule::linear(T::ONE),
         Schedule::cosine(T::ONE),
         Schedule::step(T::ONE, seen(0), T::ONE).with_warmup(seen(3)),
-        Schedule { peak: T::ONE, warmup: seen(0), decay: Decay::Cosine { floor: T::ONE } },
+        Schedule::new(T::ONE, Decay::Cosine { floor: T::ONE }),
     ];
     for schedule in seen(kinds) {
         seen(schedule.rate(seen(7), seen(5)));

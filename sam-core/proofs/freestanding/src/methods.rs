@@ -77,7 +77,9 @@ macro_rules! run {
         let mut method = seen($method);
         let (mut w, mut g) = (seen([T::ONE; 5]), seen([T::ONE; 5]));
         report(method.step(&mut w[..], &mut g[..], &mut Bowl));
-        report(method.step_with(&mut w[..], &mut g[..], |w, g, pass| Bowl.gradient(w, g, pass)));
+        report(method.try_step_with(&mut w, &mut g, |w, g, pass| Bowl.gradient(w, g, pass)));
+        let _ = seen(method.step_with(&mut w, &mut g, |_, _, _| seen(T::ONE)).is_ok());
+        let _ = seen(method.check_settings().is_ok());
         let any: &mut dyn Method<[T], [T], Bowl, Norm = DualNorm, Error = Failure> = &mut method;
         report(any.step(&mut w[..], &mut g[..], &mut Bowl));
         seen(any.perturbed(&w[..]));
@@ -132,9 +134,9 @@ fn base<T: Real>() -> Adam<T, Buffer<T>> {
 
 fn plain<T: Real>() {
     let rule = seen(Rule::l2(T::ONE));
-    run!(Sam { space: space(), rule, base: base() });
-    run!(Plain { space: space(), base: base() });
-    let mut sam = Sam { space: space(), rule, base: base() };
+    run!(Sam::new(space(), rule, base()));
+    run!(Plain::new(space(), base()));
+    let mut sam = Sam::new(space(), rule, base());
     let (mut w, mut g) = (seen(zero::<T>()), seen(zero::<T>()));
     if let Ok(up) = sam.ascend(&mut w[..], &g[..]) {
         seen((up.params(), up.norm(), up.outcome(), up.outcome().steps(), up.outcome().moved()));
@@ -147,15 +149,15 @@ fn plain<T: Real>() {
 
 fn halves<T: Real>() {
     let (rule, one) = (seen(Rule::l2(T::ONE)), seen(T::ONE));
-    halves!(Sam { space: space(), rule, base: base() });
+    halves!(Sam::new(space(), rule, base()));
     let combination = Gsam::new(one, zero());
-    halves!(Variant { space: space(), rule, ascent: AlongGradient, combination, base: base() });
-    halves!(LookSam { space: space(), rule, reuse: Reuse::new(seen(3), one, zero(), zero()), base: base() });
-    halves!(MultiStepSam { space: space(), rule, steps: seen(3), rate: one, base: base(), eps: zero() });
+    halves!(Variant::new(space(), rule, AlongGradient, combination, base()));
+    halves!(LookSam::new(space(), rule, Reuse::new(seen(3), one, zero(), zero()), base()));
+    halves!(MultiStepSam::new(space(), rule, seen(3), one, base(), zero()));
 
     let (mut w, mut g) = (seen(zero::<T>()), seen(zero::<T>()));
-    let mut momentum = MomentumSam { space: space(), rule, base: base() };
-    let mut random = RandomSam { space: space(), rule, noise: Gaussian::new(seen(1)), base: base() };
+    let mut momentum = MomentumSam::new(space(), rule, base());
+    let mut random = RandomSam::new(space(), rule, Gaussian::new(seen(1)), base());
     for _ in 0..seen(2) {
         if let Ok(half) = momentum.begin(&mut w[..]) {
             seen(momentum.perturbed(&w[..]));
@@ -173,7 +175,7 @@ fn halves<T: Real>() {
         report(random.cancel::<()>(half, &mut w[..]));
     }
 
-    let mut exact = SecondOrderSam { space: space(), rule, base: base(), buffers: [zero(); 2] };
+    let mut exact = SecondOrderSam::new(space(), rule, base(), [zero(); 2]);
     for give_up in seen([true, false]) {
         let Ok(Next::Gradient(half)) = exact.begin(&mut w[..], &g[..], one) else { continue };
         seen(exact.perturbed(&w[..]));
@@ -192,7 +194,7 @@ fn composed<T: Real>() {
     let (rule, one) = (seen(Rule::l2(T::ONE)), seen(T::ONE));
     macro_rules! variant {
         ($ascent:expr, $combination:expr) => {
-            run!(Variant { space: space(), rule, ascent: $ascent, combination: $combination, base: base() })
+            run!(Variant::new(space(), rule, $ascent, $combination, base()))
         };
     }
     variant!(AlongGradient, PerturbedOnly);
@@ -213,19 +215,19 @@ fn others<T: Real>() {
     let mut reuse = Reuse::new(seen(3), one, zero::<T>(), zero());
     seen(reuse.buffers_mut());
     seen((reuse.is_due(), Reuse::<T, Buffer<T>>::words(seen(5))));
-    run!(LookSam { space: space(), rule, reuse, base: base() });
-    run!(MomentumSam { space: space(), rule, base: base() });
+    run!(LookSam::new(space(), rule, reuse, base()));
+    run!(MomentumSam::new(space(), rule, base()));
     let noise = Gaussian::new(seen(1));
     noise.fill(&mut seen(zero::<T>()));
-    run!(RandomSam { space: space(), rule, noise, base: base() });
-    run!(MultiStepSam { space: space(), rule, steps: seen(3), rate: one, base: base(), eps: zero() });
+    run!(RandomSam::new(space(), rule, noise, base()));
+    run!(MultiStepSam::new(space(), rule, seen(3), one, base(), zero()));
     seen(MultiStepSam::<SliceSpace<T, Buffer<T>>, Adam<T, Buffer<T>>, Buffer<T>>::words(seen(5)));
 
     seen(SecondOrderSam::<SliceSpace<T, Buffer<T>>, Adam<T, Buffer<T>>, Buffer<T>>::words(seen(5)));
-    let mut exact = SecondOrderSam { space: space(), rule, base: base(), buffers: [zero(); 2] };
+    let mut exact = SecondOrderSam::new(space(), rule, base(), [zero(); 2]);
     let (mut w, mut g) = (seen(zero::<T>()), seen(zero::<T>()));
     report(exact.step(&mut w[..], &mut g[..], &mut Bowl));
-    let mut oracle = FiniteDifference { inner: Bowl, step: one, buffers: [zero(); 2] };
+    let mut oracle = FiniteDifference::new(Bowl, one, [zero(); 2]);
     report(exact.step(&mut w[..], &mut g[..], &mut oracle));
     state::<T>(&mut exact);
     seen((FiniteDifference::single(Bowl, [[0f32; 5]; 2]), FiniteDifference::double(Bowl, [[0f64; 5]; 2])));
@@ -246,13 +248,14 @@ fn oracles<T: Real>() {
     ask!(&mut counting);
     seen(counting.total());
     ask!(FnOracle(|w: &[T], g: &mut [T], pass| Bowl.gradient(w, g, pass)));
-    ask!(Penalty { inner: Bowl, lambda: seen(T::ONE) });
-    ask!(SplitOracle { clean: Bowl, perturbed: Bowl });
-    ask!(FiniteDifference { inner: Bowl, step: seen(T::ONE), buffers: [zero::<T>(); 2] });
-    ask!(SamGradient { inner: Bowl, rule: seen(Rule::l2(T::ONE)), perturbed: zero::<T>() });
-    ask!(MicroBatches { inner: &mut Bowl, size: seen(0), sum: zero::<T>() });
-    let groups = SamGradient { inner: Bowl, rule: seen(Rule::l1(T::ONE)), perturbed: zero::<T>() };
-    ask!(MicroBatches { inner: groups, size: seen(3), sum: zero::<T>() });
+    ask!(Penalty::new(Bowl, seen(T::ONE)));
+    ask!(SplitOracle::new(Bowl, Bowl));
+    ask!(FiniteDifference::new(Bowl, seen(T::ONE), [zero::<T>(); 2]));
+    ask!(SamGradient::new(Bowl, seen(Rule::l2(T::ONE)), zero::<T>()));
+    let mut whole = Bowl;
+    ask!(MicroBatches::new(&mut whole, seen(0), zero::<T>()));
+    let groups = SamGradient::new(Bowl, seen(Rule::l1(T::ONE)), zero::<T>());
+    ask!(MicroBatches::new(groups, seen(3), zero::<T>()));
     w = seen(w);
     seen((w, g));
     // Its message prints a float, whose text core makes with checks that never fail but stay.

@@ -3,8 +3,8 @@
 use core::hint::black_box as seen;
 
 use sam_core::{
-    Adam, Average, Clipped, Descent, LearningRate, LengthMismatch, Lion, Momentum, Real, RmsProp, Sgd, State, WeightDecay,
-    Values, ValuesMut,
+    Adam, Average, Clipped, Descent, LearningRate, LengthMismatch, Lion, Momentum, Real, RmsProp, Sgd, State,
+    Values, ValuesMut, WeightDecay,
 };
 
 pub fn exercise<T: Real>() {
@@ -25,7 +25,7 @@ pub fn exercise<T: Real>() {
     steps(Adam::adamw(one, one, zero, zero));
     steps(RmsProp::new(one, zero, zero));
     steps(Lion::new(one, one, zero));
-    steps(Clipped { base: Lion::new(one, one, zero), max_norm: seen(one) });
+    steps(Clipped::new(Lion::new(one, one, zero), seen(one)));
     average(Average::uniform(zero));
     average(Average::exponential(one, zero));
     let n = seen(5);

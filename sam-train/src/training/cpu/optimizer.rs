@@ -43,54 +43,51 @@ pub fn build(settings: &Settings, tensors: &[TensorInfo], threads: &Threads) -> 
     let rule = settings.method.rule();
     let space = ParallelSpace::new(weights, threads.clone());
     let base = base(&settings.sgd, zeros(), threads);
-    let plain = |base| Plain { space: ParallelSpace::new(0, threads.clone()), base };
+    let plain = |base| Plain::new(ParallelSpace::new(0, threads.clone()), base);
     // The directions of a run are its own.
     let seed = settings.seed;
     match settings.method {
         Method::Sgd | Method::Mixup { .. } => Box::new(plain(base)),
-        Method::Sam { .. } | Method::Asam { .. } => Box::new(Sam { space, rule, base }),
+        Method::Sam { .. } | Method::Asam { .. } => Box::new(Sam::new(space, rule, base)),
         Method::AsamWeights { .. } => {
-            let segment = |tensor: &TensorInfo| Segment {
-                adaptive: tensor.role == Role::Weight,
-                ..Segment::<f32>::new(tensor.range.len())
+            let segment = |tensor: &TensorInfo| {
+                let segment = Segment::<f32>::new(tensor.range.len());
+                if tensor.role == Role::Weight { segment } else { segment.not_adaptive() }
             };
             let segments: Vec<_> = tensors.iter().map(segment).collect();
-            Box::new(Sam { space: SegmentedSpace::new(Scope::Global, segments, zeros()), rule, base })
+            Box::new(Sam::new(SegmentedSpace::new(Scope::Global, segments, zeros()), rule, base))
         }
-        Method::RandomSam { .. } => Box::new(RandomSam { space, rule, noise: Gaussian::new(seed), base }),
-        Method::MomentumSam { .. } => Box::new(MomentumSam { space, rule, base }),
+        Method::RandomSam { .. } => Box::new(RandomSam::new(space, rule, Gaussian::new(seed), base)),
+        Method::MomentumSam { .. } => Box::new(MomentumSam::new(space, rule, base)),
         Method::MultiStepSam { steps, .. } => {
             let space = SliceSpace::new(zeros());
-            Box::new(MultiStepSam { space, rule, steps, rate: rule.rho, base, eps: zeros() })
+            Box::new(MultiStepSam::new(space, rule, steps, rule.rho, base, zeros()))
         }
         Method::SecondOrderSam { .. } => {
             let space = SliceSpace::new(zeros());
-            Box::new(SecondOrderSam { space, rule, base, buffers: [zeros(), zeros()] })
+            Box::new(SecondOrderSam::new(space, rule, base, [zeros(), zeros()]))
         }
         Method::MSharpness { m, .. } => {
             Box::new(MSharpness { plain: plain(base), rule, m, perturbed: zeros(), sum: zeros() })
         }
-        Method::LookSam { k, alpha, .. } => Box::new(LookSam {
-            space,
-            rule,
-            reuse: Reuse::new(k as u64, alpha as f32, zeros(), zeros()),
-            base,
-        }),
+        Method::LookSam { k, alpha, .. } => {
+            Box::new(LookSam::new(space, rule, Reuse::new(k as u64, alpha as f32, zeros(), zeros()), base))
+        }
         Method::Gsam { alpha, .. } => {
             let combination = Gsam::new(alpha as f32, zeros());
-            Box::new(Variant { space, rule, ascent: AlongGradient, combination, base })
+            Box::new(Variant::new(space, rule, AlongGradient, combination, base))
         }
         Method::Wsam { gamma, .. } => {
             let combination = Wsam::new(gamma as f32, zeros());
-            Box::new(Variant { space, rule, ascent: AlongGradient, combination, base })
+            Box::new(Variant::new(space, rule, AlongGradient, combination, base))
         }
         Method::FriendlySam { sigma, lambda, .. } => {
             let ascent = Friendly::new(sigma as f32, lambda as f32, zeros(), zeros());
-            Box::new(Variant { space, rule, ascent, combination: PerturbedOnly, base })
+            Box::new(Variant::new(space, rule, ascent, PerturbedOnly, base))
         }
         Method::Esam { beta, .. } => {
             let ascent = Stochastic::new(beta as f32, seed);
-            Box::new(Variant { space, rule, ascent, combination: PerturbedOnly, base })
+            Box::new(Variant::new(space, rule, ascent, PerturbedOnly, base))
         }
     }
 }
@@ -102,7 +99,7 @@ fn base(settings: &SgdSettings, momentum: Vec<f32>, threads: &Threads) -> Base {
         Sgd::new(settings.lr as f32).with_decay(decay).with_momentum(settings.momentum as f32, momentum);
     let base = if settings.nesterov { base.with_nesterov() } else { base };
     let base = Parallel::new(base, threads.clone());
-    Clipped { base, max_norm: settings.clip_norm.map_or(f32::INFINITY, |norm| norm as f32) }
+    Clipped::new(base, settings.clip_norm.map_or(f32::INFINITY, |norm| norm as f32))
 }
 
 /// m-sharpness: the base optimizer along the mean of the groups' SAM gradients.
@@ -124,20 +121,17 @@ impl<'a> sam_core::Method<[f32], [f32], ObservedOracle<'a>> for MSharpness {
         g: &mut [f32],
         oracle: &mut ObservedOracle<'a>,
     ) -> Result<Step<f64, Option<DualNorm>>, StepFailure> {
-        let inner = SamGradient { inner: oracle, rule: self.rule, perturbed: &mut self.perturbed[..] };
-        let mut groups = MicroBatches { inner, size: self.m, sum: &mut self.sum[..] };
-        let step = self.plain.step(w, g, &mut groups).map_err(|error| match error {
-            StepError::Space(error)
-            | StepError::Oracle(BufferedError::Buffer(error), _)
-            | StepError::Oracle(BufferedError::Inner(BufferedError::Buffer(error)), _) => {
-                StepError::Space(error)
-            }
-            StepError::Oracle(BufferedError::Inner(BufferedError::Inner(error)), pass) => {
-                StepError::Oracle(error, pass)
-            }
-            StepError::Descent(error) => StepError::Descent(error),
+        let inner = SamGradient::new(oracle, self.rule, &mut self.perturbed[..]);
+        let mut groups = MicroBatches::new(inner, self.m, &mut self.sum[..]);
+        let step = self.plain.step(w, g, &mut groups).map_err(|error| {
+            error.map_oracle(|error, pass| match error {
+                BufferedError::Inner(BufferedError::Inner(error)) => StepError::Oracle(error, pass),
+                BufferedError::Buffer(error) | BufferedError::Inner(BufferedError::Buffer(error)) => {
+                    StepError::Space(error)
+                }
+            })
         })?;
-        Ok(Step { clean: f64::from(step.loss), perturbed: None, norm: None, outcome: step.outcome })
+        Ok(Step::new(f64::from(step.loss), None, None, step.outcome))
     }
 
     fn perturbed<'b>(&'b self, _: &'b [f32]) -> &'b [f32] {

@@ -32,31 +32,31 @@ type Recipe = Box<dyn FnOnce(Parts<'_>) -> Made>;
 /// mixed images or tensors that are treated differently.
 fn recipe(method: Method) -> Option<Recipe> {
     Some(match method {
-        Method::Sgd => Box::new(|Parts { space, base, .. }| Ok(Box::new(Plain { space, base }))),
+        Method::Sgd => Box::new(|Parts { space, base, .. }| Ok(Box::new(Plain::new(space, base)))),
         Method::Sam { .. } | Method::Asam { .. } => {
-            Box::new(|Parts { space, rule, base, .. }| Ok(Box::new(Sam { space, rule, base })))
+            Box::new(|Parts { space, rule, base, .. }| Ok(Box::new(Sam::new(space, rule, base))))
         }
         Method::Gsam { alpha, .. } => Box::new(move |parts| {
             let combination = Gsam::new(alpha as f32, parts.buffer()?);
             let Parts { space, rule, base, .. } = parts;
-            Ok(Box::new(Variant { space, rule, ascent: AlongGradient, combination, base }))
+            Ok(Box::new(Variant::new(space, rule, AlongGradient, combination, base)))
         }),
         Method::Wsam { gamma, .. } => Box::new(move |parts| {
             let combination = Wsam::new(gamma as f32, parts.buffer()?);
             let Parts { space, rule, base, .. } = parts;
-            Ok(Box::new(Variant { space, rule, ascent: AlongGradient, combination, base }))
+            Ok(Box::new(Variant::new(space, rule, AlongGradient, combination, base)))
         }),
         Method::FriendlySam { sigma, lambda, .. } => Box::new(move |parts| {
             let ascent = Friendly::new(sigma as f32, lambda as f32, parts.buffer()?, parts.buffer()?);
             let Parts { space, rule, base, .. } = parts;
             // The mean must not take in the gradient of a step that is called off; so with what LookSAM keeps.
             let space = space.waiting();
-            Ok(Box::new(Variant { space, rule, ascent, combination: PerturbedOnly, base }))
+            Ok(Box::new(Variant::new(space, rule, ascent, PerturbedOnly, base)))
         }),
         Method::LookSam { k, alpha, .. } => Box::new(move |parts| {
             let reuse = Reuse::new(k as u64, alpha as f32, parts.buffer()?, parts.buffer()?);
             let Parts { space, rule, base, .. } = parts;
-            Ok(Box::new(LookSam { space: space.waiting(), rule, reuse, base }))
+            Ok(Box::new(LookSam::new(space.waiting(), rule, reuse, base)))
         }),
         _ => return None,
     })

@@ -2,7 +2,7 @@ use sam_core::{Rule, Sam, Sgd, SliceSpace};
 
 fn main() {
     let (mut w, mut g) = ([3.0, -2.0], [1.0, 1.0]);
-    let mut sam = Sam { space: SliceSpace::new([0.0; 2]), rule: Rule::l2(0.05), base: Sgd::new(0.1) };
+    let mut sam = Sam::new(SliceSpace::new([0.0; 2]), Rule::l2(0.05), Sgd::new(0.1));
     let up = sam.ascend(&mut w[..], &g[..]).unwrap();
     up.params()[0] = 0.0;
     up.descend(&mut g[..]).unwrap();
