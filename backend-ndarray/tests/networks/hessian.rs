@@ -3,9 +3,12 @@
 
 use ndarray::Array4;
 use proptest::prelude::*;
-use sam_backend_ndarray::{BatchError, Dual64, ForwardOverReverse};
+use sam_backend_ndarray::{BatchError, Dual64, ForwardOverReverse, Random};
 use sam_core::{GradientOracle, HessianVector, Pass};
-use sam_model::{Architecture, Description, DescriptionError, Graph, ImageShape, Op, Padding, Shape, Tensor};
+use sam_model::{
+    Architecture, Description, DescriptionError, Graph, ImageShape, Op, Padding, Shape, Tensor,
+    random::{BackwardCoefficients, Key},
+};
 
 use super::support::{CLASSES, described_network, network, noise, push};
 
@@ -23,6 +26,10 @@ fn length(a: &[f64]) -> f64 {
 fn errors(description: &Description, samples: usize) -> [f64; 2] {
     let mut plain = described_network::<f64>(description, samples);
     let mut hessian = ForwardOverReverse::new(described_network::<Dual64>(description, samples));
+    // With coefficients of its own for the backward pass a gradient is none of any loss.
+    let random = Random { key: Key([1, 2, 3]), first: 0, backward: BackwardCoefficients::Forward };
+    plain.set_random(Some(random));
+    hessian.inner.set_random(Some(random));
     // Everything off its starting value, so that scales, shifts and biases matter.
     let w: Vec<f64> = plain.initial_parameters(3).iter().zip(noise(2)).map(|(w, n)| w + 0.3 * n).collect();
     let count = w.len();
@@ -84,7 +91,10 @@ fn around(
 
 #[test]
 fn one_layer_of_each_kind() {
-    let layers: [(&str, usize, Op); 10] = [
+    let same = Padding::Same;
+    let grouped =
+        |channels, groups| Op::Conv { channels, kernel: 3, stride: 2, padding: same, groups, bias: true };
+    let layers: [(&str, usize, Op); 22] = [
         ("relu", 4, Op::Relu),
         ("swish", 4, Op::Swish),
         ("max pool", 4, Op::MaxPool { size: 2, stride: 2, padding: Padding::Explicit(0) }),
@@ -95,9 +105,37 @@ fn one_layer_of_each_kind() {
         ("strided convolution", 4, conv(3, 3, 2, 1)),
         ("one by one", 4, conv(5, 1, 1, 0)),
         ("minimal filtering", 8, conv(16, 3, 1, 1)),
+        ("depthwise", 4, grouped(4, 4)),
+        ("grouped", 4, grouped(6, 2)),
+        ("asymmetric padding", 4, grouped(3, 1)),
+        ("sigmoid", 4, Op::Sigmoid),
+        ("relu6", 4, Op::Relu6),
+        ("padded max pool", 4, Op::MaxPool { size: 3, stride: 2, padding: same }),
+        ("padded average pool", 4, Op::AvgPool { size: 2, stride: 2, padding: same }),
+        ("subsample", 4, Op::Subsample { stride: 2, shift: 1 }),
+        ("zeros as channels", 4, Op::PadChannels { channels: 6 }),
+        ("dropout", 4, Op::Dropout { rate: 0.4 }),
+        ("drop-connect", 4, Op::DropConnect { rate: 0.4 }),
+        ("shake-drop", 4, Op::ShakeDrop { keep: 0.4 }),
     ];
     for (name, channels, op) in layers {
         check(name, Shape::new(6, 5, 2), 5, &|g| around(g, channels, |g, x| push(g, "layer", op, &[x])));
+    }
+}
+
+#[test]
+fn one_layer_of_each_kind_with_two_inputs() {
+    for (name, op) in [("concat", Op::Concat), ("scale", Op::Scale), ("shake-shake", Op::ShakeShake)] {
+        check(name, Shape::new(5, 4, 2), 5, &|g| {
+            around(g, 4, |g, x| {
+                let mut y = push(g, "conv", conv(4, 3, 1, 1), &[x])?;
+                if op == Op::Scale {
+                    let pooled = push(g, "pool", Op::GlobalAvgPool, &[y])?;
+                    y = push(g, "sigmoid", Op::Sigmoid, &[pooled])?;
+                }
+                push(g, "layer", op, &[x, y])
+            })
+        });
     }
 }
 

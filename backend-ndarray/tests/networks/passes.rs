@@ -1,9 +1,12 @@
 //! A network's forward pass against plain loops, its running statistics, and what its results may not depend on.
 
 use ndarray::{Array2, s};
-use sam_backend_ndarray::{BatchError, Network, NetworkError, Scalar, TensorView};
+use sam_backend_ndarray::{BatchError, Network, NetworkError, Random, Scalar, TensorView};
 use sam_core::{GradientOracle, Pass};
-use sam_model::{Description, DescriptionError, ImageShape, Op, Padding, Shape, Tensor};
+use sam_model::{
+    Description, DescriptionError, ImageShape, Op, Padding, Shape, Tensor,
+    random::{BackwardCoefficients, Key},
+};
 
 use super::support::images;
 
@@ -92,14 +95,57 @@ fn networks_conform_to_the_oracle_trait() {
     }
 }
 
+/// A small member of each family of the SAM paper's networks.
+const ZOO: [&str; 7] = [
+    "wrn-10-1",
+    "wrn-10-1-nobn",
+    "shake-shake-8-2x8d",
+    "pyramidnet-11-8-shakedrop",
+    "resnet-50-w2",
+    "efficientnet-b0",
+    "efficientnet-lite0",
+];
+const RANDOM: Random =
+    Random { key: Key([4, 8, 2]), first: 0, backward: BackwardCoefficients::FreshWhenPerturbed };
+
+/// A batch in parts draws what the batch as a whole draws.
+#[test]
+fn samples_draw_by_their_position_in_the_batch_of_the_step() {
+    let image = Shape::new(12, 12, 1);
+    let description = Description::new(image, CLASSES_OF_MIXED, |g| {
+        let shaken = g.push("shaken", Op::ShakeDrop { keep: 0.5 }, &[Tensor::INPUT])?;
+        let mixed = g.push("mixed", Op::ShakeShake, &[shaken, Tensor::INPUT])?;
+        let dropped = g.push("dropped", Op::Dropout { rate: 0.5 }, &[mixed])?;
+        g.chain(dropped, [("flatten", Op::Flatten), ("head", Op::Dense { outputs: CLASSES_OF_MIXED })])
+    });
+    let mut network = Network::<f64>::build(&description.unwrap(), 7, 2).unwrap();
+    let (x, y) = (images::<f64>(7, image, 1), labels(7, CLASSES_OF_MIXED));
+    let w: Vec<f64> = parameters(&network, 2);
+    let mut gradient = |range: std::ops::Range<usize>, first| {
+        network.set_batch(x.slice(s![range.clone(), .., .., ..]), &y[range]).unwrap();
+        network.set_random(Some(Random { first, ..RANDOM }));
+        let mut g = vec![0.0; w.len()];
+        network.gradient(&w, &mut g, Pass::Perturbed).unwrap();
+        g
+    };
+    let (whole, front, back) = (gradient(0..7, 0), gradient(0..3, 0), gradient(3..7, 3));
+    let parts: Vec<f64> = front.iter().zip(&back).map(|(a, b)| (3.0 * a + 4.0 * b) / 7.0).collect();
+    assert!(whole.iter().zip(&parts).all(|(a, b)| (a - b).abs() < 1e-12));
+    let misplaced = gradient(3..7, 0);
+    assert!(back.iter().zip(&misplaced).any(|(a, b)| (a - b).abs() > 1e-3));
+}
+
+const CLASSES_OF_MIXED: usize = 4;
+
 /// Everything that a step makes has the same bits on one, two and three threads.
 #[test]
 fn results_do_not_depend_on_the_number_of_threads() {
-    for name in ["mlp-50-30", "lenet", "resnet-8", "wrn-10-2-projection"] {
+    for name in ["mlp-50-30", "lenet", "resnet-8", "wrn-10-2-projection"].into_iter().chain(ZOO) {
         let image = Shape::new(12, 12, 1);
         let run = |threads: usize| {
             let mut network = network(name, image, 37, threads);
             network.set_batch(images(37, image, 1).view(), &labels(37, 10)).unwrap();
+            network.set_random(Some(RANDOM));
             let mut w = parameters(&network, 2);
             let mut g = vec![0.0; w.len()];
             let mut bits = vec![];
@@ -354,7 +400,7 @@ fn a_nan_passes_through_pools() {
 #[test]
 fn a_size_is_known_before_anything_is_allocated() {
     let image = ImageShape::new(12, 12, 1);
-    for model in ["mlp-50-30", "lenet", "resnet-8", "wrn-10-2-projection"] {
+    for model in ["mlp-50-30", "lenet", "resnet-8", "wrn-10-2-projection"].into_iter().chain(ZOO) {
         let network = network(model, image, 7, 1);
         let size = Network::<f32>::size(&model.parse().unwrap(), image, 10, 7).unwrap();
         assert_eq!(size.parameters, network.parameter_count(), "{model}");
@@ -369,7 +415,7 @@ fn a_size_is_known_before_anything_is_allocated() {
 /// A filter of 3x3 with stride 2 meets an image of one pixel with some of its taps only.
 #[test]
 fn images_shrink_to_one_pixel() {
-    for model in ["resnet-8", "wrn-10-1-projection"] {
+    for model in ["resnet-8", "wrn-10-1-projection"].into_iter().chain(ZOO) {
         let image = ImageShape::new(2, 2, 1);
         for batch in [1, 2, 9] {
             let mut network = network(model, image, batch, 1);

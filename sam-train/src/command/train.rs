@@ -84,13 +84,14 @@ pub struct TrainArgs {
 
 /// What a resumed run does not ask for again: where it is, its settings, and the hyper-parameters of all methods.
 fn settled() -> impl Iterator<Item = &'static str> {
-    const SETTINGS: [&str; 21] = [
+    const SETTINGS: [&str; 22] = [
         "out",
         "data",
         "limit",
         "label_noise",
         "augment",
         "model",
+        "init",
         "epochs",
         "batch",
         "lr",

@@ -79,33 +79,58 @@ fn all_settings() -> Vec<Settings> {
     all
 }
 
+/// Asserts that a run whose process ends after each step, four to the end of an epoch, and whose threads change all the time, ends
+/// as one that was never stopped.
+fn assert_resumes(settings: &Settings, path: &Path) {
+    let data = data(settings);
+    let mut whole = trainer(settings, &data, 1);
+    while !whole.finished() {
+        step(&mut whole);
+    }
+    let mut steps = 0;
+    loop {
+        let mut current = trainer(settings, &data, 1 + steps % 3);
+        if steps > 0 {
+            current.restore(path).unwrap();
+        }
+        assert_eq!(current.steps_done(), steps);
+        if current.finished() {
+            assert!(outcome(&mut current) == outcome(&mut whole), "{settings:?}");
+            break;
+        }
+        step(&mut current);
+        current.save(path).unwrap();
+        steps += 1;
+    }
+    assert_eq!(steps, 8);
+}
+
 #[test]
 fn every_setting_resumes_to_the_same_bits_after_any_step_on_any_number_of_threads() {
     let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("checkpoint.safetensors");
     for settings in all_settings() {
-        let data = data(&settings);
-        let mut whole = trainer(&settings, &data, 1);
-        while !whole.finished() {
-            step(&mut whole);
-        }
-        // The process ends after each step: four to the end of an epoch, and the threads change all the time.
-        let mut steps = 0;
-        loop {
-            let mut current = trainer(&settings, &data, 1 + steps % 3);
-            if steps > 0 {
-                current.restore(&path).unwrap();
-            }
-            assert_eq!(current.steps_done(), steps);
-            if current.finished() {
-                assert!(outcome(&mut current) == outcome(&mut whole), "{settings:?}");
-                break;
-            }
-            step(&mut current);
-            current.save(&path).unwrap();
-            steps += 1;
-        }
-        assert_eq!(steps, 8);
+        assert_resumes(&settings, &directory.path().join("checkpoint.safetensors"));
+    }
+}
+
+/// Masks and coefficients are those of the run that was never stopped, for methods that follow one gradient or several.
+#[test]
+fn every_family_of_networks_resumes_to_the_same_bits_after_any_step_on_any_number_of_threads() {
+    let directory = tempfile::tempdir().unwrap();
+    let random = ["shake-shake-8-2x4d", "pyramidnet-11-4-shakedrop"];
+    let methods = [Method::Sgd, Method::GSAM, Method::M_SHARPNESS, Method::SECOND_ORDER_SAM, Method::MIXUP];
+    let others = [
+        "wrn-10-1",
+        "wrn-10-1-nobn",
+        "resnet-8-noshort",
+        "resnet-50-w1",
+        "efficientnet-b0",
+        "efficientnet-lite0",
+    ];
+    let runs = random.into_iter().flat_map(|model| methods.map(|method| (model, method)));
+    for (model, method) in runs.chain(random.into_iter().chain(others).map(|model| (model, Method::SAM))) {
+        let settings = Settings { model: model.parse().unwrap(), method, ..plain() };
+        assert_resumes(&settings, &directory.path().join("checkpoint.safetensors"));
     }
 }
 
