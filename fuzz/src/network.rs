@@ -3,9 +3,12 @@
 
 use arbitrary::Unstructured;
 use ndarray::{Array2, Array4};
-use sam_backend_ndarray::Network;
+use sam_backend_ndarray::{Network, Random};
 use sam_core::{GradientOracle, Pass};
-use sam_model::{Architecture, Description, ImageShape, Name, Op, Padding, Tensor};
+use sam_model::{
+    Architecture, BatchNorm, Description, ImageShape, Name, Op, Padding, Tensor,
+    random::{BackwardCoefficients, Key},
+};
 
 use crate::{
     reference::Wiring,
@@ -19,6 +22,8 @@ const MOST_BYTES: u128 = 1 << 22;
 const MOST_PAIRS: u64 = 1 << 17;
 /// Normalisations enlarge what rounding leaves in a channel whose values are all the same, some hundred times each.
 const TOLERANCE: f64 = 1e-6;
+/// What random layers draw from.
+const RANDOM: Random = Random { key: Key([1, 2, 3]), first: 0, backward: BackwardCoefficients::Fresh };
 
 /// Of eight inputs one names an architecture and a shape, one describes a network operation by operation, whether they fit
 /// or not, and the others wire operations that fit.
@@ -56,7 +61,7 @@ fn named(input: &mut Unstructured<'_>) -> arbitrary::Result<()> {
 }
 
 fn operation(input: &mut Unstructured<'_>) -> arbitrary::Result<Op> {
-    Ok(match input.int_in_range(0..=12)? {
+    Ok(match input.int_in_range(0..=25)? {
         0 => Op::Flatten,
         1 => Op::Dense { outputs: input.int_in_range(0..=7)? },
         2..=4 => Op::Conv {
@@ -82,7 +87,44 @@ fn operation(input: &mut Unstructured<'_>) -> arbitrary::Result<Op> {
         9 => Op::Relu,
         // Seeds go by these numbers: a new operation takes the next.
         10 | 11 => Op::Add,
-        _ => Op::Swish,
+        12 => Op::Swish,
+        13 | 14 => Op::Conv {
+            channels: *input.choose(&[3, 1, 2, 6, 8])?,
+            kernel: input.int_in_range(0..=5)?,
+            stride: input.int_in_range(0..=3)?,
+            padding: padding(input)?,
+            groups: input.int_in_range(0..=3)?,
+            bias: input.arbitrary()?,
+        },
+        15 => Op::BatchNorm(BatchNorm::EFFICIENT_NET),
+        16 => Op::MaxPool {
+            size: input.int_in_range(0..=3)?,
+            stride: input.int_in_range(0..=3)?,
+            padding: padding(input)?,
+        },
+        17 => Op::AvgPool {
+            size: input.int_in_range(0..=3)?,
+            stride: input.int_in_range(0..=3)?,
+            padding: padding(input)?,
+        },
+        18 => *input.choose(&[Op::Relu6, Op::Sigmoid])?,
+        19 => Op::Subsample { stride: input.int_in_range(0..=3)?, shift: input.int_in_range(0..=3)? },
+        20 => Op::PadChannels { channels: input.int_in_range(0..=9)? },
+        21 => Op::Concat,
+        22 => Op::Scale,
+        23 => Op::ShakeShake,
+        24 => Op::ShakeDrop { keep: f64::from(input.int_in_range(0..=4u8)?) / 4.0 },
+        _ => {
+            let rate = f64::from(input.int_in_range(0..=4u8)?) / 4.0;
+            *input.choose(&[Op::Dropout { rate }, Op::DropConnect { rate }])?
+        }
+    })
+}
+
+fn padding(input: &mut Unstructured<'_>) -> arbitrary::Result<Padding> {
+    Ok(match input.int_in_range(0..=5)? {
+        5 => Padding::Same,
+        padding => Padding::Explicit(padding),
     })
 }
 
@@ -153,7 +195,7 @@ fn wired(input: &mut Unstructured<'_>) -> arbitrary::Result<()> {
             pairs += more;
         }
     }
-    let wiring = close(wiring);
+    let wiring = close(wiring).with_random(RANDOM.key, true);
     if std::env::var_os("SAM_FUZZ_SHOW").is_some() {
         eprintln!("{samples} samples: {}", wiring.text());
     }
@@ -176,6 +218,7 @@ fn assert_as_defined(wiring: &Wiring, samples: usize, seed: u64) {
     let (loss, gradient) = wiring.gradient(&w, &pixels, &labels, 0.0);
     let statistics = wiring.follow(&w, network.statistics(), &pixels);
 
+    network.set_random(Some(RANDOM));
     network.set_batch(images.view(), &labels).expect("a batch of the network's own shape");
     for pass in [Pass::Clean, Pass::Perturbed, Pass::Perturbed] {
         let mut found = vec![f64::NAN; w.len()];
@@ -218,6 +261,7 @@ fn compute(
     let mut w = network.initial_parameters(1);
     w.iter_mut().for_each(|w| *w = number(*w));
     let labels = vec![0; samples];
+    network.set_random(Some(RANDOM));
     network.set_batch(images.view(), &labels).expect("a batch of the network's own shape");
     let mut runs = [(); 2].map(|()| {
         let mut g = vec![f32::NAN; w.len()];
