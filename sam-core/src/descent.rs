@@ -11,7 +11,7 @@ use crate::{InvalidSetting, Real};
 /// A base optimizer: SGD, Adam, a framework's own.
 pub trait Descent<P: ?Sized, G: ?Sized = P> {
     /// What can go wrong.
-    type Error: core::error::Error;
+    type Error: core::error::Error + 'static;
 
     /// Updates `params` in place along `grads`, which it may use as scratch space.
     ///

@@ -25,8 +25,8 @@ mod scale;
 
 pub use accumulator::{BLOCK, LANES, NormAccumulator, Partial};
 pub use ascent::Ascent;
-pub use dot::{projection, ratio};
+pub use dot::{projection, projection_of, ratio, ratio_of};
 pub use finite::all_finite;
-pub use norm::{DualNorm, dual_norm};
+pub use norm::{DualNorm, dual_norm, dual_norm_of};
 pub use project::project;
 pub use pull_back::pull_back;

@@ -34,6 +34,7 @@ pub mod single;
 mod slice;
 mod space;
 mod state;
+pub mod tensors;
 #[cfg(feature = "testkit")]
 pub mod testkit;
 mod variant;
@@ -77,5 +78,6 @@ pub use single::random::{Gaussian, RandomSam};
 pub use single::{SingleStep, SingleStepResult};
 pub use slice::SliceSpace;
 pub use space::{CleanGradient, ParamSpace, Verdict};
-pub use state::{Sink, Source, State, Values, ValuesMut};
+pub use state::{Sink, Source, State, StateBuffer, Values, ValuesMut};
+pub use tensors::{EachTensor, EachTensorError, TensorMismatch, TensorSpace, Tensors};
 pub use variant::Variant;

@@ -228,14 +228,14 @@ where
 }
 
 state! {
-    impl[T, B: AsRef<[T]> + AsMut<[T]>] Reuse<T, B> {
+    impl[T, B: crate::StateBuffer<T>] Reuse<T, B> {
         "looksam.since": count(since),
         "looksam.sharpness": reals(sharpness),
     }
 }
 
 state_of_fields! {
-    impl[T, S: GradientAlgebra<Scalar = T>, D: crate::State<T>, B: AsRef<[T]> + AsMut<[T]>] LookSam<S, D, B> {
+    impl[T, S: GradientAlgebra<Scalar = T>, D: crate::State<T>, B: crate::StateBuffer<T>] LookSam<S, D, B> {
         reuse, base
     }
 }

@@ -105,19 +105,66 @@ impl<T: Real, B: AsRef<[T]> + AsMut<[T]>, L: AsRef<[Segment<T>]>> SegmentedSpace
     }
 }
 
+/// A segment with its weights and their gradient.
+pub(crate) type Part<'a, T> = (Segment<T>, &'a [T], &'a [T]);
+
 /// Each segment with its part of two vectors.
 fn parts<'a, T: Real>(
     segments: &'a [Segment<T>],
     w: &'a [T],
     g: &'a [T],
-) -> impl Iterator<Item = (&'a Segment<T>, &'a [T], &'a [T])> {
+) -> impl Iterator<Item = Part<'a, T>> {
     let mut rest = (w, g);
     segments.iter().map_while(move |segment| {
         let (w, later_w) = rest.0.split_at_checked(segment.len)?;
         let (g, later_g) = rest.1.split_at_checked(segment.len)?;
         rest = (later_w, later_g);
-        Some((segment, w, g))
+        Some((*segment, w, g))
     })
+}
+
+/// The norm of all segments that have a radius; not finite if any segment is not, since what is left out of the norm is still part
+/// of the gradient.
+pub(crate) fn norm_of<'a, T: Real, I: Iterator<Item = Part<'a, T>>>(
+    rule: &Rule<T>,
+    parts: impl Fn() -> I,
+) -> DualNorm {
+    let mut left_out = parts().filter(|(segment, ..)| segment.radius == T::ZERO);
+    if !left_out.all(|(_, _, g)| formula::all_finite(g)) {
+        return DualNorm::NON_FINITE;
+    }
+    let mut accumulator = NormAccumulator::new(rule);
+    loop {
+        for (segment, w, g) in parts().filter(|(segment, ..)| segment.radius != T::ZERO) {
+            accumulator.push_as(segment.rule(rule).adaptive, w, g);
+        }
+        match accumulator.finish() {
+            ControlFlow::Break(norm) => return norm,
+            ControlFlow::Continue(next) => accumulator = next,
+        }
+    }
+}
+
+/// Writes `w + eps-hat` of every segment. `norm` is [`norm_of`] the same segments.
+pub(crate) fn ascend<'a, T: Real>(
+    scope: Scope,
+    rule: &Rule<T>,
+    norm: &DualNorm,
+    parts: impl Iterator<Item = (Segment<T>, &'a [T], &'a [T], &'a mut [T])>,
+) {
+    // The one coordinate of p = 1 is counted as the norm counted: through the segments with a radius.
+    let mut offset = 0usize;
+    for (segment, w, g, up) in parts {
+        let rule = segment.rule(rule);
+        match scope {
+            Scope::Global => Ascent::new(&rule, norm).write(offset, w, g, up),
+            Scope::Segment if norm.verdict() == Verdict::NonFinite => Ascent::Stay.write(0, w, g, up),
+            Scope::Segment => Ascent::new(&rule, &formula::dual_norm(&rule, w, g)).write(0, w, g, up),
+        }
+        if segment.radius != T::ZERO {
+            offset = offset.saturating_add(w.len());
+        }
+    }
 }
 
 impl<T, B, L> ParamSpace for SegmentedSpace<T, B, L>
@@ -134,23 +181,7 @@ where
 
     fn dual_norm(&mut self, w: &[T], g: &[T], rule: &Rule<T>) -> Result<DualNorm, LengthMismatch> {
         self.check_lengths(w, g)?;
-        // What is left out of the norm is still part of the gradient.
-        let mut left_out = parts(self.segments(), w, g).filter(|(segment, ..)| segment.radius == T::ZERO);
-        if !left_out.all(|(_, _, g)| formula::all_finite(g)) {
-            return Ok(DualNorm::NON_FINITE);
-        }
-        let mut accumulator = NormAccumulator::new(rule);
-        loop {
-            for (segment, w, g) in parts(self.segments(), w, g) {
-                if segment.radius != T::ZERO {
-                    accumulator.push_as(segment.rule(rule).adaptive, w, g);
-                }
-            }
-            match accumulator.finish() {
-                ControlFlow::Break(norm) => return Ok(norm),
-                ControlFlow::Continue(next) => accumulator = next,
-            }
-        }
+        Ok(norm_of(rule, || parts(self.segments(), w, g)))
     }
 
     fn verdict(&self, norm: &DualNorm) -> Verdict {
@@ -166,21 +197,13 @@ where
     ) -> Result<(), LengthMismatch> {
         self.check_lengths(w, g)?;
         let Self { scope, segments, perturbed, .. } = self;
-        let (mut rest, mut offset) = (perturbed.as_mut(), 0usize);
-        for (segment, w, g) in parts(segments.as_ref(), w, g) {
-            let Some((up, later)) = rest.split_at_mut_checked(segment.len) else { break };
+        let mut rest = perturbed.as_mut();
+        let parts = parts(segments.as_ref(), w, g).map_while(|(segment, w, g)| {
+            let (up, later) = core::mem::take(&mut rest).split_at_mut_checked(w.len())?;
             rest = later;
-            let rule = segment.rule(rule);
-            match scope {
-                Scope::Global => Ascent::new(&rule, norm).write(offset, w, g, up),
-                Scope::Segment if norm.verdict() == Verdict::NonFinite => Ascent::Stay.write(0, w, g, up),
-                Scope::Segment => Ascent::new(&rule, &formula::dual_norm(&rule, w, g)).write(0, w, g, up),
-            }
-            // The norm counted only what it was given.
-            if segment.radius != T::ZERO {
-                offset = offset.saturating_add(segment.len);
-            }
-        }
+            Some((segment, w, g, up))
+        });
+        ascend(*scope, rule, norm, parts);
         Ok(())
     }
 

@@ -4,6 +4,8 @@ mod algebra;
 mod pull_back;
 mod repeated;
 
+pub(crate) use algebra::mix;
+
 use core::marker::PhantomData;
 
 use crate::formula::{self, Ascent, DualNorm};

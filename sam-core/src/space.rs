@@ -48,7 +48,7 @@ pub trait ParamSpace {
     /// The dual norm: a number on a host, a handle on a device.
     type Norm;
     /// What can go wrong.
-    type Error: core::error::Error;
+    type Error: core::error::Error + 'static;
 
     /// `||T g||_q`, the dual norm of the gradient under `rule`. Reads `g` (and `w` if adaptive) once.
     ///

@@ -62,6 +62,26 @@ pub trait State<R> {
     fn load(&mut self, source: &mut Source<'_, R>);
 }
 
+/// A buffer that a method keeps from step to step, in whatever storage: anything that is a slice, and a storage of one's own, which
+/// shows one piece or several ([`save_tensors`](crate::tensors::save_tensors)).
+pub trait StateBuffer<R> {
+    /// Shows its pieces to `sink`, under `name` or under names that begin with it.
+    fn save_as(&self, name: &str, sink: &mut Sink<'_, R>);
+
+    /// Has its pieces filled by `source`, under the names of [`StateBuffer::save_as`].
+    fn load_as(&mut self, name: &str, source: &mut Source<'_, R>);
+}
+
+impl<R, B: AsRef<[R]> + AsMut<[R]>> StateBuffer<R> for B {
+    fn save_as(&self, name: &str, sink: &mut Sink<'_, R>) {
+        sink(name, Values::Reals(self.as_ref()));
+    }
+
+    fn load_as(&mut self, name: &str, source: &mut Source<'_, R>) {
+        source(name, ValuesMut::Reals(self.as_mut()));
+    }
+}
+
 impl<R, S: State<R> + ?Sized> State<R> for &mut S {
     fn save(&self, sink: &mut Sink<'_, R>) {
         S::save(self, sink);
@@ -76,37 +96,37 @@ impl<R, S: State<R> + ?Sized> State<R> for &mut S {
 impl<R, S: State<R>> State<R> for [S] {
     fn save(&self, sink: &mut Sink<'_, R>) {
         for (i, one) in self.iter().enumerate() {
-            one.save(&mut |name, values| sink(Numbered::new(i, name).as_str(), values));
+            one.save(&mut |name, values| sink(Name::joined(i, name).as_str(), values));
         }
     }
 
     fn load(&mut self, source: &mut Source<'_, R>) {
         for (i, one) in self.iter_mut().enumerate() {
-            one.load(&mut |name, values| source(Numbered::new(i, name).as_str(), values));
+            one.load(&mut |name, values| source(Name::joined(i, name).as_str(), values));
         }
     }
 }
 
-/// A name with a number before it.
-struct Numbered {
+/// A name of two parts.
+pub(crate) struct Name {
     bytes: [u8; 120],
     len: usize,
 }
 
-impl Numbered {
-    fn new(number: usize, name: &str) -> Self {
-        let mut numbered = Self { bytes: [0; 120], len: 0 };
+impl Name {
+    pub(crate) fn joined(first: impl fmt::Display, second: impl fmt::Display) -> Self {
+        let mut name = Self { bytes: [0; 120], len: 0 };
         // The only error is that the name was cut.
-        let _ = write!(numbered, "{number}.{name}");
-        numbered
+        let _ = write!(name, "{first}.{second}");
+        name
     }
 
-    fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         self.bytes.get(..self.len).and_then(|bytes| core::str::from_utf8(bytes).ok()).unwrap_or_default()
     }
 }
 
-impl Write for Numbered {
+impl Write for Name {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         for letter in text.chars() {
             let end = self.len.saturating_add(letter.len_utf8());
@@ -124,27 +144,35 @@ impl Write for Numbered {
 
 /// Implements [`State`] for a type whose fields are the pieces, or that has none.
 macro_rules! state {
-    (impl[$($bound:tt)*] $type:ty { $($name:literal: $kind:ident($($field:tt)+),)* }) => {
+    (impl[$($bound:tt)*] $type:ty { $($name:literal: $kind:ident($field:ident),)* }) => {
         #[allow(unused_variables)]
         impl<$($bound)*> $crate::State<T> for $type {
             fn save(&self, sink: &mut $crate::Sink<'_, T>) {
-                $(sink($name, $crate::state::shared!($kind, self.$($field)+));)*
+                $($crate::state::save!($kind, self.$field, $name, sink);)*
             }
             fn load(&mut self, source: &mut $crate::Source<'_, T>) {
-                $(source($name, $crate::state::unique!($kind, self.$($field)+));)*
+                $($crate::state::load!($kind, self.$field, $name, source);)*
             }
         }
     };
 }
 
-macro_rules! shared {
-    (reals, $($place:tt)+) => { $crate::Values::Reals($($place)+.as_ref()) };
-    (count, $($place:tt)+) => { $crate::Values::Counts(core::slice::from_ref(&$($place)+)) };
+macro_rules! save {
+    (reals, $place:expr, $name:literal, $sink:ident) => {
+        $crate::StateBuffer::<T>::save_as(&$place, $name, $sink)
+    };
+    (count, $place:expr, $name:literal, $sink:ident) => {
+        $sink($name, $crate::Values::Counts(core::slice::from_ref(&$place)))
+    };
 }
 
-macro_rules! unique {
-    (reals, $($place:tt)+) => { $crate::ValuesMut::Reals($($place)+.as_mut()) };
-    (count, $($place:tt)+) => { $crate::ValuesMut::Counts(core::slice::from_mut(&mut $($place)+)) };
+macro_rules! load {
+    (reals, $place:expr, $name:literal, $source:ident) => {
+        $crate::StateBuffer::<T>::load_as(&mut $place, $name, $source)
+    };
+    (count, $place:expr, $name:literal, $source:ident) => {
+        $source($name, $crate::ValuesMut::Counts(core::slice::from_mut(&mut $place)))
+    };
 }
 
 /// Implements [`State`] for a type that only passes on the state of its fields.
@@ -161,4 +189,4 @@ macro_rules! state_of_fields {
     };
 }
 
-pub(crate) use {shared, state, state_of_fields, unique};
+pub(crate) use {load, save, state, state_of_fields};

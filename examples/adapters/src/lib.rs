@@ -3,7 +3,6 @@
 pub mod dual;
 pub mod linear_algebra;
 pub mod remote;
-pub mod tensors;
 pub mod two_layer;
 
 /// The guide's code is tested.

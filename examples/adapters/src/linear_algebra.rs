@@ -1,18 +1,21 @@
 //! Vectors of `nalgebra`, and a model of its matrices: logistic regression.
 
 use nalgebra::{DMatrix, DVector};
+use sam_core::Tensors;
 
-use crate::tensors::Tensors;
+/// A vector as parameters: neither the type nor the trait is this crate's, so a type of its own has to stand between.
+#[derive(Clone, Debug)]
+pub struct Vector(pub DVector<f64>);
 
-impl Tensors for DVector<f64> {
+impl Tensors for Vector {
     type Scalar = f64;
 
     fn tensors(&self) -> impl Iterator<Item = &[f64]> {
-        std::iter::once(self.as_slice())
+        std::iter::once(self.0.as_slice())
     }
 
     fn tensors_mut(&mut self) -> impl Iterator<Item = &mut [f64]> {
-        std::iter::once(self.as_mut_slice())
+        std::iter::once(self.0.as_mut_slice())
     }
 }
 

@@ -4,7 +4,7 @@
 
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, Zip};
 
-use crate::tensors::Tensors;
+use sam_core::Tensors;
 
 /// `logits = tanh(x W1 + b1) W2 + b2`; also its gradient, which has the same shape.
 #[derive(Clone, Debug, PartialEq)]

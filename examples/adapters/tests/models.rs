@@ -4,11 +4,12 @@ use nalgebra::{DMatrix, DVector};
 use ndarray::{Array1, Array2};
 use num_dual::{DualDVec64, DualNum};
 use sam_adapters::dual::DualOracle;
-use sam_adapters::linear_algebra::LogisticRegression;
-use sam_adapters::tensors::{EachTensor, TensorSpace, Tensors};
+use sam_adapters::linear_algebra::{LogisticRegression, Vector};
 use sam_adapters::two_layer::TwoLayer;
 use sam_core::testkit::check_oracle;
-use sam_core::{CountingOracle, FnOracle, GradientOracle, Outcome, Pass, Rule, Sam, Sgd};
+use sam_core::{
+    CountingOracle, EachTensor, FnOracle, GradientOracle, Outcome, Pass, Rule, Sam, Sgd, TensorSpace, Tensors,
+};
 
 /// Two classes that no line separates: inside and outside of a ring.
 fn ring() -> (Array2<f64>, Array1<usize>) {
@@ -49,7 +50,7 @@ fn a_network_of_ones_own_learns() {
     let mut sam = Sam::new(
         TensorSpace::new(TwoLayer::zeros(2, 8, 2)),
         Rule::l2(0.05),
-        EachTensor::new(&w, |n| Sgd::new(0.3).with_momentum(0.9, vec![0.0; n])),
+        EachTensor::of(&w, |_, tensor| Sgd::new(0.3).with_momentum(0.9, vec![0.0; tensor.len()])),
     );
     let mut oracle = CountingOracle::new(FnOracle(|w: &TwoLayer, g: &mut TwoLayer, _| {
         Ok::<_, ()>(w.loss(x.view(), classes.view(), g))
@@ -112,16 +113,17 @@ fn dual_numbers_agree_with_the_formula_and_with_differences() {
 #[test]
 fn sam_on_nalgebra_with_dual_numbers() {
     let data = regression();
-    let run = |oracle: &mut dyn GradientOracle<DVector<f64>, Loss = f64, Error = std::convert::Infallible>| {
-        let (mut w, mut g) = (DVector::from_element(3, 0.1), DVector::zeros(3));
-        let mut sam =
-            Sam::new(TensorSpace::new(DVector::zeros(3)), Rule::l2(0.05), EachTensor(vec![Sgd::new(0.5)]));
+    let run = |oracle: &mut dyn GradientOracle<Vector, Loss = f64, Error = std::convert::Infallible>| {
+        let (mut w, mut g) = (Vector(DVector::from_element(3, 0.1)), Vector(DVector::zeros(3)));
+        let mut sam = Sam::new(TensorSpace::new(g.clone()), Rule::l2(0.05), EachTensor::new([Sgd::new(0.5)]));
         let losses: Vec<f64> =
             (0..100).map(|_| sam.step(&mut w, &mut g, oracle).expect("infallible").clean).collect();
-        (w, losses)
+        (w.0, losses)
     };
-    let (v, _) = run(&mut FnOracle(|w: &DVector<f64>, g: &mut DVector<f64>, _| Ok(data.loss(w, g))));
-    let (w, losses) = run(&mut DualOracle(|w: DVector<DualDVec64>| dual_loss(&data, &w)));
+    let (v, _) = run(&mut FnOracle(|w: &Vector, g: &mut Vector, _| Ok(data.loss(&w.0, &mut g.0))));
+    let mut dual = DualOracle(|w: DVector<DualDVec64>| dual_loss(&data, &w));
+    let (w, losses) =
+        run(&mut FnOracle(|w: &Vector, g: &mut Vector, pass| dual.gradient(&w.0, &mut g.0, pass)));
     assert!((&v - &w).amax() < 1e-12, "{v} {w}");
     assert!(losses[99] < 0.8 * losses[0], "{losses:?}");
 }

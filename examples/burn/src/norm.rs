@@ -54,7 +54,7 @@ impl DeviceNorm {
             }
             Norm::LInf => (1.0, 1.0),
             Norm::L2 => (2.0, 0.5),
-            Norm::Lp { q, .. } => (q, 1.0 / q),
+            other => (other.q(), 1.0 / other.q()),
         };
         let mut powers = Powers { grads, eta: rule.adaptive, peak: &norm.peak, q, sum: None };
         module.visit(&mut powers);

@@ -54,9 +54,9 @@ impl Perturb<'_> {
                     }
                 }
             }
-            Norm::Lp { q, .. } => {
+            other => {
                 let u = times_t(g.clone().abs()) / peak;
-                g.sign() * u.powf_scalar(q - 1.0) / divisor
+                g.sign() * u.powf_scalar(other.q() - 1.0) / divisor
             }
         };
         times_t(direction).mul_scalar(self.rule.rho)

@@ -71,7 +71,7 @@ fn the_module_comes_back_from_errors_and_bad_gradients() {
     let error = sam
         .try_step_with(&mut w, &mut g, |w, g, pass| match pass {
             Pass::Clean => Ok(quartic(w, g)),
-            Pass::Perturbed => Err("no data"),
+            _ => Err("no data"),
         })
         .unwrap_err();
     assert!(matches!(error, StepError::Oracle("no data", Pass::Perturbed)));

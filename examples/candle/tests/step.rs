@@ -60,7 +60,7 @@ fn variables_come_back_from_errors_and_bad_gradients() {
     let mut sam = sam(&w, 0.1);
     let fails = |w: &[Var], g: &mut GradStore, pass| match pass {
         Pass::Clean => quartic(w, g),
-        Pass::Perturbed => candle_core::bail!("no data"),
+        _ => candle_core::bail!("no data"),
     };
     let error = sam.try_step_with(&mut w[..], &mut GradStore::default(), fails).unwrap_err();
     assert!(matches!(error, StepError::Oracle(_, Pass::Perturbed)));
@@ -90,7 +90,7 @@ fn a_missing_gradient_is_zero() {
         .unwrap();
         let norm = match without {
             Pass::Clean => 65f64.sqrt(),
-            Pass::Perturbed => (65.0 + 0.5f64.powi(6)).sqrt(),
+            _ => (65.0 + 0.5f64.powi(6)).sqrt(),
         };
         let expected = 1.0 - 0.01 * (1.0 + 0.1 / norm).powi(3);
         assert!((f64::from_bits(values(&w)[0]) - expected).abs() < 1e-14);
@@ -98,7 +98,7 @@ fn a_missing_gradient_is_zero() {
         match without {
             // Not perturbed, so the second gradient is the one at 0.5 itself.
             Pass::Clean => assert!((last - (0.5 - 0.01 * 0.125)).abs() < 1e-15),
-            Pass::Perturbed => assert_eq!(last, 0.5),
+            _ => assert_eq!(last, 0.5),
         }
     }
 }

@@ -81,7 +81,7 @@ where
 }
 
 state! {
-    impl[T, B: AsRef<[T]> + AsMut<[T]>] Friendly<T, B> {
+    impl[T, B: crate::StateBuffer<T>] Friendly<T, B> {
         "friendly.steps": count(steps),
         "friendly.mean": reals(mean),
     }

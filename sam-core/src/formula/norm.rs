@@ -57,11 +57,20 @@ impl DualNorm {
     }
 }
 
-/// The dual norm of parameters and gradient given as one pair of slices; [`NormAccumulator`] is the general form.
+/// The dual norm of parameters and gradient given as one pair of slices.
 pub fn dual_norm<R: Real>(rule: &Rule<R>, w: &[R], g: &[R]) -> DualNorm {
+    dual_norm_of(rule, || core::iter::once((w, g)))
+}
+
+/// The dual norm of parameters and gradient in parts: `pairs` gives them from the first on, as often as it is called. The bits are
+/// those of the parts laid end to end. [`NormAccumulator`] is the general form.
+pub fn dual_norm_of<'a, R: Real, I: Iterator<Item = (&'a [R], &'a [R])>>(
+    rule: &Rule<R>,
+    pairs: impl Fn() -> I,
+) -> DualNorm {
     let mut accumulator = NormAccumulator::new(rule);
     loop {
-        accumulator.push(w, g);
+        pairs().for_each(|(w, g)| accumulator.push(w, g));
         match accumulator.finish() {
             ControlFlow::Break(norm) => return norm,
             ControlFlow::Continue(next) => accumulator = next,

@@ -12,11 +12,7 @@ impl<T: Real, B: AsRef<[T]> + AsMut<[T]>> GradientAlgebra for SliceSpace<T, B> {
 
     fn mix(&mut self, a: T, x: &[T], b: T, y: &mut [T]) -> Result<(), LengthMismatch> {
         LengthMismatch::check("gradient buffer", x.len(), y.len())?;
-        if b == T::ONE {
-            y.iter_mut().zip(x).for_each(|(y, x)| *y = a * *x + *y);
-        } else {
-            y.iter_mut().zip(x).for_each(|(y, x)| *y = a * *x + b * *y);
-        }
+        mix(a, x, b, y);
         Ok(())
     }
 
@@ -28,5 +24,14 @@ impl<T: Real, B: AsRef<[T]> + AsMut<[T]>> GradientAlgebra for SliceSpace<T, B> {
     fn ratio(&mut self, a: &[T], b: &[T]) -> Result<T, LengthMismatch> {
         LengthMismatch::check("gradient buffer", a.len(), b.len())?;
         Ok(formula::ratio(a, b))
+    }
+}
+
+/// `y = a * x + b * y`.
+pub(crate) fn mix<T: Real>(a: T, x: &[T], b: T, y: &mut [T]) {
+    if b == T::ONE {
+        y.iter_mut().zip(x).for_each(|(y, x)| *y = a * *x + *y);
+    } else {
+        y.iter_mut().zip(x).for_each(|(y, x)| *y = a * *x + b * *y);
     }
 }

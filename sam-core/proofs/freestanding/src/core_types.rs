@@ -3,11 +3,14 @@
 use core::hint::black_box as seen;
 use core::ops::ControlFlow;
 
+use crate::optimizers::state;
 use sam_core::formula::{self, Ascent, DualNorm, NormAccumulator};
 use sam_core::schedule::{Decay, tied};
+use sam_core::tensors::{load_tensors, save_tensors};
 use sam_core::{
-    DifferentiableAscent, GradientAlgebra, InvalidSetting, LengthMismatch, Norm, ParamSpace, Pass, Real,
-    RepeatedAscent, Rule, Schedule, Scope, Segment, SegmentedSpace, SliceSpace, StepError, WeightDecay,
+    DifferentiableAscent, EachTensor, GradientAlgebra, InvalidSetting, LengthMismatch, LookSam, Norm,
+    ParamSpace, Pass, Real, RepeatedAscent, Reuse, Rule, Schedule, Scope, Segment, SegmentedSpace, Sgd, Sink,
+    SliceSpace, Source, StateBuffer, StepError, TensorMismatch, TensorSpace, Tensors, WeightDecay,
 };
 
 pub fn exercise<T: Real>() {
@@ -30,6 +33,7 @@ pub fn exercise<T: Real>() {
     }
     schedules::<T>();
     settings::<T>();
+    tensors(&seen(Rule::l2(T::ONE)));
 }
 
 fn numbers<T: Real>() {
@@ -120,6 +124,47 @@ fn settings<T: Real>() {
     seen(
         failed.map_oracle(|error, pass| StepError::<_, LengthMismatch, _>::Oracle(error, pass)).is_setting(),
     );
+}
+
+/// A model of two tensors.
+#[derive(Clone)]
+struct Model<T>([T; 2], [T; 3]);
+
+impl<T: Real> Tensors for Model<T> {
+    type Scalar = T;
+
+    fn tensors(&self) -> impl Iterator<Item = &[T]> {
+        [&self.0[..], &self.1].into_iter()
+    }
+
+    fn tensors_mut(&mut self) -> impl Iterator<Item = &mut [T]> {
+        [&mut self.0[..], &mut self.1].into_iter()
+    }
+}
+
+/// What a method keeps of it goes into a checkpoint tensor by tensor.
+impl<T: Real> StateBuffer<T> for Model<T> {
+    fn save_as(&self, name: &str, sink: &mut Sink<'_, T>) {
+        save_tensors(self, name, sink);
+    }
+
+    fn load_as(&mut self, name: &str, source: &mut Source<'_, T>) {
+        load_tensors(self, name, source);
+    }
+}
+
+fn tensors<T: Real>(rule: &Rule<T>) {
+    let (mut w, mut g) = (seen(Model([T::ONE; 2], [T::ONE; 3])), seen(Model([T::ONE; 2], [T::ONE; 3])));
+    let mut base = EachTensor::new([Sgd::new(T::ONE), Sgd::new(T::ONE)]);
+    seen((base.list().len(), base.list_mut().len()));
+    let table = seen([Segment::new(2), Segment::fixed(3)]);
+    let space = TensorSpace::new(w.clone()).with_segments(seen(Scope::Global), table);
+    let mut sam = LookSam::new(space, *rule, Reuse::new(seen(3), T::ONE, w.clone(), w.clone()), base);
+    let step = sam.step_with(&mut w, &mut g, |w, g, _| g.clone_from(w));
+    seen((step.is_ok(), TensorMismatch::check(&w, &g).is_ok()));
+    state::<T>(&mut sam);
+    let pairs = || w.tensors().zip(g.tensors());
+    seen((formula::dual_norm_of(rule, pairs), formula::projection_of(pairs), formula::ratio_of(pairs)));
 }
 
 fn schedules<T: Real>() {

@@ -139,7 +139,7 @@ fn plain<T: Real>() {
     let mut sam = Sam::new(space(), rule, base());
     let (mut w, mut g) = (seen(zero::<T>()), seen(zero::<T>()));
     if let Ok(up) = sam.ascend(&mut w[..], &g[..]) {
-        seen((up.params(), up.norm(), up.outcome(), up.outcome().steps(), up.outcome().moved()));
+        let _ = seen((up.params(), up.norm(), up.outcome(), up.outcome().steps(), up.outcome().moved()));
         report(up.restore());
     }
     if let Ok(up) = sam.ascend(&mut w[..], &g[..]) {
@@ -149,11 +149,11 @@ fn plain<T: Real>() {
 
 fn halves<T: Real>() {
     let (rule, one) = (seen(Rule::l2(T::ONE)), seen(T::ONE));
-    halves!(Sam::new(space(), rule, base()));
+    let _ = halves!(Sam::new(space(), rule, base()));
     let combination = Gsam::new(one, zero());
-    halves!(Variant::new(space(), rule, AlongGradient, combination, base()));
-    halves!(LookSam::new(space(), rule, Reuse::new(seen(3), one, zero(), zero()), base()));
-    halves!(MultiStepSam::new(space(), rule, seen(3), one, base(), zero()));
+    let _ = halves!(Variant::new(space(), rule, AlongGradient, combination, base()));
+    let _ = halves!(LookSam::new(space(), rule, Reuse::new(seen(3), one, zero(), zero()), base()));
+    let _ = halves!(MultiStepSam::new(space(), rule, seen(3), one, base(), zero()));
 
     let (mut w, mut g) = (seen(zero::<T>()), seen(zero::<T>()));
     let mut momentum = MomentumSam::new(space(), rule, base());
