@@ -52,7 +52,7 @@ macro_rules! compare {
         let (space, base) = (SliceSpace::new([0.0; 5]), Sgd::new(0.1));
         let mut method = $method(space, base);
         for _ in 0..STEPS {
-            method.step_with(&mut w[..], &mut g[..], |w, g, _| on_slices(w, g)).unwrap();
+            let _ = method.step_with(&mut w[..], &mut g[..], |w, g, _| on_slices(w, g)).unwrap();
         }
         let (mut v, mut h) = (net(), GradientsParams::new());
         let $buffer = GradientsParams::new;
@@ -60,7 +60,7 @@ macro_rules! compare {
         let base = Base { optimizer: SgdConfig::new().init(), rate: 0.1 };
         let mut method = $method(space, base);
         for _ in 0..STEPS {
-            method.step_with(&mut v, &mut h, |w, g, _| on_burn(w, g)).unwrap();
+            let _ = method.step_with(&mut v, &mut h, |w, g, _| on_burn(w, g)).unwrap();
         }
         for (found, expected) in values(&v).into_iter().zip(w) {
             assert!((found - expected).abs() < 3e-6, "{}: {found} instead of {expected}", $name);

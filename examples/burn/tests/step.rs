@@ -108,7 +108,6 @@ fn a_missing_gradient_is_zero_and_none_at_all_an_error() {
     assert_eq!(values(&w)[2], 0.5);
     let error = sam.step_with(&mut w, &mut g, |_, g, _| {
         *g = GradientsParams::new();
-        
     });
     assert!(matches!(error.unwrap_err(), StepError::Space(SpaceError::NoGradient)));
 }
@@ -133,7 +132,6 @@ fn running_statistics_follow_the_clean_pass() {
         let images = if pass == Pass::Clean { images.clone() } else { images.clone() * 1.1 };
         let loss = (w.forward(images) - 1.0).square().sum();
         *g = GradientsParams::from_grads(loss.backward(), w);
-        
     });
     assert!(step.unwrap().outcome.steps());
     assert_eq!(statistics(&w), statistics(&once));

@@ -105,8 +105,7 @@ fn train(data: &Dataset, start: &VarMap, sharp: bool, epochs: u64) -> Result<Run
         to.set(&from)?;
     }
     let mut g = Default::default();
-    let mut sam =
-        Sam::new(CandleSpace::new(&w)?, Rule::l2(RHO), Base(SGD::new(w.clone(), RATE)?));
+    let mut sam = Sam::new(CandleSpace::new(&w)?, Rule::l2(RHO), Base(SGD::new(w.clone(), RATE)?));
     let mut plain = Plain::new(CandleSpace::<f32>::new(&w)?, Base(SGD::new(w.clone(), RATE)?));
     let mut batches = BatchMaker::new(data, BATCH)?;
     let steps = data.train.len().div_ceil(BATCH) as u64;

@@ -42,14 +42,14 @@ macro_rules! compare {
         let (space, base) = (SliceSpace::new([0.0; 5]), Sgd::new(0.1));
         let mut method = $method(space, base);
         for _ in 0..STEPS {
-            method.step_with(&mut w[..], &mut g[..], |w, g, _| on_slices(w, g)).unwrap();
+            let _ = method.step_with(&mut w[..], &mut g[..], |w, g, _| on_slices(w, g)).unwrap();
         }
         let (mut v, mut h) = (variables(), GradStore::default());
         let $buffer = GradStore::default;
         let (space, base) = (CandleSpace::<f64>::new(&v).unwrap(), Base(SGD::new(v.clone(), 0.1).unwrap()));
         let mut method = $method(space, base);
         for _ in 0..STEPS {
-            method.try_step_with(&mut v[..], &mut h, |w, g, _| on_candle(w, g)).unwrap();
+            let _ = method.try_step_with(&mut v[..], &mut h, |w, g, _| on_candle(w, g)).unwrap();
         }
         for (found, expected) in values(&v).into_iter().zip(w) {
             assert!((found - expected).abs() < 1e-13, "{}: {found} instead of {expected}", $name);

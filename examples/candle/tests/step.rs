@@ -115,7 +115,8 @@ fn what_cannot_be_perturbed_is_refused() {
     assert!(CandleSpace::<f32>::new(&[counter]).is_ok());
     let mut w = variables();
     let mut sam = sam(&w[..1], 0.1);
-    let error = sam.try_step_with(&mut w[..], &mut GradStore::default(), |w, g, _| quartic(w, g)).unwrap_err();
+    let error =
+        sam.try_step_with(&mut w[..], &mut GradStore::default(), |w, g, _| quartic(w, g)).unwrap_err();
     assert!(error.to_string().contains("expected 1 variables"), "{error}");
 }
 
