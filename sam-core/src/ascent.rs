@@ -1,12 +1,38 @@
 //! Ways up: what a step perturbs along, given the clean gradient.
 
+pub mod bayesian;
 pub mod friendly;
+pub mod magnitude;
 pub mod stochastic;
 
 use crate::{InvalidSetting, ParamSpace, Rule, state::state};
 
 /// An ascent rule: turns the clean gradient into a perturbation.
-pub trait AscentRule<S: ParamSpace> {
+///
+/// Most perturb by equation 2 along something ([`ParamSpace::ascend`]); any other perturbation is made with
+/// [`DirectedAscent::displace`](crate::DirectedAscent::displace). `D` is the base optimizer, whose state a rule may read
+/// through a bound such as [`Precision`](crate::Precision).
+pub trait AscentRule<S: ParamSpace, D> {
+    /// Whether the clean gradient is taken somewhere else than at `w`: where [`AscentRule::scatter`] says.
+    fn scatters(&self) -> bool {
+        false
+    }
+
+    /// Makes in the storage the point where the clean gradient is taken; `g` is scratch space. Called only if the rule
+    /// scatters, and followed by `restore`.
+    ///
+    /// # Errors
+    /// The storage's.
+    fn scatter(
+        &mut self,
+        _space: &mut S,
+        _w: &mut S::Params,
+        _g: &mut S::Grads,
+        _base: &D,
+    ) -> Result<(), S::Error> {
+        Ok(())
+    }
+
     /// Makes `w + eps` in the storage and returns the norm that the perturbation was scaled by. `g` is the
     /// clean gradient; it may be used as scratch space, since the second gradient overwrites it.
     ///
@@ -20,6 +46,7 @@ pub trait AscentRule<S: ParamSpace> {
         w: &mut S::Params,
         g: &mut S::Grads,
         rule: &Rule<S::Scalar>,
+        base: &D,
     ) -> Result<S::Norm, S::Error>;
 
     /// The step went through: the time to change what outlives it.
@@ -38,13 +65,14 @@ pub trait AscentRule<S: ParamSpace> {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct AlongGradient;
 
-impl<S: ParamSpace> AscentRule<S> for AlongGradient {
+impl<S: ParamSpace, D> AscentRule<S, D> for AlongGradient {
     fn ascend(
         &mut self,
         space: &mut S,
         w: &mut S::Params,
         g: &mut S::Grads,
         rule: &Rule<S::Scalar>,
+        _: &D,
     ) -> Result<S::Norm, S::Error> {
         let norm = space.dual_norm(w, g, rule)?;
         space.ascend(w, g, rule, &norm)?;

@@ -1,6 +1,7 @@
 //! Uses of the two gradients: what the base optimizer descends along.
 
 pub mod gsam;
+pub mod precision;
 pub mod wsam;
 
 use core::convert::Infallible;

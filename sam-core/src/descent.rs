@@ -5,6 +5,7 @@ pub mod clip;
 pub mod lion;
 pub mod rmsprop;
 pub mod sgd;
+pub mod variational;
 
 use crate::{InvalidSetting, Real};
 
@@ -86,6 +87,18 @@ pub(crate) use learning_rate_of_base;
 pub trait Momentum<G: ?Sized> {
     /// The accumulated gradient; zero before the first step.
     fn momentum(&self) -> &G;
+}
+
+/// A base optimizer that learns how sure it is of each weight, which an ascent may read and the clean gradient may teach.
+pub trait Precision<P: ?Sized, G: ?Sized = P>: Descent<P, G> {
+    /// Precision (inverse variance) of each weight up to a common factor, above 0 and of the shape of a gradient.
+    fn precision(&self) -> &G;
+
+    /// [`Descent::descend`] along `grads`, learning the precision from `clean`.
+    ///
+    /// # Errors
+    /// As [`Descent::descend`].
+    fn descend_apart(&mut self, params: &mut P, grads: &mut G, clean: &G) -> Result<(), Self::Error>;
 }
 
 /// How weights are pulled towards zero.

@@ -93,16 +93,24 @@ where
 pub struct LengthMismatch {
     /// Which buffer has the wrong length.
     pub buffer: &'static str,
-    /// Entries in the parameters.
+    /// Entries in the parameters, or in `whole`.
     pub expected: usize,
     /// Entries in that buffer.
     pub found: usize,
+    /// What the buffer should be as long as: as a rule, the parameters.
+    pub whole: &'static str,
 }
 
 impl LengthMismatch {
     /// `buffer` has `found` entries where the parameters have `expected`.
     pub const fn new(buffer: &'static str, expected: usize, found: usize) -> Self {
-        Self { buffer, expected, found }
+        Self { buffer, expected, found, whole: "parameters" }
+    }
+
+    /// Should be as long as something else than the parameters.
+    #[must_use]
+    pub const fn with_whole(self, whole: &'static str) -> Self {
+        Self { whole, ..self }
     }
 
     /// Compares a buffer's length with that of the parameters.
@@ -110,16 +118,16 @@ impl LengthMismatch {
     /// # Errors
     /// The mismatch, if the lengths differ.
     pub const fn check(buffer: &'static str, expected: usize, found: usize) -> Result<(), Self> {
-        if expected == found { Ok(()) } else { Err(Self { buffer, expected, found }) }
+        if expected == found { Ok(()) } else { Err(Self::new(buffer, expected, found)) }
     }
 }
 
 impl fmt::Display for LengthMismatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { buffer, expected, found } = self;
+        let Self { buffer, expected, found, whole } = self;
         write!(
             f,
-            "the {buffer} has {found} entries, the parameters have {expected}: lend a buffer as long as the parameters"
+            "the {buffer} has {found} entries, the {whole} have {expected}: lend a buffer as long as the {whole}"
         )
     }
 }

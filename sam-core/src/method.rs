@@ -101,7 +101,7 @@ macro_rules! method {
 
 method! { [S: ParamSpace, D: Descent<S::Params, S::Grads>] Sam<S, D>, GradientOracle, Step::from }
 method! {
-    [S: ParamSpace, A: AscentRule<S>, C: Combination<S, D>, D: Descent<S::Params, S::Grads>] Variant<S, A, C, D>,
+    [S: ParamSpace, A: AscentRule<S, D>, C: Combination<S, D>, D: Descent<S::Params, S::Grads>] Variant<S, A, C, D>,
     GradientOracle, Step::from
 }
 method! {

@@ -4,6 +4,7 @@ pub(crate) mod counting;
 pub(crate) mod loss;
 pub(crate) mod mini_batch;
 pub(crate) mod penalty;
+pub(crate) mod selection;
 pub(crate) mod split;
 
 use core::fmt;

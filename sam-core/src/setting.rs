@@ -31,6 +31,16 @@ impl InvalidSetting {
         if fits { Ok(()) } else { Err(Self { setting, expected: "a finite number from 0 up", found }) }
     }
 
+    /// Finite and above 0: what is divided by.
+    ///
+    /// # Errors
+    /// If it is not.
+    pub fn positive<R: Real>(setting: &'static str, found: R) -> Result<(), Self> {
+        let found = found.widen();
+        let fits = found > 0.0 && found.is_finite();
+        if fits { Ok(()) } else { Err(Self { setting, expected: "a finite number above 0", found }) }
+    }
+
     /// From 0 to 1, both included: momenta, probabilities.
     ///
     /// # Errors
@@ -77,6 +87,7 @@ impl fmt::Display for InvalidSetting {
             x if x.is_nan() => "NaN",
             f64::INFINITY => "infinity",
             x if x < 0.0 => "a negative number",
+            0.0 => "0",
             _ => "a larger one",
         };
         write!(f, "`{setting}`: expected {expected}, found {found}")

@@ -1,6 +1,7 @@
 //! Parameters in one contiguous slice.
 
 mod algebra;
+mod directed;
 mod pull_back;
 mod repeated;
 

@@ -54,7 +54,7 @@ impl<S: ParamSpace, A, C, D> Variant<S, A, C, D> {
 impl<S, A, C, D> Variant<S, A, C, D>
 where
     S: ParamSpace,
-    A: AscentRule<S>,
+    A: AscentRule<S, D>,
     C: Combination<S, D>,
     D: Descent<S::Params, S::Grads>,
 {
@@ -83,7 +83,12 @@ where
         O: GradientOracle<S::Params, S::Grads> + ?Sized,
     {
         self.check_settings().map_err(StepError::Setting)?;
-        let clean = oracle.gradient(w, g, Pass::Clean).map_err(|e| StepError::Oracle(e, Pass::Clean))?;
+        let clean = if self.ascent.scatters() {
+            self.scatter(w, g).map_err(StepError::with_oracle)?;
+            ask!(self, w, g, oracle, Pass::Clean)
+        } else {
+            oracle.gradient(w, g, Pass::Clean).map_err(|e| StepError::Oracle(e, Pass::Clean))?
+        };
         match self.begin(w, g, clean).map_err(StepError::with_oracle)? {
             Next::Done(step) => Ok(step),
             Next::Gradient(half) => {
@@ -93,7 +98,20 @@ where
         }
     }
 
-    /// First half of a step, as a value: `g` is the gradient at `w`, which is scratch space afterwards, `clean` the loss
+    /// What comes before the first half where the ascent rule scatters ([`AscentRule::scatters`]): moves to where the clean gradient
+    /// is taken, which [`Variant::perturbed`] then shows; `g` is scratch space. [`Variant::begin`] moves back.
+    ///
+    /// # Errors
+    /// [`StepError::Setting`], [`StepError::Space`]; `w` is then restored.
+    pub fn scatter(&mut self, w: &mut S::Params, g: &mut S::Grads) -> HalfResult<S, (), D::Error> {
+        self.check_settings().map_err(StepError::Setting)?;
+        let mut guard = RestoreGuard::new(&mut self.space, w);
+        self.ascent.scatter(guard.space, guard.w, g, &self.base).map_err(StepError::Space)?;
+        guard.release();
+        Ok(())
+    }
+
+    /// First half of a step, as a value: `g` is the gradient at `w`, or where [`Variant::scatter`] has moved to, which is scratch space afterwards, `clean` the loss
     /// there, or `()`. As [`Sam::begin`](crate::Sam::begin).
     ///
     /// # Errors
@@ -104,10 +122,14 @@ where
         g: &mut S::Grads,
         clean: L,
     ) -> HalfResult<S, Next<L, S::Norm>, D::Error> {
+        if self.ascent.scatters() {
+            self.space.restore(w).map_err(StepError::Space)?;
+        }
         self.check_settings().map_err(StepError::Setting)?;
         self.combination.keep(&mut self.space, g).map_err(StepError::Space)?;
         let mut guard = RestoreGuard::new(&mut self.space, w);
-        let norm = self.ascent.ascend(guard.space, guard.w, g, &self.rule).map_err(StepError::Space)?;
+        let ascended = self.ascent.ascend(guard.space, guard.w, g, &self.rule, &self.base);
+        let norm = ascended.map_err(StepError::Space)?;
         let half = Half::new(guard.space, clean, norm);
         if !half.outcome.steps() {
             guard.restore().map_err(StepError::Space)?;

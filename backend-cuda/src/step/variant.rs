@@ -51,7 +51,7 @@ impl<S: DeviceSpace, A, C, D> Sealed for Variant<S, A, C, D> {}
 impl<S, A, C, D> DeviceStep for Variant<S, A, C, D>
 where
     S: DeviceSpace,
-    A: AscentRule<S> + Part,
+    A: AscentRule<S, D> + Part,
     C: Combination<S, D> + Part,
     D: DeviceDescent,
 {

@@ -43,7 +43,7 @@ impl<T: Real, B> Friendly<T, B> {
     }
 }
 
-impl<T: Real, S, B> AscentRule<S> for Friendly<T, B>
+impl<T: Real, S, B, D> AscentRule<S, D> for Friendly<T, B>
 where
     S: GradientAlgebra<Scalar = T>,
     B: BorrowMut<S::Grads>,
@@ -54,6 +54,7 @@ where
         w: &mut S::Params,
         g: &mut S::Grads,
         rule: &Rule<T>,
+        _: &D,
     ) -> Result<S::Norm, S::Error> {
         let next = self.next.borrow_mut();
         space.copy(g, next)?;

@@ -24,13 +24,14 @@ impl<T: Real> Stochastic<T> {
     }
 }
 
-impl<T: Real, S: ParamSpace<Grads = [T], Scalar = T>> AscentRule<S> for Stochastic<T> {
+impl<T: Real, S: ParamSpace<Grads = [T], Scalar = T>, D> AscentRule<S, D> for Stochastic<T> {
     fn ascend(
         &mut self,
         space: &mut S,
         w: &mut S::Params,
         g: &mut [T],
         rule: &Rule<T>,
+        _: &D,
     ) -> Result<S::Norm, S::Error> {
         // The norm is the whole gradient's, so that what is perturbed is a part of eps-hat.
         let norm = space.dual_norm(w, g, rule)?;

@@ -61,7 +61,7 @@ impl Gaussian {
         }
     }
 
-    fn advance(&mut self) {
+    pub(crate) fn advance(&mut self) {
         self.steps = self.steps.saturating_add(1);
     }
 }

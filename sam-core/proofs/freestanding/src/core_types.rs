@@ -108,6 +108,7 @@ fn settings<T: Real>() {
     let x = seen(T::ONE);
     let checks = [
         InvalidSetting::non_negative("x", x),
+        InvalidSetting::positive("x", x),
         InvalidSetting::share("x", x),
         InvalidSetting::below_one("x", x),
         InvalidSetting::bound("x", x),

@@ -50,6 +50,30 @@ impl<T: Real> MiniBatch<T> for Bowl {
     }
 }
 
+impl<T: Real> SampleLosses<T> for Bowl {
+    type Error = LengthMismatch;
+
+    fn samples(&self) -> usize {
+        seen(5)
+    }
+
+    fn losses(&mut self, _: &[T], losses: &mut [T], _: Pass) -> Result<(), LengthMismatch> {
+        losses.iter_mut().for_each(|loss| *loss = seen(T::ONE));
+        Ok(())
+    }
+
+    fn gradient_of_chosen(
+        &mut self,
+        chosen: &[usize],
+        w: &[T],
+        g: &mut [T],
+        pass: Pass,
+    ) -> Result<T, LengthMismatch> {
+        seen(chosen);
+        self.gradient(w, g, pass)
+    }
+}
+
 /// Formats into nothing: even formatting must not panic.
 struct Sink;
 
@@ -205,7 +229,17 @@ fn composed<T: Real>() {
     seen(friendly.buffers_mut());
     variant!(friendly, PerturbedOnly);
     variant!(Stochastic::new(one, seen(3)), PerturbedOnly);
+    variant!(ByMagnitude, Gsam::new(one, zero()).around_clean());
+    let newton = VariationalNewton::new(T::ONE, zero(), zero());
+    let (ascent, combination) = (Bayesian::new(one, seen(3)), PrecisionFromClean::new(zero()));
+    let mut bsam = Variant::new(space(), rule, ascent, combination, newton);
+    let (mut w, mut g) = (seen(zero::<T>()), seen(zero::<T>()));
+    report(bsam.step(&mut w[..], &mut g[..], &mut Bowl));
+    seen(bsam.scatter(&mut w[..], &mut g[..]).is_ok());
+    seen(bsam.begin(&mut w[..], &mut g[..], one).is_ok());
+    state::<T>(&mut bsam);
     let n = seen(5);
+    seen(PrecisionFromClean::<Buffer<T>>::words(n));
     seen((Friendly::<T, Buffer<T>>::words(n), Gsam::<T, Buffer<T>>::words(n)));
     seen((Wsam::<T, Buffer<T>>::words(n), DecoupledWsam::<T, Buffer<T>>::words(n)));
 }
@@ -252,6 +286,9 @@ fn oracles<T: Real>() {
     ask!(SplitOracle::new(Bowl, Bowl));
     ask!(FiniteDifference::new(Bowl, seen(T::ONE), [zero::<T>(); 2]));
     ask!(SamGradient::new(Bowl, seen(Rule::l2(T::ONE)), zero::<T>()));
+    let selected = SelectedSamples::new(Bowl, seen(T::ONE), zero::<T>(), zero::<T>(), [0; 5]);
+    seen(selected.check_settings().is_ok());
+    ask!(selected);
     let mut whole = Bowl;
     ask!(MicroBatches::new(&mut whole, seen(0), zero::<T>()));
     let groups = SamGradient::new(Bowl, seen(Rule::l1(T::ONE)), zero::<T>());

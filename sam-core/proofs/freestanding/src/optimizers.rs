@@ -4,7 +4,7 @@ use core::hint::black_box as seen;
 
 use sam_core::{
     Adam, Average, Clipped, Descent, LearningRate, LengthMismatch, Lion, Momentum, Real, RmsProp, Sgd, State,
-    Values, ValuesMut, WeightDecay,
+    Values, ValuesMut, VariationalNewton, WeightDecay,
 };
 
 pub fn exercise<T: Real>() {
@@ -25,11 +25,13 @@ pub fn exercise<T: Real>() {
     steps(Adam::adamw(one, one, zero, zero));
     steps(RmsProp::new(one, zero, zero));
     steps(Lion::new(one, one, zero));
+    steps(VariationalNewton::new(one, zero, zero).with_decay(one).with_damping(one).with_start(one));
+    seen(VariationalNewton::<T, [T; 5]>::words(seen(5)));
     steps(Clipped::new(Lion::new(one, one, zero), seen(one)));
     average(Average::uniform(zero));
     average(Average::exponential(one, zero));
     let n = seen(5);
-    seen(LengthMismatch::check("buffer", n, n).is_ok());
+    seen(LengthMismatch::check("buffer", n, n).map_err(|e| e.with_whole("samples")).is_ok());
     seen((Sgd::<T, [T; 5]>::words(n), Adam::<T, [T; 5]>::words(n)));
     seen((RmsProp::<T, [T; 5]>::words(n), Lion::<T, [T; 5]>::words(n)));
 }
