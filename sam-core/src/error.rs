@@ -135,6 +135,8 @@ impl fmt::Display for LengthMismatch {
 impl Error for LengthMismatch {}
 
 /// Why an oracle that works with a lent buffer failed.
+///
+/// Exhaustive on purpose: whoever wants the inner oracle's error must know what else there is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BufferedError<E> {
     /// The buffer has the wrong length.

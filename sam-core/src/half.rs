@@ -22,6 +22,8 @@ pub struct Half<L, N> {
 }
 
 /// What a step needs next.
+///
+/// Exhaustive on purpose: a loop that does not do what is asked for never ends the step.
 #[must_use = "a step that asks for a gradient has not ended"]
 #[derive(Clone, Debug)]
 pub enum Next<L, N> {

@@ -248,7 +248,7 @@ pub struct ProductHalf<L, N> {
     perturbed: L,
 }
 
-/// What a step of [`SecondOrderSam`] needs after its second gradient.
+/// What a step of [`SecondOrderSam`] needs after its second gradient. Exhaustive on purpose, as [`Next`].
 #[must_use = "a step that asks for a product has not ended"]
 #[derive(Clone, Debug)]
 pub enum NextProduct<L, N> {
