@@ -23,6 +23,7 @@ pub use network::{Network, Random, Size};
 #[cfg(feature = "dual")]
 pub use num_dual::Dual64;
 pub use parallel::{Parallel, ParallelSpace};
+pub use plan::Activations;
 pub use scalar::{Scalar, Wide};
 pub use space::{ArrayError, ArraySpace, OnArrays};
 pub use threads::Threads;

@@ -7,7 +7,7 @@ mod run;
 use crate::{
     Scalar,
     error::{BatchError, NetworkError, check_length},
-    plan::{Place, Plan},
+    plan::{Activations, Place, Plan},
     threads::Threads,
 };
 use build::Task;
@@ -94,8 +94,22 @@ impl<T: Scalar> Network<T> {
         classes: usize,
         batch: usize,
     ) -> Result<Size, NetworkError> {
+        Self::size_with(architecture, image, classes, batch, Activations::Kept)
+    }
+
+    /// The size of what [`Network::build_with`] would build of `architecture`.
+    ///
+    /// # Errors
+    /// When the image is too small for the network.
+    pub fn size_with(
+        architecture: &Architecture,
+        image: ImageShape,
+        classes: usize,
+        batch: usize,
+        activations: Activations,
+    ) -> Result<Size, NetworkError> {
         let description = architecture.describe(image, classes)?;
-        let plan = Plan::new(&description);
+        let plan = Plan::new(&description, activations);
         let elements = plan.value_slots.iter().chain(&plan.gradient_slots);
         let elements: u128 = elements.map(|&len| build::buffer_len(len, batch)).sum();
         let parameters = description.parameters().len();
@@ -125,10 +139,24 @@ impl<T: Scalar> Network<T> {
     /// # Errors
     /// When the batch is empty, buffers for it can't be addressed, or threads can't be had.
     pub fn build(description: &Description, batch: usize, threads: usize) -> Result<Self, NetworkError> {
+        Self::build_with(description, batch, threads, Activations::Kept)
+    }
+
+    /// As [`Network::build`], with activations kept or computed again: the latter takes another forward pass for less memory,
+    /// about as that of the blocks of a residual network and the square root of their number. The same bits come out.
+    ///
+    /// # Errors
+    /// As [`Network::build`].
+    pub fn build_with(
+        description: &Description,
+        batch: usize,
+        threads: usize,
+        activations: Activations,
+    ) -> Result<Self, NetworkError> {
         if batch == 0 {
             return Err(NetworkError::EmptyBatch);
         }
-        let plan = Plan::new(description);
+        let plan = Plan::new(description, activations);
         let values = build::buffers(&plan.value_slots, batch)?;
         let gradients = build::buffers(&plan.gradient_slots, batch)?;
         let threads = Threads::new(threads).map_err(|cause| NetworkError::Threads(cause.to_string()))?;
@@ -284,7 +312,8 @@ impl<T: Scalar> Network<T> {
     /// The first layer, in the order in which they are computed, whose output of the latest gradient has an infinite or
     /// NaN value; `None` where all are finite, or no gradient was computed for the batch. A layer that is computed in
     /// place (ReLU, addition) goes by the name of the one before it. To find out what went wrong: reads all
-    /// activations.
+    /// activations. Where these are computed again ([`Activations::Recomputed`]) it is the first among those that are still
+    /// there.
     #[must_use]
     pub fn first_nonfinite_layer(&self) -> Option<&str> {
         let samples = self.labels.len();

@@ -3,6 +3,7 @@
 
 mod classes;
 mod gradients;
+mod segments;
 mod slots;
 mod values;
 
@@ -11,6 +12,8 @@ use classes::Classes;
 use core::ops::Range;
 use gradients::gradients;
 use sam_model::{Description, Op};
+pub use segments::Activations;
+use segments::Segments;
 use values::Values;
 
 /// A tensor's place: which buffer, and how it lies there.
@@ -43,6 +46,8 @@ pub struct Step {
     pub skip: bool,
     /// A batch normalisation that applies the ReLU behind it, or a max-pooling the one before it.
     pub fused_relu: bool,
+    /// Which part of the network it belongs to, whose activations are computed again as a whole.
+    pub segment: usize,
     /// Whether nobody else reads its first input.
     pub alone: bool,
     pub params: Range<usize>,
@@ -78,10 +83,11 @@ pub struct Plan {
 }
 
 impl Plan {
-    pub fn new(description: &Description) -> Self {
+    pub fn new(description: &Description, activations: Activations) -> Self {
         let nodes = description.nodes();
         let shared = Values::new(description);
-        let (values, value_slots) = slots::values(description, &shared.classes);
+        let segments = Segments::new(description, &shared.classes, activations);
+        let (values, value_slots) = slots::values(description, &shared.classes, &segments);
         let (gradients, gradient_slots) = slots::gradients(description, &gradients(description, &shared));
         let mut plan =
             Self { steps: Vec::with_capacity(nodes.len()), values, gradients, value_slots, gradient_slots };
@@ -97,6 +103,7 @@ impl Plan {
                 output: i + 1,
                 skip: shared.fused[i] || (node.op == Op::Flatten && plan.same_places(node.inputs[0], i + 1)),
                 fused_relu: shared.fused_relu[i],
+                segment: segments.of(i),
                 alone: description.sole_consumer(node.inputs[0]).is_some(),
                 params: description.parameters().of_node(i),
                 statistics: description.statistics().of_node(i),

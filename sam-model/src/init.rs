@@ -28,7 +28,7 @@ pub enum Init {
 }
 
 /// Standard deviation of a standard normal value given that it is within two of them.
-const TRUNCATED_DEVIATION: f64 = 0.879_625_661_034_239_78;
+const TRUNCATED_DEVIATION: f64 = 0.879_625_661_034_239_8;
 
 impl Init {
     fn draw(self, rng: &mut ChaCha8Rng) -> f64 {

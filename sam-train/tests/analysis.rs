@@ -27,6 +27,7 @@ fn settings(model: &str) -> Settings {
         batch: 16.into(),
         model: model.parse().unwrap(),
         init: None,
+        checkpoint_activations: false,
         label_smoothing: 0.0,
         data: DataSettings {
             name: DataSource::Digits,

@@ -186,6 +186,7 @@ fn settings(method: Method) -> Settings {
         batch: 32.into(),
         model: "mlp-16".parse().unwrap(),
         init: None,
+        checkpoint_activations: false,
         label_smoothing: 0.0,
         data: DataSettings {
             name: DataSource::Digits,

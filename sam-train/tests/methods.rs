@@ -52,6 +52,7 @@ fn settings(model: &str, method: Method) -> Settings {
         batch: BATCH.into(),
         model: model.parse().unwrap(),
         init: None,
+        checkpoint_activations: false,
         label_smoothing: 0.1,
         data: DataSettings {
             name: DataSource::Digits,

@@ -25,6 +25,8 @@ pub struct Task<T> {
     pub d_output: Option<Place>,
     pub params: Range<usize>,
     pub statistics: Range<usize>,
+    /// Which part of the network it belongs to, whose activations are computed again as a whole.
+    pub segment: usize,
     /// A convolution's, if the next task is the batch normalisation of its output and of nothing else.
     pub folded: Option<FoldedConv<T>>,
 }
@@ -42,7 +44,7 @@ pub enum Kind<T> {
     },
     /// Two inputs whose gradients differ.
     Pair {
-        layer: Pair,
+        layer: Box<Pair>,
         second: Place,
         d_second: Option<(Place, bool)>,
     },
@@ -123,7 +125,7 @@ fn task<T: Scalar>(plan: &Plan, step: &Step, batch: usize) -> Task<T> {
                 Op::Scale => PairFunction::Scale,
                 _ => PairFunction::ShakeShake,
             };
-            Kind::Pair { layer: Pair::new(layouts, step.node(), function), second, d_second }
+            Kind::Pair { layer: Box::new(Pair::new(layouts, step.node(), function)), second, d_second }
         }
         _ => Kind::Layer(layer(step, layouts, batch)),
     };
@@ -135,6 +137,7 @@ fn task<T: Scalar>(plan: &Plan, step: &Step, batch: usize) -> Task<T> {
         d_output,
         params: step.params.clone(),
         statistics: step.statistics.clone(),
+        segment: step.segment,
         folded: None,
     }
 }

@@ -111,7 +111,19 @@ impl<T: Scalar> Network<T> {
             grads.fill(T::of(f64::NAN));
             return result;
         }
-        for task in tasks.iter_mut().rev() {
+        // The last segment's activations are there.
+        let mut computed = tasks.last().map_or(0, |task| task.segment);
+        // The running statistics have followed the batch once.
+        let again = if mode == Mode::Clean { Mode::Perturbed } else { mode };
+        for i in (0..tasks.len()).rev() {
+            let segment = tasks[i].segment;
+            if segment != computed {
+                let first = tasks.partition_point(|task| task.segment < segment);
+                let part = &mut tasks[first..=i];
+                forward(&threads.lock(), part, values, statistics, params, samples, (again, draws));
+                computed = segment;
+            }
+            let task = &mut tasks[i];
             backward(&threads.lock(), task, values, gradients, params, grads, samples);
             // Not with the threads locked: who is told may have work for them.
             if !task.params.is_empty() {

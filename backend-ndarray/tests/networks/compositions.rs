@@ -8,7 +8,7 @@ use super::{
 };
 use ndarray::{Array2, Array4};
 use proptest::prelude::*;
-use sam_backend_ndarray::{Network, NetworkError, Random};
+use sam_backend_ndarray::{Activations, Network, NetworkError, Random};
 use sam_core::{GradientOracle, Pass};
 use sam_model::{
     Op, Padding, Shape, Tensor,
@@ -82,6 +82,18 @@ fn fault(wiring: &Wiring, samples: usize) -> Option<String> {
     let error = difference(network.statistics(), &statistics, 1e-3);
     if error > TOLERANCE {
         return Some(format!("{}: running statistics are off by {error:e}", wiring.text()));
+    }
+    let again =
+        Network::<f64>::build_with(&wiring.description().unwrap(), samples, 1, Activations::Recomputed);
+    let mut again = again.unwrap();
+    again.set_label_smoothing(SMOOTHING);
+    again.set_random(Some(Random { key: KEY, first: 0, backward: BackwardCoefficients::Fresh }));
+    again.set_batch(images.view(), &labels).unwrap();
+    again.gradient(&w, &mut found, Pass::Clean).unwrap();
+    if found.iter().map(|x| x.to_bits()).ne(steps[0][..w.len()].iter().copied())
+        || again.statistics() != network.statistics()
+    {
+        return Some(format!("{}: other bits where activations are computed again", wiring.text()));
     }
     let logits = wiring.logits(&w, &statistics, pixels);
     let mut found = Array2::from_elem([samples, CLASSES], f64::NAN);

@@ -1,10 +1,10 @@
 //! A network's forward pass against plain loops, its running statistics, and what its results may not depend on.
 
 use ndarray::{Array2, s};
-use sam_backend_ndarray::{BatchError, Network, NetworkError, Random, Scalar, TensorView};
+use sam_backend_ndarray::{Activations, BatchError, Network, NetworkError, Random, Scalar, TensorView};
 use sam_core::{GradientOracle, Pass};
 use sam_model::{
-    Description, DescriptionError, ImageShape, Op, Padding, Shape, Tensor,
+    Architecture, Description, DescriptionError, ImageShape, Op, Padding, Shape, Tensor,
     random::{BackwardCoefficients, Key},
 };
 
@@ -410,6 +410,40 @@ fn a_size_is_known_before_anything_is_allocated() {
     let size = Network::<f32>::size(&"wrn-1000-32-projection".parse().unwrap(), image, 10, 1 << 40).unwrap();
     assert!(size.buffer_bytes > 1 << 50 && size.parameters > 10_000_000_000, "{size:?}");
     assert!(Network::<f32>::size(&"lenet".parse().unwrap(), ImageShape::new(1, 1, 1), 10, 7).is_err());
+}
+
+/// Over a few steps, with momenta of the statistics and random layers; and it pays.
+#[test]
+fn activations_that_are_computed_again_have_the_same_bits_and_take_less_memory() {
+    let image = Shape::new(12, 12, 1);
+    for name in ["lenet", "resnet-20", "wrn-16-1-projection"].into_iter().chain(ZOO) {
+        let architecture: Architecture = name.parse().unwrap();
+        let run = |activations| {
+            let description = architecture.describe(image, 10).unwrap();
+            let mut network = Network::<f32>::build_with(&description, 9, 2, activations).unwrap();
+            let size = Network::<f32>::size_with(&architecture, image, 10, 9, activations).unwrap();
+            assert_eq!(size.buffer_bytes, network.buffer_bytes() as u128);
+            network.set_batch(images(9, image, 1).view(), &labels(9, 10)).unwrap();
+            network.set_random(Some(RANDOM));
+            let mut w = parameters(&network, 2);
+            let mut g = vec![0.0; w.len()];
+            for pass in [Pass::Clean, Pass::Perturbed, Pass::Clean] {
+                network.gradient(&w, &mut g, pass).unwrap();
+                w.iter_mut().zip(&g).for_each(|(w, g)| *w -= 0.01 * g);
+            }
+            let found = [&w[..], network.statistics()].concat();
+            (found.iter().map(|x| x.to_bits()).collect::<Vec<_>>(), network.buffer_bytes())
+        };
+        let (kept, again) = (run(Activations::Kept), run(Activations::Recomputed));
+        assert!(kept.0 == again.0, "{name}");
+        assert!(again.1 <= kept.1, "{name}: {} instead of {}", again.1, kept.1);
+    }
+    let bytes = |activations| {
+        let network = "pyramidnet-272-200-shakedrop".parse().unwrap();
+        Network::<f32>::size_with(&network, Shape::new(32, 32, 3), 10, 32, activations).unwrap().buffer_bytes
+    };
+    let [kept, again] = [bytes(Activations::Kept), bytes(Activations::Recomputed)];
+    assert!(3 * again < kept && again < 3 << 30, "{again} of {kept} bytes");
 }
 
 /// A filter of 3x3 with stride 2 meets an image of one pixel with some of its taps only.

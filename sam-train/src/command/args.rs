@@ -3,7 +3,7 @@
 use std::{num::NonZeroUsize, path::PathBuf, thread};
 
 use clap::{Args, ValueEnum};
-use sam_model::{Architecture, Initialization};
+use sam_model::Architecture;
 
 use crate::{
     data::{Augment, DataSource},
@@ -52,9 +52,10 @@ pub struct TrainingArgs {
     #[arg(long, default_value = "mlp-128-64")]
     pub model: Architecture,
 
-    /// How weights start: he-fan-in, he-fan-out, lecun or truncated-fan-out [default: as the network's authors have it]
-    #[arg(long, value_name = "NAME")]
-    pub init: Option<Initialization>,
+    /// Compute activations again in the backward pass instead of keeping them: another forward pass for less memory, and the same
+    /// weights.
+    #[arg(long)]
+    pub checkpoint_activations: bool,
 
     /// Passes over the training images.
     #[arg(long, default_value_t = Settings::EPOCHS)]
@@ -197,7 +198,7 @@ impl TrainingArgs {
         let usual = Settings::new(self.model, data.data, method);
         Settings {
             seed: self.seed,
-            init: self.init,
+            checkpoint_activations: self.checkpoint_activations,
             epochs: self.epochs,
             batch: BatchSizes::try_from(self.batch.clone()).unwrap_or(usual.batch),
             label_smoothing: self.label_smoothing,

@@ -73,6 +73,7 @@ impl BenchArgs {
             batch: self.batch.into(),
             model: self.model,
             init: None,
+            checkpoint_activations: false,
             label_smoothing: 0.0,
             data: DataSettings {
                 name: DataSource::Digits,

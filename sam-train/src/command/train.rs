@@ -6,6 +6,7 @@ use std::{
 };
 
 use clap::Args;
+use sam_model::Initialization;
 
 use super::{
     Call,
@@ -48,6 +49,10 @@ pub struct TrainArgs {
     #[command(flatten)]
     machine: MachineArgs,
 
+    /// How weights start: he-fan-in, he-fan-out, lecun or truncated-fan-out [default: as the network's authors have it]
+    #[arg(long, value_name = "NAME", help_heading = "Training")]
+    init: Option<Initialization>,
+
     /// Cut the gradient that the base optimizer follows down to this Euclidean length if it is longer, before weight decay
     /// is added. The ascent has its own length, --rho [default: never]
     #[arg(long, value_name = "C", help_heading = "Training")]
@@ -84,7 +89,7 @@ pub struct TrainArgs {
 
 /// What a resumed run does not ask for again: where it is, its settings, and the hyper-parameters of all methods.
 fn settled() -> impl Iterator<Item = &'static str> {
-    const SETTINGS: [&str; 22] = [
+    const SETTINGS: [&str; 23] = [
         "out",
         "data",
         "limit",
@@ -92,6 +97,7 @@ fn settled() -> impl Iterator<Item = &'static str> {
         "augment",
         "model",
         "init",
+        "checkpoint_activations",
         "epochs",
         "batch",
         "lr",
@@ -196,6 +202,7 @@ impl TrainArgs {
 
     fn settings(&self) -> Result<Settings, InvalidSetting> {
         let mut settings = self.training.settings(&self.data, self.method.method()?, self.label_noise);
+        settings.init = self.init;
         settings.sgd.clip_norm = self.clip_norm;
         settings.average = AverageSettings { ema: self.ema, swa_from: self.swa_from };
         settings.check()?;

@@ -245,6 +245,7 @@ mod tests {
                 batch: 4.into(),
                 model: "mlp-2".parse().unwrap(),
                 init: None,
+                checkpoint_activations: false,
                 label_smoothing: 0.0,
                 data: DataSettings {
                     name: DataSource::Digits,

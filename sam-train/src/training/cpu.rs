@@ -16,6 +16,7 @@ use super::{
     host_batches::HostBatches,
     kernel_choice::ChosenKernels,
     learner::{Batch, Diagnosis, Learner, LearnerError, StepReport, WeightAccess},
+    memory,
     nonfinite::Origin,
     settings::{Method, Settings},
     state::{STATISTICS, State, WEIGHTS},
@@ -63,7 +64,8 @@ impl CpuLearner {
     ) -> Result<Self, LearnerError> {
         let description = settings.describe(shape, classes).map_err(LearnerError::backend)?;
         let batch = settings.batch.largest();
-        let network = Network::build(&description, batch, threads);
+        let activations = memory::activations(settings);
+        let network = Network::build_with(&description, batch, threads, activations);
         let mut network = network.map_err(LearnerError::backend)?;
         network.set_label_smoothing(settings.label_smoothing as f32);
         let weights = network.initial_parameters(settings.seed);
@@ -74,7 +76,7 @@ impl CpuLearner {
         };
         let twin = match method {
             Method::SecondOrderSam { .. } => {
-                let twin = Network::build(&description, batch, threads);
+                let twin = Network::build_with(&description, batch, threads, activations);
                 let mut twin = twin.map_err(LearnerError::backend)?;
                 twin.set_label_smoothing(Scalar::of(settings.label_smoothing));
                 Some(ForwardOverReverse::new(twin))

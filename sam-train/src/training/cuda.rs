@@ -53,9 +53,19 @@ impl OtherMethod {
 /// # Errors
 /// [`LearnerError::Backend`] if not.
 pub fn check(settings: &Settings) -> Result<(), LearnerError> {
+    if settings.checkpoint_activations {
+        return Err(LearnerError::backend(OnlyOnTheProcessor));
+    }
     let method = settings.method;
     if method::runs(method) { Ok(()) } else { Err(OtherMethod::error(method)) }
 }
+
+/// Activations are kept on a GPU.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "`checkpoint-activations`: expected `backend` cpu, found cuda, which keeps activations; leave it out or use a smaller batch"
+)]
+struct OnlyOnTheProcessor;
 
 /// A GPU, and how networks multiply there.
 #[derive(Debug, Clone)]

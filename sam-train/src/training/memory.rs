@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use sam_backend_ndarray::{Dual64, Network, Scalar, Size};
+use sam_backend_ndarray::{Activations, Dual64, Network, Scalar, Size};
 use sam_model::ImageShape;
 
 use super::{
@@ -75,9 +75,15 @@ pub fn peak() -> Option<u64> {
     u64::try_from(bytes).ok()
 }
 
+/// Whether a network on the CPU keeps its activations.
+pub const fn activations(settings: &Settings) -> Activations {
+    if settings.checkpoint_activations { Activations::Recomputed } else { Activations::Kept }
+}
+
 /// Images that are too small for the network are an error of the network's own, later.
 fn size<T: Scalar>(settings: &Settings, shape: ImageShape, classes: usize) -> Size {
-    let size = Network::<T>::size(&settings.model, shape, classes, settings.batch.largest());
+    let batch = settings.batch.largest();
+    let size = Network::<T>::size_with(&settings.model, shape, classes, batch, activations(settings));
     size.unwrap_or(Size { parameters: 0, buffer_bytes: 0 })
 }
 

@@ -31,6 +31,10 @@ pub struct Settings {
     /// How its weights start, if not as its authors' do.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "optional_text")]
     pub init: Option<Initialization>,
+    /// Whether activations are computed again in the backward pass instead of kept: another forward pass for less memory, and
+    /// the same weights.
+    #[serde(default, skip_serializing_if = "is_off")]
+    pub checkpoint_activations: bool,
     /// The share of the target that is spread over all classes.
     pub label_smoothing: f64,
     /// What is learned from.
@@ -136,6 +140,7 @@ impl Settings {
             batch: if data == DataSource::Digits { 64 } else { 128 }.into(),
             model,
             init: None,
+            checkpoint_activations: false,
             label_smoothing: 0.0,
             data: DataSettings { name: data, limit: None, label_noise: 0.0, augment: Augment::None },
             method,
@@ -231,6 +236,11 @@ impl ScheduleSettings {
         };
         schedule.with_warmup(warmup)
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+const fn is_off(value: &bool) -> bool {
+    !*value
 }
 
 /// A network as it is written into files.

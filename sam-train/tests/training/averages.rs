@@ -15,6 +15,7 @@ fn settings(model: &str) -> Settings {
     Settings {
         model: model.parse().unwrap(),
         init: None,
+        checkpoint_activations: false,
         data: DataSettings { augment: Augment::Basic, ..BASE.data },
         schedule: ScheduleSettings { shape: ScheduleShape::Constant, warmup_epochs: 0 },
         ..BASE

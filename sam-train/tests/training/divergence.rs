@@ -27,6 +27,7 @@ fn settings(model: &str, method: Method) -> Settings {
         batch: 25.into(),
         model: model.parse().unwrap(),
         init: None,
+        checkpoint_activations: false,
         data: DataSettings { limit: Some(300), augment: Augment::Basic, ..BASE.data },
         method,
         ..BASE

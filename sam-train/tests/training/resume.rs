@@ -66,6 +66,7 @@ fn all_settings() -> Vec<Settings> {
                 all.push(Settings {
                     model: ["mlp-12", "lenet", "resnet-8", "wrn-10-1-projection"][i % 4].parse().unwrap(),
                     init: None,
+                    checkpoint_activations: false,
                     label_smoothing: [0.0, 0.1][i % 2],
                     method,
                     sgd,

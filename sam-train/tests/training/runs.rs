@@ -32,6 +32,7 @@ fn settings(model: &str, method: Method) -> Settings {
     Settings {
         model: model.parse().unwrap(),
         init: None,
+        checkpoint_activations: false,
         label_smoothing: 0.1,
         data: DataSettings { label_noise: 0.2, augment: Augment::Cutout, ..BASE.data },
         method,

@@ -24,6 +24,7 @@ pub const BASE: Settings = Settings {
     batch: BatchSizes::one(40),
     model: Architecture::LeNet(LeNet),
     init: None,
+    checkpoint_activations: false,
     label_smoothing: 0.0,
     data: DataSettings {
         name: DataSource::Digits,
