@@ -3,6 +3,8 @@
 use crate::{LengthMismatch, Real, state::state};
 
 /// How much each step's weights count in an [`Average`].
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Weighting<T> {

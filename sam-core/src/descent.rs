@@ -102,6 +102,8 @@ pub trait Precision<P: ?Sized, G: ?Sized = P>: Descent<P, G> {
 }
 
 /// How weights are pulled towards zero.
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum WeightDecay<R> {

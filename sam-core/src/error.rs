@@ -8,6 +8,7 @@ use crate::{InvalidSetting, Pass};
 
 /// Why a step failed. Whatever it was, parameters and optimizer state are as before the step, unless the
 /// storage itself failed to restore them.
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum StepError<S, O, D> {
@@ -88,6 +89,7 @@ where
 }
 
 /// Two buffers that must have the same length do not.
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LengthMismatch {
@@ -137,6 +139,7 @@ impl Error for LengthMismatch {}
 /// Why an oracle that works with a lent buffer failed.
 ///
 /// Exhaustive on purpose: whoever wants the inner oracle's error must know what else there is.
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BufferedError<E> {
     /// The buffer has the wrong length.

@@ -17,6 +17,8 @@ use loss::Loss;
 /// A network updates batch-norm statistics in the clean pass only, and replays in the perturbed pass the
 /// dropout masks that it drew in the clean one. Every step begins with one clean pass over its mini-batch;
 /// the methods with one gradient a step make it at perturbed parameters.
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Pass {

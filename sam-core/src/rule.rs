@@ -1,5 +1,8 @@
 //! What "the worst point nearby" means: a radius, a norm, and whether the ball scales with the weights.
 
+#[cfg(feature = "serde")]
+mod serialized;
+
 use core::fmt;
 
 use crate::{InvalidSetting, Real};
@@ -8,6 +11,7 @@ use crate::{InvalidSetting, Real};
 ///
 /// Variants may be matched by a backend; a general `p` is made by [`Norm::from_p`], so `p` and `q` always
 /// belong together.
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Norm {
@@ -68,6 +72,7 @@ impl Norm {
 }
 
 /// There is no such norm.
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct InvalidExponent {
@@ -106,6 +111,8 @@ impl core::error::Error for InvalidExponent {}
 /// assert!((a.powi(3) + b.powi(3) - 0.125).abs() < 1e-15); // always ||eps||_p = rho
 /// # Ok::<(), sam_core::InvalidExponent>(())
 /// ```
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Rule<R> {

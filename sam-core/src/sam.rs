@@ -45,6 +45,8 @@ impl<S: ParamSpace, D> Sam<S, D> {
 }
 
 /// What became of a step.
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[must_use = "a step that came to nothing says so here, and nowhere else"]
 #[non_exhaustive]
@@ -99,6 +101,7 @@ impl Outcome {
 }
 
 /// The report of one step.
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[must_use = "a step that came to nothing says so here, and nowhere else"]
 #[non_exhaustive]

@@ -3,6 +3,8 @@
 use crate::Real;
 
 /// How a rate falls after warm-up.
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Decay<R> {
@@ -41,6 +43,8 @@ pub enum Decay<R> {
 /// assert!((lr.rate(60, 110) - 0.05).abs() < 1e-15);
 /// assert_eq!(lr.rate(110, 110), 0.0);
 /// ```
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Schedule<R> {

@@ -7,6 +7,8 @@ use crate::formula::{self, Ascent, DualNorm, NormAccumulator};
 use crate::{LengthMismatch, ParamSpace, Real, Rule, Verdict};
 
 /// A run of neighbouring parameters that are perturbed alike: a tensor, or several.
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Segment<T> {
@@ -48,6 +50,8 @@ impl<T: Real> Segment<T> {
 }
 
 /// What the perturbation of a segment is scaled by.
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Scope {

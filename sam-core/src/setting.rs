@@ -9,6 +9,7 @@ use crate::Real;
 ///
 /// Every step checks all of its hyper-parameters before anything else, so that a schedule that writes a bad one is found out too;
 /// who wants to know it when they are set asks `check_settings`.
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct InvalidSetting {

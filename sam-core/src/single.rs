@@ -9,6 +9,7 @@ use crate::half::Half;
 use crate::{Loss, Outcome, ParamSpace, Pass, Rule, StepError};
 
 /// The report of a step with one gradient.
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[must_use = "a step that came to nothing says so here, and nowhere else"]
 #[non_exhaustive]

@@ -5,6 +5,8 @@ use core::convert::Infallible;
 use crate::{GradientOracle, Pass, Real, Rule, StepError};
 
 /// What is known about a gradient before anything is done with it.
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Verdict {

@@ -20,6 +20,7 @@ pub struct Perturbed<'a, S: ParamSpace, D> {
 }
 
 /// What [`Perturbed::descend`] reports.
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[must_use = "a step that came to nothing says so here, and nowhere else"]
 #[non_exhaustive]
