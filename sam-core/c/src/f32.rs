@@ -1,0 +1,245 @@
+//! The functions for weights in `f32`. Those for `f64` are the same but for the type, which a test holds.
+#![allow(unsafe_code, reason = "names and pointers of C programs")]
+
+use core::ffi::c_void;
+
+use crate::border::{self, Place};
+use crate::handle::Handle;
+use crate::method;
+use crate::{SamSettings, SamStatus};
+
+/// A method for weights in `f32`, in memory that the caller lent.
+pub struct SamF32(Handle<f32>);
+
+/// Bytes of memory that a handle needs.
+#[unsafe(no_mangle)]
+pub const extern "C" fn sam_f32_size() -> usize {
+    size_of::<SamF32>()
+}
+
+/// What the address of that memory must be a multiple of: a power of two, at most 16.
+#[unsafe(no_mangle)]
+pub const extern "C" fn sam_f32_align() -> usize {
+    align_of::<SamF32>()
+}
+
+/// Numbers that the buffer must have for `n` weights; `SIZE_MAX` if there is no such method or base optimizer, the pointer is null or
+/// no memory holds as many.
+///
+/// # Safety
+/// As the whole library.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sam_f32_words(settings: *const SamSettings, n: usize) -> usize {
+    // SAFETY: the caller's promise.
+    let settings = unsafe { border::shared(settings) };
+    settings.and_then(|settings| method::words::<f32>(settings, n)).unwrap_or(usize::MAX)
+}
+
+/// Makes a handle in `memory` of `size` bytes, with a `buffer` of `words` numbers that it keeps, and puts it into `handle`. There is
+/// nothing to free: the lender takes both back when the handle is not used any more.
+///
+/// # Safety
+/// As the whole library. `buffer` need not be initialised.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sam_f32_init(
+    memory: *mut c_void,
+    size: usize,
+    settings: *const SamSettings,
+    buffer: *mut f32,
+    words: usize,
+    n: usize,
+    handle: *mut *mut SamF32,
+) -> SamStatus {
+    let make = || {
+        let place = memory.cast::<SamF32>();
+        let taken = Place::of(place, 1)?;
+        if size < size_of::<SamF32>() {
+            return Err(SamStatus::TooSmall);
+        }
+        let lent = Place::of(buffer, words)?;
+        let answer = Place::of(handle, 1)?;
+        taken.apart_from(lent)?;
+        answer.apart_from(taken)?;
+        answer.apart_from(lent)?;
+        // SAFETY: the caller's promise.
+        let settings = *unsafe { border::shared(settings)? };
+        if words < method::words::<f32>(&settings, n)? {
+            return Err(SamStatus::TooSmall);
+        }
+        // SAFETY: `Place::of` has seen that `words` numbers fit; zero bytes are the number 0.
+        unsafe { buffer.write_bytes(0, words) };
+        // SAFETY: initialised above, and lent to the handle alone as long as it lives.
+        let buffer = unsafe { border::slice_mut(buffer, words)? };
+        let made = SamF32(Handle::new(&settings, buffer, n)?);
+        // SAFETY: aligned, large enough, apart from all that is read, and the caller's to lend.
+        unsafe { place.write(made) };
+        // SAFETY: aligned, and the caller's to write to.
+        unsafe { handle.write(place) };
+        Ok(SamStatus::Ok)
+    };
+    make().unwrap_or_else(|error| error)
+}
+
+/// First half of a step: `g` is the gradient at `w`, which is scratch space afterwards, `loss` the loss there (0 if nobody knows it).
+/// Answers `SAM_STATUS_GRADIENT` if a second gradient is wanted, at `sam_f32_perturbed`, else what came of the step.
+///
+/// # Safety
+/// As the whole library.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sam_f32_begin(sam: *mut SamF32, w: *mut f32, g: *mut f32, loss: f32) -> SamStatus {
+    // SAFETY: the caller's promise.
+    unsafe { with(sam, w, g, |sam, w, g| sam.begin(w, g, loss)) }
+}
+
+/// Where the second gradient is wanted: as many numbers as there are weights, in the buffer, until the step is over. NULL if the
+/// handle is.
+///
+/// # Safety
+/// As the whole library.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sam_f32_perturbed(sam: *const SamF32) -> *const f32 {
+    // SAFETY: the caller's promise.
+    let sam = unsafe { border::shared(sam) };
+    sam.map_or(core::ptr::null(), |sam| sam.0.perturbed().as_ptr())
+}
+
+/// Second half of a step: `g` is the gradient at `sam_f32_perturbed`, `loss` the loss there (0 if nobody knows it). The weights are
+/// those of `begin`.
+///
+/// # Safety
+/// As the whole library.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sam_f32_finish(sam: *mut SamF32, w: *mut f32, g: *mut f32, loss: f32) -> SamStatus {
+    // SAFETY: the caller's promise.
+    unsafe { with(sam, w, g, |sam, w, g| sam.finish(w, g, loss)) }
+}
+
+/// Gives a step up that was begun. Weights and state are as before it.
+///
+/// # Safety
+/// As the whole library.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sam_f32_cancel(sam: *mut SamF32) -> SamStatus {
+    // SAFETY: the caller's promise.
+    unsafe { border::exclusive(sam) }.and_then(|sam| sam.0.cancel()).unwrap_or_else(|error| error)
+}
+
+/// Dual norm of the latest step's first gradient; NaN before the first step and for NULL.
+///
+/// # Safety
+/// As the whole library.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sam_f32_norm(sam: *const SamF32) -> f64 {
+    // SAFETY: the caller's promise.
+    unsafe { border::shared(sam) }.map_or(f64::NAN, |sam| sam.0.norm())
+}
+
+/// The learning rate of the next step; NaN for NULL.
+///
+/// # Safety
+/// As the whole library.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sam_f32_lr(sam: *const SamF32) -> f32 {
+    // SAFETY: the caller's promise.
+    unsafe { border::shared(sam) }.map_or(f32::NAN, |sam| sam.0.learning_rate())
+}
+
+/// Changes the learning rate of the steps to come.
+///
+/// # Safety
+/// As the whole library.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sam_f32_set_lr(sam: *mut SamF32, lr: f64) -> SamStatus {
+    // SAFETY: the caller's promise.
+    let sam = unsafe { border::exclusive(sam) };
+    sam.and_then(|sam| sam.0.set_learning_rate(lr)).unwrap_or_else(|error| error)
+}
+
+/// Changes the radius of the steps to come.
+///
+/// # Safety
+/// As the whole library.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sam_f32_set_rho(sam: *mut SamF32, rho: f64) -> SamStatus {
+    // SAFETY: the caller's promise.
+    unsafe { border::exclusive(sam) }.and_then(|sam| sam.0.set_rho(rho)).unwrap_or_else(|error| error)
+}
+
+/// Numbers of the state that outlives a step; 0 for NULL.
+///
+/// # Safety
+/// As the whole library.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sam_f32_state_reals(sam: *const SamF32) -> usize {
+    // SAFETY: the caller's promise.
+    unsafe { border::shared(sam) }.map_or(0, |sam| sam.0.state_lengths().0)
+}
+
+/// Counters of the state that outlives a step; 0 for NULL.
+///
+/// # Safety
+/// As the whole library.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sam_f32_state_counts(sam: *const SamF32) -> usize {
+    // SAFETY: the caller's promise.
+    unsafe { border::shared(sam) }.map_or(0, |sam| sam.0.state_lengths().1)
+}
+
+/// Copies the state out, between two steps: as many numbers and counters as `sam_f32_state_reals` and `sam_f32_state_counts` say.
+/// Neither pointer may be null, also where nothing is written to it.
+///
+/// # Safety
+/// As the whole library.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sam_f32_save(sam: *const SamF32, reals: *mut f32, counts: *mut u64) -> SamStatus {
+    let save = || {
+        // SAFETY: the caller's promise.
+        let sam = unsafe { border::shared(sam)? };
+        let (n, m) = sam.0.state_lengths();
+        Place::of(reals, n)?.apart_from(Place::of(counts, m)?)?;
+        // SAFETY: the caller's promise, and the two lie apart.
+        let (reals, counts) = unsafe { (border::slice_mut(reals, n)?, border::slice_mut(counts, m)?) };
+        sam.0.save(reals, counts)
+    };
+    save().unwrap_or_else(|error| error)
+}
+
+/// Copies a state in, between two steps, that a handle with the same settings and as many weights gave: the steps to come have the bits
+/// of those that one would have made.
+///
+/// # Safety
+/// As the whole library.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sam_f32_load(sam: *mut SamF32, reals: *const f32, counts: *const u64) -> SamStatus {
+    let load = || {
+        // SAFETY: the caller's promise.
+        let sam = unsafe { border::exclusive(sam)? };
+        let (n, m) = sam.0.state_lengths();
+        // SAFETY: the caller's promise.
+        let (reals, counts) = unsafe { (border::slice(reals, n)?, border::slice(counts, m)?) };
+        sam.0.load(reals, counts)
+    };
+    load().unwrap_or_else(|error| error)
+}
+
+/// # Safety
+/// As the whole library.
+unsafe fn with(
+    sam: *mut SamF32,
+    w: *mut f32,
+    g: *mut f32,
+    half: impl FnOnce(&mut Handle<f32>, &mut [f32], &mut [f32]) -> Result<SamStatus, SamStatus>,
+) -> SamStatus {
+    let run = || {
+        let place = Place::of(sam, 1)?;
+        // SAFETY: the caller's promise.
+        let sam = unsafe { &mut border::exclusive(sam)?.0 };
+        let n = sam.check(w, g)?;
+        place.apart_from(Place::of(w, n)?)?;
+        place.apart_from(Place::of(g, n)?)?;
+        // SAFETY: the caller's promise; handle, buffer and both vectors lie apart, so that no two references share a byte.
+        let (w, g) = unsafe { (border::slice_mut(w, n)?, border::slice_mut(g, n)?) };
+        half(sam, w, g)
+    };
+    run().unwrap_or_else(|error| error)
+}
