@@ -24,6 +24,7 @@
 //! check_space(&mut Slices);
 //! ```
 
+mod check_clean_gradient;
 mod check_descent;
 mod check_oracle;
 mod check_space;

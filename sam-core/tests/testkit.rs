@@ -341,3 +341,119 @@ fn faults_in_what_an_oracle_tells_are_noticed() {
     assert!(check(last, [2..3, 0..1]), "an entry too early");
     assert!(check(all, [0..2, 2..4]), "an entry that is not there");
 }
+
+/// A slice space whose clean gradient has a fault.
+struct OwnGradient(SliceSpace<f64, Vec<f64>>, GradientFault);
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum GradientFault {
+    None,
+    NormDoubled,
+    NormOfZeros,
+    ErrorLost,
+    AskedTwice,
+}
+
+impl ParamSpace for OwnGradient {
+    type Params = [f64];
+    type Grads = [f64];
+    type Scalar = f64;
+    type Norm = DualNorm;
+    type Error = LengthMismatch;
+
+    fn dual_norm(&mut self, w: &[f64], g: &[f64], rule: &Rule<f64>) -> Result<DualNorm, LengthMismatch> {
+        self.0.dual_norm(w, g, rule)
+    }
+
+    fn clean_gradient<O>(
+        &mut self,
+        w: &[f64],
+        g: &mut [f64],
+        rule: &Rule<f64>,
+        oracle: &mut O,
+    ) -> CleanGradient<Self, O::Loss, O::Error>
+    where
+        O: GradientOracle<[f64]> + ?Sized,
+    {
+        let mut ask =
+            |g: &mut [f64]| oracle.gradient(w, g, Pass::Clean).map_err(|e| StepError::Oracle(e, Pass::Clean));
+        let loss = match (self.1, ask(g)) {
+            (GradientFault::AskedTwice, _) => ask(g)?,
+            // Passed off as the storage's.
+            (GradientFault::ErrorLost, Err(_)) => {
+                return Err(StepError::Space(LengthMismatch::new("gradient", 0, 0)));
+            }
+            (_, loss) => loss?,
+        };
+        let seen: Vec<f64> = match self.1 {
+            GradientFault::NormDoubled => g.iter().map(|g| 2.0 * g).collect(),
+            GradientFault::NormOfZeros => vec![0.0; g.len()],
+            _ => g.to_vec(),
+        };
+        Ok((loss, self.dual_norm(w, &seen, rule).map_err(StepError::Space)?))
+    }
+
+    fn verdict(&self, norm: &DualNorm) -> Verdict {
+        self.0.verdict(norm)
+    }
+
+    fn ascend(
+        &mut self,
+        w: &mut [f64],
+        g: &[f64],
+        rule: &Rule<f64>,
+        norm: &DualNorm,
+    ) -> Result<(), LengthMismatch> {
+        self.0.ascend(w, g, rule, norm)
+    }
+
+    fn perturbed<'a>(&'a self, w: &'a [f64]) -> &'a [f64] {
+        self.0.perturbed(w)
+    }
+
+    fn restore(&mut self, w: &mut [f64]) -> Result<(), LengthMismatch> {
+        self.0.restore(w)
+    }
+
+    fn check(&mut self, g: &[f64]) -> Result<Verdict, LengthMismatch> {
+        self.0.check(g)
+    }
+}
+
+struct GradientFaults(GradientFault);
+
+impl Storage for GradientFaults {
+    type Scalar = f64;
+    type Space = OwnGradient;
+    type Params = Vec<f64>;
+    type Grads = Vec<f64>;
+    const TOLERANCE: f64 = 1e-13;
+    fn space(&mut self, len: usize) -> OwnGradient {
+        OwnGradient(SliceSpace::new(vec![0.0; len]), self.0)
+    }
+    fn params(&mut self, values: &[f64]) -> Vec<f64> {
+        values.to_vec()
+    }
+    fn grads(&mut self, values: &[f64]) -> Vec<f64> {
+        values.to_vec()
+    }
+    fn read(&mut self, params: &[f64]) -> Vec<f64> {
+        params.to_vec()
+    }
+    fn read_norm(&mut self, norm: &DualNorm) -> f64 {
+        norm.value()
+    }
+}
+
+#[test]
+fn faults_of_a_storages_own_clean_gradient_are_noticed() {
+    check_space(&mut GradientFaults(GradientFault::None));
+    for fault in [
+        GradientFault::NormDoubled,
+        GradientFault::NormOfZeros,
+        GradientFault::ErrorLost,
+        GradientFault::AskedTwice,
+    ] {
+        assert!(notices(|| check_space(&mut GradientFaults(fault))), "{fault:?} passed");
+    }
+}

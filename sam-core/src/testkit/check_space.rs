@@ -91,6 +91,8 @@ fn check<S: Storage>(
         );
     }
 
+    super::check_clean_gradient::check_clean_gradient(storage, &mut space, rule, g, what);
+
     succeed(space.ascend(w.borrow_mut(), grads.borrow(), rule, &found), what);
     let up = storage.read(space.perturbed(w.borrow()));
     assert_eq!(up.len(), len, "{what}: number of perturbed parameters");
