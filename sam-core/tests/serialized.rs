@@ -8,9 +8,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 fn comes_back<T: Serialize + DeserializeOwned + PartialEq + Debug>(value: &T, expected: &str) {
-    let text = serde_json::to_string(value).unwrap();
+    let text = serde_json::to_string(value).expect("a value without maps");
     assert_eq!(text, expected);
-    assert_eq!(&serde_json::from_str::<T>(&text).unwrap(), value, "{text}");
+    assert_eq!(&serde_json::from_str::<T>(&text).expect("what was written"), value, "{text}");
 }
 
 #[test]
