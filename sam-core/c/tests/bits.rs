@@ -14,7 +14,7 @@ use sam_core_c::*;
 fn gradient<T: Real>(w: &[T], g: &mut [T], step: usize) {
     for (i, (w, g)) in w.iter().zip(g).enumerate() {
         let target = T::narrow(((i * 7 + step) % 5) as f64 - 2.0);
-        *g = if (i + step) % 6 == 0 { T::ZERO } else { *w - target };
+        *g = if (i + step).is_multiple_of(6) { T::ZERO } else { *w - target };
     }
 }
 
