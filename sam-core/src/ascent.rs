@@ -63,6 +63,7 @@ pub trait AscentRule<S: ParamSpace, D> {
 
 /// Along the gradient: SAM's (eq. 2), and ASAM's where the rule is adaptive.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[allow(clippy::exhaustive_structs, reason = "a name for a rule without settings")]
 pub struct AlongGradient;
 
 impl<S: ParamSpace, D> AscentRule<S, D> for AlongGradient {

@@ -47,6 +47,7 @@ pub trait Combination<S: ParamSpace, D: Descent<S::Params, S::Grads>> {
 
 /// The perturbed gradient alone: SAM's (eq. 3).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[allow(clippy::exhaustive_structs, reason = "a name for a rule without settings")]
 pub struct PerturbedOnly;
 
 impl<S: ParamSpace, D: Descent<S::Params, S::Grads>> Combination<S, D> for PerturbedOnly {

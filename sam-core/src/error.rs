@@ -141,6 +141,7 @@ impl Error for LengthMismatch {}
 /// Exhaustive on purpose: whoever wants the inner oracle's error must know what else there is.
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(clippy::exhaustive_enums, reason = "a wrapper and what it wraps")]
 pub enum BufferedError<E> {
     /// The buffer has the wrong length.
     Buffer(LengthMismatch),

@@ -26,6 +26,7 @@ pub struct Half<L, N> {
 /// Exhaustive on purpose: a loop that does not do what is asked for never ends the step.
 #[must_use = "a step that asks for a gradient has not ended"]
 #[derive(Clone, Debug)]
+#[allow(clippy::exhaustive_enums, reason = "whoever leaves a case out leaves the parameters perturbed")]
 pub enum Next<L, N> {
     /// The gradient at the method's `perturbed` parameters, and the loss there.
     Gradient(Half<L, N>),

@@ -103,6 +103,7 @@ impl<P: ?Sized, G: ?Sized, O: GradientOracle<P, G> + ?Sized> GradientOracle<P, G
 ///
 /// A wrapper, since an implementation for every closure would overlap with the one for `&mut O`.
 #[derive(Clone, Copy, Debug)]
+#[allow(clippy::exhaustive_structs, reason = "a closure and nothing else")]
 pub struct FnOracle<F>(pub F);
 
 impl<P, G, L, E, F> GradientOracle<P, G> for FnOracle<F>

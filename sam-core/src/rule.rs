@@ -15,12 +15,15 @@ use crate::{InvalidSetting, Real};
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Norm {
+    #[cfg(feature = "norms")]
     /// `p = 1`: the whole radius goes to the one coordinate with the largest gradient (the first of several).
     L1,
     /// `p = 2`: along the gradient. What the paper trains with.
     L2,
+    #[cfg(feature = "norms")]
     /// `p = inf`: the radius in every coordinate, by the gradient's sign.
     LInf,
+    #[cfg(feature = "norms")]
     /// Any other `1 < p < inf`.
     #[non_exhaustive]
     Lp {
@@ -35,27 +38,29 @@ impl Norm {
     /// The norm with exponent `p`, `1 <= p <= inf`.
     ///
     /// # Errors
-    /// [`InvalidExponent`] for anything else: below 1 there is no norm, hence no dual.
+    /// [`InvalidExponent`] for anything else: below 1 there is no norm, hence no dual. Without the feature `norms` for anything but 2.
     pub fn from_p(p: f64) -> Result<Self, InvalidExponent> {
-        if p == 1.0 {
-            Ok(Self::L1)
-        } else if p == 2.0 {
-            Ok(Self::L2)
-        } else if p == f64::INFINITY {
-            Ok(Self::LInf)
-        } else if p > 1.0 {
-            Ok(Self::Lp { p, q: p / (p - 1.0) })
-        } else {
-            Err(InvalidExponent { found: p })
+        match p {
+            2.0 => Ok(Self::L2),
+            #[cfg(feature = "norms")]
+            1.0 => Ok(Self::L1),
+            #[cfg(feature = "norms")]
+            f64::INFINITY => Ok(Self::LInf),
+            #[cfg(feature = "norms")]
+            p if p > 1.0 => Ok(Self::Lp { p, q: p / (p - 1.0) }),
+            _ => Err(InvalidExponent { found: p }),
         }
     }
 
     /// The exponent `p`.
     pub const fn p(&self) -> f64 {
         match *self {
+            #[cfg(feature = "norms")]
             Self::L1 => 1.0,
             Self::L2 => 2.0,
+            #[cfg(feature = "norms")]
             Self::LInf => f64::INFINITY,
+            #[cfg(feature = "norms")]
             Self::Lp { p, .. } => p,
         }
     }
@@ -63,9 +68,12 @@ impl Norm {
     /// The dual norm's exponent `q`.
     pub const fn q(&self) -> f64 {
         match *self {
+            #[cfg(feature = "norms")]
             Self::L1 => f64::INFINITY,
             Self::L2 => 2.0,
+            #[cfg(feature = "norms")]
             Self::LInf => 1.0,
+            #[cfg(feature = "norms")]
             Self::Lp { q, .. } => q,
         }
     }
@@ -96,6 +104,7 @@ impl core::error::Error for InvalidExponent {}
 /// diagonal `|w| + eta` (ASAM, Kwon et al., ICML 2021).
 ///
 /// ```
+/// # #[cfg(feature = "norms")] {
 /// use sam_core::{Norm, Rule, formula::{Ascent, dual_norm}};
 ///
 /// let (w, g) = ([1.0, -2.0], [3.0f64, 4.0]);
@@ -109,6 +118,7 @@ impl core::error::Error for InvalidExponent {}
 /// assert_eq!(eps(Rule::l1(0.5)), [0.0, 0.5]); // all of rho where |g| is largest
 /// let [a, b] = eps(Rule::new(0.5, Norm::from_p(3.0)?));
 /// assert!((a.powi(3) + b.powi(3) - 0.125).abs() < 1e-15); // always ||eps||_p = rho
+/// # }
 /// # Ok::<(), sam_core::InvalidExponent>(())
 /// ```
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
@@ -122,13 +132,19 @@ pub struct Rule<R> {
     /// Which norm.
     pub norm: Norm,
     /// `None`: SAM. `Some(eta)`: ASAM.
+    #[cfg(feature = "asam")]
     pub adaptive: Option<R>,
 }
 
 impl<R: Real> Rule<R> {
     /// SAM in the p-norm.
     pub const fn new(rho: R, norm: Norm) -> Self {
-        Self { rho, norm, adaptive: None }
+        Self {
+            rho,
+            norm,
+            #[cfg(feature = "asam")]
+            adaptive: None,
+        }
     }
 
     /// The paper's: `p = 2`. It tunes `rho` in {0.01, 0.02, 0.05, 0.1, 0.2, 0.5} and finds 0.05 often
@@ -138,11 +154,13 @@ impl<R: Real> Rule<R> {
     }
 
     /// `p = inf`.
+    #[cfg(feature = "norms")]
     pub const fn linf(rho: R) -> Self {
         Self::new(rho, Norm::LInf)
     }
 
     /// `p = 1`.
+    #[cfg(feature = "norms")]
     pub const fn l1(rho: R) -> Self {
         Self::new(rho, Norm::L1)
     }
@@ -153,7 +171,17 @@ impl<R: Real> Rule<R> {
         Self { rho, ..self }
     }
 
+    /// ASAM's `eta`, if the ball scales with the weights.
+    #[inline(always)]
+    pub const fn eta(&self) -> Option<R> {
+        #[cfg(feature = "asam")]
+        return self.adaptive;
+        #[cfg(not(feature = "asam"))]
+        None
+    }
+
     /// ASAM with this `eta`, or SAM.
+    #[cfg(feature = "asam")]
     #[must_use]
     pub const fn with_adaptive(self, eta: Option<R>) -> Self {
         Self { adaptive: eta, ..self }
@@ -165,10 +193,11 @@ impl<R: Real> Rule<R> {
     /// [`InvalidSetting`] of the first that is not.
     pub fn check_settings(&self) -> Result<(), InvalidSetting> {
         InvalidSetting::non_negative("rho", self.rho)?;
-        self.adaptive.map_or(Ok(()), |eta| InvalidSetting::non_negative("eta", eta))
+        self.eta().map_or(Ok(()), |eta| InvalidSetting::non_negative("eta", eta))
     }
 
     /// ASAM: the ball scales with `|w| + eta`. Its paper uses `eta = 0.01` and a `rho` about ten times SAM's.
+    #[cfg(feature = "asam")]
     #[must_use]
     pub const fn adaptive(self, eta: R) -> Self {
         Self { adaptive: Some(eta), ..self }

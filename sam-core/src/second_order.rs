@@ -251,6 +251,7 @@ pub struct ProductHalf<L, N> {
 /// What a step of [`SecondOrderSam`] needs after its second gradient. Exhaustive on purpose, as [`Next`].
 #[must_use = "a step that asks for a product has not ended"]
 #[derive(Clone, Debug)]
+#[allow(clippy::exhaustive_enums, reason = "whoever leaves a case out does not end the step")]
 pub enum NextProduct<L, N> {
     /// The product with the Hessian: see [`SecondOrderSam::product`].
     Product(ProductHalf<L, N>),

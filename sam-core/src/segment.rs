@@ -44,8 +44,10 @@ impl<T: Real> Segment<T> {
     }
 
     fn rule(&self, rule: &Rule<T>) -> Rule<T> {
-        let adaptive = if self.adaptive { rule.adaptive } else { None };
-        Rule { rho: rule.rho * self.radius, adaptive, ..*rule }
+        let rule = rule.with_rho(rule.rho * self.radius);
+        #[cfg(feature = "asam")]
+        let rule = rule.with_adaptive(rule.eta().filter(|_| self.adaptive));
+        rule
     }
 }
 
@@ -140,7 +142,7 @@ pub(crate) fn norm_of<'a, T: Real, I: Iterator<Item = Part<'a, T>>>(
     let mut accumulator = NormAccumulator::new(rule);
     loop {
         for (segment, w, g) in parts().filter(|(segment, ..)| segment.radius != T::ZERO) {
-            accumulator.push_as(segment.rule(rule).adaptive, w, g);
+            accumulator.push_as(segment.rule(rule).eta(), w, g);
         }
         match accumulator.finish() {
             ControlFlow::Break(norm) => return norm,

@@ -3,9 +3,8 @@
 use core::fmt::{self, Write};
 
 /// A piece of state to save.
-///
-/// Exhaustive on purpose: whoever leaves a kind out loses state.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[allow(clippy::exhaustive_enums, reason = "whoever leaves a kind out loses state")]
 pub enum Values<'a, R> {
     /// Numbers, one a weight as a rule.
     Reals(&'a [R]),
@@ -14,9 +13,8 @@ pub enum Values<'a, R> {
 }
 
 /// A piece of state to restore.
-///
-/// Exhaustive on purpose: whoever leaves a kind out loses state.
 #[derive(Debug, PartialEq)]
+#[allow(clippy::exhaustive_enums, reason = "whoever leaves a kind out loses state")]
 pub enum ValuesMut<'a, R> {
     /// Numbers, one a weight as a rule.
     Reals(&'a mut [R]),

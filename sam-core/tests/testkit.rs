@@ -135,6 +135,7 @@ struct Faulty {
     inner: SliceSpace<f64, Vec<f64>>,
     fault: Fault,
     changed: bool,
+    backup: Option<Vec<f64>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -147,9 +148,12 @@ enum Fault {
     NegativeZero,
     BlindToNan,
     CheckBlindToNan,
+    NeverPerturbs,
+    NeverRestores,
+    BacksUpOnce,
 }
 
-const FAULTS: [Fault; 7] = [
+const FAULTS: [Fault; 10] = [
     Fault::NormOfL2Always,
     Fault::OneEntryLeftOut,
     Fault::AddsAndSubtracts,
@@ -157,6 +161,9 @@ const FAULTS: [Fault; 7] = [
     Fault::NegativeZero,
     Fault::BlindToNan,
     Fault::CheckBlindToNan,
+    Fault::NeverPerturbs,
+    Fault::NeverRestores,
+    Fault::BacksUpOnce,
 ];
 
 impl ParamSpace for Faulty {
@@ -200,6 +207,12 @@ impl ParamSpace for Faulty {
                 w.iter_mut().zip(up).for_each(|(w, up)| *w += up - *w);
                 self.changed = true;
             }
+            // In place too: what came first is put back ever after.
+            Fault::BacksUpOnce | Fault::NeverRestores => {
+                self.backup.get_or_insert_with(|| w.to_vec());
+                w.copy_from_slice(self.inner.perturbed(&[]));
+                self.changed = true;
+            }
             Fault::PerturbsByNan if norm.verdict() != Verdict::Finite => {
                 let w = vec![f64::NAN; w.len()];
                 self.inner = SliceSpace::new(w);
@@ -214,11 +227,19 @@ impl ParamSpace for Faulty {
     }
 
     fn perturbed<'a>(&'a self, w: &'a [f64]) -> &'a [f64] {
-        if self.fault == Fault::AddsAndSubtracts { w } else { self.inner.perturbed(w) }
+        match self.fault {
+            Fault::AddsAndSubtracts | Fault::BacksUpOnce | Fault::NeverPerturbs | Fault::NeverRestores => w,
+            _ => self.inner.perturbed(w),
+        }
     }
 
     fn restore(&mut self, w: &mut [f64]) -> Result<(), LengthMismatch> {
-        if self.changed {
+        if self.fault == Fault::BacksUpOnce && self.changed {
+            let backup = self.backup.as_deref().unwrap_or_default();
+            w.iter_mut().zip(backup).for_each(|(w, backup)| *w = *backup);
+            self.changed = false;
+        }
+        if self.fault == Fault::AddsAndSubtracts && self.changed {
             w.iter_mut().for_each(|w| *w -= 0.25);
             self.changed = false;
         }
@@ -239,7 +260,7 @@ impl Storage for Faults {
     type Grads = Vec<f64>;
     const TOLERANCE: f64 = 1e-13;
     fn space(&mut self, len: usize) -> Faulty {
-        Faulty { inner: SliceSpace::new(vec![0.0; len]), fault: self.0, changed: false }
+        Faulty { inner: SliceSpace::new(vec![0.0; len]), fault: self.0, changed: false, backup: None }
     }
     fn params(&mut self, values: &[f64]) -> Vec<f64> {
         values.to_vec()

@@ -76,7 +76,9 @@ impl<R: Real> NormAccumulator<R> {
     pub fn new(rule: &Rule<R>) -> Self {
         let reduction = match rule.norm {
             Norm::L2 => Reduction::InOwnType { square: true },
+            #[cfg(feature = "norms")]
             Norm::LInf => Reduction::InOwnType { square: false },
+            #[cfg(feature = "norms")]
             Norm::L1 | Norm::Lp { .. } => Reduction::Peak,
         };
         Self::with_reduction(rule, reduction, Range::Ordinary)
@@ -99,13 +101,16 @@ impl<R: Real> NormAccumulator<R> {
 
     /// Takes in the next entries, any number of them. Lengths must agree; surplus entries are ignored.
     pub fn push(&mut self, w: &[R], g: &[R]) {
-        self.push_as(self.rule.adaptive, w, g);
+        self.push_as(self.rule.eta(), w, g);
     }
 
     /// [`NormAccumulator::push`] for entries that are adaptive, or not, in their own way. Only where the accumulator's rule is adaptive
     /// too may products of weight and gradient leave the range of `f64`.
     pub fn push_as(&mut self, adaptive: Option<R>, w: &[R], g: &[R]) {
-        let rule = Rule { adaptive, ..self.rule };
+        #[cfg(feature = "asam")]
+        let rule = self.rule.with_adaptive(adaptive);
+        #[cfg(not(feature = "asam"))]
+        let (rule, _) = (self.rule, adaptive);
         let (mut w, mut g) = (w, g);
         while !w.is_empty() && !g.is_empty() {
             let take = (BLOCK - self.filled).min(w.len()).min(g.len());
@@ -184,14 +189,16 @@ impl<R: Real> NormAccumulator<R> {
                 let root = libm::sqrt(sum);
                 ControlFlow::Break(found(1.0 / unit, root, root))
             }
+            #[cfg(feature = "norms")]
             Reduction::Absolutes { unit } => ControlFlow::Break(found(1.0 / unit, sum, 1.0)),
+            #[cfg(feature = "norms")]
             Reduction::Powers { peak, q } => {
                 let p = self.rule.norm.p();
                 ControlFlow::Break(found(peak, libm::pow(sum, 1.0 / q), libm::pow(sum, 1.0 / p)))
             }
             Reduction::Peak => {
                 let peak = self.total;
-                if self.range == Range::Ordinary && self.rule.adaptive.is_some() {
+                if self.range == Range::Ordinary && self.rule.eta().is_some() {
                     if let Some(range) = Range::beyond::<R>(peak) {
                         return ControlFlow::Continue(Self::with_reduction(
                             &self.rule,
@@ -206,12 +213,16 @@ impl<R: Real> NormAccumulator<R> {
                 // Scaling by a power of two rounds nothing.
                 let unit = 1.0 / power_of_two(exponent(peak));
                 next(match self.rule.norm {
+                    #[cfg(feature = "norms")]
                     Norm::L1 => Reduction::Locate { peak },
                     Norm::L2 => Reduction::Squares { unit },
+                    #[cfg(feature = "norms")]
                     Norm::LInf => Reduction::Absolutes { unit },
+                    #[cfg(feature = "norms")]
                     Norm::Lp { q, .. } => Reduction::Powers { peak, q },
                 })
             }
+            #[cfg(feature = "norms")]
             Reduction::Locate { peak } => {
                 ControlFlow::Break(found(peak, 1.0, 1.0).at(self.found.unwrap_or(usize::MAX)))
             }

@@ -10,6 +10,7 @@ use crate::{Norm, Real, Rule, Verdict};
 ///
 /// Variants may be matched by a backend that runs the formula elsewhere.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum Ascent<R> {
     /// `eps = 0`: the radius is zero, or the gradient is zero or not finite.
     Stay,
@@ -29,6 +30,7 @@ pub enum Ascent<R> {
         /// What remains of `rho / ||T g||`.
         factor: f64,
     },
+    #[cfg(feature = "norms")]
     /// `eps = radius * t * sign(g)`, with `t = 1` or `|w| + eta`. `p = inf`.
     Sign {
         /// `rho`.
@@ -36,6 +38,7 @@ pub enum Ascent<R> {
         /// Added to `|w|`; `None` for `t = 1`.
         eta: Option<R>,
     },
+    #[cfg(feature = "norms")]
     /// `eps = radius * t * sign(g)` in one coordinate. `p = 1`.
     Single {
         /// `rho`.
@@ -69,14 +72,14 @@ impl<R: Real> Ascent<R> {
         }
         let radius = rule.rho;
         match rule.norm {
-            Norm::L2 if norm.range != Range::Ordinary => Self::Power {
-                eta: rule.adaptive.map(Real::widen),
+            Norm::L2 if norm.range.of::<R>() != Range::Ordinary => Self::Power {
+                eta: rule.eta().map(Real::widen),
                 peak: norm.scale * norm.scaled,
                 shift: norm.range.shift(),
                 exponent: 1.0,
                 factor: radius.widen(),
             },
-            Norm::L2 => match rule.adaptive {
+            Norm::L2 => match rule.eta() {
                 None => {
                     let (unit, factor) = split(radius, norm, R::MAX_UNIT_EXPONENT);
                     Self::Along { unit: R::narrow(unit), factor: R::narrow(factor) }
@@ -86,10 +89,13 @@ impl<R: Real> Ascent<R> {
                     Self::AlongScaled { eta: eta.widen(), unit, factor }
                 }
             },
-            Norm::LInf => Self::Sign { radius, eta: rule.adaptive },
-            Norm::L1 => Self::Single { radius, eta: rule.adaptive, index: norm.peak_at },
+            #[cfg(feature = "norms")]
+            Norm::LInf => Self::Sign { radius, eta: rule.eta() },
+            #[cfg(feature = "norms")]
+            Norm::L1 => Self::Single { radius, eta: rule.eta(), index: norm.peak_at },
+            #[cfg(feature = "norms")]
             Norm::Lp { q, .. } => Self::Power {
-                eta: rule.adaptive.map(Real::widen),
+                eta: rule.eta().map(Real::widen),
                 peak: norm.scale,
                 shift: norm.range.shift(),
                 exponent: q - 1.0,
@@ -100,13 +106,17 @@ impl<R: Real> Ascent<R> {
 
     /// `eps` of one coordinate; `index` counts through the whole parameter vector.
     #[must_use]
+    #[cfg_attr(not(feature = "norms"), expect(unused_variables, reason = "only p = 1 looks where it is"))]
     pub fn eps(&self, index: usize, w: R, g: R) -> R {
         match *self {
             Self::Stay => R::ZERO,
             Self::Along { unit, factor } => along(g, unit, factor),
             Self::AlongScaled { eta, unit, factor } => along_scaled(w, g, eta, unit, factor),
+            #[cfg(feature = "norms")]
             Self::Sign { radius, eta } => signed(w, g, radius, eta),
+            #[cfg(feature = "norms")]
             Self::Single { radius, eta, index: at } if index == at => signed(w, g, radius, eta),
+            #[cfg(feature = "norms")]
             Self::Single { .. } => R::ZERO,
             Self::Power { eta, peak, shift, exponent, factor } => {
                 power(w, g, eta, peak, shift, exponent, factor)
@@ -117,6 +127,7 @@ impl<R: Real> Ascent<R> {
     /// `out = w + eps`. Slices of one length, which start at `offset` of the whole parameter vector.
     ///
     /// Two reads and one write a weight.
+    #[cfg_attr(not(feature = "norms"), expect(unused_variables, reason = "only p = 1 looks where it is"))]
     pub fn write(&self, offset: usize, w: &[R], g: &[R], out: &mut [R]) {
         let entries = out.iter_mut().zip(w.iter().zip(g));
         match *self {
@@ -128,9 +139,11 @@ impl<R: Real> Ascent<R> {
             Self::AlongScaled { eta, unit, factor } => {
                 entries.for_each(|(out, (w, g))| *out = *w + along_scaled(*w, *g, eta, unit, factor));
             }
+            #[cfg(feature = "norms")]
             Self::Sign { radius, eta } => {
                 entries.for_each(|(out, (w, g))| *out = *w + signed(*w, *g, radius, eta));
             }
+            #[cfg(feature = "norms")]
             Self::Single { radius, eta, index } => entries.enumerate().for_each(|(i, (out, (w, g)))| {
                 *out = if index.wrapping_sub(offset) == i { *w + signed(*w, *g, radius, eta) } else { *w };
             }),
@@ -162,6 +175,7 @@ fn along_scaled<R: Real>(w: R, g: R, eta: f64, unit: f64, factor: f64) -> R {
     R::narrow(t * (scaled_product::<R>(t, g.widen(), unit) * factor))
 }
 
+#[cfg(feature = "norms")]
 #[inline(always)]
 fn signed<R: Real>(w: R, g: R, radius: R, eta: Option<R>) -> R {
     match eta {

@@ -30,6 +30,7 @@ impl DualNorm {
         Self { scale, scaled, divisor, peak_at: usize::MAX, range: Range::Ordinary }
     }
 
+    #[cfg(feature = "norms")]
     pub(super) const fn at(self, peak_at: usize) -> Self {
         Self { peak_at, ..self }
     }

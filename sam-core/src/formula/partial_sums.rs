@@ -28,7 +28,7 @@ impl<R: Real> PartialSums<R> {
         w: &[R],
         g: &[R],
     ) {
-        match (square, rule.adaptive) {
+        match (square, rule.eta()) {
             (true, None) => self.fold_entries(lanes, at, w, g, |_, g| g * g),
             (false, None) => self.fold_entries(lanes, at, w, g, |_, g| g.abs()),
             (true, Some(eta)) => self.fold_entries(lanes, at, w, g, |w, g| {
@@ -39,6 +39,28 @@ impl<R: Real> PartialSums<R> {
         }
     }
 
+    /// One small loop, where program memory counts for more than time.
+    #[cfg(not(feature = "norms"))]
+    fn fold_entries(
+        &mut self,
+        lanes: &mut [f64; LANES],
+        at: usize,
+        w: &[R],
+        g: &[R],
+        term: impl Fn(R, R) -> R,
+    ) {
+        for (i, (w, g)) in w.iter().zip(g).enumerate() {
+            let entry = at.wrapping_add(i);
+            if let Some(sum) = self.0.get_mut(entry % LANES) {
+                *sum += term(*w, *g);
+            }
+            if entry % ENTRIES == ENTRIES - 1 {
+                self.flush(lanes);
+            }
+        }
+    }
+
+    #[cfg(feature = "norms")]
     fn fold_entries(
         &mut self,
         lanes: &mut [f64; LANES],
@@ -71,6 +93,7 @@ impl<R: Real> PartialSums<R> {
     }
 
     /// Adds entries that do not fill the sums, the first of them being their entry `at`.
+    #[cfg(feature = "norms")]
     fn add(&mut self, at: usize, w: &[R], g: &[R], term: impl Fn(R, R) -> R) {
         for (i, (w, g)) in w.iter().zip(g).enumerate() {
             if let Some(sum) = self.0.get_mut((at + i) % LANES) {

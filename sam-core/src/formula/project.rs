@@ -15,7 +15,7 @@ pub fn project<R: Real>(rule: &Rule<R>, w: &[R], eps: &mut [R]) {
         eps.iter_mut().for_each(|e| *e = R::ZERO);
         return;
     }
-    let t = |w: &R| rule.adaptive.map_or(1.0, |eta| w.abs().widen() + eta.widen());
+    let t = |w: &R| rule.eta().map_or(1.0, |eta| w.abs().widen() + eta.widen());
     // The size of an entry in the metric of the ball; nothing moves where T is 0.
     let size = |w: &R, eps: &R| if t(w) > 0.0 { eps.abs().widen() / t(w) } else { 0.0 };
     let largest = w.iter().zip(eps.iter()).map(|(w, e)| size(w, e)).fold(0.0, f64::max);
@@ -25,11 +25,13 @@ pub fn project<R: Real>(rule: &Rule<R>, w: &[R], eps: &mut [R]) {
     // Sizes are scaled by a power of two so that their squares stay in range; or by the radius, for higher powers.
     let unit = power_of_two(-exponent(largest));
     let unit = match rule.norm {
+        #[cfg(feature = "norms")]
         Norm::Lp { p, .. } if rho.is_normal() && !libm::pow(rho * unit, p).is_normal() => 1.0 / rho,
         _ => unit,
     };
     let (rho, sizes) = (rho * unit, || w.iter().zip(eps.iter()).map(|(w, e)| size(w, e) * unit));
     match rule.norm {
+        #[cfg(feature = "norms")]
         Norm::LInf => {
             if largest * unit > rho {
                 set(w, eps, |s| if s > rho { rho } else { s }, size, t, unit);
@@ -42,6 +44,7 @@ pub fn project<R: Real>(rule: &Rule<R>, w: &[R], eps: &mut [R]) {
                 eps.iter_mut().for_each(|e| *e = R::narrow(e.widen() * shrink));
             }
         }
+        #[cfg(feature = "norms")]
         Norm::L1 => {
             if sizes().sum::<f64>() > rho {
                 // Below the largest, so that nothing is lost where the radius is much smaller than the sizes.
@@ -50,6 +53,7 @@ pub fn project<R: Real>(rule: &Rule<R>, w: &[R], eps: &mut [R]) {
                 set(w, eps, |s| if s - top > below { s - top - below } else { 0.0 }, size, t, unit);
             }
         }
+        #[cfg(feature = "norms")]
         Norm::Lp { p, .. } => {
             if sizes().map(|s| libm::pow(s, p)).sum::<f64>() > libm::pow(rho, p) {
                 let multiplier = multiplier(rho, p, &sizes);
@@ -59,6 +63,7 @@ pub fn project<R: Real>(rule: &Rule<R>, w: &[R], eps: &mut [R]) {
     }
 }
 
+#[cfg(feature = "norms")]
 /// Gives every entry the size that `shrink` makes of its scaled one.
 fn set<R: Real>(
     w: &[R],
@@ -73,6 +78,7 @@ fn set<R: Real>(
     }
 }
 
+#[cfg(feature = "norms")]
 /// `tau` with `sum max(s - tau, 0) = rho`: the mean excess of the entries above it, found from below.
 fn threshold<I: Iterator<Item = f64>>(rho: f64, sizes: &impl Fn() -> I) -> f64 {
     let (mut tau, mut count) = (f64::NEG_INFINITY, usize::MAX);
@@ -87,6 +93,7 @@ fn threshold<I: Iterator<Item = f64>>(rho: f64, sizes: &impl Fn() -> I) -> f64 {
     }
 }
 
+#[cfg(feature = "norms")]
 /// `mu` with `sum x(mu)^p = rho^p`, by bisection: the sum falls as `mu` grows.
 fn multiplier<I: Iterator<Item = f64>>(rho: f64, p: f64, sizes: &impl Fn() -> I) -> f64 {
     let outside = |mu: f64| sizes().map(|s| libm::pow(shrunk(s, mu, p), p)).sum::<f64>() > libm::pow(rho, p);
@@ -107,6 +114,7 @@ fn multiplier<I: Iterator<Item = f64>>(rho: f64, p: f64, sizes: &impl Fn() -> I)
     }
 }
 
+#[cfg(feature = "norms")]
 /// The root of `x + mu x^(p-1) = s` in `[0, s]`, by Newton's method. Where `p < 2` the unknown is
 /// `y = x^(p-1)`. Either way the function is convex and rises, so that the iteration falls from an upper bound to
 /// the root.

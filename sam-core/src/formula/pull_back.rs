@@ -29,15 +29,17 @@ pub fn pull_back<R: Real>(
     let ascent = Ascent::new(rule, norm);
     let q = match rule.norm {
         // The largest entry stays the largest under a small change: df/dX = 0, like for the sign.
+        #[cfg(feature = "norms")]
         Norm::L1 | Norm::LInf => 1.0,
         Norm::L2 => 2.0,
+        #[cfg(feature = "norms")]
         Norm::Lp { q, .. } => q,
     };
     let moves = rule.rho != R::ZERO && norm.verdict() == Verdict::Finite;
-    if !moves || (q == 1.0 && rule.adaptive.is_none()) {
+    if !moves || (q == 1.0 && rule.eta().is_none()) {
         return false;
     }
-    let t = |w: R| rule.adaptive.map_or(1.0, |eta| w.abs().widen() + eta.widen());
+    let t = |w: R| rule.eta().map_or(1.0, |eta| w.abs().widen() + eta.widen());
     let (unit, shift) = (norm.range.unit(), norm.range.shift());
     // u^e, with u^0 = 1 and without the poles at u = 0.
     let power = |w: R, g: R, e: f64| {
@@ -66,7 +68,7 @@ pub fn pull_back<R: Real>(
                     - g.sign().widen() * power(*w, *g, q - 1.0) * along)
         };
         *v = R::narrow(t * unit * y);
-        if rule.adaptive.is_some() && t != 0.0 {
+        if rule.eta().is_some() && t != 0.0 {
             let f = ascent.eps(i, *w, *g).widen() / t;
             *h = R::narrow(h.widen() + w.sign().widen() * (f * h.widen() + g.widen() * unit * y));
         }

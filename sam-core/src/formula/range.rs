@@ -34,6 +34,12 @@ impl Range {
         }
     }
 
+    /// The range of a vector of type `R`: known beforehand where every product fits, so that nothing is compiled for others.
+    #[inline(always)]
+    pub(super) const fn of<R: Real>(self) -> Self {
+        if products_fit::<R>() { Self::Ordinary } else { self }
+    }
+
     /// What both factors of a product are multiplied by.
     pub(super) fn unit(self) -> f64 {
         match self {
@@ -76,7 +82,7 @@ pub(super) fn scaled_product<R: Real>(t: f64, g: f64, unit: f64) -> f64 {
 }
 
 /// Whether a product of two numbers of type `R`, and a quotient of such products, are normal numbers in `f64`.
-const fn products_fit<R: Real>() -> bool {
+pub(super) const fn products_fit<R: Real>() -> bool {
     R::MAX_UNIT_EXPONENT < 200
 }
 

@@ -10,12 +10,15 @@ pub(super) enum Reduction {
     InOwnType { square: bool },
     /// `sum (x * unit)^2`.
     Squares { unit: f64 },
+    #[cfg(feature = "norms")]
     /// `sum x * unit`.
     Absolutes { unit: f64 },
+    #[cfg(feature = "norms")]
     /// `sum (x / peak)^q`.
     Powers { peak: f64, q: f64 },
     /// `max x`, where NaN counts as larger than infinity.
     Peak,
+    #[cfg(feature = "norms")]
     /// The first `i` with `x_i = peak`.
     Locate { peak: f64 },
 }
@@ -31,10 +34,10 @@ impl Reduction {
         w: &[R],
         g: &[R],
     ) {
-        match (range, rule.adaptive) {
+        match (range.of::<R>(), rule.eta()) {
             (Range::Ordinary, None) => self.fold_entries(lanes, at, w, g, |_, g| g.abs().widen()),
             (Range::Ordinary, Some(eta)) => self.fold_entries(lanes, at, w, g, adaptive_entry(eta)),
-            _ => self.fold_entries(lanes, at, w, g, moved_entry(range, rule.adaptive)),
+            _ => self.fold_entries(lanes, at, w, g, moved_entry(range, rule.eta())),
         }
     }
 
@@ -51,30 +54,41 @@ impl Reduction {
                 let scaled = x(w, g) * unit;
                 sum + scaled * scaled
             }),
+            #[cfg(feature = "norms")]
             Self::Absolutes { unit } => fold_lanes(lanes, at, w, g, |sum, w, g| sum + x(w, g) * unit),
+            #[cfg(feature = "norms")]
             Self::Powers { peak, q } => {
                 fold_lanes(lanes, at, w, g, |sum, w, g| sum + libm::pow(x(w, g) / peak, q));
             }
             Self::Peak => fold_lanes(lanes, at, w, g, |peak, w, g| larger(peak, x(w, g))),
-            Self::InOwnType { .. } | Self::Locate { .. } => {}
+            Self::InOwnType { .. } => {}
+            #[cfg(feature = "norms")]
+            Self::Locate { .. } => {}
         }
     }
 
     /// The first entry that a [`Reduction::Locate`] looks for.
+    #[cfg(feature = "norms")]
     pub(super) fn locate<R: Real>(self, rule: &Rule<R>, range: Range, w: &[R], g: &[R]) -> Option<usize> {
         let Self::Locate { peak } = self else { return None };
         let mut entries = w.iter().zip(g);
-        match (range, rule.adaptive) {
+        match (range.of::<R>(), rule.eta()) {
             (Range::Ordinary, None) => entries.position(|(_, g)| g.abs().widen() == peak),
             (Range::Ordinary, Some(eta)) => {
                 let x = adaptive_entry(eta);
                 entries.position(|(w, g)| x(*w, *g) == peak)
             }
             _ => {
-                let x = moved_entry(range, rule.adaptive);
+                let x = moved_entry(range, rule.eta());
                 entries.position(|(w, g)| x(*w, *g) == peak)
             }
         }
+    }
+
+    /// Without other norms nothing looks for an entry.
+    #[cfg(not(feature = "norms"))]
+    pub(super) fn locate<R: Real>(self, _: &Rule<R>, _: Range, _: &[R], _: &[R]) -> Option<usize> {
+        None
     }
 
     /// A block's value from its lanes, added pairwise.
@@ -119,6 +133,27 @@ fn larger(a: f64, b: f64) -> f64 {
 /// `lanes[(at + i) % LANES] = fold(lanes[(at + i) % LANES], w[i], g[i])`, written so that it becomes vector
 /// code.
 fn fold_lanes<R: Real>(
+    lanes: &mut [f64; LANES],
+    at: usize,
+    w: &[R],
+    g: &[R],
+    fold: impl Fn(f64, R, R) -> f64,
+) {
+    #[cfg(not(feature = "norms"))]
+    {
+        // Only numbers at the ends of their range come here then: a small loop is better than a fast one.
+        for (i, (w, g)) in w.iter().zip(g).enumerate() {
+            if let Some(lane) = lanes.get_mut(at.wrapping_add(i) % LANES) {
+                *lane = fold(*lane, *w, *g);
+            }
+        }
+    }
+    #[cfg(feature = "norms")]
+    fold_vectors(lanes, at, w, g, fold);
+}
+
+#[cfg(feature = "norms")]
+fn fold_vectors<R: Real>(
     lanes: &mut [f64; LANES],
     at: usize,
     w: &[R],

@@ -11,7 +11,8 @@ use crate::{Norm, ParamSpace, Real, Rule, Sam, Verdict};
 const LENGTHS: [usize; 9] = [1, 2, 3, 17, 64, 255, 1000, 1025, 4099];
 
 /// Compares a storage with plain loops: every kind of norm, plain and adaptive; ordinary, huge, tiny, sparse,
-/// zero and non-finite gradients; odd lengths; bit-exact restoring, also when the guard is dropped.
+/// zero and non-finite gradients; odd lengths; bit-exact restoring in place, also twice and when the guard is dropped; a second step
+/// at other parameters.
 ///
 /// # Panics
 /// If the storage does not do what [`ParamSpace`] says.
@@ -20,14 +21,14 @@ pub fn check_space<S: Storage>(storage: &mut S) {
         let norm = succeed(Norm::from_p(p), "the norm");
         for eta in [None, Some(0.125)] {
             let scalar = |x: f64| S::Scalar::narrow(x);
-            let rule = Rule { rho: scalar(0.25), norm, adaptive: eta.map(scalar) };
+            let rule = Rule::new(scalar(0.25), norm).with_adaptive(eta.map(scalar));
             for len in LENGTHS {
                 for (name, g) in gradients(len) {
                     let what = format!("p = {p}, eta = {eta:?}, {len} weights, {name} gradient");
                     check(storage, &rule, p, eta, len, &g, &what);
                 }
             }
-            check_without_radius(storage, &Rule { rho: scalar(0.0), ..rule });
+            check_without_radius(storage, &rule.with_rho(scalar(0.0)));
         }
     }
 }
@@ -66,6 +67,7 @@ fn check<S: Storage>(
 ) {
     let (mut w, grads) = (storage.params(&numbers(len, 7)), storage.grads(g));
     let before = storage.read(w.borrow());
+    let address: *const _ = w.borrow();
     let (norm, eps) = reference::eps_hat(p, eta, 0.25, &before, g);
     let mut space = storage.space(len);
 
@@ -116,6 +118,15 @@ fn check<S: Storage>(
     succeed(space.restore(w.borrow_mut()), what);
     assert_eq!(bits(&storage.read(w.borrow())), bits(&before), "{what}: restored parameters");
 
+    succeed(space.restore(w.borrow_mut()), what);
+    assert_eq!(
+        bits(&storage.read(w.borrow())),
+        bits(&before),
+        "{what}: parameters after restoring what was restored already"
+    );
+    assert!(core::ptr::eq(address, w.borrow()), "{what}: the parameters are somewhere else now");
+    check_next(storage, &mut space, rule, (p, eta), g, what);
+
     let mut sam = Sam::new(space, *rule, ());
     drop(succeed(sam.ascend(w.borrow_mut(), grads.borrow()), what));
     assert_eq!(bits(&storage.read(w.borrow())), bits(&before), "{what}: parameters after dropping the guard");
@@ -127,6 +138,38 @@ fn check<S: Storage>(
         Verdict::Finite | Verdict::Zero => norm.is_finite(),
     };
     assert!(fits, "{what}: check says {verdict:?}");
+}
+
+/// The next step is at other parameters: nothing of the first may be left.
+fn check_next<S: Storage>(
+    storage: &mut S,
+    space: &mut S::Space,
+    rule: &Rule<S::Scalar>,
+    (p, eta): (f64, Option<f64>),
+    g: &[f64],
+    what: &str,
+) {
+    let (mut w, grads) = (storage.params(&numbers(g.len(), 11)), storage.grads(g));
+    let before = storage.read(w.borrow());
+    let (norm, eps) = reference::eps_hat(p, eta, 0.25, &before, g);
+    let found = succeed(space.dual_norm(w.borrow(), grads.borrow(), rule), what);
+    succeed(space.ascend(w.borrow_mut(), grads.borrow(), rule, &found), what);
+    let up = storage.read(space.perturbed(w.borrow()));
+    let moves = norm.is_finite() && norm != 0.0;
+    for i in 0..g.len() {
+        let expected = if moves { before[i] + eps[i] } else { before[i] };
+        assert!(
+            (up[i] - expected).abs() <= S::TOLERANCE * before[i].abs().max(eps[i].abs()),
+            "{what}: in the next step perturbed parameter {i} is {:e}, expected {expected:e}",
+            up[i]
+        );
+    }
+    succeed(space.restore(w.borrow_mut()), what);
+    assert_eq!(
+        bits(&storage.read(w.borrow())),
+        bits(&before),
+        "{what}: restored parameters of the next step"
+    );
 }
 
 /// With `rho = 0` the second gradient is taken at the parameters themselves, -0 included.

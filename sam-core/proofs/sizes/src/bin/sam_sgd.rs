@@ -1,0 +1,7 @@
+//! SAM with p = 2 around SGD, on `f32`.
+#![no_std]
+#![no_main]
+
+use sam_core::{Rule, Sam, Sgd, SliceSpace};
+
+sizes::program! { f32, |lent| Sam::new(SliceSpace::new(lent()), Rule::l2(0.05), Sgd::new(0.1)) }
