@@ -12,6 +12,7 @@ pub mod eps_hat;
 pub mod gzip;
 pub mod idx;
 pub mod network;
+pub mod own_data;
 pub mod ptx_execute;
 pub mod ptx_parse;
 pub mod step;

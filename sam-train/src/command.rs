@@ -5,6 +5,7 @@ mod analyse;
 mod args;
 mod bench;
 mod compare;
+mod data;
 mod draw;
 mod experiment;
 mod grid;
@@ -23,10 +24,14 @@ use std::{ffi::OsString, process::ExitCode};
 use clap::{Parser, Subcommand};
 
 use crate::{
-    data::{DataError, DataSource, Dataset},
+    data::{DataError, Dataset, own::Found},
     experiment::ExperimentError,
     observer::Host,
-    training::{config::Machine, settings::InvalidSetting, trainer::TrainingError},
+    training::{
+        config::Machine,
+        settings::{DataSettings, InvalidSetting},
+        trainer::TrainingError,
+    },
 };
 
 use terminal::{Terminal, note};
@@ -54,6 +59,7 @@ Examples:
   sam                                                   SGD against SAM on digits, 10 seeds, a table and a picture
   sam compare --data fashion-mnist --limit 10000 --model lenet --rho 0.1 --epochs 20 --seeds 3
   sam train --data fashion-mnist --model lenet --optimizer sam --out runs/lenet
+  sam data photos --size 32x32                          what a folder of pictures holds, before it is trained on
   sam train --resume runs/lenet                         go on after Ctrl-C or a crash, to the same weights
   sam bench --model wrn-16-1 --batch 128                the price of a SAM step
   sam models                                            the networks by name, with what they cost
@@ -73,6 +79,7 @@ struct Call<'a> {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Data(data::InspectArgs),
     Compare(compare::CompareArgs),
     Train(train::TrainArgs),
     Bench(bench::BenchArgs),
@@ -102,6 +109,7 @@ pub fn run() -> ExitCode {
     let terminal = Terminal::default();
     let call = Call { as_json: cli.json, host: Host { interrupt: &interrupt, observer: &terminal } };
     let outcome = match &command {
+        Command::Data(args) => data::run(args, call),
         Command::Compare(args) => compare::run(args, call),
         Command::Train(args) => train::run(args, call),
         Command::Bench(args) => bench::run(args, call),
@@ -134,6 +142,7 @@ pub fn check<T: Into<OsString> + Clone>(arguments: impl IntoIterator<Item = T>) 
     let cli = Cli::try_parse_from(arguments).map_err(|error| error.to_string())?;
     match cli.command {
         None => Ok(()),
+        Some(Command::Data(args)) => args.check(),
         Some(Command::Compare(args)) => args.check(),
         Some(Command::Train(args)) => args.check(),
         Some(Command::Bench(args)) => args.check(),
@@ -161,12 +170,19 @@ fn exit_code(error: &ExperimentError) -> u8 {
 }
 
 /// The training data that `limit` leaves, from where the machine has it.
-fn load(source: DataSource, limit: Option<usize>, machine: &Machine) -> Result<Dataset, DataError> {
-    let directory = machine.data_dir.as_deref();
-    for ambiguity in source.ambiguities(directory)? {
-        note(format_args!("warning: {ambiguity}"));
+fn load(data: &DataSettings, machine: &Machine) -> Result<Dataset, DataError> {
+    let found = data.load(machine.data_dir.as_deref())?;
+    tell(&found);
+    Ok(found.dataset)
+}
+
+/// What was decided, ambiguous or left out, on stderr.
+fn tell(found: &Found) {
+    found.notes.iter().for_each(|line| note(format_args!("note: {line}")));
+    found.broken.iter().for_each(|broken| note(format_args!("left out: {broken}")));
+    if !found.broken.is_empty() {
+        note(format_args!("files or rows left out: {}", found.broken.len()));
     }
-    source.load(directory, limit)
 }
 
 /// The command line, without the way to the program.

@@ -12,9 +12,11 @@ mod error;
 mod file;
 pub mod idx;
 mod label_noise;
+pub mod own;
 mod pixels;
 mod prefetch;
 mod source;
+pub mod split;
 mod standardize;
 
 pub use augment::{Augment, PADDING};
@@ -28,6 +30,11 @@ pub use source::{DataSource, UnknownDataSource};
 pub use standardize::Standardizer;
 
 use std::path::Path;
+
+/// Names of classes that have none but their numbers.
+fn numbered(classes: usize) -> Vec<String> {
+    (0..classes).map(|class| class.to_string()).collect()
+}
 
 /// The labels, if each is below `classes`.
 fn checked_labels(path: &Path, labels: Vec<u16>, classes: usize) -> Result<Vec<u16>, DataError> {

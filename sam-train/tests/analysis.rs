@@ -34,6 +34,7 @@ fn settings(model: &str) -> Settings {
             limit: Some(40),
             label_noise: 0.0,
             augment: Augment::None,
+            ..DataSettings::new(DataSource::Digits)
         },
         method: Method::Sgd,
         sgd: SgdSettings {

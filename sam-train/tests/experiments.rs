@@ -193,6 +193,7 @@ fn settings(method: Method) -> Settings {
             limit: Some(320),
             label_noise: 0.0,
             augment: Augment::None,
+            ..DataSettings::new(DataSource::Digits)
         },
         method,
         sgd: SgdSettings {

@@ -8,7 +8,7 @@ use sam_backend_ndarray::Network;
 use sam_core::{GradientOracle, Pass};
 use sam_model::ImageShape;
 use sam_train::{
-    data::{Augment, DataSource},
+    data::DataSource,
     random::{Purpose, stream},
     training::{
         checkpoint::{Checkpoint, RunPosition},
@@ -54,12 +54,7 @@ fn settings(model: &str, method: Method) -> Settings {
         init: None,
         checkpoint_activations: false,
         label_smoothing: 0.1,
-        data: DataSettings {
-            name: DataSource::Digits,
-            limit: None,
-            label_noise: 0.0,
-            augment: Augment::None,
-        },
+        data: DataSettings::new(DataSource::Digits),
         method,
         sgd: SgdSettings {
             lr: 0.05,

@@ -1,12 +1,20 @@
 //! Arguments that several commands take, and what they mean.
 
-use std::{num::NonZeroUsize, path::PathBuf, thread};
+use std::{
+    num::NonZeroUsize,
+    path::{Path, PathBuf},
+    str::FromStr,
+    thread,
+};
 
 use clap::{Args, ValueEnum};
 use sam_model::Architecture;
 
 use crate::{
-    data::{Augment, DataSource},
+    data::{
+        Augment, DataSource, UnknownDataSource,
+        own::{FileSettings, OnBroken, PixelSize},
+    },
     training::{
         backend::{Backend, BackendName},
         config::Machine,
@@ -14,8 +22,8 @@ use crate::{
         learner::LearnerError,
         precision::Precision,
         settings::{
-            BatchSizes, DataSettings, Method, NormExponent, ScheduleSettings, ScheduleShape, Settings,
-            SgdSettings,
+            BatchSizes, DataSettings, InvalidSetting, Method, NormExponent, ScheduleSettings, ScheduleShape,
+            Settings, SgdSettings,
         },
     },
 };
@@ -24,21 +32,139 @@ use crate::{
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Data")]
 pub struct DataArgs {
-    /// digits (embedded), mnist, fashion-mnist, cifar-10 or cifar-100.
-    #[arg(long, default_value = "digits")]
-    pub data: DataSource,
+    /// digits (embedded), mnist, fashion-mnist, cifar-10, cifar-100, or the path of files of your own, which `sam data PATH` shows:
+    /// class folders of PNG and JPEG, CSV, .npy and .npz, IDX, CIFAR's binary files.
+    #[arg(long, value_name = "NAME|PATH", default_value = "digits")]
+    pub data: DataChoice,
 
     /// Directory of the data set, or of data sets by name [default: `$SAM_DATA`, then /usr/share/datasets]
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
 
-    /// Use only the first N training images.
+    #[command(flatten)]
+    pub files: FileArgs,
+
+    /// Hold out this share of each class of the training images and evaluate on it in the place of the test set.
+    #[arg(long, value_name = "SHARE")]
+    pub validation: Option<f64>,
+
+    /// Use only the first N training images; of your own files these have all classes in their shares.
     #[arg(long, value_name = "N")]
     pub limit: Option<usize>,
 
     /// none, basic (mirror, pad by 4, crop at random) or cutout (basic, and a square erased).
     #[arg(long, default_value = "none")]
     pub augment: Augment,
+}
+
+/// How files of one's own are read.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Data of your own")]
+pub struct FileArgs {
+    /// Bring pictures to this height and width (scaled until they cover it, cut evenly), or take rows of numbers for images of it
+    /// [default: their own size if it is one, else 32x32]
+    #[arg(long, value_name = "HxW")]
+    pub size: Option<PixelSize>,
+
+    /// Make colours grey.
+    #[arg(long)]
+    pub grey: bool,
+
+    /// The column of a table that holds the labels, by name or by number from 1; of CIFAR-100's files `coarse` or `fine`.
+    #[arg(long, value_name = "COLUMN")]
+    pub label: Option<String>,
+
+    /// Share of each class that is held out for testing if the files have no test set [default: 0.2]
+    #[arg(long, value_name = "SHARE")]
+    pub test_share: Option<f64>,
+
+    /// What is done about a picture or a row that cannot be read: stop, or skip it and count.
+    #[arg(long, value_name = "ACTION", default_value = "stop")]
+    pub broken: OnBroken,
+}
+
+impl FileArgs {
+    /// How the files at `path` are read.
+    pub fn settings(&self, path: &Path) -> FileSettings {
+        let Self { size, grey, label, test_share, broken } = self.clone();
+        FileSettings { size, grey, label, test_share, broken, ..FileSettings::of(path) }
+    }
+
+    /// Makes sure that nothing is asked of files that are not one's own.
+    fn check_unused(&self) -> Result<(), InvalidSetting> {
+        let Self { size, grey, label, test_share, broken } = self;
+        let given = [
+            ("size", size.is_some()),
+            ("grey", *grey),
+            ("label", label.is_some()),
+            ("test-share", test_share.is_some()),
+            ("broken", *broken != OnBroken::Stop),
+        ];
+        match given.into_iter().find(|(_, given)| *given) {
+            Some((name, _)) => Err(InvalidSetting::new(
+                name,
+                "`data` to be the path of files of your own",
+                "a data set by name",
+            )),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A data set by name, or files by their path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DataChoice {
+    /// By name.
+    Named(DataSource),
+    /// By path.
+    Files(PathBuf),
+}
+
+impl FromStr for DataChoice {
+    type Err = UnknownDataSource;
+
+    fn from_str(text: &str) -> Result<Self, UnknownDataSource> {
+        match text.parse() {
+            Ok(source) => Ok(Self::Named(source)),
+            Err(_) if Path::new(text).exists() => Ok(Self::Files(text.into())),
+            Err(unknown) => Err(unknown),
+        }
+    }
+}
+
+impl DataArgs {
+    /// Makes sure that the arguments go together.
+    ///
+    /// # Errors
+    /// [`InvalidSetting`] for one that does not.
+    pub fn check(&self) -> Result<(), InvalidSetting> {
+        match (&self.data, &self.data_dir) {
+            (DataChoice::Named(_), _) => self.files.check_unused(),
+            (DataChoice::Files(path), Some(directory)) => {
+                let expected = format!("nothing beside the path {} in `data`", path.display());
+                Err(InvalidSetting::new("data-dir", expected, directory.display()))
+            }
+            (DataChoice::Files(_), None) => Ok(()),
+        }
+    }
+
+    /// What is learned from.
+    pub fn settings(&self, label_noise: f64) -> DataSettings {
+        let Self { limit, augment, validation, .. } = *self;
+        let (name, files) = match &self.data {
+            DataChoice::Named(source) => (*source, None),
+            DataChoice::Files(path) => (DataSource::Files, Some(self.files.settings(path))),
+        };
+        DataSettings { name, limit, label_noise, augment, validation, files }
+    }
+
+    /// Where it lies, if not in its usual places.
+    pub fn place(&self) -> Option<PathBuf> {
+        match &self.data {
+            DataChoice::Named(_) => self.data_dir.clone(),
+            DataChoice::Files(path) => Some(path.clone()),
+        }
+    }
 }
 
 /// What holds where nothing is said.
@@ -62,7 +188,7 @@ pub struct TrainingArgs {
     pub epochs: usize,
 
     /// Images a step, or several numbers with commas between, each for an equal part of the epochs [default: 64 on
-    /// digits, 128 on larger data sets]
+    /// digits, 32 on files of your own, 128 on larger data sets]
     #[arg(long, value_name = "N,..", value_delimiter = ',')]
     pub batch: Vec<usize>,
 
@@ -180,7 +306,7 @@ impl MachineArgs {
             precision: self.precision.unwrap_or_default(),
             kernels: self.kernels.unwrap_or_default(),
             threads: self.threads(),
-            data_dir: data.data_dir.clone(),
+            data_dir: data.place(),
         }
     }
 }
@@ -195,14 +321,15 @@ impl SamArgs {
 impl TrainingArgs {
     /// The settings of a run.
     pub fn settings(&self, data: &DataArgs, method: Method, label_noise: f64) -> Settings {
-        let usual = Settings::new(self.model, data.data, method);
+        let data = data.settings(label_noise);
+        let usual = Settings::new(self.model, data.name, method);
         Settings {
             seed: self.seed,
             checkpoint_activations: self.checkpoint_activations,
             epochs: self.epochs,
             batch: BatchSizes::try_from(self.batch.clone()).unwrap_or(usual.batch),
             label_smoothing: self.label_smoothing,
-            data: DataSettings { limit: data.limit, label_noise, augment: data.augment, ..usual.data },
+            data,
             sgd: SgdSettings {
                 lr: self.lr.unwrap_or(usual.sgd.lr),
                 momentum: self.momentum,

@@ -5,7 +5,7 @@ use sam_model::{Architecture, ImageShape};
 
 use super::{Call, args::MachineArgs, output::print};
 use crate::{
-    data::{Augment, DataSource},
+    data::DataSource,
     experiment::{
         ExperimentError,
         bench::{Bench, BenchResult, CLASSES, FEWEST_STEPS},
@@ -75,12 +75,7 @@ impl BenchArgs {
             init: None,
             checkpoint_activations: false,
             label_smoothing: 0.0,
-            data: DataSettings {
-                name: DataSource::Digits,
-                limit: None,
-                label_noise: 0.0,
-                augment: Augment::None,
-            },
+            data: DataSettings::new(DataSource::Digits),
             method: Method::Sam { rho: self.rho, norm: self.norm },
             // A rate at which no network diverges on random labels in as many steps as anybody times.
             sgd: SgdSettings {

@@ -162,6 +162,7 @@ impl CompareArgs {
                 bases.push(settings(0.0));
             }
         }
+        self.data.check()?;
         let epochs = self.training.epochs;
         if !(1..=MOST_SEEDS).contains(&self.seeds) {
             return Err(InvalidSetting::new("seeds", "a number from 1 up to 10000", self.seeds));
@@ -187,7 +188,7 @@ impl CompareArgs {
 pub fn run(args: &CompareArgs, call: Call<'_>) -> Result<(), ExperimentError> {
     let comparison = args.comparison()?;
     let data = &args.data;
-    let dataset = super::load(data.data, data.limit, &args.machine.machine(data))?;
+    let dataset = super::load(&data.settings(0.0), &args.machine.machine(data))?;
     let backend = args.machine.backend.unwrap_or_default();
     for base in &comparison.bases {
         check_batch(base, &dataset)?;
@@ -195,7 +196,7 @@ pub fn run(args: &CompareArgs, call: Call<'_>) -> Result<(), ExperimentError> {
         memory::check(base, learner_bytes * comparison.threads.min(comparison.runs()) as u128)?;
     }
     let models = || args.subjects.models.iter().map(ToString::to_string).collect::<Vec<_>>().join("+");
-    let default = || PathBuf::from(format!("runs/compare-{}-{}", data.data, models()));
+    let default = || PathBuf::from(format!("runs/compare-{}-{}", data.settings(0.0).title(), models()));
     let directory = ExperimentDirectory(args.out.clone().unwrap_or_else(default));
     let backend = args.machine.open(1)?;
     let learner = |settings: &_| backend.learner(settings, dataset.shape, dataset.classes);

@@ -1,6 +1,7 @@
 //! Pictures of what the engine found: its figures as SVG and PNG.
 
 mod comparison;
+pub mod contact_sheet;
 pub mod curves;
 mod figure;
 mod plot;

@@ -56,6 +56,7 @@ pub struct ExperimentArgs {
 impl ExperimentArgs {
     /// Makes sure that every number is in its range.
     pub fn check(&self, label_noise: f64) -> Result<(), InvalidSetting> {
+        self.data.check()?;
         self.training.settings(&self.data, self.sam.method(), label_noise).check()?;
         in_range("seeds", (1..=MOST_SEEDS).contains(&self.seeds), "a number from 1 up to 10000", self.seeds)
     }
@@ -88,8 +89,9 @@ pub fn run_with<E: Experiment>(
 ) -> Result<(), ExperimentError> {
     let given = || args.training.settings(&args.data, args.sam.method(), label_noise);
     let base = settings.unwrap_or_else(given);
+    args.data.check()?;
     base.check()?;
-    let dataset = super::load(base.data.name, base.data.limit, &args.machine.machine(&args.data))?;
+    let dataset = super::load(&base.data, &args.machine.machine(&args.data))?;
     let name = args.machine.backend.unwrap_or_default();
     let threads = args.machine.threads();
     // What does not fit is found out before anything is written.
@@ -102,7 +104,7 @@ pub fn run_with<E: Experiment>(
     drop(learner(&base, &dataset)?);
     let design = Design { base, seeds: args.seeds, data: LoadedData::new(dataset)? };
     let base = &design.base;
-    let default = || PathBuf::from(format!("runs/{}-{}-{}", E::NAME, base.data.name, base.model));
+    let default = || PathBuf::from(format!("runs/{}-{}-{}", E::NAME, base.data.title(), base.model));
     let directory = ExperimentDirectory(args.out.clone().unwrap_or_else(default));
     let every = args.evaluate_every.map_or(base.epochs.div_ceil(20), NonZeroUsize::get);
     let mut runner = Runner::open(directory.clone(), threads, every, call.host, &learner)?;

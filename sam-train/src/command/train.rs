@@ -89,9 +89,15 @@ pub struct TrainArgs {
 
 /// What a resumed run does not ask for again: where it is, its settings, and the hyper-parameters of all methods.
 fn settled() -> impl Iterator<Item = &'static str> {
-    const SETTINGS: [&str; 23] = [
+    const SETTINGS: [&str; 29] = [
         "out",
         "data",
+        "size",
+        "grey",
+        "label",
+        "test_share",
+        "broken",
+        "validation",
         "limit",
         "label_noise",
         "augment",
@@ -150,7 +156,7 @@ pub fn run(args: &TrainArgs, call: Call<'_>) -> Result<(), ExperimentError> {
         None => {
             let settings = &config.run;
             config.machine.backend.check(settings)?;
-            let dataset = super::load(settings.data.name, settings.data.limit, &config.machine)?;
+            let dataset = super::load(&settings.data, &config.machine)?;
             check_batch(settings, &dataset)?;
             let (shape, classes) = (dataset.shape, dataset.classes);
             memory::check(settings, memory::of_run(&config, &dataset))?;
@@ -201,6 +207,7 @@ impl TrainArgs {
     }
 
     fn settings(&self) -> Result<Settings, InvalidSetting> {
+        self.data.check()?;
         let mut settings = self.training.settings(&self.data, self.method.method()?, self.label_noise);
         settings.init = self.init;
         settings.sgd.clip_norm = self.clip_norm;
@@ -221,7 +228,7 @@ fn started(args: &TrainArgs) -> Result<(Place, Config), ExperimentError> {
         }
         None => {
             let Settings { data, model, method, .. } = &settings;
-            Place::Numbered(format!("runs/train-{}-{model}-{}", data.name, method.name()))
+            Place::Numbered(format!("runs/train-{}-{model}-{}", data.title(), method.name()))
         }
     };
     let machine = args.machine.machine(&args.data);

@@ -18,6 +18,8 @@ pub enum CifarKind {
     Ten,
     /// A coarse label byte, which is skipped, and a fine one of 100 classes.
     Hundred,
+    /// The same records by their coarse labels, of 20 classes.
+    HundredCoarse,
 }
 
 impl CifarKind {
@@ -26,6 +28,24 @@ impl CifarKind {
         match self {
             Self::Ten => 10,
             Self::Hundred => 100,
+            Self::HundredCoarse => 20,
+        }
+    }
+
+    /// The data set and its labels for people.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ten => "CIFAR-10's",
+            Self::Hundred => "CIFAR-100's, with its fine labels",
+            Self::HundredCoarse => "CIFAR-100's, with its coarse labels",
+        }
+    }
+
+    /// Which of the label bytes is the label.
+    fn label(self) -> usize {
+        match self {
+            Self::Ten | Self::HundredCoarse => 0,
+            Self::Hundred => 1,
         }
     }
 
@@ -33,7 +53,7 @@ impl CifarKind {
     fn label_bytes(self) -> usize {
         match self {
             Self::Ten => 1,
-            Self::Hundred => 2,
+            Self::Hundred | Self::HundredCoarse => 2,
         }
     }
 }
@@ -77,12 +97,58 @@ impl CifarImages {
         records: usize,
     ) -> Result<(), DataError> {
         let path = content.path().to_owned();
-        let record = kind.label_bytes() + IMAGE;
-        let bytes = content.exactly((records * record) as u64)?;
+        let bytes = content.exactly((records * (kind.label_bytes() + IMAGE)) as u64)?;
         content.finish()?;
-        let labels = bytes.chunks_exact(record).map(|r| u16::from(r[kind.label_bytes() - 1])).collect();
-        self.labels.extend(super::checked_labels(&path, labels, kind.classes())?);
-        self.pixels.reserve(records * IMAGE);
+        self.append_records(&path, &bytes, kind)
+    }
+
+    /// Reads the file `path` of any number of images and appends them. Whether it is of CIFAR-10 or of CIFAR-100 its length
+    /// says; which labels of the latter are taken, `hundred` does. Returns what it is.
+    ///
+    /// # Errors
+    /// [`DataError`], when the file cannot be read, its length is that of neither (or of both), or a label is too large.
+    pub fn append_all(&mut self, path: &Path, hundred: CifarKind) -> Result<CifarKind, DataError> {
+        self.append_all_of(Content::open(path)?, hundred)
+    }
+
+    /// As [`CifarImages::append_all`] from bytes in memory.
+    ///
+    /// # Errors
+    /// As [`CifarImages::append_all`].
+    pub fn append_all_bytes(
+        &mut self,
+        path: &Path,
+        bytes: &[u8],
+        hundred: CifarKind,
+    ) -> Result<CifarKind, DataError> {
+        self.append_all_of(Content::of_bytes(path, bytes)?, hundred)
+    }
+
+    fn append_all_of(&mut self, content: Content<'_>, hundred: CifarKind) -> Result<CifarKind, DataError> {
+        let path = content.path().to_owned();
+        let bytes = content.rest()?;
+        let whole = |kind: CifarKind| bytes.len().is_multiple_of(kind.label_bytes() + IMAGE);
+        let kind = match (bytes.is_empty(), whole(CifarKind::Ten), whole(hundred)) {
+            (false, true, false) => CifarKind::Ten,
+            (false, false, true) => hundred,
+            _ => {
+                return Err(DataError::Unusable {
+                    path,
+                    expected: "records of 3073 bytes (CIFAR-10) or 3074 (CIFAR-100)".into(),
+                    found: format!("{} bytes", bytes.len()),
+                    advice: "unpack the binary version again".into(),
+                });
+            }
+        };
+        self.append_records(&path, &bytes, kind)?;
+        Ok(kind)
+    }
+
+    fn append_records(&mut self, path: &Path, bytes: &[u8], kind: CifarKind) -> Result<(), DataError> {
+        let record = kind.label_bytes() + IMAGE;
+        let labels = bytes.chunks_exact(record).map(|r| u16::from(r[kind.label()])).collect();
+        self.labels.extend(super::checked_labels(path, labels, kind.classes())?);
+        self.pixels.reserve(bytes.len());
         for record in bytes.chunks_exact(record) {
             let planes = &record[kind.label_bytes()..];
             self.pixels.extend((0..IMAGE).map(|i| planes[i % CHANNELS * PLANE + i / CHANNELS]));

@@ -23,11 +23,13 @@ pub struct ImageSet {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Dataset {
     /// The data set's name.
-    pub name: &'static str,
+    pub name: String,
     /// The size of every image.
     pub shape: ImageShape,
     /// The number of classes; labels are below it.
     pub classes: usize,
+    /// As many names as classes.
+    pub class_names: Vec<String>,
     /// What networks are trained on.
     pub train: ImageSet,
     /// What they are judged by.

@@ -26,5 +26,12 @@ pub(super) fn load() -> Result<Dataset, DataError> {
     let (train, shape) =
         set(embedded!("train-images-idx3-ubyte.gz"), embedded!("train-labels-idx1-ubyte.gz"))?;
     let (test, _) = set(embedded!("t10k-images-idx3-ubyte.gz"), embedded!("t10k-labels-idx1-ubyte.gz"))?;
-    Ok(Dataset { name: "digits", shape, classes: CLASSES, train, test })
+    Ok(Dataset {
+        name: "digits".to_owned(),
+        shape,
+        classes: CLASSES,
+        class_names: super::numbered(CLASSES),
+        train,
+        test,
+    })
 }

@@ -113,14 +113,34 @@ pub enum DataError {
         /// The number of labels.
         labels: usize,
     },
+    /// Files of one's own that cannot be understood.
+    #[error("{}: expected {expected}, found {found}; {advice}", .path.display())]
+    Unusable {
+        /// The file or folder.
+        path: PathBuf,
+        /// What should be there.
+        expected: Box<str>,
+        /// What is there.
+        found: String,
+        /// What to do.
+        advice: Box<str>,
+    },
+    /// Files or rows of one's own that cannot be read, where nothing is left out.
+    #[error("{first}; files or rows that cannot be read: {count}; mend them, or choose `broken` skip")]
+    Broken {
+        /// The first of them, with what is wrong.
+        first: String,
+        /// How many there are.
+        count: usize,
+    },
     /// Test images of another size than the training images.
-    #[error("{}: expected images of {expected} pixels as in the training set, found {found}", .path.display())]
+    #[error("{}: expected images of {expected} as in the training set, found {found}", .path.display())]
     Shape {
         /// The file of the test images.
         path: PathBuf,
-        /// `height x width` of the training images.
+        /// Size of the training images.
         expected: String,
-        /// `height x width` of the test images.
+        /// Size of the test images.
         found: String,
     },
 }

@@ -2,11 +2,11 @@
 
 use std::{
     fs::File,
-    io::{self, BufReader, Cursor, ErrorKind, Read},
+    io::{self, BufRead, BufReader, Cursor, ErrorKind, Read},
     path::{Path, PathBuf},
 };
 
-use flate2::read::MultiGzDecoder;
+use flate2::bufread::GzDecoder;
 
 use super::DataError;
 
@@ -35,7 +35,7 @@ impl<'a> Content<'a> {
         Self::of_stream(path, bytes)
     }
 
-    fn of_stream(path: &Path, mut stream: impl Read + 'a) -> Result<Self, DataError> {
+    fn of_stream(path: &Path, mut stream: impl BufRead + 'a) -> Result<Self, DataError> {
         let path = path.to_owned();
         let mut first = Vec::with_capacity(2);
         if let Err(source) = (&mut stream).take(2).read_to_end(&mut first) {
@@ -50,8 +50,7 @@ impl<'a> Content<'a> {
             return Err(DataError::NotGzip { path, found });
         }
         let whole = Cursor::new(first).chain(stream);
-        let reader: Box<dyn Read + 'a> =
-            if packed { Box::new(MultiGzDecoder::new(whole)) } else { Box::new(whole) };
+        let reader: Box<dyn Read + 'a> = if packed { Box::new(Members::new(whole)) } else { Box::new(whole) };
         Ok(Self { path, reader, consumed: 0, packed })
     }
 
@@ -84,6 +83,15 @@ impl<'a> Content<'a> {
         }
     }
 
+    /// Everything that follows what has been read.
+    pub fn rest(mut self) -> Result<Vec<u8>, DataError> {
+        let mut bytes = Vec::new();
+        match self.reader.read_to_end(&mut bytes) {
+            Ok(_) => Ok(bytes),
+            Err(error) => Err(self.failed(error)),
+        }
+    }
+
     /// Makes sure that nothing follows what has been read.
     pub fn finish(mut self) -> Result<(), DataError> {
         let mut byte = [0];
@@ -106,6 +114,45 @@ impl<'a> Content<'a> {
                 DataError::Corrupt { path, source }
             }
             _ => DataError::Read { path, source },
+        }
+    }
+}
+
+/// The members of a gzip file one after another. Zeros behind one are padding, which tapes and downloads add and `gzip` takes
+/// no offence at.
+struct Members<R> {
+    decoder: Option<GzDecoder<R>>,
+}
+
+impl<R: BufRead> Members<R> {
+    fn new(stream: R) -> Self {
+        Self { decoder: Some(GzDecoder::new(stream)) }
+    }
+}
+
+impl<R: BufRead> Read for Members<R> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        while let Some(decoder) = &mut self.decoder {
+            let count = decoder.read(into)?;
+            if count > 0 || into.is_empty() {
+                return Ok(count);
+            }
+            self.decoder = self.decoder.take().map(GzDecoder::into_inner).map_or(Ok(None), next_member)?;
+        }
+        Ok(0)
+    }
+}
+
+/// The member that follows in the stream, if one does.
+fn next_member<R: BufRead>(mut stream: R) -> io::Result<Option<GzDecoder<R>>> {
+    loop {
+        let bytes = stream.fill_buf()?;
+        let (count, zeros) = (bytes.len(), bytes.iter().take_while(|&&byte| byte == 0).count());
+        stream.consume(zeros);
+        match count {
+            0 => return Ok(None),
+            _ if zeros < count => return Ok(Some(GzDecoder::new(stream))),
+            _ => {}
         }
     }
 }

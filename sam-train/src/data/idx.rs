@@ -5,7 +5,11 @@
 
 use std::path::Path;
 
-use super::{DataError, Pixels, file::Content};
+use super::{
+    DataError, Pixels,
+    file::Content,
+    own::{Array, Numbers},
+};
 
 /// The most values accepted in one file (64 GiB): a header that claims more is damaged.
 const MOST_VALUES: u64 = 1 << 36;
@@ -115,6 +119,71 @@ fn values<const RANK: usize>(mut content: Content<'_>, header: &Header<RANK>) ->
     let data = content.exactly(header.values)?;
     content.finish()?;
     Ok(data)
+}
+
+/// Reads the array of the file `path`, of any type and up to four dimensions, which is unpacked if it is gzipped.
+///
+/// # Errors
+/// [`DataError`], when the file cannot be read or is no complete IDX file.
+pub(super) fn read_array(path: &Path) -> Result<Array, DataError> {
+    array(Content::open(path)?)
+}
+
+/// The dimensions of an array of any type in memory, and how many values it has; `path` says what it is in errors.
+///
+/// # Errors
+/// [`DataError`], when it is no complete IDX file.
+pub fn parse_array(path: &Path, bytes: &[u8]) -> Result<(Vec<usize>, usize), DataError> {
+    let array = array(Content::of_bytes(path, bytes)?)?;
+    Ok((array.dims, array.numbers.len()))
+}
+
+fn array(mut content: Content<'_>) -> Result<Array, DataError> {
+    const MOST_DIMENSIONS: u8 = 4;
+    let path = content.path().to_owned();
+    let magic = content.exactly(4)?;
+    let width = match magic[2] {
+        0x08 | 0x09 => 1,
+        0x0b => 2,
+        0x0c | 0x0d => 4,
+        0x0e => 8,
+        _ => 0,
+    };
+    if magic[..2] != [0, 0] || width == 0 || !(1..=MOST_DIMENSIONS).contains(&magic[3]) {
+        let meaning = "an array of bytes; 09 to 0e for other numbers, 01 to 04 for dimensions";
+        return Err(DataError::Magic { path, expected: 0x0803, meaning, found: big_endian(&magic) });
+    }
+    let header = content.exactly(4 * u64::from(magic[3]))?;
+    let dims: Vec<u32> = header.chunks_exact(4).map(big_endian).collect();
+    let count = dims.iter().try_fold(1_u64, |product, &dim| product.checked_mul(dim.into()));
+    let Some(count) = count.filter(|count| (1..=MOST_VALUES).contains(count)) else {
+        return Err(DataError::Dimensions { path, dims, limit: MOST_VALUES });
+    };
+    let bytes = content.exactly(count * width)?;
+    content.finish()?;
+    let numbers = match magic[2] {
+        0x08 => Numbers::Bytes(bytes),
+        0x09 => Numbers::Whole(bytes.into_iter().map(|byte| i64::from(byte.cast_signed())).collect()),
+        0x0b => Numbers::Whole(each(&bytes, |bytes| i16::from_be_bytes(bytes).into())),
+        0x0c => Numbers::Whole(each(&bytes, |bytes| i32::from_be_bytes(bytes).into())),
+        0x0d => Numbers::Real(each(&bytes, f32::from_be_bytes)),
+        _ => Numbers::Real(each(&bytes, |bytes| f64::from_be_bytes(bytes) as f32)),
+    };
+    if let Numbers::Real(values) = &numbers
+        && let Some(at) = values.iter().position(|value| !value.is_finite())
+    {
+        return Err(DataError::Unusable {
+            path,
+            expected: "finite numbers".into(),
+            found: format!("{} at position {at}", values[at]),
+            advice: "write the file again without them".into(),
+        });
+    }
+    Ok(Array { dims: dims.into_iter().map(|dim| dim as usize).collect(), numbers })
+}
+
+fn each<const N: usize, T>(bytes: &[u8], number: impl Fn([u8; N]) -> T) -> Vec<T> {
+    bytes.as_chunks().0.iter().map(|&bytes| number(bytes)).collect()
 }
 
 fn big_endian(bytes: &[u8]) -> u32 {

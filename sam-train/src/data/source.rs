@@ -13,6 +13,7 @@ use super::{
     DataError, Dataset, ImageSet,
     cifar::{self, CifarImages, CifarKind},
     digits, idx,
+    own::{self, FileSettings},
 };
 use crate::files;
 
@@ -55,14 +56,36 @@ pub enum DataSource {
     /// CIFAR-100, binary version, fine labels.
     #[serde(rename = "cifar-100")]
     Cifar100,
+    /// Files of one's own, see [`super::own`].
+    Files,
 }
 
 /// A text names no data set.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("expected digits, mnist, fashion-mnist, cifar-10 or cifar-100")]
+#[error(
+    "expected digits, mnist, fashion-mnist, cifar-10, cifar-100, or the path of a folder or file that is there"
+)]
 pub struct UnknownDataSource;
 
+/// The classes of Fashion-MNIST.
+const FASHION: [&str; 10] = [
+    "T-shirt/top",
+    "trouser",
+    "pullover",
+    "dress",
+    "coat",
+    "sandal",
+    "shirt",
+    "sneaker",
+    "bag",
+    "ankle boot",
+];
+/// The classes of CIFAR-10.
+const CIFAR_10: [&str; 10] =
+    ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"];
+
 impl DataSource {
+    /// Those that have a name.
     const ALL: [Self; 5] = [Self::Digits, Self::Mnist, Self::FashionMnist, Self::Cifar10, Self::Cifar100];
 
     /// The name in commands and reports.
@@ -73,12 +96,23 @@ impl DataSource {
             Self::FashionMnist => "fashion-mnist",
             Self::Cifar10 => "cifar-10",
             Self::Cifar100 => "cifar-100",
+            Self::Files => "files",
+        }
+    }
+
+    fn class_names(self, classes: usize) -> Vec<String> {
+        let names = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
+        match self {
+            Self::FashionMnist => names(&FASHION),
+            Self::Cifar10 => names(&CIFAR_10),
+            _ => super::numbered(classes),
         }
     }
 
     fn advice(self) -> &'static str {
         match self {
             Self::Digits => "it is part of the program",
+            Self::Files => "name its folder or file",
             Self::Mnist => {
                 "put MNIST's train-images-idx3-ubyte.gz, train-labels-idx1-ubyte.gz, t10k-images-idx3-ubyte.gz and \
                  t10k-labels-idx1-ubyte.gz into a directory and name it by `data-dir` or $SAM_DATA"
@@ -113,7 +147,7 @@ impl DataSource {
         self.files()[0]
     }
 
-    /// Reads the data set and keeps the first `limit` training images.
+    /// Reads the data set and keeps the first `limit` training images. Files of one's own are read as where nothing is said.
     ///
     /// Its files are looked for in `directory` if given, else in `$SAM_DATA` and then in `/usr/share/datasets`; in
     /// each of these, in its subdirectory of the data set's name first.
@@ -123,6 +157,14 @@ impl DataSource {
     pub fn load(self, directory: Option<&Path>, limit: Option<usize>) -> Result<Dataset, DataError> {
         let mut dataset = match self {
             Self::Digits => digits::load()?,
+            Self::Files => {
+                let path = directory.ok_or(DataError::NotFound {
+                    name: self.name(),
+                    searched: Vec::new(),
+                    advice: self.advice(),
+                })?;
+                own::read(path, &FileSettings::of(path))?.dataset
+            }
             Self::Mnist | Self::FashionMnist => self.load_idx(&self.locate(directory)?)?,
             Self::Cifar10 => self.load_cifar(&self.locate(directory)?, CifarKind::Ten)?,
             Self::Cifar100 => self.load_cifar(&self.locate(directory)?, CifarKind::Hundred)?,
@@ -154,25 +196,18 @@ impl DataSource {
     /// # Errors
     /// As [`DataSource::load`], when the files are not found.
     pub fn ambiguities(self, directory: Option<&Path>) -> Result<Vec<String>, DataError> {
-        if self == Self::Digits {
+        if matches!(self, Self::Digits | Self::Files) {
             return Ok(Vec::new());
         }
         let directory = self.locate(directory)?;
-        let of = |name: &&str| match candidates(&directory, name).as_slice() {
-            [read, others @ ..] if !others.is_empty() => {
-                let others: Vec<String> = others.iter().map(|path| path.display().to_string()).collect();
-                let (read, others) = (read.display(), others.join(", "));
-                Some(format!("{read} is read, the newest; {others} is not: remove what is out of date"))
-            }
-            _ => None,
-        };
+        let of = |name: &&str| ambiguity(&candidates(&directory, name));
         Ok(self.files().iter().filter_map(of).collect())
     }
 
     /// The names of its files.
     fn files(self) -> &'static [&'static str] {
         match self {
-            Self::Digits | Self::Mnist | Self::FashionMnist => &IDX_FILES,
+            Self::Digits | Self::Mnist | Self::FashionMnist | Self::Files => &IDX_FILES,
             Self::Cifar10 => &CIFAR_10_FILES,
             Self::Cifar100 => &CIFAR_100_FILES,
         }
@@ -205,13 +240,14 @@ impl DataSource {
             let (expected, found) = (size(shape), size(test_shape));
             return Err(DataError::Shape { path: test_path, expected, found });
         }
-        Ok(Dataset { name: self.name(), shape, classes: CLASSES, train, test })
+        let class_names = self.class_names(CLASSES);
+        Ok(Dataset { name: self.name().to_owned(), shape, classes: CLASSES, class_names, train, test })
     }
 
     fn load_cifar(self, directory: &Path, kind: CifarKind) -> Result<Dataset, DataError> {
         let records = match kind {
             CifarKind::Ten => 10_000,
-            CifarKind::Hundred => 50_000,
+            CifarKind::Hundred | CifarKind::HundredCoarse => 50_000,
         };
         let (train_files, test_file) = self.files().split_at(self.files().len() - 1);
         let read = |names: &[&str], records| {
@@ -223,7 +259,8 @@ impl DataSource {
         };
         let shape = ImageShape { height: cifar::SIDE, width: cifar::SIDE, channels: cifar::CHANNELS };
         let (train, test) = (read(train_files, records)?, read(test_file, 10_000)?);
-        Ok(Dataset { name: self.name(), shape, classes: kind.classes(), train, test })
+        let class_names = self.class_names(kind.classes());
+        Ok(Dataset { name: self.name().to_owned(), shape, classes: kind.classes(), class_names, train, test })
     }
 }
 
@@ -239,11 +276,23 @@ fn names(name: &str) -> impl Iterator<Item = String> {
 
 /// The files in `directory` that may be `name`, the newest first; of equally old ones the unpacked one.
 fn candidates(directory: &Path, name: &str) -> Vec<PathBuf> {
+    newest_first(names(name).map(|name| directory.join(name)).filter(|path| files::present(path)).collect())
+}
+
+/// Files for one thing, the newest first; equally old ones in their order.
+pub(super) fn newest_first(mut files: Vec<PathBuf>) -> Vec<PathBuf> {
     let modified = |path: &PathBuf| fs::metadata(path).and_then(|metadata| metadata.modified()).ok();
-    let mut found: Vec<PathBuf> =
-        names(name).map(|name| directory.join(name)).filter(|path| files::present(path)).collect();
-    found.sort_by_key(|path| std::cmp::Reverse(modified(path)));
-    found
+    files.sort_by_key(|path| std::cmp::Reverse(modified(path)));
+    files
+}
+
+/// That the first of several files for one thing is read, and the others are not.
+pub(super) fn ambiguity(files: &[PathBuf]) -> Option<String> {
+    let [read, others @ ..] = files else { return None };
+    let others: Vec<String> = others.iter().map(|path| path.display().to_string()).collect();
+    let (read, others) = (read.display(), others.join(", "));
+    (!others.is_empty())
+        .then(|| format!("{read} is read, the newest; {others} is not: remove what is out of date"))
 }
 
 /// The file in `directory` that is read for `name`.

@@ -175,7 +175,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        data::{Augment, DataSource},
+        data::DataSource,
         interrupt::Interrupt,
         training::{
             host_batches::HostBatches,
@@ -247,12 +247,7 @@ mod tests {
                 init: None,
                 checkpoint_activations: false,
                 label_smoothing: 0.0,
-                data: DataSettings {
-                    name: DataSource::Digits,
-                    limit: None,
-                    label_noise: 0.0,
-                    augment: Augment::None,
-                },
+                data: DataSettings::new(DataSource::Digits),
                 method: Method::Sam { rho: 0.1, norm: NormExponent(Norm::L2) },
                 sgd: SgdSettings {
                     lr: 0.0,

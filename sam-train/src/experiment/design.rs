@@ -36,7 +36,7 @@ impl Design {
 
     /// Network and data for people.
     pub fn subject(&self) -> String {
-        format!("{} on {}", self.base.model, self.base.data.name)
+        format!("{} on {}", self.base.model, self.base.data.title())
     }
 }
 

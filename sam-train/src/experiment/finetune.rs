@@ -54,7 +54,8 @@ fn with_classes(
         Ok(part)
     };
     let (train, test) = (part(&dataset.train, images)?, part(&dataset.test, usize::MAX)?);
-    Ok(Dataset { classes: classes.len(), train, test, ..dataset.clone() })
+    let class_names = dataset.class_names[classes.clone()].to_vec();
+    Ok(Dataset { classes: classes.len(), class_names, train, test, ..dataset.clone() })
 }
 
 /// The state that training starts from: `fresh`, with weights and statistics of `trained` in all layers but the last.

@@ -328,7 +328,7 @@ fn result(
     let last = epochs.last();
     Ok(TrainResult {
         kind: "train".to_owned(),
-        data: dataset.name.to_owned(),
+        data: dataset.name.clone(),
         model: settings.model.to_string(),
         optimizer: settings.method.name().to_owned(),
         hyper_parameters: settings.method.hyper_parameters(),

@@ -65,7 +65,7 @@ impl ResultFile {
     pub fn section(self, place: String, pictures: Vec<(String, String)>) -> Section {
         let Self { settings, machine, .. } = &self;
         let (kind, model, data) =
-            (self.kind.replacen("ablate-", "ablate ", 1), &settings.model, settings.data.name);
+            (self.kind.replacen("ablate-", "ablate ", 1), &settings.model, settings.data.title());
         let processor = machine.processor.as_deref().unwrap_or("unknown processor");
         let facts = vec![
             ("command", self.command.clone()),

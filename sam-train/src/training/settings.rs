@@ -1,6 +1,6 @@
 //! Everything that determines the outcome of a run.
 
-use std::{borrow::Cow, fmt, str::FromStr};
+use std::{borrow::Cow, fmt, path::Path, str::FromStr};
 
 use sam_core::schedule::Schedule;
 use sam_model::{Architecture, Description, DescriptionError, ImageShape, Initialization};
@@ -11,7 +11,11 @@ use super::range::Range;
 pub use super::{
     average::AverageSettings, batch_sizes::BatchSizes, method::Method, norm_exponent::NormExponent,
 };
-use crate::data::{Augment, DataSource};
+use crate::data::{
+    Augment, DataError, DataSource, Dataset,
+    own::{self, FileSettings, Found},
+    split::hold_out,
+};
 
 /// The settings of one training run: equal settings on equal data give equal weights, bit for bit.
 ///
@@ -63,6 +67,57 @@ pub struct DataSettings {
     pub label_noise: f64,
     /// How training images are changed each time they are seen.
     pub augment: Augment,
+    /// The share of each class of the training images that is held out and evaluated on in the place of the test set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validation: Option<f64>,
+    /// How files of one's own are read, if it is those.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub files: Option<FileSettings>,
+}
+
+impl DataSettings {
+    /// All of a data set as it is.
+    pub const fn new(name: DataSource) -> Self {
+        Self { name, limit: None, label_noise: 0.0, augment: Augment::None, validation: None, files: None }
+    }
+
+    /// What the data set is called in titles.
+    pub fn title(&self) -> &str {
+        self.files.as_ref().map_or(self.name.name(), |files| &files.title)
+    }
+
+    /// What the images are called that a run is evaluated on.
+    pub fn evaluated_on(&self) -> &'static str {
+        if self.validation.is_some() { "validation" } else { "test" }
+    }
+
+    /// Reads the data set from its usual places or from `directory`, keeps the first `limit` training images, and holds out of these
+    /// what is for validation.
+    ///
+    /// # Errors
+    /// [`DataError`], when it cannot be used.
+    pub fn load(&self, directory: Option<&Path>) -> Result<Found, DataError> {
+        let mut found = match (&self.files, directory) {
+            (Some(files), Some(path)) => own::read(path, files)?,
+            _ => Found {
+                dataset: self.name.load(directory, None)?,
+                format: "the published files",
+                notes: self.name.ambiguities(directory)?,
+                scaled_by_content: false,
+                broken: Vec::new(),
+            },
+        };
+        let Dataset { train, test, .. } = &mut found.dataset;
+        if let Some(limit) = self.limit {
+            train.truncate(limit);
+        }
+        if let Some(share) = self.validation {
+            (*train, *test) = hold_out(train, share)?;
+            let line = "evaluated on the {} images held out for validation: test figures are of these, not of the test set";
+            found.notes.push(line.replace("{}", &test.len().to_string()));
+        }
+        Ok(found)
+    }
 }
 
 /// How the gradient is followed: stochastic gradient descent with momentum and weight decay.
@@ -132,17 +187,22 @@ impl Settings {
     pub const EPOCHS: usize = 40;
 
     /// `model` on all of `data` by `method`, with seed 0, and everything else as where nothing is said: 64 images a step on
-    /// the digits and 128 on larger data sets, [`SgdSettings::of_model`], half a cosine.
+    /// the digits, 32 on files of one's own and 128 on larger data sets, [`SgdSettings::of_model`], half a cosine.
     pub fn new(model: Architecture, data: DataSource, method: Method) -> Self {
         Self {
             seed: 0,
             epochs: Self::EPOCHS,
-            batch: if data == DataSource::Digits { 64 } else { 128 }.into(),
+            batch: match data {
+                DataSource::Digits => 64,
+                DataSource::Files => 32,
+                _ => 128,
+            }
+            .into(),
             model,
             init: None,
             checkpoint_activations: false,
             label_smoothing: 0.0,
-            data: DataSettings { name: data, limit: None, label_noise: 0.0, augment: Augment::None },
+            data: DataSettings::new(data),
             method,
             sgd: SgdSettings::of_model(&model),
             schedule: ScheduleSettings { shape: ScheduleShape::Cosine, warmup_epochs: 0 },
@@ -214,6 +274,13 @@ impl Settings {
         Range::BelowOne.check("momentum", sgd.momentum)?;
         Range::BelowOne.check("label-smoothing", self.label_smoothing)?;
         Range::Probability.check("label-noise", data.label_noise)?;
+        // There is something left of both.
+        for (name, share) in
+            [("validation", data.validation), ("test-share", data.files.as_ref().and_then(|f| f.test_share))]
+        {
+            Range::AboveZero.check(name, share.unwrap_or(0.5))?;
+            Range::BelowOne.check(name, share.unwrap_or(0.5))?;
+        }
         Range::AboveZero.check("clip-norm", sgd.clip_norm.unwrap_or(1.0))?;
         if self.batch.count() > self.epochs {
             return Err(InvalidSetting::new("batch", "at most as many sizes as `epochs`", &self.batch));

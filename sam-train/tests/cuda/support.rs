@@ -6,7 +6,7 @@ use ndarray::Array4;
 use sam_core::{Norm, Outcome};
 use sam_model::ImageShape;
 use sam_train::{
-    data::{Augment, DataSource, Dataset, ImageSet},
+    data::{DataSource, Dataset, ImageSet},
     training::{
         backend::{Backend, BackendName},
         learner::{Batch, Learner},
@@ -50,12 +50,7 @@ pub fn settings(model: &str, method: Method) -> Settings {
         init: None,
         checkpoint_activations: false,
         label_smoothing: 0.1,
-        data: DataSettings {
-            name: DataSource::Digits,
-            limit: None,
-            label_noise: 0.0,
-            augment: Augment::None,
-        },
+        data: DataSettings::new(DataSource::Digits),
         method,
         sgd: SgdSettings {
             lr: 0.1,
@@ -114,5 +109,6 @@ pub fn dataset(shape: ImageShape, count: usize) -> Dataset {
             .into(),
         labels: (0..count).map(|i| (i * 5 % CLASSES) as u16).collect(),
     };
-    Dataset { name: "made up", shape, classes: CLASSES, train: set(0), test: set(3) }
+    let class_names = (0..CLASSES).map(|class| class.to_string()).collect();
+    Dataset { name: "made up".to_owned(), shape, classes: CLASSES, class_names, train: set(0), test: set(3) }
 }

@@ -31,6 +31,8 @@ pub const BASE: Settings = Settings {
         limit: Some(250),
         label_noise: 0.0,
         augment: Augment::None,
+        validation: None,
+        files: None,
     },
     method: SAM,
     sgd: SgdSettings {

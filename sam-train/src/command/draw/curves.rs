@@ -14,7 +14,7 @@ use crate::training::{metrics::EpochMetrics, settings::Settings};
 pub fn title(settings: &Settings) -> String {
     let method = settings.method.title();
     let method = settings.method.rho().map_or(method.clone(), |rho| format!("{method}, \u{3c1} = {rho}"));
-    format!("{} on {}, {method}", settings.model, settings.data.name)
+    format!("{} on {}, {method}", settings.model, settings.data.title())
 }
 
 /// Draws the epochs of the run called `title` to `path`.

@@ -14,7 +14,7 @@ use resvg::{
 use super::plot::DrawError;
 
 /// Pixels of a PNG for each of the SVG's, in width and height.
-const SCALE: f32 = 2.0;
+pub const SCALE: f32 = 2.0;
 
 /// The one font of all pictures, so that they look the same on every machine, with fonts or without.
 fn fonts() -> Arc<Database> {

@@ -186,7 +186,7 @@ impl Summary {
         let best_sgd = (0..sgd.len()).min_by(by_error).expect("an SGD arm");
         let best = &sgd[best_sgd];
         Self {
-            data: base.data.name.to_string(),
+            data: base.data.title().to_owned(),
             model: base.model.to_string(),
             augment: base.data.augment.to_string(),
             label_noise,

@@ -1,0 +1,89 @@
+//! Files of the MNIST family as they are found: names with dots or without, packed or not, EMNIST, QMNIST, other numbers than
+//! bytes.
+
+use std::{fs, path::PathBuf};
+
+use super::{
+    FileSettings,
+    arrays::{Images, labels_of},
+    directory::{Content, Format, name_of},
+    splits::{Part, Parts, Role, Split},
+};
+use crate::data::{DataError, idx, source};
+
+/// The parts of the data set.
+pub fn read(content: &Content, settings: &FileSettings, notes: &mut Vec<String>) -> Result<Parts, DataError> {
+    let files = content.files(Format::Idx)?;
+    let mut parts = Parts::default();
+    for split in [Split::Train, Split::Validation, Split::Test] {
+        let mut of = |role: Role| -> Result<Option<PathBuf>, DataError> {
+            let own = |path: &&PathBuf| {
+                let name = name_of(path);
+                let role_of_name = Role::of(&name).or(dimensions(&name));
+                Split::of(&name).unwrap_or(Split::Train) == split && role_of_name == Some(role)
+            };
+            let found = source::newest_first(files.iter().filter(own).cloned().collect());
+            notes.extend(source::ambiguity(&found));
+            Ok(found.into_iter().next())
+        };
+        let (images, labels) = match (of(Role::Images)?, of(Role::Labels)?) {
+            (Some(images), Some(labels)) => (images, labels),
+            (None, None) => continue,
+            (found, other) => {
+                let file = found.or(other).unwrap_or_default();
+                return Err(DataError::Unusable {
+                    path: file,
+                    expected: "images and labels in two files of such names".into(),
+                    found: "the other one is missing".into(),
+                    advice: "put it beside this one".into(),
+                });
+            }
+        };
+        let mut part = Part {
+            images: Images::of(idx::read_array(&images)?, settings.size, &images)?,
+            labels: labels_of(&idx::read_array(&labels)?, &labels)?,
+            origin: images,
+        };
+        if name_of(&part.origin).to_lowercase().starts_with("emnist") {
+            part.images.transpose();
+            if split == Split::Train {
+                notes
+                    .push("EMNIST's images lie on their sides in its files: they are set upright".to_owned());
+            }
+        }
+        parts.0.push((split, part));
+    }
+    name_emnist_classes(files, &mut parts, notes);
+    Ok(parts)
+}
+
+/// What `idx1` or `idx3` in a name says where no word does.
+fn dimensions(name: &str) -> Option<Role> {
+    match name {
+        _ if name.contains("idx1") || name.contains("idx2") => Some(Role::Labels),
+        _ if name.contains("idx3") || name.contains("idx4") => Some(Role::Images),
+        _ => None,
+    }
+}
+
+/// EMNIST's `...-mapping.txt` has a label and the code of its letter (and of the small one) in a line.
+fn name_emnist_classes(files: &[PathBuf], parts: &mut Parts, notes: &mut Vec<String>) {
+    let mapping = files.iter().find_map(|file| {
+        let name = name_of(file);
+        let family = &name[..Split::place(&name.to_lowercase())?];
+        fs::read_to_string(file.with_file_name(format!("{family}mapping.txt"))).ok()
+    });
+    let Some(mapping) = mapping else { return };
+    let letter = |label: &str| {
+        let line = mapping.lines().find(|line| line.split_whitespace().next() == Some(label))?;
+        let code = line.split_whitespace().nth(1)?.parse().ok()?;
+        char::from_u32(code).filter(char::is_ascii_graphic)
+    };
+    let named = |label: &String| letter(label).map(String::from);
+    let all: Option<Vec<Vec<String>>> =
+        parts.0.iter().map(|(_, part)| part.labels.iter().map(named).collect()).collect();
+    match all {
+        Some(all) => parts.0.iter_mut().zip(all).for_each(|((_, part), labels)| part.labels = labels),
+        None => notes.push("its mapping.txt does not name every label, and is not read".to_owned()),
+    }
+}

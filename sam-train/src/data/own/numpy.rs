@@ -1,0 +1,213 @@
+//! NumPy's `.npy` and `.npz`.
+
+use std::{
+    fs,
+    io::{Cursor, Read},
+    path::{Path, PathBuf},
+};
+
+use npyz::{DType, NpyFile, Order, TypeChar};
+use zip::ZipArchive;
+
+use super::{
+    FileSettings,
+    arrays::{Array, Images, Numbers, labels_of},
+    directory::{Content, Format, name_of},
+    splits::{Part, Parts, Role, Split},
+};
+use crate::data::DataError;
+
+/// The most numbers accepted in one array: a header that claims more is damaged.
+const MOST_NUMBERS: usize = 1 << 34;
+
+/// What a file holds: an array of numbers, or words for labels.
+#[derive(Debug, Clone, PartialEq)]
+enum Values {
+    Numbers(Array),
+    Words(Vec<String>),
+}
+
+/// The parts of the data set: arrays whose names say what they hold, such as `x_train` and `y_train`, `train_images` and
+/// `train_labels`, `X` and `y`.
+pub fn read(content: &Content, settings: &FileSettings, notes: &mut Vec<String>) -> Result<Parts, DataError> {
+    let mut arrays: Vec<(String, PathBuf, Vec<u8>)> = Vec::new();
+    for file in content.files(Format::Numpy)? {
+        let bytes = fs::read(file).map_err(|source| DataError::Read { path: file.clone(), source })?;
+        let name = name_of(file);
+        if name.to_lowercase().ends_with(".npz") {
+            let split = Split::of(&name);
+            for (inner, bytes) in members(file, &bytes)? {
+                // `train.npz` and `test.npz` each hold `x` and `y`.
+                let inner = match (split, Split::of(&inner)) {
+                    (Some(_), None) => format!("{name} {inner}"),
+                    _ => inner,
+                };
+                arrays.push((inner, file.clone(), bytes));
+            }
+        } else {
+            arrays.push((name, file.clone(), bytes));
+        }
+    }
+    let found = || arrays.iter().map(|(name, ..)| name.as_str()).collect::<Vec<_>>().join(", ");
+    let unusable = |expected: &'static str, found: String| DataError::Unusable {
+        path: content.path.clone(),
+        expected: expected.into(),
+        found,
+        advice: "name the arrays x_train, y_train, x_test and y_test, or x and y".into(),
+    };
+    let mut parts = Parts::default();
+    for split in [Split::Train, Split::Validation, Split::Test] {
+        let of = |role| {
+            let own =
+                |name: &str| Split::of(name).unwrap_or(Split::Train) == split && Role::of(name) == Some(role);
+            let mut found = arrays.iter().filter(|(name, ..)| own(name));
+            match (found.next(), found.next()) {
+                (Some((first, ..)), Some((second, ..))) => Err(unusable(
+                    "one array of images and one of labels for each part",
+                    format!("{first} and {second}"),
+                )),
+                (found, _) => Ok(found),
+            }
+        };
+        match (of(Role::Images)?, of(Role::Labels)?) {
+            (Some((_, origin, images)), Some((_, of_labels, labels))) => {
+                let images = match parse_any(origin, images)? {
+                    Values::Numbers(array) => Images::of(array, settings.size, origin)?,
+                    Values::Words(_) => return Err(unusable("images of numbers", "words".into())),
+                };
+                let labels = match parse_any(of_labels, labels)? {
+                    Values::Numbers(array) => labels_of(&array, of_labels)?,
+                    Values::Words(words) => words,
+                };
+                parts.0.push((split, Part { origin: origin.clone(), images, labels }));
+            }
+            (None, None) => {}
+            _ => return Err(unusable("an array of images with one of labels", found())),
+        }
+    }
+    let unread: Vec<&str> =
+        arrays.iter().map(|(name, ..)| name.as_str()).filter(|name| Role::of(name).is_none()).collect();
+    if !unread.is_empty() {
+        notes.push(format!("arrays that are not read: {}", unread.join(", ")));
+    }
+    if parts.0.is_empty() {
+        return Err(unusable("arrays whose names say that they are images and labels", found()));
+    }
+    Ok(parts)
+}
+
+/// The arrays in a `.npz`, a zip archive of `.npy` files.
+fn members(path: &Path, bytes: &[u8]) -> Result<Vec<(String, Vec<u8>)>, DataError> {
+    let broken = |found: String| broken(path, "a whole .npz of numpy.savez", found);
+    let mut archive = ZipArchive::new(Cursor::new(bytes)).map_err(|error| broken(error.to_string()))?;
+    let mut members = Vec::new();
+    for index in 0..archive.len() {
+        let mut member = archive.by_index(index).map_err(|error| broken(error.to_string()))?;
+        let name = member.name().trim_end_matches(".npy").to_owned();
+        let mut content = Vec::new();
+        member.read_to_end(&mut content).map_err(|error| broken(format!("{name}: {error}")))?;
+        members.push((name, content));
+    }
+    Ok(members)
+}
+
+fn broken(path: &Path, expected: &'static str, found: String) -> DataError {
+    let advice = "save it again by numpy.save or numpy.savez".into();
+    DataError::Unusable { path: path.to_owned(), expected: expected.into(), found, advice }
+}
+
+/// The dimensions of a `.npy` file of numbers in memory, and how many it has; `path` says what it is in errors.
+///
+/// # Errors
+/// [`DataError`], when it is damaged or holds something else than numbers or words.
+pub fn parse(path: &Path, bytes: &[u8]) -> Result<(Vec<usize>, usize), DataError> {
+    Ok(match parse_any(path, bytes)? {
+        Values::Numbers(array) => (array.dims, array.numbers.len()),
+        Values::Words(words) => (vec![words.len()], words.len()),
+    })
+}
+
+fn parse_any(path: &Path, bytes: &[u8]) -> Result<Values, DataError> {
+    let damaged = |found: String| broken(path, "a whole .npy file", found);
+    // The reader of the format multiplies the dimensions before anybody can look at them.
+    check_header(bytes).map_err(damaged)?;
+    let file = NpyFile::new(bytes).map_err(|error| damaged(error.to_string()))?;
+    let dims: Vec<usize> =
+        file.shape().iter().map(|&dim| usize::try_from(dim).unwrap_or(usize::MAX)).collect();
+    let kind = match file.dtype() {
+        DType::Plain(kind) => kind,
+        other => return Err(broken(path, "an array of numbers", other.descr())),
+    };
+    let order = file.order();
+    let width = kind.num_bytes().unwrap_or(0);
+    let too_short = dims.iter().try_fold(width, |product, &dim| product.checked_mul(dim));
+    // Memory grows with what is there, not with what the header claims.
+    if too_short.is_none_or(|needed| needed > bytes.len()) {
+        return Err(damaged(format!("{} bytes for an array of {dims:?}", bytes.len())));
+    }
+    let wrong = |error: std::io::Error| damaged(error.to_string());
+    let whole = |values: Vec<i64>| Numbers::Whole(values);
+    let real = |values: Vec<f64>| Numbers::Real(values.into_iter().map(|value| value as f32).collect());
+    let numbers = match (kind.type_char(), kind.size_field()) {
+        (TypeChar::Uint, 1) => Numbers::Bytes(file.into_vec::<u8>().map_err(wrong)?),
+        (TypeChar::Bool, 1) => {
+            Numbers::Bytes(file.into_vec::<bool>().map_err(wrong)?.into_iter().map(u8::from).collect())
+        }
+        (TypeChar::Uint, 2) => whole(widened(file.into_vec::<u16>().map_err(wrong)?)),
+        (TypeChar::Uint, 4) => whole(widened(file.into_vec::<u32>().map_err(wrong)?)),
+        (TypeChar::Int, 1) => whole(widened(file.into_vec::<i8>().map_err(wrong)?)),
+        (TypeChar::Int, 2) => whole(widened(file.into_vec::<i16>().map_err(wrong)?)),
+        (TypeChar::Int, 4) => whole(widened(file.into_vec::<i32>().map_err(wrong)?)),
+        (TypeChar::Int, 8) => whole(file.into_vec().map_err(wrong)?),
+        (TypeChar::Float, 4) => Numbers::Real(file.into_vec::<f32>().map_err(wrong)?),
+        (TypeChar::Float, 8) => real(file.into_vec::<f64>().map_err(wrong)?),
+        (TypeChar::UnicodeStr, _) => return file.into_vec::<String>().map(Values::Words).map_err(wrong),
+        _ => {
+            let expected = "bytes, whole numbers of 8 to 64 bits, float32, float64 or words";
+            return Err(broken(path, expected, kind.to_string()));
+        }
+    };
+    if let Numbers::Real(values) = &numbers
+        && let Some(at) = values.iter().position(|value| !value.is_finite())
+    {
+        return Err(broken(path, "finite numbers", format!("{} at position {at}", values[at])));
+    }
+    let numbers = if order == Order::Fortran { c_order(&numbers, &dims) } else { numbers };
+    Ok(Values::Numbers(Array { dims, numbers }))
+}
+
+fn widened<T: Into<i64>>(values: Vec<T>) -> Vec<i64> {
+    values.into_iter().map(Into::into).collect()
+}
+
+/// Makes sure that the dimensions in the header have a product.
+fn check_header(bytes: &[u8]) -> Result<(), String> {
+    let header = bytes.get(..bytes.len().min(1 << 16)).unwrap_or_default();
+    let text = String::from_utf8_lossy(header);
+    let shape = text.find("'shape'").and_then(|start| {
+        let rest = &text[start..];
+        Some(rest[rest.find('(')?..].split(')').next()?.trim_start_matches('(').to_owned())
+    });
+    let Some(shape) = shape else { return Err("no shape in its header".to_owned()) };
+    let mut product = 1_usize;
+    for dim in shape.split(',').map(str::trim).filter(|dim| !dim.is_empty()) {
+        let dim: usize = dim.trim_end_matches('L').parse().map_err(|_| format!("a dimension of {dim}"))?;
+        product = product
+            .checked_mul(dim.max(1))
+            .filter(|&product| product <= MOST_NUMBERS)
+            .ok_or_else(|| format!("dimensions of ({shape})"))?;
+    }
+    Ok(())
+}
+
+/// Numbers whose first dimension runs fastest, in the order in which the last one does.
+fn c_order(numbers: &Numbers, dims: &[usize]) -> Numbers {
+    let from = (0..numbers.len()).map(|mut to| {
+        let mut index = vec![0; dims.len()];
+        for (axis, &dim) in dims.iter().enumerate().rev() {
+            (index[axis], to) = (to % dim, to / dim);
+        }
+        index.iter().zip(dims).rev().fold(0, |place, (&index, &dim)| place * dim + index)
+    });
+    numbers.rearranged(from)
+}

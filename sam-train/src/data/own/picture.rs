@@ -1,0 +1,96 @@
+//! One picture: PNG or JPEG, as it was meant to be seen.
+
+use std::io::{BufRead, Seek};
+
+use image::{
+    DynamicImage, ImageDecoder, ImageFormat, ImageReader, Rgb, RgbImage, imageops::FilterType,
+    metadata::Orientation,
+};
+use sam_model::ImageShape;
+
+/// What a picture is, as its header says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Probe {
+    /// Rows as it is seen.
+    pub height: u32,
+    /// Columns as it is seen.
+    pub width: u32,
+    /// Whether it has colours.
+    pub color: bool,
+}
+
+/// The most bytes that a picture may unpack to, as the crate `image` has it: a header may claim more than there is memory.
+const MOST_BYTES: u64 = 512 << 20;
+
+/// A decoder, and how the picture is to be turned.
+fn open<'a>(stream: impl BufRead + Seek + 'a) -> Result<(impl ImageDecoder + 'a, Orientation), String> {
+    let reader = ImageReader::new(stream).with_guessed_format().map_err(|error| error.to_string())?;
+    match reader.format() {
+        Some(ImageFormat::Png | ImageFormat::Jpeg) => {}
+        Some(other) => return Err(format!("expected PNG or JPEG, found {other:?}; convert it")),
+        None => return Err("expected PNG or JPEG, found neither".to_owned()),
+    }
+    let damaged = |error| format!("it cannot be decoded ({error})");
+    let mut decoder = reader.into_decoder().map_err(damaged)?;
+    if decoder.total_bytes() > MOST_BYTES {
+        let (width, height) = decoder.dimensions();
+        return Err(format!(
+            "expected at most {} MiB when unpacked, found {height}x{width} pixels; make it smaller",
+            MOST_BYTES >> 20
+        ));
+    }
+    // What a damaged note says about the camera is no reason to refuse its picture.
+    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+    Ok((decoder, orientation))
+}
+
+/// What the header says.
+///
+/// # Errors
+/// What is wrong with it, for people.
+pub fn probe(stream: impl BufRead + Seek) -> Result<Probe, String> {
+    let (decoder, orientation) = open(stream)?;
+    let (width, height) = decoder.dimensions();
+    let lies = matches!(
+        orientation,
+        Orientation::Rotate90
+            | Orientation::Rotate270
+            | Orientation::Rotate90FlipH
+            | Orientation::Rotate270FlipH
+    );
+    let (width, height) = if lies { (height, width) } else { (width, height) };
+    Ok(Probe { height, width, color: decoder.color_type().has_color() })
+}
+
+/// The bytes of a picture that is brought to `shape` of 1 or 3 channels: turned as its camera says, on white where it is
+/// transparent, 16 bits rounded to 8, grey by the weights of sRGB's luminance. Of another size it is scaled by area until it
+/// covers the shape, and what sticks out is cut off evenly.
+///
+/// # Errors
+/// What is wrong with it, for people.
+pub fn decode(stream: impl BufRead + Seek, shape: ImageShape) -> Result<Vec<u8>, String> {
+    let (decoder, orientation) = open(stream)?;
+    let picture = DynamicImage::from_decoder(decoder);
+    let mut picture = picture.map_err(|error| format!("it cannot be decoded ({error})"))?;
+    picture.apply_orientation(orientation);
+    if picture.color().has_alpha() {
+        picture = DynamicImage::ImageRgb8(on_white(&picture));
+    }
+    let (width, height) = (shape.width as u32, shape.height as u32);
+    if (picture.width(), picture.height()) != (width, height) {
+        picture = picture.resize_to_fill(width, height, FilterType::Triangle);
+    }
+    Ok(if shape.channels == 1 { picture.into_luma8().into_raw() } else { picture.into_rgb8().into_raw() })
+}
+
+fn on_white(picture: &DynamicImage) -> RgbImage {
+    let picture = picture.to_rgba8();
+    let blend = |value: u8, alpha: u8| {
+        let (value, alpha) = (u32::from(value), u32::from(alpha));
+        ((value * alpha + 255 * (255 - alpha) + 127) / 255) as u8
+    };
+    RgbImage::from_fn(picture.width(), picture.height(), |x, y| {
+        let [red, green, blue, alpha] = picture.get_pixel(x, y).0;
+        Rgb([red, green, blue].map(|value| blend(value, alpha)))
+    })
+}
