@@ -17,6 +17,7 @@ mod report;
 mod signals;
 mod terminal;
 mod train;
+mod trained;
 mod words;
 
 use std::{ffi::OsString, process::ExitCode};
@@ -61,6 +62,9 @@ Examples:
   sam train --data fashion-mnist --model lenet --optimizer sam --out runs/lenet
   sam data photos --size 32x32                          what a folder of pictures holds, before it is trained on
   sam train --resume runs/lenet                         go on after Ctrl-C or a crash, to the same weights
+  sam evaluate runs/lenet                               errors of each class, calibration
+  sam predict runs/photos one.jpg two.png               the likeliest classes of pictures
+  sam export runs/lenet --out lenet.onnx                for other programs; .safetensors for PyTorch
   sam bench --model wrn-16-1 --batch 128                the price of a SAM step
   sam models                                            the networks by name, with what they cost
   sam noise                                             label noise: SGD, mixup, SAM, ASAM, bootstrapped too
@@ -92,6 +96,9 @@ enum Command {
     PredictGap(analyse::PredictGapArgs),
     Bound(analyse::BoundArgs),
     Finetune(analyse::FinetuneArgs),
+    Evaluate(trained::EvaluateArgs),
+    Predict(trained::PredictArgs),
+    Export(trained::ExportArgs),
     Report(report::ReportArgs),
 }
 
@@ -122,6 +129,9 @@ pub fn run() -> ExitCode {
         Command::PredictGap(args) => analyse::predict_gap(args, call),
         Command::Bound(args) => analyse::bound(args, call),
         Command::Finetune(args) => analyse::finetune(args, call),
+        Command::Evaluate(args) => trained::evaluate(args, call),
+        Command::Predict(args) => trained::predict(args, call),
+        Command::Export(args) => trained::export(args),
         Command::Report(args) => report::run(args, call),
     };
     match outcome {
@@ -154,7 +164,14 @@ pub fn check<T: Into<OsString> + Clone>(arguments: impl IntoIterator<Item = T>) 
         Some(Command::PredictGap(args)) => args.check(),
         Some(Command::Bound(args)) => args.check(),
         Some(Command::Finetune(args)) => args.check(),
-        Some(Command::Models(_) | Command::Report(_)) => Ok(()),
+        // Paths alone.
+        Some(
+            Command::Models(_)
+            | Command::Evaluate(_)
+            | Command::Predict(_)
+            | Command::Export(_)
+            | Command::Report(_),
+        ) => Ok(()),
     }
     .map_err(|error| in_flags(&error.to_string()))
 }

@@ -18,6 +18,7 @@ pub mod analysis;
 pub mod command;
 pub mod data;
 pub mod experiment;
+pub mod export;
 pub mod files;
 pub mod interrupt;
 pub mod json;

@@ -1,5 +1,6 @@
 //! What is said about results: statistics, tables, figures as data, the page of results.
 
+pub mod classification;
 pub mod figure;
 pub mod html;
 pub mod markdown;

@@ -104,14 +104,23 @@ impl<T: Scalar> Model<T> {
         self.network.evaluate(weights, images, &self.labels[self.chosen.clone()])
     }
 
+    /// The logits of the chosen images, a row for each, in evaluation mode.
+    ///
+    /// # Errors
+    /// As [`Model::evaluate`].
+    pub fn logits(&mut self, weights: &[T], classes: usize) -> Result<Array2<T>, BatchError> {
+        let mut logits = Array2::from_elem((self.chosen.len(), classes), T::zero());
+        let images = self.images.slice_axis(Axis(0), Slice::from(self.chosen.clone()));
+        self.network.logits(weights, images, logits.view_mut())?;
+        Ok(logits)
+    }
+
     /// The class that the network takes each image for.
     ///
     /// # Errors
     /// As [`Model::evaluate`].
     pub fn predict(&mut self, weights: &[T], classes: usize) -> Result<Vec<u16>, BatchError> {
-        let mut logits = Array2::from_elem((self.chosen.len(), classes), T::zero());
-        let images = self.images.slice_axis(Axis(0), Slice::from(self.chosen.clone()));
-        self.network.logits(weights, images, logits.view_mut())?;
+        let logits = self.logits(weights, classes)?;
         let best = |row: ndarray::ArrayView1<'_, T>| {
             (0..classes).fold(0, |best, class| if row[class] > row[best] { class } else { best }) as u16
         };
