@@ -15,7 +15,7 @@ mod table;
 mod tests;
 mod wide;
 
-pub use micro::{COLUMNS, MicroKernels, ROWS};
+pub use micro::{COLUMNS, MicroKernels, ROWS, arithmetic};
 pub use product::{
     Finish, Start, Target, pack_panels, pack_rows, pack_transpose, panels, product, product_in_place,
 };

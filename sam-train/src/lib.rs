@@ -17,6 +17,7 @@ pub mod analysis;
 #[cfg(feature = "command")]
 pub mod command;
 pub mod data;
+pub mod doubt;
 pub mod experiment;
 pub mod export;
 pub mod files;

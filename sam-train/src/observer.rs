@@ -7,6 +7,7 @@ use std::{
 };
 
 use crate::{
+    doubt::Doubt,
     files::FileError,
     interrupt::Interrupt,
     training::{
@@ -93,6 +94,11 @@ pub enum Event<'a> {
         settings: &'a Settings,
         /// What each epoch gave.
         history: &'a [EpochMetrics],
+    },
+    /// Something is allowed and rarely meant.
+    Doubtful {
+        /// What.
+        doubt: &'a Doubt,
     },
     /// Of many runs some need not be made: the directory has them.
     Kept {

@@ -18,6 +18,7 @@ pub mod cuda;
 pub mod history;
 pub mod host_batches;
 pub mod kernel_choice;
+pub mod last_batch;
 pub mod learner;
 pub mod memory;
 pub mod method;

@@ -26,6 +26,7 @@ fn settings(model: &str) -> Settings {
         epochs: 1,
         batch: 16.into(),
         model: model.parse().unwrap(),
+        last_batch: LastBatch::Drop,
         init: None,
         checkpoint_activations: false,
         label_smoothing: 0.0,

@@ -17,7 +17,8 @@ use sam_train::{
         cpu::CpuLearner,
         learner::{Learner, LearnerError},
         settings::{
-            AverageSettings, DataSettings, Method, ScheduleSettings, ScheduleShape, Settings, SgdSettings,
+            AverageSettings, DataSettings, LastBatch, Method, ScheduleSettings, ScheduleShape, Settings,
+            SgdSettings,
         },
         state::{STATISTICS, State, WEIGHTS},
         trainer::Trainer,
@@ -185,6 +186,7 @@ fn settings(method: Method) -> Settings {
         epochs: 2,
         batch: 32.into(),
         model: "mlp-16".parse().unwrap(),
+        last_batch: LastBatch::Drop,
         init: None,
         checkpoint_activations: false,
         label_smoothing: 0.0,

@@ -15,7 +15,8 @@ use sam_train::{
         cpu::CpuLearner,
         learner::{Batch, Learner},
         settings::{
-            AverageSettings, DataSettings, Method, ScheduleSettings, ScheduleShape, Settings, SgdSettings,
+            AverageSettings, DataSettings, LastBatch, Method, ScheduleSettings, ScheduleShape, Settings,
+            SgdSettings,
         },
     },
 };
@@ -51,6 +52,7 @@ fn settings(model: &str, method: Method) -> Settings {
         epochs: 1,
         batch: BATCH.into(),
         model: model.parse().unwrap(),
+        last_batch: LastBatch::Drop,
         init: None,
         checkpoint_activations: false,
         label_smoothing: 0.1,

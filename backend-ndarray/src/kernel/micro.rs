@@ -67,11 +67,25 @@ impl MicroKernels<f32> {
     /// AVX2 and FMA where the machine has both, else portable.
     pub fn detect_f32() -> Self {
         #[cfg(target_arch = "x86_64")]
-        if std::is_x86_feature_detected!("avx2") && std::is_x86_feature_detected!("fma") {
+        if has_avx2_and_fma() {
             return super::micro_avx2::kernels();
         }
         Self::portable()
     }
+}
+
+#[cfg(target_arch = "x86_64")]
+fn has_avx2_and_fma() -> bool {
+    std::is_x86_feature_detected!("avx2") && std::is_x86_feature_detected!("fma")
+}
+
+/// How this machine computes products of matrices in `f32`, as a noun: a network's bits depend on nothing else of a machine.
+pub fn arithmetic() -> &'static str {
+    #[cfg(target_arch = "x86_64")]
+    if has_avx2_and_fma() {
+        return "fused multiply-add";
+    }
+    "products that are rounded before they are added"
 }
 
 #[expect(unsafe_code, reason = "unchecked reads in the innermost loop")]

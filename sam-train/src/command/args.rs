@@ -19,6 +19,7 @@ use crate::{
         backend::{Backend, BackendName},
         config::Machine,
         kernel_choice::KernelChoice,
+        last_batch::LastBatch,
         learner::LearnerError,
         precision::Precision,
         settings::{
@@ -192,6 +193,10 @@ pub struct TrainingArgs {
     #[arg(long, value_name = "N,..", value_delimiter = ',')]
     pub batch: Vec<usize>,
 
+    /// What becomes of the images left over at the end of an epoch: drop, or keep as a smaller batch.
+    #[arg(long, value_name = "drop|keep", default_value_t = LastBatch::Drop)]
+    pub last_batch: LastBatch,
+
     /// Highest learning rate [default: 0.1 for resnet and wrn, whose batch normalisation bears it, 0.02 for shake-shake and
     /// wrn-D-K-nobn, 0.05 for others]
     #[arg(long)]
@@ -328,6 +333,7 @@ impl TrainingArgs {
             checkpoint_activations: self.checkpoint_activations,
             epochs: self.epochs,
             batch: BatchSizes::try_from(self.batch.clone()).unwrap_or(usual.batch),
+            last_batch: self.last_batch,
             label_smoothing: self.label_smoothing,
             data,
             sgd: SgdSettings {

@@ -14,7 +14,7 @@ use crate::{
     training::{
         memory,
         settings::{
-            AverageSettings, DataSettings, InvalidSetting, Method, NormExponent, ScheduleSettings,
+            AverageSettings, DataSettings, InvalidSetting, LastBatch, Method, NormExponent, ScheduleSettings,
             ScheduleShape, Settings, SgdSettings,
         },
     },
@@ -72,6 +72,7 @@ impl BenchArgs {
             epochs: 1,
             batch: self.batch.into(),
             model: self.model,
+            last_batch: LastBatch::Drop,
             init: None,
             checkpoint_activations: false,
             label_smoothing: 0.0,

@@ -9,7 +9,7 @@ use std::{
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::draw::curves;
+use super::{draw::curves, words::in_flags};
 use crate::{
     experiment::train::RunDirectory,
     observer::{Event, Observer, ObserverError},
@@ -70,6 +70,7 @@ impl Observer for Terminal {
                  without those of {epochs} epochs",
                 file.display()
             )),
+            Event::Doubtful { doubt } => self.line(format_args!("note: {}", in_flags(&doubt.to_string()))),
             Event::Trained { directory, settings, history } => {
                 let directory = RunDirectory::new(*directory);
                 curves::draw(&directory.curves(), &curves::title(settings), history)?;

@@ -89,7 +89,7 @@ pub struct TrainArgs {
 
 /// What a resumed run does not ask for again: where it is, its settings, and the hyper-parameters of all methods.
 fn settled() -> impl Iterator<Item = &'static str> {
-    const SETTINGS: [&str; 29] = [
+    const SETTINGS: [&str; 30] = [
         "out",
         "data",
         "size",
@@ -106,6 +106,7 @@ fn settled() -> impl Iterator<Item = &'static str> {
         "checkpoint_activations",
         "epochs",
         "batch",
+        "last_batch",
         "lr",
         "momentum",
         "no_nesterov",

@@ -92,6 +92,14 @@ impl ImageSet {
 }
 
 impl Dataset {
+    /// The test error, in percent, of naming the most frequent class of the test set for every image.
+    pub fn chance_error(&self) -> f64 {
+        let mut counts = vec![0_usize; self.classes];
+        self.test.labels.iter().for_each(|&label| counts[usize::from(label)] += 1);
+        let most = counts.into_iter().max().unwrap_or(0);
+        100.0 * (1.0 - most as f64 / self.test.len().max(1) as f64)
+    }
+
     /// SHA-256 over the shape and every pixel and label, in hexadecimal: tells whether two runs saw the same data.
     ///
     /// # Errors

@@ -181,7 +181,8 @@ mod tests {
             host_batches::HostBatches,
             learner::StepReport,
             settings::{
-                AverageSettings, DataSettings, NormExponent, ScheduleSettings, ScheduleShape, SgdSettings,
+                AverageSettings, DataSettings, LastBatch, NormExponent, ScheduleSettings, ScheduleShape,
+                SgdSettings,
             },
             state::State,
         },
@@ -223,6 +224,10 @@ mod tests {
             Ok(())
         }
 
+        fn arithmetic(&self) -> String {
+            "numbers of a test".to_owned()
+        }
+
         fn parameter_count(&self) -> usize {
             7
         }
@@ -244,6 +249,7 @@ mod tests {
                 epochs: 1,
                 batch: 4.into(),
                 model: "mlp-2".parse().unwrap(),
+                last_batch: LastBatch::Drop,
                 init: None,
                 checkpoint_activations: false,
                 label_smoothing: 0.0,

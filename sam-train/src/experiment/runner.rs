@@ -15,6 +15,7 @@ use super::{
 };
 use crate::{
     data::{DataError, Dataset},
+    doubt::Doubt,
     files,
     observer::{Event, Host, Work},
     report::{counted, statistics::median},
@@ -65,7 +66,7 @@ pub struct Job<'a> {
 }
 
 impl<'a> Job<'a> {
-    /// A run of which only the run is kept.
+    /// A run of which no state is kept, only what it gave.
     pub fn new(settings: Settings, data: &'a LoadedData) -> Self {
         Self { settings, data, snapshots: Vec::new(), start: None }
     }
@@ -78,8 +79,7 @@ impl<'a> Job<'a> {
 
     /// Gradients to compute.
     fn gradients(&self) -> usize {
-        let Settings { epochs, batch, .. } = &self.settings;
-        let steps = Timetable::new(batch, self.data.dataset.train.len(), *epochs).total();
+        let steps = Timetable::new(&self.settings, self.data.dataset.train.len()).total();
         steps * self.settings.gradients_per_step()
     }
 
@@ -190,6 +190,15 @@ impl<'a> Runner<'a> {
             let file = &self.directory.runs();
             self.host.tell(&Event::Kept { kept: finished, total: jobs.len(), file })?;
         }
+        let mut doubts = Vec::new();
+        for (_, job) in &missing {
+            for doubt in Doubt::about(&job.settings, job.data.dataset.train.len()) {
+                if !doubts.contains(&doubt) {
+                    doubts.push(doubt);
+                }
+            }
+        }
+        doubts.iter().try_for_each(|doubt| self.host.tell(&Event::Doubtful { doubt }))?;
         let gradients: usize = missing.iter().map(|(_, job)| job.gradients()).sum();
         let work = self.host.begin(what, gradients as u64, 0)?;
         let Self { directory, threads, evaluate_every, host, learner, store, claim } = self;
@@ -207,6 +216,9 @@ impl<'a> Runner<'a> {
             let name = &job.name();
             let FinishedRun { test_error, ms_per_step, .. } = run;
             host.tell(&Event::Run { number: finished, total: jobs.len(), name, test_error, ms_per_step })?;
+            if let Some(doubt) = &Doubt::about_outcome(name, test_error, &job.data.dataset) {
+                host.tell(&Event::Doubtful { doubt })?;
+            }
             claim.write(&directory.runs(), |_| store.add(run))?;
             // What is left of an earlier interruption; an absent file is the usual case.
             let checkpoint = directory.unfinished(key);

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     data::Dataset,
+    doubt::Doubt,
     files::{self, FileError},
     json,
     observer::{Event, Host},
@@ -246,8 +247,15 @@ pub fn train(
     } else if Config::load(&directory.config())?.run != *settings {
         return Err(ExperimentError::Occupied { path: directory.path().to_owned() });
     }
+    for doubt in &Doubt::about(settings, dataset.train.len()) {
+        host.tell(&Event::Doubtful { doubt })?;
+    }
     if files::present(&directory.checkpoint()) {
         trainer.restore(&directory.checkpoint())?;
+        if let Some((before, now)) = trainer.other_arithmetic() {
+            let doubt = &Doubt::OtherArithmetic { before: before.to_owned(), now };
+            host.tell(&Event::Doubtful { doubt })?;
+        }
         let lost = trainer.epoch().saturating_sub(trainer.history().len());
         if lost > 0 {
             host.tell(&Event::FiguresLost { file: &directory.metrics(), epochs: lost })?;
@@ -281,6 +289,10 @@ pub fn train(
     drop(work);
     host.tell(&Event::Trained { directory: directory.path(), settings, history: trainer.history() })?;
     let result = result(&mut trainer, config, dataset)?;
+    let error = result.test_error.unwrap_or(f64::NAN);
+    if let Some(doubt) = &Doubt::about_outcome(&settings.method.title(), error, dataset) {
+        host.tell(&Event::Doubtful { doubt })?;
+    }
     let line = format!("{}\n", json::line(&result));
     claim.write(&directory.result(), |path| files::replace(path, line.as_bytes()))?;
     Ok(result)

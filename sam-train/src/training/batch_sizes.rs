@@ -1,8 +1,10 @@
 //! How many images a step takes, and so how a run's steps lie in its epochs.
 
-use std::fmt;
+use std::{fmt, ops::Range};
 
 use serde::{Deserialize, Serialize};
+
+use super::settings::{LastBatch, Settings};
 
 /// Images a step: one number for a whole run, or one for each of several equal parts of its epochs. A batch that grows
 /// does what a learning rate that falls does, in fewer steps (Smith et al., ICLR 2018).
@@ -86,18 +88,19 @@ impl fmt::Display for BatchSizes {
     }
 }
 
-/// Which steps a run has: whole batches only, so that what is left over at the end of an epoch is dropped.
+/// Which steps a run has, and which images of an epoch's order each of them takes.
 #[derive(Debug, Clone)]
 pub struct Timetable {
     sizes: BatchSizes,
+    last: LastBatch,
     images: usize,
     epochs: usize,
 }
 
 impl Timetable {
-    /// `epochs` passes over `images` images, at least as many as the largest batch.
-    pub fn new(sizes: &BatchSizes, images: usize, epochs: usize) -> Self {
-        Self { sizes: sizes.clone(), images, epochs }
+    /// The passes that `settings` ask for over `images` images, at least as many as the largest batch.
+    pub fn new(settings: &Settings, images: usize) -> Self {
+        Self { sizes: settings.batch.clone(), last: settings.last_batch, images, epochs: settings.epochs }
     }
 
     /// Images a step in `epoch`, counted from 0; past the last one it is the last one's.
@@ -109,7 +112,27 @@ impl Timetable {
 
     /// Steps in `epoch`.
     pub fn steps(&self, epoch: usize) -> usize {
-        self.images / self.batch(epoch)
+        self.steps_of(self.batch(epoch))
+    }
+
+    /// Steps in an epoch of batches of `size` images.
+    fn steps_of(&self, size: usize) -> usize {
+        self.taken_of(size).div_ceil(size)
+    }
+
+    fn taken_of(&self, size: usize) -> usize {
+        self.last.taken(self.images, size)
+    }
+
+    /// How many images, from the first of its order on, the steps of `epoch` take.
+    pub fn taken(&self, epoch: usize) -> usize {
+        self.taken_of(self.batch(epoch))
+    }
+
+    /// The place in the order of `epoch` of the images that its step `step` takes, counted from 0.
+    pub fn range(&self, epoch: usize, step: usize) -> Range<usize> {
+        let batch = self.batch(epoch);
+        step * batch..((step + 1) * batch).min(self.taken(epoch))
     }
 
     /// Steps in all epochs before `epoch`; past the last one as many more as it has.
@@ -118,7 +141,7 @@ impl Timetable {
         // The part `i` begins with the first epoch that `batch` takes for one of its own.
         let begin = |part: usize| (part * self.epochs).div_ceil(self.sizes.count()).min(epoch);
         let parts = self.sizes.iter().enumerate();
-        beyond + parts.map(|(i, size)| (begin(i + 1) - begin(i)) * (self.images / size)).sum::<usize>()
+        beyond + parts.map(|(i, size)| (begin(i + 1) - begin(i)) * self.steps_of(size)).sum::<usize>()
     }
 
     /// All steps.
@@ -132,17 +155,22 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::{data::DataSource, training::settings::Method};
 
     proptest! {
         #[test]
         fn steps_add_up_and_sizes_take_turns_over_equal_parts(
-            sizes in proptest::collection::vec(1..50_usize, 1..5), images in 50..300_usize, extra in 0..20_usize,
+            sizes in proptest::collection::vec(1..50_usize, 1..5), images in 50..300_usize, extra in 0..20_usize, keep in any::<bool>(),
         ) {
             let epochs = sizes.len() + extra;
             let sizes_text = sizes.iter().map(usize::to_string).collect::<Vec<_>>().join(",");
             let batches = BatchSizes::try_from(sizes.clone()).unwrap();
             prop_assert_eq!(batches.to_string(), sizes_text);
-            let table = Timetable::new(&batches, images, epochs);
+            let mut settings = Settings::new("lenet".parse().unwrap(), DataSource::Digits, Method::Sgd);
+            settings.last_batch = if keep { LastBatch::Keep } else { LastBatch::Drop };
+            (settings.batch, settings.epochs) = (batches, epochs);
+            let table = Timetable::new(&settings, images);
+            let steps_of = |size: usize| (0..images).step_by(size).filter(|from| keep || from + size <= images).count();
             let mut before = 0;
             let mut lengths = vec![0_usize; sizes.len()];
             let mut part = 0;
@@ -154,11 +182,19 @@ mod tests {
                 lengths[part] += 1;
                 prop_assert_eq!(table.batch(epoch), sizes[part]);
                 prop_assert_eq!(table.before(epoch), before);
-                prop_assert_eq!(table.steps(epoch), images / sizes[part]);
-                before += images / sizes[part];
+                prop_assert_eq!(table.steps(epoch), steps_of(sizes[part]));
+                // Steps take the order from its start, none an image twice.
+                let mut end = 0;
+                for step in 0..table.steps(epoch) {
+                    let range = table.range(epoch, step);
+                    prop_assert_eq!(range.start, end);
+                    end = range.end;
+                }
+                prop_assert_eq!((end, table.taken(epoch)), (end, end));
+                before += steps_of(sizes[part]);
             }
             prop_assert_eq!(table.total(), before);
-            prop_assert_eq!(table.before(epochs + 3), before + 3 * (images / sizes[sizes.len() - 1]));
+            prop_assert_eq!(table.before(epochs + 3), before + 3 * steps_of(sizes[sizes.len() - 1]));
             let (least, most) = (lengths.iter().min().unwrap(), lengths.iter().max().unwrap());
             prop_assert!(*least > 0 && most - least <= 1, "{:?}", lengths);
         }

@@ -72,6 +72,9 @@ pub struct RunPosition {
     /// How many steps before this place were left out without one between that was made.
     #[serde(default)]
     pub skipped_in_a_row: usize,
+    /// What its steps were computed with; nothing in files written before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub arithmetic: Option<String>,
     /// How often the run went back to a checkpoint: the learning rate was halved each time.
     #[serde(default)]
     pub rollbacks: u32,

@@ -213,6 +213,10 @@ impl Learner for CpuLearner {
         network.set_statistics(&statistics).map_err(LearnerError::backend)
     }
 
+    fn arithmetic(&self) -> String {
+        sam_backend_ndarray::arithmetic().to_owned()
+    }
+
     fn parameter_count(&self) -> usize {
         self.weights.len()
     }

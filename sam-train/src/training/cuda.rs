@@ -40,6 +40,13 @@ struct OtherMethod {
     found: &'static str,
 }
 
+/// A recorded step has batches of one size.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "`last-batch` keep: expected `backend` cpu, found cuda, whose steps have one size; use `last-batch` drop"
+)]
+struct WholeBatches;
+
 impl OtherMethod {
     fn error(found: Method) -> LearnerError {
         let runs = Method::ALL.iter().filter(|&&method| method::runs(method)).map(Method::name);
@@ -57,7 +64,10 @@ pub fn check(settings: &Settings) -> Result<(), LearnerError> {
         return Err(LearnerError::backend(OnlyOnTheProcessor));
     }
     let method = settings.method;
-    if method::runs(method) { Ok(()) } else { Err(OtherMethod::error(method)) }
+    if !method::runs(method) {
+        return Err(OtherMethod::error(method));
+    }
+    if settings.last_batch.is_drop() { Ok(()) } else { Err(LearnerError::backend(WholeBatches)) }
 }
 
 /// Activations are kept on a GPU.
@@ -138,6 +148,7 @@ pub fn learner(
 pub struct CudaLearner {
     steps: StepGraph<Box<dyn DeviceStep>>,
     averages: Averages<CudaAverage>,
+    precision: backend::Precision,
     /// The training images, if the device has room for them; else `batches` has them.
     images: Option<ImagesThere>,
     batches: Option<HostBatches>,
@@ -176,13 +187,14 @@ impl CudaLearner {
         let method = method::build(gpu, settings, network.parameter_count());
         let method = method?;
         let method = method.ok_or_else(|| OtherMethod::error(settings.method))?;
-        Ok(Self::around(gpu, settings, network, method)?)
+        Ok(Self::around(gpu, settings, network, *precision, method)?)
     }
 
     fn around(
         device: &backend::Device,
         settings: &Settings,
         network: CudaNetwork,
+        precision: backend::Precision,
         method: Box<dyn DeviceStep>,
     ) -> Result<Self, CudaError> {
         let weights = DeviceVec::from_slice(device, &network.initial_parameters(settings.seed))?;
@@ -192,6 +204,7 @@ impl CudaLearner {
         Ok(Self {
             steps: StepGraph::new(method, network, weights)?.with_marks()?,
             averages,
+            precision,
             images: None,
             batches: None,
         })
@@ -256,7 +269,7 @@ impl Learner for CudaLearner {
 
     fn step(&mut self, chosen: Chosen<'_>, rate: f32) -> Result<StepReport, LearnerError> {
         let Some(there) = self.images.as_mut() else { return step_from_host(self, chosen, rate) };
-        let Chosen { epoch, order, range } = chosen;
+        let Chosen { epoch, order, range, .. } = chosen;
         if there.epoch != Some(epoch) {
             there.images.set_order(order)?;
             there.epoch = Some(epoch);
@@ -306,6 +319,10 @@ impl Learner for CudaLearner {
         loaded?;
         let statistics = gather(state, STATISTICS, network.statistic_tensors());
         Ok(network.set_statistics(&statistics)?)
+    }
+
+    fn arithmetic(&self) -> String {
+        format!("a GPU, products in {}", self.precision)
     }
 
     fn parameter_count(&self) -> usize {

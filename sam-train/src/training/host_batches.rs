@@ -22,13 +22,14 @@ impl HostBatches {
         Self { images, labels: labels.to_vec(), chosen: Vec::with_capacity(batch) }
     }
 
-    /// The chosen images with their labels. Begins with the batch of the same size behind them.
+    /// The chosen images with their labels. Begins with the batch behind them, if the epoch has one.
     ///
     /// # Errors
     /// [`DataError`], when the file of the images cannot be read.
     pub fn take(&mut self, chosen: Chosen<'_>) -> Result<Batch<'_>, DataError> {
-        let Chosen { epoch, order, range } = chosen;
-        let next = order.get(range.end..range.end + range.len());
+        let Chosen { epoch, order, taken, range } = chosen;
+        let behind = range.end..(range.end + range.len()).min(taken);
+        let next = order.get(behind).filter(|next| !next.is_empty());
         let chosen = &order[range];
         self.chosen.clear();
         self.chosen.extend(chosen.iter().map(|&index| self.labels[index]));

@@ -75,6 +75,9 @@ pub trait Learner {
     /// [`LearnerError::State`], when the state is of another network or optimizer; the learner is then as before.
     fn import(&mut self, state: &State) -> Result<(), LearnerError>;
 
+    /// How it computes, as a noun: equal settings give equal weights wherever this is equal.
+    fn arithmetic(&self) -> String;
+
     /// The number of trained parameters.
     fn parameter_count(&self) -> usize;
 
@@ -213,6 +216,8 @@ pub struct Chosen<'a> {
     pub epoch: u64,
     /// The order of the images in that epoch, the same for all its steps.
     pub order: &'a [usize],
+    /// How many of them, from the first on, the steps of the epoch take.
+    pub taken: usize,
     /// Where in it the batch lies.
     pub range: Range<usize>,
 }

@@ -9,7 +9,8 @@ use sha2::{Digest, Sha256};
 
 use super::range::Range;
 pub use super::{
-    average::AverageSettings, batch_sizes::BatchSizes, method::Method, norm_exponent::NormExponent,
+    average::AverageSettings, batch_sizes::BatchSizes, last_batch::LastBatch, method::Method,
+    norm_exponent::NormExponent,
 };
 use crate::data::{
     Augment, DataError, DataSource, Dataset,
@@ -27,8 +28,11 @@ pub struct Settings {
     pub seed: u64,
     /// Passes over the training images.
     pub epochs: usize,
-    /// Images a step; what is left over at the end of an epoch is dropped.
+    /// Images a step.
     pub batch: BatchSizes,
+    /// What becomes of the images that are left over at the end of an epoch.
+    #[serde(default, skip_serializing_if = "LastBatch::is_drop")]
+    pub last_batch: LastBatch,
     /// The network, by the name that it has in records.
     #[serde(with = "record")]
     pub model: Architecture,
@@ -198,6 +202,7 @@ impl Settings {
                 _ => 128,
             }
             .into(),
+            last_batch: LastBatch::Drop,
             model,
             init: None,
             checkpoint_activations: false,

@@ -123,11 +123,12 @@ impl<'a> Trainer<'a> {
     ) -> Result<Self, TrainingError> {
         check_batch(settings, dataset)?;
         let (batch, images) = (settings.batch.largest(), dataset.train.len());
-        let timetable = Timetable::new(&settings.batch, images, settings.epochs);
-        let position = RunPosition::start(settings, fingerprint);
+        let timetable = Timetable::new(settings, images);
+        let mut position = RunPosition::start(settings, fingerprint);
         let noise = settings.data.label_noise;
         let images_shown = BatchMaker::new(dataset, batch.max(EVALUATED_AT_ONCE))?;
         let labels = replace_at_random(&dataset.train.labels, dataset.classes, noise, settings.seed);
+        position.arithmetic = Some(learner.arithmetic());
         learner.set_images(&TrainingImages {
             pixels: &dataset.train.pixels,
             labels: &labels.labels,
@@ -195,6 +196,13 @@ impl<'a> Trainer<'a> {
         self.labels.wrong
     }
 
+    /// What the steps before the latest checkpoint taken were computed with, where that is not what the next ones are.
+    pub fn other_arithmetic(&self) -> Option<(&str, String)> {
+        let now = self.learner.arithmetic();
+        let before = self.position.arithmetic.as_deref().filter(|&before| before != now)?;
+        Some((before, now))
+    }
+
     /// The learner.
     pub fn learner(&self) -> &(dyn Learner + 'a) {
         &*self.learner
@@ -208,9 +216,8 @@ impl<'a> Trainer<'a> {
         let (epoch, step) = (self.epoch(), self.position.step);
         let rate = self.rate(self.steps_done());
         let started = Instant::now();
-        let batch = self.timetable.batch(epoch);
-        let range = step * batch..(step + 1) * batch;
-        let chosen = Chosen { epoch: epoch as u64, order: &self.order, range };
+        let (range, taken) = (self.timetable.range(epoch, step), self.timetable.taken(epoch));
+        let chosen = Chosen { epoch: epoch as u64, order: &self.order, taken, range };
         let report = self.learner.step(chosen, rate)?;
         let whole = started.elapsed();
         let time =
@@ -292,7 +299,7 @@ impl<'a> Trainer<'a> {
             swa_test_loss: swa.map(|test| test.loss),
             swa_test_error: swa.map(|test| test.error_percent()),
             lr: self.rate(last_step),
-            images_per_s: per_second(steps * self.timetable.batch(epoch - 1), seconds),
+            images_per_s: per_second(self.timetable.taken(epoch - 1), seconds),
         };
         self.history.push(metrics);
         (self.position.epochs, self.position.last) = (epoch, Some(metrics));

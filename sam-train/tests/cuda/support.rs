@@ -47,6 +47,7 @@ pub fn settings(model: &str, method: Method) -> Settings {
         epochs: 1,
         batch: 6.into(),
         model: model.parse().unwrap(),
+        last_batch: LastBatch::Drop,
         init: None,
         checkpoint_activations: false,
         label_smoothing: 0.1,

@@ -88,6 +88,10 @@ impl<F: FnMut(usize) -> Fault> Learner for Spoilt<F> {
         self.learner.import(state)
     }
 
+    fn arithmetic(&self) -> String {
+        "numbers of a test".to_owned()
+    }
+
     fn parameter_count(&self) -> usize {
         self.learner.parameter_count()
     }
@@ -364,6 +368,10 @@ impl Learner for Overflowed {
 
     fn import(&mut self, _: &State) -> Result<(), LearnerError> {
         Ok(())
+    }
+
+    fn arithmetic(&self) -> String {
+        "numbers of a test".to_owned()
     }
 
     fn parameter_count(&self) -> usize {

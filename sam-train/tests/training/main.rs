@@ -4,6 +4,7 @@
 
 mod averages;
 mod divergence;
+mod doubts;
 mod resume;
 mod runs;
 mod support;

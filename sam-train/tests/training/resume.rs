@@ -8,8 +8,8 @@ use sam_train::{
     training::{
         checkpoint::{Checkpoint, CheckpointError, RunPosition},
         settings::{
-            BatchSizes, DataSettings, Method, NormExponent, ScheduleSettings, ScheduleShape, Settings,
-            SgdSettings,
+            BatchSizes, DataSettings, LastBatch, Method, NormExponent, ScheduleSettings, ScheduleShape,
+            Settings, SgdSettings,
         },
         state::{State, Tensor},
         trainer::{Trainer, TrainingError},
@@ -64,6 +64,8 @@ fn all_settings() -> Vec<Settings> {
                     ..BASE.sgd
                 };
                 all.push(Settings {
+                    model: ["mlp-12", "lenet", "resnet-8", "wrn-10-1"][i % 4].parse().unwrap(),
+                    last_batch: LastBatch::Drop,
                     model: ["mlp-12", "lenet", "resnet-8", "wrn-10-1-projection"][i % 4].parse().unwrap(),
                     init: None,
                     checkpoint_activations: false,

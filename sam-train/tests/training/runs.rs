@@ -18,8 +18,8 @@ use sam_train::{
         nonfinite::OnNonFinite,
         precision::Precision,
         settings::{
-            AverageSettings, BatchSizes, DataSettings, Method, NormExponent, ScheduleSettings, ScheduleShape,
-            Settings, SgdSettings,
+            AverageSettings, BatchSizes, DataSettings, LastBatch, Method, NormExponent, ScheduleSettings,
+            ScheduleShape, Settings, SgdSettings,
         },
         state::{State, WEIGHTS},
         trainer::{Trainer, TrainingError},
@@ -31,6 +31,7 @@ use super::support::{BASE, SAM, data, trainer};
 fn settings(model: &str, method: Method) -> Settings {
     Settings {
         model: model.parse().unwrap(),
+        last_batch: LastBatch::Drop,
         init: None,
         checkpoint_activations: false,
         label_smoothing: 0.1,
@@ -295,6 +296,10 @@ impl Learner for Recorder {
 
     fn import(&mut self, _: &State) -> Result<(), LearnerError> {
         Ok(())
+    }
+
+    fn arithmetic(&self) -> String {
+        "numbers of a test".to_owned()
     }
 
     fn parameter_count(&self) -> usize {

@@ -8,8 +8,8 @@ use sam_train::{
         cpu::CpuLearner,
         learner::Learner,
         settings::{
-            AverageSettings, BatchSizes, DataSettings, Method, NormExponent, ScheduleSettings, ScheduleShape,
-            Settings, SgdSettings,
+            AverageSettings, BatchSizes, DataSettings, LastBatch, Method, NormExponent, ScheduleSettings,
+            ScheduleShape, Settings, SgdSettings,
         },
         trainer::Trainer,
     },
@@ -23,6 +23,7 @@ pub const BASE: Settings = Settings {
     epochs: 3,
     batch: BatchSizes::one(40),
     model: Architecture::LeNet(LeNet),
+    last_batch: LastBatch::Drop,
     init: None,
     checkpoint_activations: false,
     label_smoothing: 0.0,
