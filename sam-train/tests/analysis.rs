@@ -15,7 +15,8 @@ use sam_train::{
         cpu::CpuLearner,
         learner::{Batch, Learner},
         settings::{
-            AverageSettings, DataSettings, Method, ScheduleSettings, ScheduleShape, Settings, SgdSettings,
+            AverageSettings, DataSettings, LastBatch, Method, ScheduleSettings, ScheduleShape, Settings,
+            SgdSettings,
         },
     },
 };

@@ -11,8 +11,8 @@ use sam_train::{
         backend::{Backend, BackendName},
         learner::{Batch, Learner},
         settings::{
-            AverageSettings, DataSettings, Method, NormExponent, ScheduleSettings, ScheduleShape, Settings,
-            SgdSettings,
+            AverageSettings, DataSettings, LastBatch, Method, NormExponent, ScheduleSettings, ScheduleShape,
+            Settings, SgdSettings,
         },
         state::State,
     },

@@ -118,7 +118,9 @@ fn a_last_batch_that_is_kept_is_a_step_of_every_method() {
         assert_eq!(whole.total_steps(), 14, "{method:?}");
         let expected = finish(&mut whole);
         let mut stopped = trainer(&settings, &data, 2);
-        (0..6).for_each(|_| drop(stopped.step().unwrap()));
+        for _ in 0..6 {
+            stopped.step().unwrap();
+        }
         stopped.save(&path).unwrap();
         let mut resumed = trainer(&settings, &data, 2);
         resumed.restore(&path).unwrap();

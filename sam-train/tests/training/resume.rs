@@ -64,7 +64,6 @@ fn all_settings() -> Vec<Settings> {
                     ..BASE.sgd
                 };
                 all.push(Settings {
-                    model: ["mlp-12", "lenet", "resnet-8", "wrn-10-1"][i % 4].parse().unwrap(),
                     last_batch: LastBatch::Drop,
                     model: ["mlp-12", "lenet", "resnet-8", "wrn-10-1-projection"][i % 4].parse().unwrap(),
                     init: None,
