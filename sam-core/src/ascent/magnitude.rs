@@ -12,6 +12,7 @@ use crate::{ParamSpace, Real, Rule, state::state};
 /// Only the rule's radius is used. Its authors add 1e-12 to the norm; here a zero gradient perturbs by zero. Cost: 2 gradients
 /// a step, no buffer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[allow(clippy::exhaustive_structs, reason = "a name for a rule without settings")]
 pub struct ByMagnitude;
 
 impl<T: Real, S: ParamSpace<Params = [T], Grads = [T], Scalar = T>, D> AscentRule<S, D> for ByMagnitude {
