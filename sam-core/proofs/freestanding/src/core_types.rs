@@ -17,7 +17,7 @@ pub fn exercise<T: Real>() {
     numbers::<T>();
     for p in seen([1.0, 1.5, 2.0, f64::INFINITY]) {
         let Ok(norm) = Norm::from_p(p) else { continue };
-        seen((norm.p(), norm.q()));
+        seen((norm.p(), norm.q(), Rule::new(T::ONE, norm).eta()));
         formulas::<T>(&seen(Rule::new(T::ONE, norm)));
         formulas::<T>(&seen(Rule::new(T::ONE, norm).adaptive(T::ONE)));
     }
