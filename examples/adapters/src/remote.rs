@@ -8,11 +8,16 @@
 //! Numbers are little-endian; parameters, loss and gradients `f64`. So the values arrive bit for bit, and a step is
 //! the one that the same oracle takes in this process.
 
-use std::io::{self, BufReader, BufWriter, Read, Write};
-use std::process::{Child, ChildStdin, ChildStdout};
+mod patience;
+
+use std::io::{self, BufWriter, Read, Write};
+use std::process::Child;
+use std::time::Duration;
 use std::{error, fmt};
 
 use sam_core::{GradientOracle, Pass};
+
+pub use patience::{PatientReader, PatientWriter};
 
 /// The longest message that is read from the other side, in bytes.
 const LONGEST_MESSAGE: u64 = 4096;
@@ -64,16 +69,18 @@ impl From<io::Error> for RemoteError {
     }
 }
 
-impl RemoteOracle<BufReader<ChildStdout>, BufWriter<ChildStdin>> {
+impl RemoteOracle<PatientReader, BufWriter<PatientWriter>> {
     /// Talks to a child process over its standard input and output; `None` if they are not pipes, or taken already.
-    /// The child sees its input end when the oracle is dropped.
-    pub fn of_child(child: &mut Child) -> Option<Self> {
-        Some(Self::new(BufReader::new(child.stdout.take()?), BufWriter::new(child.stdin.take()?)))
+    /// The child sees its input end when the oracle is dropped. A child that is silent for longer than `patience`, which is
+    /// longer than a gradient takes, or that reads nothing for so long, is an error of the connection.
+    pub fn of_child(child: &mut Child, patience: Duration) -> Option<Self> {
+        let reader = PatientReader::new(child.stdout.take()?, patience);
+        Some(Self::new(reader, BufWriter::new(PatientWriter::new(child.stdin.take()?, patience))))
     }
 }
 
 impl<R: Read, W: Write> RemoteOracle<R, W> {
-    /// Over any connection.
+    /// Over any connection, which is waited for as long as it takes: [`PatientReader`] and [`PatientWriter`] wait less.
     pub const fn new(reader: R, writer: W) -> Self {
         Self { reader, writer, broken: false }
     }

@@ -1,7 +1,8 @@
 //! A gradient from another process.
 
-use std::io::{self, Read};
+use std::io::{self, ErrorKind, Read};
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use sam_adapters::remote::{RemoteError, RemoteOracle, serve};
 use sam_core::{Adam, FnOracle, GradientOracle, Outcome, Pass, Rule, Sam, SliceSpace, StepError};
@@ -12,6 +13,9 @@ fn rosenbrock(w: &[f64], g: &mut [f64]) -> f64 {
     g.copy_from_slice(&[-2.0 * (1.0 - x) - 400.0 * x * valley, 200.0 * valley]);
     (1.0 - x).powi(2) + 100.0 * valley * valley
 }
+
+/// Longer than any answer here takes.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 fn start_server() -> Child {
     Command::new(env!("CARGO_BIN_EXE_remote-oracle"))
@@ -34,7 +38,7 @@ fn bits(w: &[f64]) -> Vec<u64> {
 #[test]
 fn the_same_bits_as_in_this_process() {
     let mut server = start_server();
-    let mut remote = RemoteOracle::of_child(&mut server).expect("both ends are pipes");
+    let mut remote = RemoteOracle::of_child(&mut server, PATIENCE).expect("both ends are pipes");
     let (mut here, mut there, mut g) = ([-1.2, 1.0], [-1.2, 1.0], [0.0; 2]);
     let (mut a, mut b) = (sam(), sam());
     for _ in 0..200 {
@@ -50,7 +54,7 @@ fn the_same_bits_as_in_this_process() {
 #[test]
 fn a_refusal_is_passed_on_and_the_server_lives() {
     let mut server = start_server();
-    let mut remote = RemoteOracle::of_child(&mut server).expect("both ends are pipes");
+    let mut remote = RemoteOracle::of_child(&mut server, PATIENCE).expect("both ends are pipes");
     let (mut w, mut g) = ([11.0, 0.0], [0.0; 2]);
     let error = sam().step(&mut w[..], &mut g[..], &mut remote).unwrap_err();
     assert_eq!(
@@ -67,7 +71,7 @@ fn a_refusal_is_passed_on_and_the_server_lives() {
 #[test]
 fn a_dead_server_leaves_the_parameters_alone() {
     let mut server = start_server();
-    let mut remote = RemoteOracle::of_child(&mut server).expect("both ends are pipes");
+    let mut remote = RemoteOracle::of_child(&mut server, PATIENCE).expect("both ends are pipes");
     let (mut w, mut g, mut sam) = ([0.3, 0.4], [0.0; 2], sam());
     let _ = sam.step(&mut w[..], &mut g[..], &mut remote).unwrap();
     let before = bits(&w);
@@ -115,4 +119,34 @@ fn the_server_refuses_what_is_no_request() {
         .gradient(&[0.0; 2], &mut [0.0; 2], Pass::Clean)
         .unwrap_err();
     assert!(error.to_string().contains("expected 2 parameters, found 18446744073709551615"), "{error}");
+}
+
+/// Neither a server that never answers nor one that never reads holds a step for ever.
+#[test]
+fn a_silent_server_is_given_up() {
+    let mut server =
+        Command::new("sleep").arg("600").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut remote =
+        RemoteOracle::of_child(&mut server, Duration::from_millis(50)).expect("both ends are pipes");
+    // More than a pipe holds.
+    let (mut w, mut g) = (vec![0.5; 1 << 16], vec![0.0; 1 << 16]);
+    let timed_out = |error: RemoteError| match error {
+        RemoteError::Connection(error) => error.kind() == ErrorKind::TimedOut,
+        _ => false,
+    };
+    assert!(timed_out(remote.gradient(&w, &mut g, Pass::Clean).unwrap_err()));
+    assert!(matches!(remote.gradient(&w, &mut g, Pass::Clean), Err(RemoteError::Broken)));
+    drop(remote);
+    server.kill().unwrap();
+    server.wait().unwrap();
+
+    let mut server =
+        Command::new("sleep").arg("600").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut remote =
+        RemoteOracle::of_child(&mut server, Duration::from_millis(50)).expect("both ends are pipes");
+    w.truncate(2);
+    g.truncate(2);
+    assert!(timed_out(remote.gradient(&w, &mut g, Pass::Clean).unwrap_err()));
+    server.kill().unwrap();
+    server.wait().unwrap();
 }
