@@ -1,8 +1,10 @@
 //! Writing files so that a reader, or a run after a crash, finds the old content or the new, never a part.
 
 mod disk;
+mod regular;
 
 pub use disk::{Disk, SystemDisk};
+pub use regular::{open, read, read_text};
 
 use std::{
     fs::{self, File, TryLockError},

@@ -94,6 +94,7 @@ impl Place {
             ("d-gzip", packed(b"not packed".to_vec())),
             ("d-bad-gzip", packed(vec![0x1f, 0x8b, 8, 0, 9, 9, 9])),
             ("d-dir", instead(IMAGES, |path| fs::create_dir(path).unwrap())),
+            ("d-pipe", instead(IMAGES, pipe)),
             ("d-link", instead(LABELS, |path| symlink("nowhere", path).unwrap())),
             ("d-missing", instead(LABELS, |_| ())),
             ("d-unreadable", instead(IMAGES, |path| unreadable(path, &idx_images(2)))),
@@ -140,14 +141,17 @@ impl Place {
             ("c-method", replace("name = \"sam\"", "name = \"adam\"")),
             ("c-other-rho", replace("rho = 0.05", "rho = 0.05\ngamma = 0.5")),
             ("c-dir", instead("config.toml", |path| fs::create_dir(path).unwrap())),
+            ("c-pipe", instead("config.toml", pipe)),
             ("c-link", instead("config.toml", |path| symlink("nowhere", path).unwrap())),
             ("c-unreadable", instead("config.toml", |path| unreadable(path, b"x"))),
             ("p-empty", write("checkpoint.safetensors", b"")),
             ("p-garbage", write("checkpoint.safetensors", b"\x02\0\0\0\0\0\0\0{}")),
             ("p-dir", instead("checkpoint.safetensors", |path| fs::create_dir(path).unwrap())),
+            ("p-pipe", instead("checkpoint.safetensors", pipe)),
             ("p-link", instead("checkpoint.safetensors", |path| symlink("nowhere", path).unwrap())),
             ("p-unreadable", instead("checkpoint.safetensors", |path| unreadable(path, b"x"))),
             ("m-dir", instead("metrics.jsonl", |path| fs::create_dir(path).unwrap())),
+            ("r-pipe", Box::new(|directory| pipe(&directory.join("result.json")))),
             ("r-empty", write("result.json", b"")),
             ("r-other", write("result.json", b"{\"kind\":\"train\"}")),
         ];
@@ -183,6 +187,11 @@ impl Place {
         }
         found
     }
+}
+
+/// A pipe that nobody writes to: who reads it waits for ever.
+fn pipe(path: &Path) {
+    assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
 }
 
 /// A file that nobody may read, save a superuser with all of its rights.
@@ -315,6 +324,7 @@ const FILES: &[Row] = &[
     ("train --data mnist --data-dir d-gzip", 1, &[".gz", "1f 8b", "6e 6f", "download it again"]),
     ("train --data mnist --data-dir d-bad-gzip", 1, &[".gz", "expected 4 bytes", "download it again"]),
     ("train --data mnist --data-dir d-dir", 1, &[IMAGES, "directory"]),
+    ("train --data mnist --data-dir d-pipe", 1, &[IMAGES, "regular file", "pipe"]),
     ("train --data mnist --data-dir d-link", 1, &[LABELS, "cannot be read", "No such file"]),
     ("train --data mnist --data-dir d-missing", 1, &[LABELS, "no such file"]),
     ("train --data cifar-10 --data-dir d-cifar", 1, &["data_batch_1.bin", "30730000", "3073"]),
@@ -353,10 +363,12 @@ const FILES: &[Row] = &[
         &["c-other/checkpoint.safetensors: seed: expected 1, found 0", "another run"],
     ),
     ("train --resume c-dir", 1, &["c-dir/config.toml", "cannot be read"]),
+    ("train --resume c-pipe", 1, &["c-pipe/config.toml", "regular file", "pipe"]),
     ("train --resume c-link", 1, &["c-link/config.toml", "cannot be read"]),
     ("train --resume p-empty", 1, &["p-empty/checkpoint.safetensors", "layout", "delete it"]),
     ("train --resume p-garbage", 1, &["p-garbage/checkpoint.safetensors", "delete it"]),
     ("train --resume p-dir", 1, &["p-dir/checkpoint.safetensors", "cannot be read"]),
+    ("train --resume p-pipe", 1, &["p-pipe/checkpoint.safetensors", "regular file", "pipe"]),
     ("train --resume p-link", 1, &["p-link/checkpoint.safetensors", "cannot be read"]),
     // A file that somebody names is not the run's, and nothing is to be deleted.
     (
@@ -365,6 +377,7 @@ const FILES: &[Row] = &[
         &["p-garbage/checkpoint.safetensors", "name a checkpoint that sam has written"],
     ),
     ("train --resume m-dir", 1, &["m-dir/metrics.jsonl", "cannot be written"]),
+    ("train --resume r-pipe", 1, &["r-pipe/result.json", "regular file", "pipe"]),
     ("train --resume r-empty", 1, &["r-empty/result.json", "delete it and resume"]),
     ("train --resume r-other", 1, &["r-other/result.json", "delete it and resume"]),
     // Too large for any machine; nothing is allocated.

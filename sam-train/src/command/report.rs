@@ -1,9 +1,6 @@
 //! `sam report`.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
@@ -89,7 +86,7 @@ fn content(directory: &Path) -> Result<Content, ExperimentError> {
             () => "neither a training run nor an experiment",
         }));
     }
-    let read = |path: &Path| fs::read_to_string(path).map_err(FileError::of(path, "read"));
+    let read = |path: &Path| files::read_text(path).map_err(FileError::of(path, "read"));
     let text = read(&path)?;
     let place = directory.display().to_string();
     if let Ok(result) = serde_json::from_str::<TrainResult>(&text) {

@@ -2,7 +2,6 @@
 
 use std::{
     collections::HashMap,
-    fs::File,
     io::BufReader,
     path::{Path, PathBuf},
 };
@@ -210,7 +209,7 @@ pub fn predict(args: &PredictArgs, call: Call<'_>) -> Result<(), ExperimentError
     }
     let mut pixels = Vec::new();
     for path in &args.images {
-        let file = File::open(path).map_err(FileError::of(path, "read"))?;
+        let file = files::open(path).map_err(FileError::of(path, "read"))?;
         let picture = own::decode_picture(BufReader::new(file), shape);
         pixels.extend(picture.map_err(|reason| DataError::Unusable {
             path: path.clone(),

@@ -1,7 +1,6 @@
 //! Opens a file that may be gzipped and reads an exact number of bytes of it.
 
 use std::{
-    fs::File,
     io::{self, BufRead, BufReader, Cursor, ErrorKind, Read},
     path::{Path, PathBuf},
 };
@@ -9,6 +8,7 @@ use std::{
 use flate2::bufread::GzDecoder;
 
 use super::DataError;
+use crate::files;
 
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 /// What every IDX file begins with.
@@ -26,7 +26,7 @@ impl<'a> Content<'a> {
     /// Opens a file on disk.
     pub fn open(path: &Path) -> Result<Self, DataError> {
         let read_error = |source| DataError::Read { path: path.to_owned(), source };
-        let file = File::open(path).map_err(read_error)?;
+        let file = files::open(path).map_err(read_error)?;
         Self::of_stream(path, BufReader::with_capacity(1 << 16, file))
     }
 

@@ -10,6 +10,7 @@ use std::{
 };
 
 use super::DataError;
+use crate::files;
 
 /// Bytes of images of one size, image by image.
 ///
@@ -38,7 +39,7 @@ impl Pixels {
     /// [`DataError`], when the file cannot be opened or is shorter or longer.
     pub fn in_file(path: &Path, offset: u64, len: u64) -> Result<Self, DataError> {
         let failed = |source| DataError::Read { path: path.to_owned(), source };
-        let file = File::open(path).map_err(failed)?;
+        let file = files::open(path).map_err(failed)?;
         let (found, expected) = (file.metadata().map_err(failed)?.len(), offset + len);
         match found {
             _ if found < expected => Err(DataError::Truncated { path: path.to_owned(), expected, found }),

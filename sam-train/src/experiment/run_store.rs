@@ -2,7 +2,6 @@
 
 use std::{
     collections::HashMap,
-    fs,
     io::ErrorKind,
     path::{Path, PathBuf},
 };
@@ -59,7 +58,7 @@ impl RunStore {
     /// [`ExperimentError::StoredRun`] for a whole line that is no run; [`ExperimentError::File`], when the file cannot
     /// be read or mended.
     pub fn open(path: &Path) -> Result<Self, ExperimentError> {
-        let text = match fs::read_to_string(path) {
+        let text = match files::read_text(path) {
             Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
             other => other.map_err(FileError::of(path, "read"))?,
         };

@@ -1,9 +1,6 @@
 //! One training run in a directory: started, resumed after whatever stopped it, or found finished.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -146,7 +143,7 @@ impl RunDirectory {
         if !files::present(&path) {
             return Ok(None);
         }
-        let text = fs::read_to_string(&path).map_err(FileError::of(&path, "read"))?;
+        let text = files::read_text(&path).map_err(FileError::of(&path, "read"))?;
         let result = serde_json::from_str(&text);
         result.map(Some).map_err(|error| ExperimentError::StoredResult { path, found: error.to_string() })
     }

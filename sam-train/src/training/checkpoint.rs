@@ -6,7 +6,6 @@
 
 use std::{
     collections::HashMap,
-    fs,
     path::{Path, PathBuf},
 };
 
@@ -245,7 +244,7 @@ impl Checkpoint {
     /// # Errors
     /// [`CheckpointError`], when the file cannot be read, is damaged, or is no checkpoint.
     pub fn load(path: &Path) -> Result<Self, CheckpointError> {
-        Self::decode(path, &fs::read(path).map_err(FileError::of(path, "read"))?)
+        Self::decode(path, &files::read(path).map_err(FileError::of(path, "read"))?)
     }
 
     /// Reads a checkpoint from its file's `content`; `path` says in errors which.

@@ -1,9 +1,6 @@
 //! `config.toml`: a run's settings in a file that people read and that a run resumes from.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -125,7 +122,7 @@ impl Config {
     /// # Errors
     /// [`ConfigError`], when it cannot be read or has no meaning.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
-        Self::decode(path, &fs::read_to_string(path).map_err(FileError::of(path, "read"))?)
+        Self::decode(path, &files::read_text(path).map_err(FileError::of(path, "read"))?)
     }
 
     /// Reads a configuration from its file's text; `path` says in errors which.

@@ -1,10 +1,7 @@
 //! What each epoch of a run gave: whole in memory, on the disk lines of a file that grows by one an epoch, and in a
 //! checkpoint the number of those lines with a digest.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -54,7 +51,7 @@ impl History {
 
     /// The lines of `mark` in the file `path`; `None` if it has others.
     pub fn read(path: &Path, mark: &HistoryMark) -> Option<Self> {
-        let text = if mark.lines == 0 { String::new() } else { fs::read_to_string(path).ok()? };
+        let text = if mark.lines == 0 { String::new() } else { files::read_text(path).ok()? };
         let mut history = Self::default();
         for line in text.lines().take(mark.lines) {
             history.push_line(serde_json::from_str(line).ok()?, line);
@@ -105,6 +102,8 @@ impl History {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn metrics(epoch: usize) -> EpochMetrics {

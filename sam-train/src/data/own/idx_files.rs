@@ -1,7 +1,7 @@
 //! Files of the MNIST family as they are found: names with dots or without, packed or not, EMNIST, QMNIST, other numbers than
 //! bytes.
 
-use std::{fs, path::PathBuf};
+use std::path::PathBuf;
 
 use super::{
     FileSettings,
@@ -10,6 +10,7 @@ use super::{
     splits::{Part, Parts, Role, Split},
 };
 use crate::data::{DataError, idx, source};
+use crate::files;
 
 /// The parts of the data set.
 pub fn read(content: &Content, settings: &FileSettings, notes: &mut Vec<String>) -> Result<Parts, DataError> {
@@ -71,7 +72,7 @@ fn name_emnist_classes(files: &[PathBuf], parts: &mut Parts, notes: &mut Vec<Str
     let mapping = files.iter().find_map(|file| {
         let name = name_of(file);
         let family = &name[..Split::place(&name.to_lowercase())?];
-        fs::read_to_string(file.with_file_name(format!("{family}mapping.txt"))).ok()
+        files::read_text(&file.with_file_name(format!("{family}mapping.txt"))).ok()
     });
     let Some(mapping) = mapping else { return };
     let letter = |label: &str| {

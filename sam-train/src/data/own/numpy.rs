@@ -1,7 +1,6 @@
 //! NumPy's `.npy` and `.npz`.
 
 use std::{
-    fs,
     io::{Cursor, Read},
     path::{Path, PathBuf},
 };
@@ -16,6 +15,7 @@ use super::{
     splits::{Part, Parts, Role, Split},
 };
 use crate::data::DataError;
+use crate::files;
 
 /// The most numbers accepted in one array: a header that claims more is damaged.
 const MOST_NUMBERS: usize = 1 << 34;
@@ -32,7 +32,7 @@ enum Values {
 pub fn read(content: &Content, settings: &FileSettings, notes: &mut Vec<String>) -> Result<Parts, DataError> {
     let mut arrays: Vec<(String, PathBuf, Vec<u8>)> = Vec::new();
     for file in content.files(Format::Numpy)? {
-        let bytes = fs::read(file).map_err(|source| DataError::Read { path: file.clone(), source })?;
+        let bytes = files::read(file).map_err(|source| DataError::Read { path: file.clone(), source })?;
         let name = name_of(file);
         if name.to_lowercase().ends_with(".npz") {
             let split = Split::of(&name);

@@ -19,6 +19,7 @@ use super::{
     splits::{Part, Parts, Split},
 };
 use crate::data::DataError;
+use crate::files;
 
 /// Where pictures of several sizes go if nothing is said.
 const USUAL: PixelSize = PixelSize { height: 32, width: 32 };
@@ -155,7 +156,7 @@ fn good<T: Send>(
 }
 
 fn opened(path: &Path) -> Result<BufReader<File>, String> {
-    File::open(path).map(BufReader::new).map_err(|error| format!("cannot be read: {error}"))
+    files::open(path).map(BufReader::new).map_err(|error| format!("cannot be read: {error}"))
 }
 
 fn probe(path: &Path) -> Result<Probe, String> {
