@@ -38,7 +38,7 @@ pub enum Doubt {
     /// The network has learnt nothing.
     #[error(
         "{run}: a test error of {error:.2} %, where naming the most frequent class gives {chance:.2} %: this network has \
-         not learnt; lower `rho` or `lr`, or add `warmup-epochs`"
+         not learnt; train longer, lower `rho` or `lr`, or add `warmup-epochs`"
     )]
     AtChance {
         /// The run for people.
