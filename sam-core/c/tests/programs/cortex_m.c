@@ -33,6 +33,10 @@ void reset(void) {
     leave((uint32_t)run());
 }
 
-__attribute__((section(".vectors"), used)) static const void *const vectors[] = {
-    &stack_top, (const void *)reset, (const void *)fault, (const void *)fault,
-};
+/* What the processor reads after a reset: C has no conversion between the two kinds of pointer. */
+static const struct {
+    const void *stack;
+    void (*reset)(void);
+    void (*non_maskable)(void);
+    void (*hard_fault)(void);
+} vectors __attribute__((section(".vectors"), used)) = {&stack_top, reset, fault, fault};
