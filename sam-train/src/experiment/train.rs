@@ -244,9 +244,6 @@ pub fn train(
     } else if Config::load(&directory.config())?.run != *settings {
         return Err(ExperimentError::Occupied { path: directory.path().to_owned() });
     }
-    for doubt in &Doubt::about(settings, dataset.train.len()) {
-        host.tell(&Event::Doubtful { doubt })?;
-    }
     if files::present(&directory.checkpoint()) {
         trainer.restore(&directory.checkpoint())?;
         if let Some((before, now)) = trainer.other_arithmetic() {
@@ -259,6 +256,9 @@ pub fn train(
         }
     } else if config.on_nonfinite == OnNonFinite::Rollback {
         claim.save(&mut trainer, &directory.checkpoint())?;
+    }
+    for doubt in &Doubt::about(settings, dataset.train.len()) {
+        host.tell(&Event::Doubtful { doubt })?;
     }
     // The checkpoint knows all epochs; what was written about an epoch beyond it will be written again.
     claim.write(&directory.checkpoint(), |path| trainer.save_history(path))?;
