@@ -254,11 +254,13 @@ pub fn train(
         if lost > 0 {
             host.tell(&Event::FiguresLost { file: &directory.metrics(), epochs: lost })?;
         }
-    } else if config.on_nonfinite == OnNonFinite::Rollback {
-        claim.save(&mut trainer, &directory.checkpoint())?;
-    }
-    for doubt in &Doubt::about(settings, dataset.train.len()) {
-        host.tell(&Event::Doubtful { doubt })?;
+    } else {
+        for doubt in &Doubt::about(settings, dataset.train.len()) {
+            host.tell(&Event::Doubtful { doubt })?;
+        }
+        if config.on_nonfinite == OnNonFinite::Rollback {
+            claim.save(&mut trainer, &directory.checkpoint())?;
+        }
     }
     // The checkpoint knows all epochs; what was written about an epoch beyond it will be written again.
     claim.write(&directory.checkpoint(), |path| trainer.save_history(path))?;
