@@ -66,6 +66,7 @@ pub unsafe extern "C" fn sam_f32_init(
         if words < method::words::<f32>(&settings, n)? {
             return Err(SamStatus::TooSmall);
         }
+        Handle::<f32>::check_settings(&settings)?;
         // SAFETY: `Place::of` has seen that `words` numbers fit; zero bytes are the number 0.
         unsafe { buffer.write_bytes(0, words) };
         // SAFETY: initialised above, and lent to the handle alone as long as it lives.
@@ -193,11 +194,12 @@ pub unsafe extern "C" fn sam_f32_state_counts(sam: *const SamF32) -> usize {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sam_f32_save(sam: *const SamF32, reals: *mut f32, counts: *mut u64) -> SamStatus {
     let save = || {
+        let handle = Place::of(sam, 1)?;
         // SAFETY: the caller's promise.
         let sam = unsafe { border::shared(sam)? };
         let (n, m) = sam.0.state_lengths();
-        Place::of(reals, n)?.apart_from(Place::of(counts, m)?)?;
-        // SAFETY: the caller's promise, and the two lie apart.
+        sam.0.check_state(handle, Place::of(reals, n)?, Place::of(counts, m)?)?;
+        // SAFETY: the caller's promise; the two lie apart from each other, the handle and its buffer.
         let (reals, counts) = unsafe { (border::slice_mut(reals, n)?, border::slice_mut(counts, m)?) };
         sam.0.save(reals, counts)
     };
@@ -212,10 +214,12 @@ pub unsafe extern "C" fn sam_f32_save(sam: *const SamF32, reals: *mut f32, count
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sam_f32_load(sam: *mut SamF32, reals: *const f32, counts: *const u64) -> SamStatus {
     let load = || {
+        let handle = Place::of(sam, 1)?;
         // SAFETY: the caller's promise.
         let sam = unsafe { border::exclusive(sam)? };
         let (n, m) = sam.0.state_lengths();
-        // SAFETY: the caller's promise.
+        sam.0.check_state(handle, Place::of(reals, n)?, Place::of(counts, m)?)?;
+        // SAFETY: the caller's promise; handle and buffer, which are written to, lie apart from both.
         let (reals, counts) = unsafe { (border::slice(reals, n)?, border::slice(counts, m)?) };
         sam.0.load(reals, counts)
     };

@@ -22,6 +22,25 @@ impl<T: Real> Handle<T> {
         Ok(Self { method: Method::new(settings, buffer, n)?, half: None, norm: f64::NAN, n, buffer: place })
     }
 
+    /// # Errors
+    /// A setting is out of range, or there is no such method or base optimizer.
+    pub(crate) fn check_settings(settings: &SamSettings) -> Result<(), SamStatus> {
+        Method::<T>::new(settings, &mut [], 0).map(drop)
+    }
+
+    /// Makes sure that what the state is copied to or from lies apart: from each other, the handle and the buffer.
+    ///
+    /// # Errors
+    /// They share a byte.
+    pub(crate) fn check_state(&self, handle: Place, reals: Place, counts: Place) -> Result<(), SamStatus> {
+        reals.apart_from(counts)?;
+        for place in [reals, counts] {
+            place.apart_from(handle)?;
+            place.apart_from(self.buffer)?;
+        }
+        Ok(())
+    }
+
     /// How many weights there are, once both vectors are known to lie apart from each other and from the buffer.
     ///
     /// # Errors
