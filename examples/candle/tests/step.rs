@@ -84,7 +84,7 @@ fn a_missing_gradient_is_zero() {
     for without in [Pass::Clean, Pass::Perturbed] {
         let mut w = variables();
         let mut sam = sam(&w, 0.1);
-        sam.try_step_with(&mut w[..], &mut GradStore::default(), |w, g, pass| {
+        let _ = sam.try_step_with(&mut w[..], &mut GradStore::default(), |w, g, pass| {
             quartic(if pass == without { &w[..1] } else { w }, g)
         })
         .unwrap();

@@ -1,6 +1,5 @@
 //! A descent on the surface, one step at a time, by any of the core's methods.
 
-
 use sam_core::ascent::AlongGradient;
 use sam_core::combination::PerturbedOnly;
 use sam_core::{
