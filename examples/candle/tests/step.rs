@@ -84,10 +84,11 @@ fn a_missing_gradient_is_zero() {
     for without in [Pass::Clean, Pass::Perturbed] {
         let mut w = variables();
         let mut sam = sam(&w, 0.1);
-        let _ = sam.try_step_with(&mut w[..], &mut GradStore::default(), |w, g, pass| {
-            quartic(if pass == without { &w[..1] } else { w }, g)
-        })
-        .unwrap();
+        let _ = sam
+            .try_step_with(&mut w[..], &mut GradStore::default(), |w, g, pass| {
+                quartic(if pass == without { &w[..1] } else { w }, g)
+            })
+            .unwrap();
         let norm = match without {
             Pass::Clean => 65f64.sqrt(),
             _ => (65.0 + 0.5f64.powi(6)).sqrt(),
