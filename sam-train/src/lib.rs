@@ -23,6 +23,7 @@ pub mod export;
 pub mod files;
 pub mod interrupt;
 pub mod json;
+mod named;
 pub mod observer;
 pub mod random;
 pub mod report;

@@ -164,6 +164,14 @@ impl<'a> Host<'a> {
         self.observer.observe(event)
     }
 
+    /// Tells the observer what is allowed and rarely meant.
+    ///
+    /// # Errors
+    /// The observer's.
+    pub fn doubt(&self, doubts: impl IntoIterator<Item = Doubt>) -> Result<(), ObserverError> {
+        doubts.into_iter().try_for_each(|doubt| self.tell(&Event::Doubtful { doubt: &doubt }))
+    }
+
     /// Begins work of `total` units, `done` of which were done before.
     ///
     /// # Errors

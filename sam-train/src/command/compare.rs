@@ -8,6 +8,7 @@ use sam_model::Architecture;
 use super::{
     Call,
     args::{DataArgs, MachineArgs, SamArgs, TrainingArgs},
+    experiment::check_seeds,
     output::{keep, print},
 };
 use crate::{
@@ -74,8 +75,6 @@ pub struct CompareArgs {
     #[command(flatten)]
     machine: MachineArgs,
 }
-
-const MOST_SEEDS: usize = 10_000;
 
 /// The networks and augmentations that are compared: all values of arguments that other commands take one value of.
 #[derive(Debug, Clone)]
@@ -164,9 +163,7 @@ impl CompareArgs {
         }
         self.data.check()?;
         let epochs = self.training.epochs;
-        if !(1..=MOST_SEEDS).contains(&self.seeds) {
-            return Err(InvalidSetting::new("seeds", "a number from 1 up to 10000", self.seeds));
-        }
+        check_seeds(self.seeds)?;
         if let Some(epochs) = self.sgd_epochs.filter(|&epochs| epochs > MOST_EPOCHS) {
             return Err(InvalidSetting::new("sgd-epochs", "a number up to 1000000", epochs));
         }

@@ -25,8 +25,6 @@ use crate::{
     },
 };
 
-const MOST_SEEDS: usize = 10_000;
-
 /// What every experiment takes.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Experiment")]
@@ -58,7 +56,7 @@ impl ExperimentArgs {
     pub fn check(&self, label_noise: f64) -> Result<(), InvalidSetting> {
         self.data.check()?;
         self.training.settings(&self.data, self.sam.method(), label_noise).check()?;
-        in_range("seeds", (1..=MOST_SEEDS).contains(&self.seeds), "a number from 1 up to 10000", self.seeds)
+        check_seeds(self.seeds)
     }
 }
 
@@ -135,6 +133,11 @@ pub fn positive(setting: &'static str, value: usize) -> Result<(), InvalidSettin
 pub fn radii(setting: &'static str, values: &[f64]) -> Result<(), InvalidSetting> {
     let wrong = values.iter().find(|value| !(**value > 0.0 && value.is_finite()));
     wrong.map_or(Ok(()), |value| in_range(setting, false, "numbers above 0", value))
+}
+
+/// Makes sure that a command makes runs of at least one seed, and of no more than can be meant.
+pub fn check_seeds(seeds: usize) -> Result<(), InvalidSetting> {
+    in_range("seeds", (1..=10_000).contains(&seeds), "a number from 1 up to 10000", seeds)
 }
 
 /// The error of a setting that is not `valid`.

@@ -1,12 +1,11 @@
 //! The paper's augmentations (appendix C.1) for small images.
 
-use std::{fmt, str::FromStr};
-
 use rand::{Rng, RngExt};
 use sam_model::ImageShape;
 use serde::{Deserialize, Serialize};
 
 use super::Standardizer;
+use crate::named::named;
 
 /// Pixels of padding on each side before the crop.
 pub const PADDING: usize = 4;
@@ -107,28 +106,7 @@ impl Transform {
     }
 }
 
-impl FromStr for Augment {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "none" => Ok(Self::None),
-            "basic" => Ok(Self::Basic),
-            "cutout" => Ok(Self::Cutout),
-            _ => Err("expected none, basic or cutout"),
-        }
-    }
-}
-
-impl fmt::Display for Augment {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::None => "none",
-            Self::Basic => "basic",
-            Self::Cutout => "cutout",
-        })
-    }
-}
+named!(Augment, "expected none, basic or cutout", None = "none", Basic = "basic", Cutout = "cutout");
 
 #[cfg(test)]
 mod tests {

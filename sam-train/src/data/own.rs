@@ -20,6 +20,7 @@ use std::{
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::{DataError, Dataset};
+use crate::named::named;
 use directory::{Content, Format};
 
 pub(super) use arrays::{Array, Numbers};
@@ -75,17 +76,7 @@ pub enum OnBroken {
     Skip,
 }
 
-impl FromStr for OnBroken {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, &'static str> {
-        match text {
-            "stop" => Ok(Self::Stop),
-            "skip" => Ok(Self::Skip),
-            _ => Err("expected stop or skip"),
-        }
-    }
-}
+named!(OnBroken, "expected stop or skip", Stop = "stop", Skip = "skip");
 
 /// Height and width in pixels, as text `HxW`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -198,7 +198,7 @@ impl<'a> Runner<'a> {
                 }
             }
         }
-        doubts.iter().try_for_each(|doubt| self.host.tell(&Event::Doubtful { doubt }))?;
+        self.host.doubt(doubts)?;
         let gradients: usize = missing.iter().map(|(_, job)| job.gradients()).sum();
         let work = self.host.begin(what, gradients as u64, 0)?;
         let Self { directory, threads, evaluate_every, host, learner, store, claim } = self;
@@ -216,9 +216,7 @@ impl<'a> Runner<'a> {
             let name = &job.name();
             let FinishedRun { test_error, ms_per_step, .. } = run;
             host.tell(&Event::Run { number: finished, total: jobs.len(), name, test_error, ms_per_step })?;
-            if let Some(doubt) = &Doubt::about_outcome(name, test_error, &job.data.dataset) {
-                host.tell(&Event::Doubtful { doubt })?;
-            }
+            host.doubt(Doubt::about_outcome(name, test_error, &job.data.dataset))?;
             claim.write(&directory.runs(), |_| store.add(run))?;
             // What is left of an earlier interruption; an absent file is the usual case.
             let checkpoint = directory.unfinished(key);

@@ -247,17 +247,14 @@ pub fn train(
     if files::present(&directory.checkpoint()) {
         trainer.restore(&directory.checkpoint())?;
         if let Some((before, now)) = trainer.other_arithmetic() {
-            let doubt = &Doubt::OtherArithmetic { before: before.to_owned(), now };
-            host.tell(&Event::Doubtful { doubt })?;
+            host.doubt([Doubt::OtherArithmetic { before: before.to_owned(), now }])?;
         }
         let lost = trainer.epoch().saturating_sub(trainer.history().len());
         if lost > 0 {
             host.tell(&Event::FiguresLost { file: &directory.metrics(), epochs: lost })?;
         }
     } else {
-        for doubt in &Doubt::about(settings, dataset.train.len()) {
-            host.tell(&Event::Doubtful { doubt })?;
-        }
+        host.doubt(Doubt::about(settings, dataset.train.len()))?;
         if config.on_nonfinite == OnNonFinite::Rollback {
             claim.save(&mut trainer, &directory.checkpoint())?;
         }
@@ -289,9 +286,7 @@ pub fn train(
     host.tell(&Event::Trained { directory: directory.path(), settings, history: trainer.history() })?;
     let result = result(&mut trainer, config, dataset)?;
     let error = result.test_error.unwrap_or(f64::NAN);
-    if let Some(doubt) = &Doubt::about_outcome(&settings.method.title(), error, dataset) {
-        host.tell(&Event::Doubtful { doubt })?;
-    }
+    host.doubt(Doubt::about_outcome(&settings.method.title(), error, dataset))?;
     let line = format!("{}\n", json::line(&result));
     claim.write(&directory.result(), |path| files::replace(path, line.as_bytes()))?;
     Ok(result)

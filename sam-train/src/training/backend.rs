@@ -1,7 +1,5 @@
 //! Where networks are computed, chosen when a command starts.
 
-use std::{fmt, str::FromStr};
-
 use sam_model::ImageShape;
 use serde::{Deserialize, Serialize};
 
@@ -13,6 +11,7 @@ use super::{
     precision::Precision,
     settings::Settings,
 };
+use crate::named::named;
 
 /// A backend by its name.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,26 +45,7 @@ impl BackendName {
     }
 }
 
-impl FromStr for BackendName {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, &'static str> {
-        match text {
-            "cpu" => Ok(Self::Cpu),
-            "cuda" => Ok(Self::Cuda),
-            _ => Err("expected cpu or cuda"),
-        }
-    }
-}
-
-impl fmt::Display for BackendName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Cpu => "cpu",
-            Self::Cuda => "cuda",
-        })
-    }
-}
+named!(BackendName, "expected cpu or cuda", Cpu = "cpu", Cuda = "cuda");
 
 /// A backend that is ready to build networks.
 #[derive(Debug, Clone)]

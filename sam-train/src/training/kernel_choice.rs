@@ -1,8 +1,8 @@
 //! Whose kernels compute a network's products.
 
-use std::{fmt, str::FromStr};
-
 use serde::{Deserialize, Serialize};
+
+use crate::named::named;
 
 /// Whose kernels a GPU computes convolutions and dense layers with.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,28 +17,7 @@ pub enum KernelChoice {
     Vendor,
 }
 
-impl FromStr for KernelChoice {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, &'static str> {
-        match text {
-            "auto" => Ok(Self::Auto),
-            "native" => Ok(Self::Native),
-            "vendor" => Ok(Self::Vendor),
-            _ => Err("expected auto, native or vendor"),
-        }
-    }
-}
-
-impl fmt::Display for KernelChoice {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Auto => "auto",
-            Self::Native => "native",
-            Self::Vendor => "vendor",
-        })
-    }
-}
+named!(KernelChoice, "expected auto, native or vendor", Auto = "auto", Native = "native", Vendor = "vendor");
 
 /// What was chosen for a network's products.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -1,8 +1,8 @@
 //! What becomes of the images that are left over at the end of an epoch.
 
-use std::{fmt, str::FromStr};
-
 use serde::{Deserialize, Serialize};
+
+use crate::named::named;
 
 /// What becomes of the last batch of an epoch where it is smaller than the others.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,23 +31,4 @@ impl LastBatch {
     }
 }
 
-impl FromStr for LastBatch {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, &'static str> {
-        match text {
-            "drop" => Ok(Self::Drop),
-            "keep" => Ok(Self::Keep),
-            _ => Err("expected drop or keep"),
-        }
-    }
-}
-
-impl fmt::Display for LastBatch {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Drop => "drop",
-            Self::Keep => "keep",
-        })
-    }
-}
+named!(LastBatch, "expected drop or keep", Drop = "drop", Keep = "keep");

@@ -1,6 +1,6 @@
 //! A loss or a gradient that is infinite or NaN: where it came from, and what is done about it.
 
-use std::{fmt, path::Path, str::FromStr};
+use std::{fmt, path::Path};
 
 use sam_core::Pass;
 use serde::{Deserialize, Serialize, Serializer};
@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use crate::{
     files::{self, FileError},
     json,
+    named::named,
 };
 
 /// What is done about a step whose loss or gradient is not finite. The step itself changes nothing, whatever is done.
@@ -99,28 +100,7 @@ impl fmt::Display for NonFinite {
     }
 }
 
-impl FromStr for OnNonFinite {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "stop" => Ok(Self::Stop),
-            "skip" => Ok(Self::Skip),
-            "rollback" => Ok(Self::Rollback),
-            _ => Err("expected stop, skip or rollback"),
-        }
-    }
-}
-
-impl fmt::Display for OnNonFinite {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Stop => "stop",
-            Self::Skip => "skip",
-            Self::Rollback => "rollback",
-        })
-    }
-}
+named!(OnNonFinite, "expected stop, skip or rollback", Stop = "stop", Skip = "skip", Rollback = "rollback");
 
 fn as_text<S: Serializer>(value: &Option<impl fmt::Display>, serializer: S) -> Result<S::Ok, S::Error> {
     match value {

@@ -1,8 +1,8 @@
 //! What networks multiply in.
 
-use std::{fmt, str::FromStr};
-
 use serde::{Deserialize, Serialize};
+
+use crate::named::named;
 
 /// What a network's products are of; everything else is in single precision in any case.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,25 +17,4 @@ pub enum Precision {
     Bf16,
 }
 
-impl FromStr for Precision {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, &'static str> {
-        match text {
-            "f32" => Ok(Self::F32),
-            "tf32" => Ok(Self::Tf32),
-            "bf16" => Ok(Self::Bf16),
-            _ => Err("expected f32, tf32 or bf16"),
-        }
-    }
-}
-
-impl fmt::Display for Precision {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::F32 => "f32",
-            Self::Tf32 => "tf32",
-            Self::Bf16 => "bf16",
-        })
-    }
-}
+named!(Precision, "expected f32, tf32 or bf16", F32 = "f32", Tf32 = "tf32", Bf16 = "bf16");
