@@ -2,7 +2,7 @@
 //! formulas.
 
 #[path = "support/problem.rs"]
-#[allow(dead_code)]
+#[allow(dead_code, reason = "other tests use the rest")]
 mod problem;
 
 use problem::{N, SAMPLES, Vector, Waves};
