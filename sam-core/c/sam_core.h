@@ -103,6 +103,10 @@ enum SamStatus
    */
   SAM_STATUS_BASE = -8,
   /*
+   `finish` got other weights than `begin`.
+   */
+  SAM_STATUS_WEIGHTS = -9,
+  /*
    `rho` is out of range.
    */
   SAM_STATUS_RHO = -10,
@@ -252,9 +256,6 @@ size_t sam_f32_align(void);
 /*
  Numbers that the buffer must have for `n` weights; `SIZE_MAX` if there is no such method or base optimizer, the pointer is null or
  no memory holds as many.
-
- # Safety
- As the whole library.
  */
 size_t sam_f32_words(const SamSettings *settings,
                      size_t n);
@@ -262,9 +263,7 @@ size_t sam_f32_words(const SamSettings *settings,
 /*
  Makes a handle in `memory` of `size` bytes, with a `buffer` of `words` numbers that it keeps, and puts it into `handle`. There is
  nothing to free: the lender takes both back when the handle is not used any more.
-
- # Safety
- As the whole library. `buffer` need not be initialised.
+ `buffer` need not be initialised.
  */
 SamStatus sam_f32_init(void *memory,
                        size_t size,
@@ -277,9 +276,6 @@ SamStatus sam_f32_init(void *memory,
 /*
  First half of a step: `g` is the gradient at `w`, which is scratch space afterwards, `loss` the loss there (0 if nobody knows it).
  Answers `SAM_STATUS_GRADIENT` if a second gradient is wanted, at `sam_f32_perturbed`, else what came of the step.
-
- # Safety
- As the whole library.
  */
 SamStatus sam_f32_begin(SamF32 *sam,
                         float *w,
@@ -287,20 +283,14 @@ SamStatus sam_f32_begin(SamF32 *sam,
                         float loss);
 
 /*
- Where the second gradient is wanted: as many numbers as there are weights, in the buffer, until the step is over. NULL if the
- handle is.
-
- # Safety
- As the whole library.
+ Where the second gradient is wanted: as many numbers as there are weights, where the buffer begins. The pointer is the same in all
+ steps; what it points to is of use from `begin` to the end of the step. NULL if the handle is.
  */
 const float *sam_f32_perturbed(const SamF32 *sam);
 
 /*
- Second half of a step: `g` is the gradient at `sam_f32_perturbed`, `loss` the loss there (0 if nobody knows it). The weights are
- those of `begin`.
-
- # Safety
- As the whole library.
+ Second half of a step: `g` is the gradient at `sam_f32_perturbed`, `loss` the loss there (0 if nobody knows it). `w` is the pointer
+ that `begin` got; another one is refused, and the step waits on.
  */
 SamStatus sam_f32_finish(SamF32 *sam,
                          float *w,
@@ -309,66 +299,42 @@ SamStatus sam_f32_finish(SamF32 *sam,
 
 /*
  Gives a step up that was begun. Weights and state are as before it.
-
- # Safety
- As the whole library.
  */
 SamStatus sam_f32_cancel(SamF32 *sam);
 
 /*
  Dual norm of the latest step's first gradient; NaN before the first step and for NULL.
-
- # Safety
- As the whole library.
  */
 double sam_f32_norm(const SamF32 *sam);
 
 /*
  The learning rate of the next step; NaN for NULL.
-
- # Safety
- As the whole library.
  */
 float sam_f32_lr(const SamF32 *sam);
 
 /*
  Changes the learning rate of the steps to come.
-
- # Safety
- As the whole library.
  */
 SamStatus sam_f32_set_lr(SamF32 *sam, double lr);
 
 /*
  Changes the radius of the steps to come.
-
- # Safety
- As the whole library.
  */
 SamStatus sam_f32_set_rho(SamF32 *sam, double rho);
 
 /*
  Numbers of the state that outlives a step; 0 for NULL.
-
- # Safety
- As the whole library.
  */
 size_t sam_f32_state_reals(const SamF32 *sam);
 
 /*
  Counters of the state that outlives a step; 0 for NULL.
-
- # Safety
- As the whole library.
  */
 size_t sam_f32_state_counts(const SamF32 *sam);
 
 /*
  Copies the state out, between two steps: as many numbers and counters as `sam_f32_state_reals` and `sam_f32_state_counts` say.
  Neither pointer may be null, also where nothing is written to it.
-
- # Safety
- As the whole library.
  */
 SamStatus sam_f32_save(const SamF32 *sam,
                        float *reals,
@@ -377,9 +343,6 @@ SamStatus sam_f32_save(const SamF32 *sam,
 /*
  Copies a state in, between two steps, that a handle with the same settings and as many weights gave: the steps to come have the bits
  of those that one would have made.
-
- # Safety
- As the whole library.
  */
 SamStatus sam_f32_load(SamF32 *sam,
                        const float *reals,
@@ -398,9 +361,6 @@ size_t sam_f64_align(void);
 /*
  Numbers that the buffer must have for `n` weights; `SIZE_MAX` if there is no such method or base optimizer, the pointer is null or
  no memory holds as many.
-
- # Safety
- As the whole library.
  */
 size_t sam_f64_words(const SamSettings *settings,
                      size_t n);
@@ -408,9 +368,7 @@ size_t sam_f64_words(const SamSettings *settings,
 /*
  Makes a handle in `memory` of `size` bytes, with a `buffer` of `words` numbers that it keeps, and puts it into `handle`. There is
  nothing to free: the lender takes both back when the handle is not used any more.
-
- # Safety
- As the whole library. `buffer` need not be initialised.
+ `buffer` need not be initialised.
  */
 SamStatus sam_f64_init(void *memory,
                        size_t size,
@@ -423,9 +381,6 @@ SamStatus sam_f64_init(void *memory,
 /*
  First half of a step: `g` is the gradient at `w`, which is scratch space afterwards, `loss` the loss there (0 if nobody knows it).
  Answers `SAM_STATUS_GRADIENT` if a second gradient is wanted, at `sam_f64_perturbed`, else what came of the step.
-
- # Safety
- As the whole library.
  */
 SamStatus sam_f64_begin(SamF64 *sam,
                         double *w,
@@ -433,20 +388,14 @@ SamStatus sam_f64_begin(SamF64 *sam,
                         double loss);
 
 /*
- Where the second gradient is wanted: as many numbers as there are weights, in the buffer, until the step is over. NULL if the
- handle is.
-
- # Safety
- As the whole library.
+ Where the second gradient is wanted: as many numbers as there are weights, where the buffer begins. The pointer is the same in all
+ steps; what it points to is of use from `begin` to the end of the step. NULL if the handle is.
  */
 const double *sam_f64_perturbed(const SamF64 *sam);
 
 /*
- Second half of a step: `g` is the gradient at `sam_f64_perturbed`, `loss` the loss there (0 if nobody knows it). The weights are
- those of `begin`.
-
- # Safety
- As the whole library.
+ Second half of a step: `g` is the gradient at `sam_f64_perturbed`, `loss` the loss there (0 if nobody knows it). `w` is the pointer
+ that `begin` got; another one is refused, and the step waits on.
  */
 SamStatus sam_f64_finish(SamF64 *sam,
                          double *w,
@@ -455,66 +404,42 @@ SamStatus sam_f64_finish(SamF64 *sam,
 
 /*
  Gives a step up that was begun. Weights and state are as before it.
-
- # Safety
- As the whole library.
  */
 SamStatus sam_f64_cancel(SamF64 *sam);
 
 /*
  Dual norm of the latest step's first gradient; NaN before the first step and for NULL.
-
- # Safety
- As the whole library.
  */
 double sam_f64_norm(const SamF64 *sam);
 
 /*
  The learning rate of the next step; NaN for NULL.
-
- # Safety
- As the whole library.
  */
 double sam_f64_lr(const SamF64 *sam);
 
 /*
  Changes the learning rate of the steps to come.
-
- # Safety
- As the whole library.
  */
 SamStatus sam_f64_set_lr(SamF64 *sam, double lr);
 
 /*
  Changes the radius of the steps to come.
-
- # Safety
- As the whole library.
  */
 SamStatus sam_f64_set_rho(SamF64 *sam, double rho);
 
 /*
  Numbers of the state that outlives a step; 0 for NULL.
-
- # Safety
- As the whole library.
  */
 size_t sam_f64_state_reals(const SamF64 *sam);
 
 /*
  Counters of the state that outlives a step; 0 for NULL.
-
- # Safety
- As the whole library.
  */
 size_t sam_f64_state_counts(const SamF64 *sam);
 
 /*
  Copies the state out, between two steps: as many numbers and counters as `sam_f64_state_reals` and `sam_f64_state_counts` say.
  Neither pointer may be null, also where nothing is written to it.
-
- # Safety
- As the whole library.
  */
 SamStatus sam_f64_save(const SamF64 *sam,
                        double *reals,
@@ -523,9 +448,6 @@ SamStatus sam_f64_save(const SamF64 *sam,
 /*
  Copies a state in, between two steps, that a handle with the same settings and as many weights gave: the steps to come have the bits
  of those that one would have made.
-
- # Safety
- As the whole library.
  */
 SamStatus sam_f64_load(SamF64 *sam,
                        const double *reals,

@@ -2,9 +2,11 @@
 #![allow(unsafe_code, reason = "names and pointers of C programs")]
 
 use core::ffi::c_void;
+use core::ptr::NonNull;
 
 use crate::border::{self, Place};
 use crate::handle::Handle;
+use crate::lent::Lent;
 use crate::method;
 use crate::{SamSettings, SamStatus};
 
@@ -69,8 +71,8 @@ pub unsafe extern "C" fn sam_f64_init(
         Handle::<f64>::check_settings(&settings)?;
         // SAFETY: `Place::of` has seen that `words` numbers fit; zero bytes are the number 0.
         unsafe { buffer.write_bytes(0, words) };
-        // SAFETY: initialised above, and lent to the handle alone as long as it lives.
-        let buffer = unsafe { border::slice_mut(buffer, words)? };
+        // SAFETY: aligned and initialised above; lent as long as the handle is used, and written to by the handle alone.
+        let buffer = unsafe { Lent::new(NonNull::new(buffer).ok_or(SamStatus::Null)?, words) };
         let made = SamF64(Handle::new(&settings, buffer, n)?);
         // SAFETY: aligned, large enough, apart from all that is read, and the caller's to lend.
         unsafe { place.write(made) };
@@ -92,8 +94,8 @@ pub unsafe extern "C" fn sam_f64_begin(sam: *mut SamF64, w: *mut f64, g: *mut f6
     unsafe { with(sam, w, g, |sam, w, g| sam.begin(w, g, loss)) }
 }
 
-/// Where the second gradient is wanted: as many numbers as there are weights, in the buffer, until the step is over. NULL if the
-/// handle is.
+/// Where the second gradient is wanted: as many numbers as there are weights, where the buffer begins. The pointer is the same in all
+/// steps; what it points to is of use from `begin` to the end of the step. NULL if the handle is.
 ///
 /// # Safety
 /// As the whole library.
@@ -101,11 +103,11 @@ pub unsafe extern "C" fn sam_f64_begin(sam: *mut SamF64, w: *mut f64, g: *mut f6
 pub unsafe extern "C" fn sam_f64_perturbed(sam: *const SamF64) -> *const f64 {
     // SAFETY: the caller's promise.
     let sam = unsafe { border::shared(sam) };
-    sam.map_or(core::ptr::null(), |sam| sam.0.perturbed().as_ptr())
+    sam.map_or(core::ptr::null(), |sam| sam.0.perturbed())
 }
 
-/// Second half of a step: `g` is the gradient at `sam_f64_perturbed`, `loss` the loss there (0 if nobody knows it). The weights are
-/// those of `begin`.
+/// Second half of a step: `g` is the gradient at `sam_f64_perturbed`, `loss` the loss there (0 if nobody knows it). `w` is the pointer
+/// that `begin` got; another one is refused, and the step waits on.
 ///
 /// # Safety
 /// As the whole library.

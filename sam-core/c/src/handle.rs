@@ -1,31 +1,38 @@
 //! What lies in the memory that the caller lends: a method, and the half of a step that was begun.
 
+use core::ptr::null;
+
 use sam_core::{Half, LearningRate, Next, Real, State, Step, Values, ValuesMut, formula::DualNorm};
 
 use crate::SamStatus;
 use crate::border::Place;
-use crate::method::{Error, Lent, Method, each};
+use crate::lent::Lent;
+use crate::method::{Error, Method, each};
 use crate::settings::SamSettings;
 
 pub(crate) struct Handle<T: Real> {
     method: Method<T>,
     half: Option<Half<T, DualNorm>>,
+    /// The weights of the step that was begun.
+    begun: *const T,
     norm: f64,
     /// Weights.
     n: usize,
     buffer: Place,
+    perturbed: *const T,
 }
 
 impl<T: Real> Handle<T> {
     pub(crate) fn new(settings: &SamSettings, buffer: Lent<T>, n: usize) -> Result<Self, SamStatus> {
-        let place = Place::of(buffer.as_ptr(), buffer.len())?;
-        Ok(Self { method: Method::new(settings, buffer, n)?, half: None, norm: f64::NAN, n, buffer: place })
+        let (perturbed, place) = (buffer.as_ptr(), Place::of(buffer.as_ptr(), buffer.len())?);
+        let method = Method::new(settings, buffer, n)?;
+        Ok(Self { method, half: None, begun: null(), norm: f64::NAN, n, buffer: place, perturbed })
     }
 
     /// # Errors
     /// A setting is out of range, or there is no such method or base optimizer.
     pub(crate) fn check_settings(settings: &SamSettings) -> Result<(), SamStatus> {
-        Method::<T>::new(settings, &mut [], 0).map(drop)
+        Method::<T>::new(settings, Lent::default(), 0).map(drop)
     }
 
     /// Makes sure that what the state is copied to or from lies apart: from each other, the handle and the buffer.
@@ -62,6 +69,7 @@ impl<T: Real> Handle<T> {
             Next::Gradient(half) => {
                 self.norm = half.norm().value();
                 self.half = Some(half);
+                self.begun = w.as_ptr();
                 SamStatus::Gradient
             }
             Next::Done(step) => {
@@ -71,13 +79,14 @@ impl<T: Real> Handle<T> {
         })
     }
 
-    /// Where the second gradient is wanted. No method of the interface perturbs in place.
-    pub(crate) fn perturbed(&self) -> &[T] {
-        each!(Method, &self.method, it => it.perturbed(&[]))
+    /// Where the second gradient is wanted: where the buffer begins, in all steps. No method of the interface perturbs in place.
+    pub(crate) const fn perturbed(&self) -> *const T {
+        self.perturbed
     }
 
     pub(crate) fn finish(&mut self, w: &mut [T], g: &mut [T], loss: T) -> Result<SamStatus, SamStatus> {
-        let half = self.half.take().ok_or(SamStatus::Order)?;
+        let half = self.half.take_if(|_| self.begun == w.as_ptr());
+        let half = half.ok_or(if self.half.is_some() { SamStatus::Weights } else { SamStatus::Order })?;
         let step: Result<Step<_, _>, Error> =
             each!(Method, &mut self.method, it => it.finish(half.clone(), w, g, loss));
         match step {

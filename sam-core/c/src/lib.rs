@@ -9,7 +9,8 @@
 //! What it cannot check is the caller's duty:
 //!
 //! - A pointer to numbers points to as many of them as `init` was given (or the function's own length says), initialised where they are read.
-//! - The memory and the buffer that `init` was given stay lent as long as the handle is used, and nobody else writes to them.
+//! - The memory and the buffer that `init` was given stay lent as long as the handle is used, and nobody else writes to them. Between
+//!   two calls anybody may read the buffer.
 //! - A handle comes from `init`, and is used by one thread at a time.
 #![no_std]
 
@@ -17,6 +18,7 @@ mod border;
 mod f32;
 mod f64;
 mod handle;
+mod lent;
 mod method;
 #[cfg(sam_core_c_alone)]
 mod no_panic;

@@ -7,18 +7,17 @@ use sam_core::{
     Rule, Sam, Sgd, Sink, SliceSpace, Source, State, StepError, Variant, WeightDecay,
 };
 
+use crate::lent::Lent;
 use crate::{
     SAM_BASE_ADAM, SAM_BASE_SGD, SAM_METHOD_ASAM, SAM_METHOD_GSAM, SAM_METHOD_LOOKSAM, SAM_METHOD_SAM,
     SamSettings, SamStatus,
 };
 
-/// Part of the buffer that the caller lends.
-pub(crate) type Lent<T> = &'static mut [T];
 pub(crate) type Space<T> = SliceSpace<T, Lent<T>>;
 pub(crate) type Error = StepError<LengthMismatch, Infallible, LengthMismatch>;
 
 /// A base optimizer.
-pub(crate) enum Base<T: 'static> {
+pub(crate) enum Base<T> {
     Sgd(Sgd<T, Lent<T>>),
     Adam(Adam<T, Lent<T>>),
 }
@@ -79,13 +78,9 @@ impl<T: Real> Method<T> {
         if buffer.len() < words::<T>(settings, n)? {
             return Err(SamStatus::TooSmall);
         }
-        buffer.iter_mut().for_each(|word| *word = T::ZERO);
-        let mut take = || {
-            let (part, rest) =
-                core::mem::take(&mut buffer).split_at_mut_checked(n).ok_or(SamStatus::TooSmall)?;
-            buffer = rest;
-            Ok::<_, SamStatus>(part)
-        };
+        buffer.as_mut().fill(T::ZERO);
+        let mut take = || buffer.take(n).ok_or(SamStatus::TooSmall);
+        // The space comes first: `perturbed` is where the buffer begins.
         let space = SliceSpace::new(take()?);
         let base = match settings.base {
             SAM_BASE_ADAM => {

@@ -38,6 +38,8 @@ pub enum SamStatus {
     Method = -7,
     /// There is no such base optimizer.
     Base = -8,
+    /// `finish` got other weights than `begin`.
+    Weights = -9,
     /// `rho` is out of range.
     Rho = -10,
     /// `eta` is out of range.
@@ -60,7 +62,7 @@ pub enum SamStatus {
     Unexpected = -99,
 }
 
-const TEXTS: [(SamStatus, &CStr); 24] = [
+const TEXTS: [(SamStatus, &CStr); 25] = [
     (SamStatus::Ok, c"done"),
     (SamStatus::Gradient, c"the step needs the gradient at the perturbed parameters: give it to finish"),
     (SamStatus::Descended, c"the weights have moved"),
@@ -75,6 +77,7 @@ const TEXTS: [(SamStatus, &CStr); 24] = [
     (SamStatus::Order, c"expected begin, then finish or cancel, found another order: finish each step that begin answers with SAM_STATUS_GRADIENT"),
     (SamStatus::Method, c"`method`: expected one of the SAM_METHOD numbers, found another"),
     (SamStatus::Base, c"`base`: expected one of the SAM_BASE numbers, found another"),
+    (SamStatus::Weights, c"expected the weights that begin got, found another pointer: give finish the same, or cancel the step"),
     (SamStatus::Rho, c"`rho`: expected a finite number from 0 up"),
     (SamStatus::Eta, c"`eta`: expected a finite number from 0 up"),
     (SamStatus::Alpha, c"`alpha`: expected a finite number from 0 up"),

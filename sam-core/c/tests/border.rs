@@ -56,3 +56,80 @@ fn a_state_is_copied_neither_to_nor_from_what_the_handle_was_lent() {
         assert_eq!(sam_f32_load(sam, reals, counts), SamStatus::Ok);
     }
 }
+
+/// A handle on three weights, and what it was lent: SAM around SGD.
+struct Lent {
+    sam: *mut SamF32,
+    _memory: Vec<u128>,
+    buffer: *mut f32,
+    words: usize,
+}
+
+impl Lent {
+    fn new(method: u32) -> Self {
+        let settings = sam_settings(method, SAM_BASE_SGD);
+        let mut memory = vec![0_u128; sam_f32_size().div_ceil(16)];
+        // SAFETY: a reference.
+        let words = unsafe { sam_f32_words(&settings, N) };
+        let buffer = Box::leak(vec![0.0_f32; words].into_boxed_slice()).as_mut_ptr();
+        let mut sam = ptr::null_mut();
+        // SAFETY: memory of the lengths that are said, which outlives the handle.
+        let status = unsafe {
+            sam_f32_init(memory.as_mut_ptr().cast(), memory.len() * 16, &settings, buffer, words, N, &mut sam)
+        };
+        assert_eq!(status, SamStatus::Ok);
+        Self { sam, _memory: memory, buffer, words }
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        // SAFETY: a boxed slice of that length was leaked, and the handle is not used any more.
+        drop(unsafe { Box::from_raw(ptr::slice_from_raw_parts_mut(self.buffer, self.words)) });
+    }
+}
+
+#[test]
+fn a_step_is_finished_with_the_weights_that_it_was_begun_with() {
+    let lent = Lent::new(SAM_METHOD_SAM);
+    let (mut w, mut other, mut g) = ([1.0_f32, -2.0, 3.0], [9.0_f32; 3], [0.5_f32, 1.0, -1.0]);
+    // SAFETY: the vectors have three numbers and the handle is alive.
+    unsafe {
+        assert_eq!(sam_f32_begin(lent.sam, w.as_mut_ptr(), g.as_mut_ptr(), 0.0), SamStatus::Gradient);
+        let refused = sam_f32_finish(lent.sam, other.as_mut_ptr(), g.as_mut_ptr(), 0.0);
+        assert_eq!(refused, SamStatus::Weights);
+        assert_eq!((w, other), ([1.0, -2.0, 3.0], [9.0; 3]));
+        // The step still waits, for the right ones.
+        assert_eq!(sam_f32_finish(lent.sam, w.as_mut_ptr(), g.as_mut_ptr(), 0.0), SamStatus::Descended);
+        // Another step may have other weights.
+        assert_eq!(sam_f32_begin(lent.sam, other.as_mut_ptr(), g.as_mut_ptr(), 0.0), SamStatus::Gradient);
+        assert_eq!(sam_f32_finish(lent.sam, other.as_mut_ptr(), g.as_mut_ptr(), 0.0), SamStatus::Descended);
+    }
+    assert!(w[0] != 1.0 && other[0] != 9.0);
+}
+
+/// Under Miri too, which sees whether a reference of the library's has made the pointer invalid.
+#[test]
+fn a_pointer_to_the_perturbed_weights_serves_every_step() {
+    for method in [SAM_METHOD_SAM, SAM_METHOD_ASAM, SAM_METHOD_GSAM, SAM_METHOD_LOOKSAM] {
+        let lent = Lent::new(method);
+        let (mut w, mut g) = ([1.0_f32, -2.0, 3.0], [0.0_f32; 3]);
+        // SAFETY: the vectors have three numbers and the handle is alive; the pointer is to as many, while no step runs.
+        unsafe {
+            let up = sam_f32_perturbed(lent.sam);
+            assert_eq!(up, lent.buffer.cast_const());
+            for _ in 0..7 {
+                g.copy_from_slice(&w);
+                let begun = sam_f32_begin(lent.sam, w.as_mut_ptr(), g.as_mut_ptr(), 0.0);
+                if begun == SamStatus::Gradient {
+                    assert_eq!(sam_f32_perturbed(lent.sam), up);
+                    (0..N).for_each(|i| g[i] = *up.add(i));
+                    assert_ne!(g, w);
+                    let finished = sam_f32_finish(lent.sam, w.as_mut_ptr(), g.as_mut_ptr(), 0.0);
+                    assert_eq!(finished, SamStatus::Descended);
+                }
+            }
+        }
+        assert_ne!(w, [1.0, -2.0, 3.0]);
+    }
+}

@@ -25,8 +25,9 @@ fn the_header_is_what_cbindgen_makes_of_the_sources() -> Result<(), Box<dyn Erro
     builder.generate()?.write(&mut made);
     // What callers promise stands once, in README.md, and not with each function.
     let made = String::from_utf8(made)?
-        .replace(" *\n * # Safety\n * As the whole library.\n", " ")
-        .replace("\n  */", "\n */");
+        .replace("\n\n # Safety\n As the whole library.\n", "\n")
+        .replace("\n\n # Safety\n As the whole library. ", "\n ");
+    assert!(!made.contains("# Safety"), "a promise of one function alone belongs into README.md");
     if std::env::var_os("SAM_CORE_C_HEADER").is_some_and(|what| what == "write") {
         fs::write(here("sam_core.h"), &made)?;
     }

@@ -63,6 +63,48 @@
         free(buffer);                                                                              \
     }                                                                                              \
                                                                                                    \
+    /* A run that is stopped, saved, and resumed by another handle in other memory ends with the same bits. */\
+    static void prefix##resumes(uint32_t method, uint32_t base) {                                  \
+        SamSettings settings = sam_settings(method, base);                                         \
+        void *memory, *others;                                                                     \
+        real *buffer, *other_buffer, w[N] = {3, -2, 1, 0, 2}, v[N], g[N];                          \
+        Sam *sam = prefix##lend(&settings, &memory, &buffer), *next;                               \
+        for (int i = 0; i < 4; i++)                                                                \
+            EXPECT(prefix##step(sam, w, g) == SAM_STATUS_DESCENDED);                               \
+        memcpy(v, w, sizeof w);                                                                    \
+        /* Blocks of their exact size again, or of one byte where there is nothing, since no pointer may be null. */\
+        size_t n = prefix##state_reals(sam) * sizeof(real), m = prefix##state_counts(sam) * sizeof(uint64_t);\
+        real *reals = malloc(n ? n : 1);                                                           \
+        uint64_t *counts = malloc(m ? m : 1);                                                      \
+        EXPECT(reals && counts);                                                                   \
+        prefix##gradient(w, g);                                                                    \
+        if (prefix##begin(sam, w, g, 0) == SAM_STATUS_GRADIENT) {                                  \
+            EXPECT(prefix##save(sam, reals, counts) == SAM_STATUS_ORDER);                          \
+            EXPECT(prefix##load(sam, reals, counts) == SAM_STATUS_ORDER);                          \
+            EXPECT(prefix##cancel(sam) == SAM_STATUS_OK);                                          \
+        } else {                                                                                   \
+            EXPECT(memcmp(v, w, sizeof w) != 0);                                                   \
+            memcpy(v, w, sizeof w);                                                                \
+        }                                                                                          \
+        EXPECT(prefix##save(sam, reals, counts) == SAM_STATUS_OK);                                 \
+        EXPECT(prefix##save(sam, NULL, counts) == SAM_STATUS_NULL);                                \
+        EXPECT(prefix##load(sam, reals, NULL) == SAM_STATUS_NULL);                                 \
+        for (int i = 0; i < 5; i++)                                                                \
+            EXPECT(prefix##step(sam, w, g) == SAM_STATUS_DESCENDED);                               \
+        free(memory);                                                                              \
+        free(buffer);                                                                              \
+        next = prefix##lend(&settings, &others, &other_buffer);                                    \
+        EXPECT(prefix##state_reals(next) * sizeof(real) == n);                                     \
+        EXPECT(prefix##load(next, reals, counts) == SAM_STATUS_OK);                                \
+        free(reals);                                                                               \
+        free(counts);                                                                              \
+        for (int i = 0; i < 5; i++)                                                                \
+            EXPECT(prefix##step(next, v, g) == SAM_STATUS_DESCENDED);                              \
+        EXPECT(memcmp(v, w, sizeof w) == 0);                                                       \
+        free(others);                                                                              \
+        free(other_buffer);                                                                        \
+    }                                                                                              \
+                                                                                                   \
     /* Equation 2 and SGD without momentum, by hand. */                                            \
     static void prefix##is_sam(void) {                                                             \
         SamSettings settings = sam_settings(SAM_METHOD_SAM, SAM_BASE_SGD);                         \
@@ -107,6 +149,7 @@
         EXPECT(prefix##begin(sam, w, (real *)((char *)g + 1), 0) == SAM_STATUS_UNALIGNED);         \
         EXPECT(prefix##begin(sam, w, g, 0) == SAM_STATUS_GRADIENT);                                \
         EXPECT(prefix##begin(sam, w, g, 0) == SAM_STATUS_ORDER);                                   \
+        EXPECT(prefix##finish(sam, before, g, 0) == SAM_STATUS_WEIGHTS);                           \
         EXPECT(prefix##cancel(sam) == SAM_STATUS_OK);                                              \
         g[3] = (real)NAN;                                                                          \
         EXPECT(prefix##begin(sam, w, g, 0) == SAM_STATUS_NON_FINITE_CLEAN);                        \
@@ -149,6 +192,8 @@ int main(void) {
         for (uint32_t base = SAM_BASE_SGD; base <= SAM_BASE_ADAM; base++) {
             sam_f32_learns(method, base);
             sam_f64_learns(method, base);
+            sam_f32_resumes(method, base);
+            sam_f64_resumes(method, base);
         }
     sam_f32_is_sam();
     sam_f64_is_sam();
