@@ -18,6 +18,7 @@ mod signals;
 mod terminal;
 mod train;
 mod trained;
+mod tune;
 mod words;
 
 use std::{ffi::OsString, process::ExitCode};
@@ -65,6 +66,7 @@ Examples:
   sam evaluate runs/lenet                               errors of each class, calibration
   sam predict runs/photos one.jpg two.png               the likeliest classes of pictures
   sam export runs/lenet --out lenet.onnx                for other programs; .safetensors for PyTorch
+  sam tune --model lenet --epochs 20                    radius and learning rate, on held-out images
   sam bench --model wrn-16-1 --batch 128                the price of a SAM step
   sam models                                            the networks by name, with what they cost
   sam noise                                             label noise: SGD, mixup, SAM, ASAM, bootstrapped too
@@ -88,6 +90,7 @@ enum Command {
     Train(train::TrainArgs),
     Bench(bench::BenchArgs),
     Models(models::ModelsArgs),
+    Tune(tune::TuneArgs),
     Grid(grid::GridArgs),
     Noise(noise::NoiseArgs),
     Ablate(ablate::AblateArgs),
@@ -121,6 +124,7 @@ pub fn run() -> ExitCode {
         Command::Train(args) => train::run(args, call),
         Command::Bench(args) => bench::run(args, call),
         Command::Models(args) => models::run(args, call),
+        Command::Tune(args) => tune::run(args, call),
         Command::Grid(args) => grid::run(args, call),
         Command::Noise(args) => noise::run(args, call),
         Command::Ablate(args) => ablate::run(args, call),
@@ -156,6 +160,7 @@ pub fn check<T: Into<OsString> + Clone>(arguments: impl IntoIterator<Item = T>) 
         Some(Command::Compare(args)) => args.check(),
         Some(Command::Train(args)) => args.check(),
         Some(Command::Bench(args)) => args.check(),
+        Some(Command::Tune(args)) => args.check(),
         Some(Command::Grid(args)) => args.check(),
         Some(Command::Noise(args)) => args.check(),
         Some(Command::Ablate(args)) => args.check(),

@@ -19,6 +19,7 @@ pub mod runner;
 pub mod snapshots;
 pub mod spectrum;
 pub mod train;
+pub mod tune;
 
 use std::path::PathBuf;
 

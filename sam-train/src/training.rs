@@ -3,10 +3,13 @@
 //! The loop ([`trainer::Trainer`]) knows data and time; a [`learner::Learner`] knows a network and an optimizer. There
 //! is one learner for each backend, [`cpu::CpuLearner`] and `cuda::CudaLearner`; [`backend`] chooses.
 
+pub mod ascent;
 pub mod average;
 pub mod backend;
+pub mod base;
 pub mod batch_sizes;
 pub mod checkpoint;
+pub mod choice;
 pub mod config;
 mod counters;
 pub mod cpu;

@@ -15,8 +15,8 @@ use sam_train::{
         cpu::CpuLearner,
         learner::{Batch, Learner},
         settings::{
-            AverageSettings, DataSettings, LastBatch, Method, ScheduleSettings, ScheduleShape, Settings,
-            SgdSettings,
+            AscentSettings, AverageSettings, Base, DataSettings, LastBatch, Method, ScheduleSettings,
+            ScheduleShape, Settings, SgdSettings,
         },
     },
 };
@@ -39,13 +39,15 @@ fn settings(model: &str) -> Settings {
             ..DataSettings::new(DataSource::Digits)
         },
         method: Method::Sgd,
+        ascent: AscentSettings::PLAIN,
+        base: Base::Sgd,
         sgd: SgdSettings {
             lr: 0.1,
             momentum: 0.0,
             nesterov: false,
             weight_decay: 0.0,
             decoupled: false,
-            clip_norm: None,
+            ..SgdSettings::new(0.05)
         },
         schedule: ScheduleSettings { shape: ScheduleShape::Constant, warmup_epochs: 0 },
         average: AverageSettings::NONE,

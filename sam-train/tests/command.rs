@@ -78,7 +78,14 @@ fn bad_usage_exits_with_2_and_failure_with_1_and_each_says_what_to_do() {
         ("train --threads 0", 2, &["--threads"]),
         ("train --model resnet-9", 2, &["--model", "resnet-D"]),
         ("train --data imagenet", 2, &["--data", "fashion-mnist"]),
-        ("train --optimizer adam", 2, &["--optimizer", "sgd, sam, asam"]),
+        ("train --optimizer adams", 2, &["--optimizer", "sgd, sam, asam"]),
+        ("train --optimizer adam", 2, &["--optimizer", "--base adam"]),
+        ("train --base gsam", 2, &["--base", "--optimizer gsam"]),
+        ("train --base adam --momentum 0.5", 2, &["--momentum", "--base sgd or rmsprop", "adam"]),
+        ("train --base lion --epsilon 1", 2, &["--epsilon", "--base adam, adamw or rmsprop", "lion"]),
+        ("train --base adamw --decoupled", 2, &["--decoupled", "--base sgd"]),
+        ("train --perturb weights --optimizer mixup", 2, &["--perturb", "sam, asam", "mixup"]),
+        ("train --rho-from 41", 2, &["--rho-from", "41", "--epochs"]),
         ("train --out occupied", 2, &["occupied", "--resume"]),
         ("train --resume occupied --epochs 3", 2, &["--resume", "--epochs"]),
         ("compare --batch 1201", 2, &["--batch 1201", "1200", "smaller"]),
@@ -390,4 +397,32 @@ fn help_of_every_command_has_examples() {
         let help = place.stdout(&format!("{command} --help"));
         assert!(help.contains("Examples:\n  sam "), "{command}: {help}");
     }
+}
+
+#[test]
+fn tune_looks_at_held_out_images_keeps_its_runs_and_names_what_is_lowest() {
+    let place = Place::new();
+    let arguments = "tune --model mlp-8 --limit 300 --epochs 4 --batch 30 --seeds 2 --rho 0,0.05,0.1,0.2 --lr 0.05 --rungs 2 --out t";
+    let lines: Vec<Value> = place
+        .stdout(&format!("{arguments} --json"))
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(lines.len(), 4);
+    let rungs = |line: &Value| line["validation_errors"].as_array().unwrap().len();
+    // Two of four go on, and SGD.
+    let finalists = lines.iter().filter(|line| rungs(line) == 2).count();
+    assert!((2..=3).contains(&finalists) && rungs(&lines[0]) == 2, "{lines:?}");
+    let chosen: Vec<_> = lines.iter().filter(|line| line["chosen"] == true).collect();
+    assert!(chosen.len() == 1 && rungs(chosen[0]) == 2, "{lines:?}");
+    let stored = fs::read_to_string(place.path("t/runs.jsonl")).unwrap();
+    let first: Value = serde_json::from_str(stored.lines().next().unwrap()).unwrap();
+    assert_eq!(first["settings"]["data"]["validation"], 0.2);
+    assert!(stored.lines().all(|line| !line.contains("\"epochs\":1,")), "{stored}");
+    let said = place.stdout(arguments);
+    assert!(
+        said.contains("Lowest mean validation error: ") && said.contains(" on 60 held-out images"),
+        "{said}"
+    );
+    assert_eq!(fs::read_to_string(place.path("t/runs.jsonl")).unwrap(), stored, "nothing is made twice");
 }

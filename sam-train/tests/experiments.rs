@@ -17,8 +17,8 @@ use sam_train::{
         cpu::CpuLearner,
         learner::{Learner, LearnerError},
         settings::{
-            AverageSettings, DataSettings, LastBatch, Method, ScheduleSettings, ScheduleShape, Settings,
-            SgdSettings,
+            AscentSettings, AverageSettings, Base, DataSettings, LastBatch, Method, ScheduleSettings,
+            ScheduleShape, Settings, SgdSettings,
         },
         state::{STATISTICS, State, WEIGHTS},
         trainer::Trainer,
@@ -198,13 +198,15 @@ fn settings(method: Method) -> Settings {
             ..DataSettings::new(DataSource::Digits)
         },
         method,
+        ascent: AscentSettings::PLAIN,
+        base: Base::Sgd,
         sgd: SgdSettings {
             lr: 0.05,
             momentum: 0.9,
             nesterov: true,
             weight_decay: 5e-4,
             decoupled: false,
-            clip_norm: None,
+            ..SgdSettings::new(0.05)
         },
         schedule: ScheduleSettings { shape: ScheduleShape::Cosine, warmup_epochs: 0 },
         average: AverageSettings::NONE,

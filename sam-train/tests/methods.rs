@@ -15,8 +15,8 @@ use sam_train::{
         cpu::CpuLearner,
         learner::{Batch, Learner},
         settings::{
-            AverageSettings, DataSettings, LastBatch, Method, ScheduleSettings, ScheduleShape, Settings,
-            SgdSettings,
+            AscentSettings, AverageSettings, Base, DataSettings, LastBatch, Method, ScheduleSettings,
+            ScheduleShape, Settings, SgdSettings,
         },
     },
 };
@@ -58,13 +58,15 @@ fn settings(model: &str, method: Method) -> Settings {
         label_smoothing: 0.1,
         data: DataSettings::new(DataSource::Digits),
         method,
+        ascent: AscentSettings::PLAIN,
+        base: Base::Sgd,
         sgd: SgdSettings {
             lr: 0.05,
             momentum: 0.9,
             nesterov: true,
             weight_decay: 5e-4,
             decoupled: false,
-            clip_norm: None,
+            ..SgdSettings::new(0.05)
         },
         schedule: ScheduleSettings { shape: ScheduleShape::Constant, warmup_epochs: 0 },
         average: AverageSettings::NONE,

@@ -60,7 +60,7 @@ struct MArgs {
 /// The norm of the neighbourhood (figure 6): p = 1, 2, inf, and a random perturbation.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Experiment")]
-#[command(mut_arg("rho", |arg| arg.default_value("0.2")), allow_negative_numbers = true)]
+#[command(allow_negative_numbers = true)]
 struct NormArgs {
     /// Radius in the 1-norm [default: --rho]
     #[arg(long, value_name = "RHO")]
@@ -75,7 +75,7 @@ struct NormArgs {
 /// Several ascent steps (figure 7, table 12): test error, estimated sharpness, highest loss along training.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Experiment")]
-#[command(mut_arg("rho", |arg| arg.default_value("0.2")), allow_negative_numbers = true)]
+#[command(allow_negative_numbers = true)]
 struct InnerStepsArgs {
     /// Numbers of ascent steps, with commas between.
     #[arg(long, value_name = "N,..", value_delimiter = ',', default_value = "1,2,3,5")]
@@ -101,7 +101,7 @@ struct RhoDefaultArgs {
 /// Products with the Hessian are derivatives of the gradient in double precision, exact up to rounding.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Experiment")]
-#[command(mut_arg("rho", |arg| arg.default_value("0.2")), allow_negative_numbers = true)]
+#[command(allow_negative_numbers = true)]
 struct SecondOrderArgs {
     #[command(flatten)]
     experiment: ExperimentArgs,
@@ -111,7 +111,7 @@ struct SecondOrderArgs {
 /// and ESAM (its stochastic perturbation of weights only).
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Experiment")]
-#[command(mut_arg("rho", |arg| arg.default_value("0.2")), allow_negative_numbers = true)]
+#[command(allow_negative_numbers = true)]
 struct VariantsArgs {
     /// ASAM's radius [default: ten times --rho]
     #[arg(long, value_name = "RHO")]

@@ -33,7 +33,7 @@ use crate::{
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Experiment")]
 #[command(
-    mut_arg("rho", |arg| arg.default_value("0.2")), mut_arg("seeds", |arg| arg.default_value("3")),
+    mut_arg("seeds", |arg| arg.default_value("3")),
     allow_negative_numbers = true, after_help = SPECTRUM
 )]
 pub struct SpectrumArgs {
@@ -65,7 +65,7 @@ Examples:
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Experiment")]
 #[command(
-    mut_arg("rho", |arg| arg.default_value("0.2")), mut_arg("seeds", |arg| arg.default_value("1").hide(true)),
+    mut_arg("seeds", |arg| arg.default_value("1").hide(true)),
     allow_negative_numbers = true, after_help = LANDSCAPE
 )]
 pub struct LandscapeArgs {
@@ -95,7 +95,7 @@ Examples:
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Experiment")]
 #[command(
-    mut_arg("rho", |arg| arg.default_value("0.05")), mut_arg("seeds", |arg| arg.default_value("2")),
+    mut_arg("seeds", |arg| arg.default_value("2")),
     allow_negative_numbers = true, after_help = PREDICT_GAP
 )]
 pub struct PredictGapArgs {
@@ -133,7 +133,7 @@ Examples:
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Experiment")]
 #[command(
-    mut_arg("rho", |arg| arg.default_value("0.2")), mut_arg("seeds", |arg| arg.default_value("1").hide(true)),
+    mut_arg("seeds", |arg| arg.default_value("1").hide(true)),
     allow_negative_numbers = true, after_help = BOUND
 )]
 pub struct BoundArgs {
@@ -165,7 +165,7 @@ Examples:
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Experiment")]
 #[command(
-    mut_arg("rho", |arg| arg.default_value("0.05")), mut_arg("batch", |arg| arg.default_value("16")), allow_negative_numbers = true, after_help = FINETUNE
+    mut_arg("batch", |arg| arg.default_value("16")), allow_negative_numbers = true, after_help = FINETUNE
 )]
 pub struct FinetuneArgs {
     /// Directory of a run of `sam train`, or its checkpoint, to start from; --data is the second task.

@@ -10,6 +10,7 @@ use std::{
 use clap::{Args, ValueEnum};
 use sam_model::Architecture;
 
+use super::method::BaseArgs;
 use crate::{
     data::{
         Augment, DataSource, UnknownDataSource,
@@ -21,10 +22,11 @@ use crate::{
         kernel_choice::KernelChoice,
         last_batch::LastBatch,
         learner::LearnerError,
+        method::default_radius,
         precision::Precision,
         settings::{
-            BatchSizes, DataSettings, InvalidSetting, Method, NormExponent, ScheduleSettings, ScheduleShape,
-            Settings, SgdSettings,
+            AscentSettings, BatchSizes, DataSettings, InvalidSetting, Method, NormExponent, RadiusShape,
+            ScheduleSettings, ScheduleShape, Settings, SgdSettings, Tensors,
         },
     },
 };
@@ -53,7 +55,7 @@ pub struct DataArgs {
     #[arg(long, value_name = "N")]
     pub limit: Option<usize>,
 
-    /// none, basic (mirror, pad by 4, crop at random) or cutout (basic, and a square erased).
+    /// none, crop (pad by 4, crop at random), basic (crop, and a mirror) or cutout (basic, and a square erased).
     #[arg(long, default_value = "none")]
     pub augment: Augment,
 }
@@ -168,9 +170,6 @@ impl DataArgs {
     }
 }
 
-/// What holds where nothing is said.
-const SGD: SgdSettings = SgdSettings::new(0.0);
-
 /// The network and how it is trained.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Training")]
@@ -197,26 +196,33 @@ pub struct TrainingArgs {
     #[arg(long, value_name = "drop|keep", default_value_t = LastBatch::Drop)]
     pub last_batch: LastBatch,
 
-    /// Highest learning rate [default: 0.1 for resnet and wrn, whose batch normalisation bears it, 0.02 for shake-shake and
-    /// wrn-D-K-nobn, 0.05 for others]
+    #[command(flatten)]
+    pub base: BaseArgs,
+
+    /// Highest learning rate [default: for sgd 0.1 of resnet and wrn, whose batch normalisation bears it, 0.02 of shake-shake and
+    /// wrn-D-K-nobn, 0.05 of others; for adam, adamw and rmsprop 0.001, for lion 0.0003]
     #[arg(long)]
     pub lr: Option<f64>,
 
-    /// Momentum.
-    #[arg(long, default_value_t = SGD.momentum)]
-    pub momentum: f64,
+    /// Momentum, of sgd and rmsprop [default: 0.9]
+    #[arg(long)]
+    pub momentum: Option<f64>,
 
-    /// Use plain instead of Nesterov momentum.
+    /// Use plain instead of Nesterov momentum, of sgd.
     #[arg(long)]
     pub no_nesterov: bool,
 
-    /// Weight decay.
-    #[arg(long, default_value_t = SGD.weight_decay)]
-    pub weight_decay: f64,
+    /// Weight decay [default: 0.0005 for sgd, 0 for adam, 0.01 for adamw, 0.00001 for rmsprop, 0.1 for lion]
+    #[arg(long)]
+    pub weight_decay: Option<f64>,
 
-    /// Shrink the weights themselves instead of adding weight decay to the gradient.
+    /// Shrink the weights themselves instead of adding weight decay to the gradient, of sgd; adamw and lion always do.
     #[arg(long)]
     pub decoupled: bool,
+
+    /// What weight decay pulls towards zero: all, or weights (neither biases nor normalisations).
+    #[arg(long, value_name = "all|weights", default_value_t)]
+    pub decay_on: Tensors,
 
     /// Learning rate over time: a half cosine down to 0, a fifth after 30, 60 and 90 % of the steps, or constant.
     #[arg(long, value_enum, default_value_t = ScheduleArg::Cosine)]
@@ -235,13 +241,34 @@ pub struct TrainingArgs {
     pub seed: u64,
 }
 
+/// Where and when a method perturbs the weights.
+#[derive(Debug, Clone, Copy, Args)]
+#[command(next_help_heading = "Method")]
+pub struct AscentArgs {
+    /// The first epoch, from 1, that climbs; before it the plain gradient is followed, at SGD's price.
+    #[arg(long, value_name = "EPOCH", default_value_t = 1)]
+    pub rho_from: usize,
+
+    /// Epochs over which the radius rises, counted from --rho-from: helps where a network does not leave its start.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub rho_warmup_epochs: usize,
+
+    /// Radius over time: constant, linear or cosine (down to 0), or rate (in proportion to the learning rate).
+    #[arg(long, value_name = "SHAPE", default_value_t)]
+    pub rho_schedule: RadiusShape,
+
+    /// What is perturbed and counts in the norm: all, or weights (neither biases nor normalisations).
+    #[arg(long, value_name = "all|weights", default_value_t)]
+    pub perturb: Tensors,
+}
+
 /// SAM's rule, where it is the method.
 #[derive(Debug, Clone, Copy, Args)]
 #[command(next_help_heading = "Training")]
 pub struct SamArgs {
-    /// SAM's radius; the paper tries 0.01 to 0.5.
-    #[arg(long, default_value_t = 0.05)]
-    pub rho: f64,
+    /// SAM's radius; the paper tries 0.01 to 0.5 [default: 0.2 for mlp, else 0.05; `sam tune` finds one]
+    #[arg(long)]
+    pub rho: Option<f64>,
 
     /// The norm the radius is measured in: 2, inf, 1, or any p between.
     #[arg(long, value_name = "P", default_value = "2")]
@@ -317,18 +344,41 @@ impl MachineArgs {
 }
 
 impl SamArgs {
-    /// SAM as the arguments describe it.
-    pub fn method(&self) -> Method {
-        Method::Sam { rho: self.rho, norm: self.norm }
+    /// SAM as the arguments describe it, with the radius that `model` bears where none is given.
+    pub fn method(&self, model: &Architecture) -> Method {
+        Method::Sam { rho: self.rho.unwrap_or_else(|| default_radius(model)), norm: self.norm }
+    }
+}
+
+impl AscentArgs {
+    /// The settings that they describe.
+    pub fn settings(&self) -> AscentSettings {
+        let Self { rho_from, rho_warmup_epochs, rho_schedule, perturb } = *self;
+        AscentSettings {
+            from_epoch: rho_from,
+            warmup_epochs: rho_warmup_epochs,
+            schedule: rho_schedule,
+            tensors: perturb,
+        }
     }
 }
 
 impl TrainingArgs {
     /// The settings of a run.
-    pub fn settings(&self, data: &DataArgs, method: Method, label_noise: f64) -> Settings {
+    ///
+    /// # Errors
+    /// [`InvalidSetting`], when a hyper-parameter is given that the base optimizer does not have. Ranges are not checked.
+    pub fn settings(
+        &self,
+        data: &DataArgs,
+        method: Method,
+        label_noise: f64,
+    ) -> Result<Settings, InvalidSetting> {
         let data = data.settings(label_noise);
         let usual = Settings::new(self.model, data.name, method);
-        Settings {
+        let base = self.base.choice()?;
+        let sgd = base.usual(usual.sgd);
+        Ok(Settings {
             seed: self.seed,
             checkpoint_activations: self.checkpoint_activations,
             epochs: self.epochs,
@@ -336,17 +386,19 @@ impl TrainingArgs {
             last_batch: self.last_batch,
             label_smoothing: self.label_smoothing,
             data,
+            base,
             sgd: SgdSettings {
-                lr: self.lr.unwrap_or(usual.sgd.lr),
-                momentum: self.momentum,
-                nesterov: !self.no_nesterov,
-                weight_decay: self.weight_decay,
+                lr: self.lr.unwrap_or(sgd.lr),
+                momentum: self.momentum.unwrap_or(sgd.momentum),
+                nesterov: sgd.nesterov && !self.no_nesterov,
+                weight_decay: self.weight_decay.unwrap_or(sgd.weight_decay),
                 decoupled: self.decoupled,
-                ..usual.sgd
+                decay_on: self.decay_on,
+                ..sgd
             },
             schedule: ScheduleSettings { shape: self.schedule.into(), warmup_epochs: self.warmup_epochs },
             ..usual
-        }
+        })
     }
 }
 

@@ -14,8 +14,8 @@ use crate::{
     training::{
         memory,
         settings::{
-            AverageSettings, DataSettings, InvalidSetting, LastBatch, Method, NormExponent, ScheduleSettings,
-            ScheduleShape, Settings, SgdSettings,
+            AscentSettings, AverageSettings, Base, DataSettings, InvalidSetting, LastBatch, Method,
+            NormExponent, ScheduleSettings, ScheduleShape, Settings, SgdSettings, Tensors,
         },
     },
 };
@@ -85,8 +85,11 @@ impl BenchArgs {
                 nesterov: true,
                 weight_decay: 5e-4,
                 decoupled: false,
+                decay_on: Tensors::All,
                 clip_norm: None,
             },
+            ascent: AscentSettings::PLAIN,
+            base: Base::Sgd,
             schedule: ScheduleSettings { shape: ScheduleShape::Constant, warmup_epochs: 0 },
             average: AverageSettings::NONE,
         };

@@ -7,7 +7,7 @@ use sam_model::Architecture;
 
 use super::{
     Call,
-    args::{DataArgs, MachineArgs, SamArgs, TrainingArgs},
+    args::{AscentArgs, DataArgs, MachineArgs, SamArgs, TrainingArgs},
     experiment::check_seeds,
     output::{keep, print},
 };
@@ -21,7 +21,7 @@ use crate::{
     json,
     training::{
         memory,
-        settings::{InvalidSetting, MOST_EPOCHS},
+        settings::{InvalidSetting, MOST_EPOCHS, Settings},
         trainer::check_batch,
     },
 };
@@ -38,7 +38,7 @@ use crate::{
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Comparison")]
 #[command(
-    mut_arg("rho", |arg| arg.default_value("0.2")), mut_arg("model", several), mut_arg("augment", several),
+    mut_arg("model", several), mut_arg("augment", several),
     allow_negative_numbers = true, after_help = EXAMPLES
 )]
 pub struct CompareArgs {
@@ -72,6 +72,8 @@ pub struct CompareArgs {
     training: TrainingArgs,
     #[command(flatten)]
     sam: SamArgs,
+    #[command(flatten)]
+    ascent: AscentArgs,
     #[command(flatten)]
     machine: MachineArgs,
 }
@@ -156,9 +158,12 @@ impl CompareArgs {
             for &augment in &self.subjects.augments {
                 let training = TrainingArgs { model, ..self.training.clone() };
                 let data = DataArgs { augment, ..self.data.clone() };
-                let settings = |noise| training.settings(&data, self.sam.method(), noise);
-                noises.iter().try_for_each(|&noise| settings(noise).check())?;
-                bases.push(settings(0.0));
+                let settings = |noise| -> Result<_, InvalidSetting> {
+                    let settings = training.settings(&data, self.sam.method(&model), noise)?;
+                    Ok(Settings { ascent: self.ascent.settings(), ..settings })
+                };
+                noises.iter().try_for_each(|&noise| settings(noise)?.check())?;
+                bases.push(settings(0.0)?);
             }
         }
         self.data.check()?;

@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::{
     Call,
-    args::{DataArgs, MachineArgs, SamArgs, TrainingArgs},
+    args::{AscentArgs, DataArgs, MachineArgs, SamArgs, TrainingArgs},
     output::{keep, print},
 };
 use crate::{
@@ -20,7 +20,7 @@ use crate::{
     json,
     training::{
         memory,
-        settings::{InvalidSetting, Settings},
+        settings::{InvalidSetting, Method, Settings},
         trainer::check_batch,
     },
 };
@@ -48,6 +48,8 @@ pub struct ExperimentArgs {
     #[command(flatten)]
     pub sam: SamArgs,
     #[command(flatten)]
+    pub ascent: AscentArgs,
+    #[command(flatten)]
     pub machine: MachineArgs,
 }
 
@@ -55,8 +57,22 @@ impl ExperimentArgs {
     /// Makes sure that every number is in its range.
     pub fn check(&self, label_noise: f64) -> Result<(), InvalidSetting> {
         self.data.check()?;
-        self.training.settings(&self.data, self.sam.method(), label_noise).check()?;
+        self.settings(label_noise)?.check()?;
         check_seeds(self.seeds)
+    }
+
+    /// SAM as the arguments describe it.
+    pub fn method(&self) -> Method {
+        self.sam.method(&self.training.model)
+    }
+
+    /// The settings of a run on labels of which `label_noise` were replaced.
+    ///
+    /// # Errors
+    /// [`InvalidSetting`], when arguments do not go together.
+    pub fn settings(&self, label_noise: f64) -> Result<Settings, InvalidSetting> {
+        let settings = self.training.settings(&self.data, self.method(), label_noise)?;
+        Ok(Settings { ascent: self.ascent.settings(), ..settings })
     }
 }
 
@@ -85,8 +101,7 @@ pub fn run_with<E: Experiment>(
     label_noise: f64,
     call: Call<'_>,
 ) -> Result<(), ExperimentError> {
-    let given = || args.training.settings(&args.data, args.sam.method(), label_noise);
-    let base = settings.unwrap_or_else(given);
+    let base = settings.map_or_else(|| args.settings(label_noise), Ok)?;
     args.data.check()?;
     base.check()?;
     let dataset = super::load(&base.data, &args.machine.machine(&args.data))?;

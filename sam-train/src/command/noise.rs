@@ -18,7 +18,7 @@ use crate::{
 /// each rate. The best epoch is chosen by the test set: it bounds what any rule for stopping early could reach.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Experiment")]
-#[command(mut_arg("rho", |arg| arg.default_value("0.2")), allow_negative_numbers = true, after_help = EXAMPLES)]
+#[command(allow_negative_numbers = true, after_help = EXAMPLES)]
 pub struct NoiseArgs {
     /// Probabilities, with commas between.
     #[arg(long, value_name = "P,..", value_delimiter = ',', default_value = "0.2,0.4,0.6,0.8")]
@@ -59,7 +59,8 @@ impl NoiseArgs {
 /// [`ExperimentError`], when there is no result.
 pub fn run(args: &NoiseArgs, call: Call<'_>) -> Result<(), ExperimentError> {
     args.check()?;
-    let rho_asam = args.rho_asam.unwrap_or(10.0 * args.experiment.sam.rho);
+    let rho = args.experiment.method().rho().unwrap_or(0.0);
+    let rho_asam = args.rho_asam.unwrap_or(10.0 * rho);
     let noise = Noise { rates: args.rates.clone(), alphas: args.alpha.clone(), rho_asam };
     experiment::run(&noise, &args.experiment, 0.0, call)
 }

@@ -10,7 +10,7 @@ use sam_model::Initialization;
 
 use super::{
     Call,
-    args::{DataArgs, MachineArgs, TrainingArgs},
+    args::{AscentArgs, DataArgs, MachineArgs, TrainingArgs},
     method::{self, MethodArgs},
     output::print,
     terminal::note,
@@ -27,7 +27,7 @@ use crate::{
         config::Config,
         memory,
         nonfinite::OnNonFinite,
-        settings::{AverageSettings, InvalidSetting, Settings},
+        settings::{AverageSettings, Base, InvalidSetting, Method, Settings},
         trainer::check_batch,
     },
 };
@@ -46,6 +46,8 @@ pub struct TrainArgs {
     training: TrainingArgs,
     #[command(flatten)]
     method: MethodArgs,
+    #[command(flatten)]
+    ascent: AscentArgs,
     #[command(flatten)]
     machine: MachineArgs,
 
@@ -89,7 +91,7 @@ pub struct TrainArgs {
 
 /// What a resumed run does not ask for again: where it is, its settings, and the hyper-parameters of all methods.
 fn settled() -> impl Iterator<Item = &'static str> {
-    const SETTINGS: [&str; 30] = [
+    const SETTINGS: [&str; 36] = [
         "out",
         "data",
         "size",
@@ -120,8 +122,15 @@ fn settled() -> impl Iterator<Item = &'static str> {
         "label_smoothing",
         "seed",
         "optimizer",
+        "rho_from",
+        "rho_warmup_epochs",
+        "rho_schedule",
+        "perturb",
+        "base",
+        "decay_on",
     ];
-    SETTINGS.into_iter().chain(method::parameters().map(|parameter| parameter.name))
+    let parameters = method::parameters::<Method>().chain(method::parameters::<Base>());
+    SETTINGS.into_iter().chain(parameters.map(|parameter| parameter.name))
 }
 
 /// The variable that names the driver's library to the CUDA backend.
@@ -132,6 +141,7 @@ Examples:
   sam train --epochs 20
   sam train --data fashion-mnist --model lenet --batch 128 --optimizer sam --rho 0.1 --out runs/lenet
   sam train --optimizer gsam --rho 0.2 --alpha 0.4
+  sam train --model lenet --rho 0.2 --rho-warmup-epochs 5 --base adamw --lr 0.001
   sam train --data cifar-10 --model wrn-16-4 --augment cutout --lr 0.1 --batch 128 --epochs 200
   sam train --batch 32,64,128 --schedule constant --ema 0.99 --swa-from 20
   sam train --resume runs/lenet";
@@ -209,7 +219,10 @@ impl TrainArgs {
 
     fn settings(&self) -> Result<Settings, InvalidSetting> {
         self.data.check()?;
-        let mut settings = self.training.settings(&self.data, self.method.method()?, self.label_noise);
+        let method = self.method.choice()?;
+        let method = if self.method.gives("rho") { method } else { method.of_model(&self.training.model) };
+        let mut settings = self.training.settings(&self.data, method, self.label_noise)?;
+        settings.ascent = self.ascent.settings();
         settings.init = self.init;
         settings.sgd.clip_norm = self.clip_norm;
         settings.average = AverageSettings { ema: self.ema, swa_from: self.swa_from };

@@ -16,6 +16,8 @@ pub const PADDING: usize = 4;
 pub enum Augment {
     /// Not at all.
     None,
+    /// Padded by 4 pixels, cropped at random to the old size: for images that a mirror makes others, such as digits.
+    Crop,
     /// Mirrored left to right with probability 1/2, padded by 4 pixels, cropped at random to the old size.
     Basic,
     /// `Basic`, and then a square of half the width erased around a random pixel, cut at the border
@@ -54,7 +56,7 @@ impl Augment {
         if self == Self::None {
             return None;
         }
-        let mirrored = random.random::<bool>();
+        let mirrored = self != Self::Crop && random.random::<bool>();
         let mut offset = || random.random_range(0..=2 * PADDING);
         let crop = (offset(), offset());
         let erased = (self == Self::Cutout)
@@ -106,7 +108,14 @@ impl Transform {
     }
 }
 
-named!(Augment, "expected none, basic or cutout", None = "none", Basic = "basic", Cutout = "cutout");
+named!(
+    Augment,
+    "expected none, crop, basic or cutout",
+    None = "none",
+    Crop = "crop",
+    Basic = "basic",
+    Cutout = "cutout"
+);
 
 #[cfg(test)]
 mod tests {

@@ -181,8 +181,8 @@ mod tests {
             host_batches::HostBatches,
             learner::StepReport,
             settings::{
-                AverageSettings, DataSettings, LastBatch, NormExponent, ScheduleSettings, ScheduleShape,
-                SgdSettings,
+                AscentSettings, AverageSettings, Base, DataSettings, LastBatch, NormExponent,
+                ScheduleSettings, ScheduleShape, SgdSettings,
             },
             state::State,
         },
@@ -255,13 +255,15 @@ mod tests {
                 label_smoothing: 0.0,
                 data: DataSettings::new(DataSource::Digits),
                 method: Method::Sam { rho: 0.1, norm: NormExponent(Norm::L2) },
+                ascent: AscentSettings::PLAIN,
+                base: Base::Sgd,
                 sgd: SgdSettings {
                     lr: 0.0,
                     momentum: 0.0,
                     nesterov: false,
                     weight_decay: 0.0,
                     decoupled: false,
-                    clip_norm: None,
+                    ..SgdSettings::new(0.05)
                 },
                 schedule: ScheduleSettings { shape: ScheduleShape::Constant, warmup_epochs: 0 },
                 average: AverageSettings::NONE,

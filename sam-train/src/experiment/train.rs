@@ -16,6 +16,7 @@ use crate::{
         markdown::{Table, significant},
     },
     training::{
+        choice::Choice as _,
         config::Config,
         history,
         learner::Learner,

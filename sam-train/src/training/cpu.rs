@@ -1,13 +1,15 @@
 //! The CPU backend as a learner: a network of `sam-backend-ndarray` with `sam-core`'s SAM family and SGD.
 
+mod base;
 mod mixup;
 mod optimizer;
 mod oracle;
+mod segmented;
 
 use std::{borrow::Cow, time::Duration};
 
-use sam_backend_ndarray::{ForwardOverReverse, Network, Random, Scalar};
-use sam_core::{Average, Pass, Values, ValuesMut};
+use sam_backend_ndarray::{ForwardOverReverse, Network, ParallelSpace, Random, Scalar};
+use sam_core::{Average, Pass, Plain, Values, ValuesMut};
 use sam_model::{Evaluation, ImageShape, TensorInfo, random::Key};
 
 use super::{
@@ -36,6 +38,9 @@ pub struct CpuLearner {
     weights: Vec<f32>,
     gradient: Vec<f32>,
     optimizer: Box<dyn Optimizer>,
+    method: Method,
+    /// Whether the next step climbs.
+    climbs: bool,
     averages: Averages<Average<f32, Vec<f32>>>,
     mixup: Option<Mixup>,
     /// For the term of second order.
@@ -97,6 +102,8 @@ impl CpuLearner {
         Ok(Self {
             averages: Averages::new(&settings.average, count, statistics.len(), average)?,
             optimizer: optimizer::build(settings, network.tensors(), &network.threads()),
+            method,
+            climbs: true,
             network,
             weights,
             gradient: vec![0.0; count],
@@ -121,7 +128,8 @@ impl CpuLearner {
     }
 
     fn observed_step(&mut self, batch: Batch<'_>) -> Result<StepReport, LearnerError> {
-        let Self { network, weights, gradient, optimizer, mixup, twin, random, .. } = self;
+        let Self { network, weights, gradient, optimizer, mixup, twin, random, climbs, .. } = self;
+        let threads = network.threads();
         let mut partners = None;
         let mut images = batch.images;
         if let Some(mixup) = mixup {
@@ -133,8 +141,17 @@ impl CpuLearner {
         let batch = Batch { images, ..batch };
         let mut oracle =
             ObservedOracle::new(network, batch, partners, twin.as_mut()).map_err(LearnerError::backend)?;
-        oracle.set_random(*random);
-        let step = optimizer.step(weights, gradient, &mut oracle).map_err(LearnerError::backend)?;
+        // A step that does not climb is SGD's, with its coefficients of random layers.
+        let fresh = |random: Random| Random { backward: Method::Sgd.backward_coefficients(), ..random };
+        oracle.set_random(if *climbs { *random } else { random.map(fresh) });
+        let step = match climbs {
+            true => optimizer.step(weights, gradient, &mut oracle),
+            false => {
+                let mut plain = Plain::new(ParallelSpace::new(0, threads), optimizer.base());
+                sam_core::Method::step(&mut plain, weights, gradient, &mut oracle)
+            }
+        };
+        let step = step.map_err(LearnerError::backend)?;
         let ObservedOracle { spent, clean_loss, gradients, .. } = oracle;
         self.loss_is_finite = step.clean.is_finite() && step.perturbed.is_none_or(f64::is_finite);
         self.gradients += gradients;
@@ -158,6 +175,13 @@ impl Learner for CpuLearner {
     fn set_step(&mut self, number: u64) {
         if let Some(Random { key: Key([.., step]), .. }) = &mut self.random {
             *step = number;
+        }
+    }
+
+    fn set_radius(&mut self, share: Option<f32>) {
+        self.climbs = share.is_some();
+        if let (Some(share), Some(rho)) = (share, self.method.rho()) {
+            self.optimizer.set_radius(rho as f32 * share);
         }
     }
 

@@ -23,7 +23,7 @@ use super::{
     },
     nonfinite::Origin,
     precision::Precision,
-    settings::{Method, Settings},
+    settings::{Method, Settings, Tensors},
     state::{STATISTICS, State, WEIGHTS},
     tensors::{gather, group, tensors},
 };
@@ -67,7 +67,32 @@ pub fn check(settings: &Settings) -> Result<(), LearnerError> {
     if !method::runs(method) {
         return Err(OtherMethod::error(method));
     }
+    let Settings { base, sgd, ascent, data, .. } = settings;
+    let others = [
+        ("base", base.name(), "sgd", !base.is_sgd()),
+        ("decay-on", "weights", "all", sgd.decay_on != Tensors::All),
+        ("perturb", "weights", "all", ascent.tensors != Tensors::All),
+        (
+            "rho-schedule",
+            "of a radius that changes",
+            "a constant one from the first step on",
+            !ascent.is_constant(),
+        ),
+        ("augment", "crop", "none, basic and cutout", data.augment == Augment::Crop),
+    ];
+    if let Some((setting, found, has, _)) = others.into_iter().find(|&(.., asked)| asked) {
+        return Err(LearnerError::backend(ElsewhereOnly { setting, found, has }));
+    }
     if settings.last_batch.is_drop() { Ok(()) } else { Err(LearnerError::backend(WholeBatches)) }
+}
+
+/// The value of a setting that only the processor knows.
+#[derive(Debug, thiserror::Error)]
+#[error("`{setting}` {found}: expected `backend` cpu, found cuda, which has {has} only; use `backend` cpu")]
+struct ElsewhereOnly {
+    setting: &'static str,
+    found: &'static str,
+    has: &'static str,
 }
 
 /// Activations are kept on a GPU.

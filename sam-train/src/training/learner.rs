@@ -42,6 +42,11 @@ pub trait Learner {
     /// learner that is never told counts its steps itself; one without random layers has no use for it.
     fn set_step(&mut self, _step: u64) {}
 
+    /// Says how the steps to come climb: by this share of the method's radius, or, where there is none, not at all: they follow the
+    /// plain gradient. A learner that is never told climbs by all of it; one that cannot do anything else has no use for it, and its
+    /// backend refuses settings that ask for it.
+    fn set_radius(&mut self, _share: Option<f32>) {}
+
     /// One optimizer step on some of the training images with learning rate `rate`.
     ///
     /// # Errors

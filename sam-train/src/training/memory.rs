@@ -38,13 +38,14 @@ pub fn of_run(config: &Config, dataset: &Dataset) -> u128 {
     learner + of_checkpoint(run, *shape, *classes) + train.len() as u128 * IMAGE
 }
 
-/// Bytes that a learner on the CPU takes at least: weights, gradient, momentum, the method's buffers, averages, activations
+/// Bytes that a learner on the CPU takes at least: weights, gradient, the base optimizer's buffers, the method's, averages, activations
 /// with their gradients, and its batches. The layers' working memory comes on top.
 pub fn of_learner(settings: &Settings, shape: ImageShape, classes: usize) -> u128 {
     // In use, ready, and being made.
     const BATCHES: u128 = 3;
     let size = size::<f32>(settings, shape, classes);
-    let vectors = (3 + settings.method.buffers() + settings.average.count()) as u128;
+    let vectors =
+        (2 + settings.base.buffers() + settings.method.buffers() + settings.average.count()) as u128;
     let batch = settings.batch.largest() as u128 * shape.len() as u128 * WORD;
     let of_method = match settings.method {
         Method::SecondOrderSam { .. } => of_dual_network(settings, shape, classes) + 4 * batch,
@@ -62,9 +63,9 @@ fn of_dual_network(settings: &Settings, shape: ImageShape, classes: usize) -> u1
     size.buffer_bytes + size.parameters as u128 * weight as u128
 }
 
-/// Bytes that writing a checkpoint takes: weights, momentum and averages as numbers, as bytes, and in the file's order.
+/// Bytes that writing a checkpoint takes: weights, the base optimizer's buffers and averages as numbers, as bytes, and in the file's order.
 fn of_checkpoint(settings: &Settings, shape: ImageShape, classes: usize) -> u128 {
-    let vectors = 2 + settings.average.count() as u128;
+    let vectors = (1 + settings.base.buffers() + settings.average.count()) as u128;
     size::<f32>(settings, shape, classes).parameters as u128 * vectors * 3 * WORD
 }
 

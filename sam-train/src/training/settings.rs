@@ -7,11 +7,16 @@ use sam_model::{Architecture, Description, DescriptionError, ImageShape, Initial
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use sha2::{Digest, Sha256};
 
-use super::range::Range;
 pub use super::{
-    average::AverageSettings, batch_sizes::BatchSizes, last_batch::LastBatch, method::Method,
+    ascent::{AscentSettings, RadiusShape, Tensors},
+    average::AverageSettings,
+    base::Base,
+    batch_sizes::BatchSizes,
+    last_batch::LastBatch,
+    method::Method,
     norm_exponent::NormExponent,
 };
+use super::{choice::Choice as _, range::Range};
 use crate::data::{
     Augment, DataError, DataSource, Dataset,
     own::{self, FileSettings, Found},
@@ -49,7 +54,13 @@ pub struct Settings {
     pub data: DataSettings,
     /// Which gradient is followed.
     pub method: Method,
+    /// When and where it perturbs the weights.
+    #[serde(default, skip_serializing_if = "AscentSettings::is_plain")]
+    pub ascent: AscentSettings,
     /// How the gradient is followed.
+    #[serde(default = "sgd", skip_serializing_if = "Base::is_sgd")]
+    pub base: Base,
+    /// How far, and what else is done to the weights.
     pub sgd: SgdSettings,
     /// The learning rate over time.
     pub schedule: ScheduleSettings,
@@ -124,20 +135,23 @@ impl DataSettings {
     }
 }
 
-/// How the gradient is followed: stochastic gradient descent with momentum and weight decay.
+/// What base optimizers share: learning rate, momentum, weight decay.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct SgdSettings {
     /// The learning rate that the schedule scales.
     pub lr: f64,
-    /// Momentum.
+    /// Momentum; 0 for a base optimizer without.
     pub momentum: f64,
-    /// Nesterov's form of it.
+    /// Nesterov's form of it, of SGD.
     pub nesterov: bool,
     /// Weight decay.
     pub weight_decay: f64,
-    /// Apply weight decay to the weights instead of adding it to the gradient.
+    /// Apply weight decay to the weights instead of adding it to the gradient, of SGD.
     pub decoupled: bool,
+    /// What weight decay pulls towards zero.
+    #[serde(default, skip_serializing_if = "is_all")]
+    pub decay_on: Tensors,
     /// The length that a gradient is cut down to before the step, weight decay not counted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clip_norm: Option<f64>,
@@ -146,7 +160,15 @@ pub struct SgdSettings {
 impl SgdSettings {
     /// Nesterov momentum and weight decay as in most image recipes, with the rate `lr`.
     pub const fn new(lr: f64) -> Self {
-        Self { lr, momentum: 0.9, nesterov: true, weight_decay: 5e-4, decoupled: false, clip_norm: None }
+        Self {
+            lr,
+            momentum: 0.9,
+            nesterov: true,
+            weight_decay: 5e-4,
+            decoupled: false,
+            decay_on: Tensors::All,
+            clip_norm: None,
+        }
     }
 
     /// The same with a rate that `model` bears: 0.1 with batch normalisation, 0.05 without, and less for the networks that
@@ -209,6 +231,8 @@ impl Settings {
             label_smoothing: 0.0,
             data: DataSettings::new(data),
             method,
+            ascent: AscentSettings::PLAIN,
+            base: Base::Sgd,
             sgd: SgdSettings::of_model(&model),
             schedule: ScheduleSettings { shape: ScheduleShape::Cosine, warmup_epochs: 0 },
             average: AverageSettings::NONE,
@@ -293,6 +317,17 @@ impl Settings {
         if i64::try_from(self.seed).is_err() {
             return Err(InvalidSetting::new("seed", "a number below 2^63", self.seed));
         }
+        self.base.check_with(sgd)?;
+        self.ascent.check(self.epochs)?;
+        if self.ascent.tensors != Tensors::All && !self.method.perturbs_tensors() {
+            let able = Method::ALL.iter().filter(|method| method.perturbs_tensors()).map(Method::name);
+            let expected = format!("`optimizer` {}", able.collect::<Vec<_>>().join(", "));
+            return Err(InvalidSetting::new(
+                "perturb",
+                expected,
+                format!("`optimizer` {}", self.method.name()),
+            ));
+        }
         self.average.check(self.epochs)
     }
 }
@@ -313,6 +348,15 @@ impl ScheduleSettings {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
 const fn is_off(value: &bool) -> bool {
     !*value
+}
+
+const fn sgd() -> Base {
+    Base::Sgd
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_all(tensors: &Tensors) -> bool {
+    *tensors == Tensors::All
 }
 
 /// A network as it is written into files.

@@ -11,6 +11,7 @@ use std::{
 use sam_core::{Outcome, schedule::Schedule};
 
 use super::{
+    ascent::AscentSettings,
     average::Which,
     batch_sizes::Timetable,
     checkpoint::{CheckpointError, RunPosition},
@@ -217,6 +218,10 @@ impl<'a> Trainer<'a> {
         let rate = self.rate(self.steps_done());
         let started = Instant::now();
         let (range, taken) = (self.timetable.range(epoch, step), self.timetable.taken(epoch));
+        if !self.settings.ascent.is_constant() {
+            let share = self.radius_share();
+            self.learner.set_radius(share);
+        }
         let chosen = Chosen { epoch: epoch as u64, order: &self.order, taken, range };
         let report = self.learner.step(chosen, rate)?;
         let whole = started.elapsed();
@@ -313,6 +318,17 @@ impl<'a> Trainer<'a> {
     fn rate(&self, step: usize) -> f32 {
         let scheduled = self.rates.rate(step as u64, self.timetable.total() as u64);
         scheduled * 0.5_f32.powi(self.position.rollbacks as i32)
+    }
+
+    /// The share of the method's radius that the next step climbs by, if it climbs.
+    fn radius_share(&self) -> Option<f32> {
+        let AscentSettings { from_epoch, warmup_epochs, .. } = self.settings.ascent;
+        let before = |epoch| self.timetable.before(epoch) as u64;
+        let start = before(from_epoch - 1);
+        let warmup = before(from_epoch - 1 + warmup_epochs) - start;
+        let (step, total) = (self.steps_done() as u64, self.timetable.total() as u64);
+        let rate = self.rates.rate(step, total) / self.settings.sgd.lr as f32;
+        self.settings.ascent.share(step, start, warmup, total, if rate.is_finite() { rate } else { 0.0 })
     }
 
     fn epoch_order(&self) -> Vec<usize> {

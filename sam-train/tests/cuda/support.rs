@@ -11,8 +11,8 @@ use sam_train::{
         backend::{Backend, BackendName},
         learner::{Batch, Learner},
         settings::{
-            AverageSettings, DataSettings, LastBatch, Method, NormExponent, ScheduleSettings, ScheduleShape,
-            Settings, SgdSettings,
+            AscentSettings, AverageSettings, Base, DataSettings, LastBatch, Method, NormExponent,
+            ScheduleSettings, ScheduleShape, Settings, SgdSettings,
         },
         state::State,
     },
@@ -53,13 +53,15 @@ pub fn settings(model: &str, method: Method) -> Settings {
         label_smoothing: 0.1,
         data: DataSettings::new(DataSource::Digits),
         method,
+        ascent: AscentSettings::PLAIN,
+        base: Base::Sgd,
         sgd: SgdSettings {
             lr: 0.1,
             momentum: 0.9,
             nesterov: true,
             weight_decay: 5e-4,
             decoupled: false,
-            clip_norm: None,
+            ..SgdSettings::new(0.05)
         },
         schedule: ScheduleSettings { shape: ScheduleShape::Constant, warmup_epochs: 0 },
         average: AverageSettings::NONE,

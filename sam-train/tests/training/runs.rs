@@ -430,12 +430,11 @@ fn batches_grow_over_equal_parts_of_the_epochs_and_the_rate_knows() {
 fn a_step_with_a_clipped_gradient_is_as_long_as_the_limit_says_and_in_the_gradient_s_direction() {
     let of = |clip_norm| {
         let sgd = SgdSettings {
-            lr: 0.5,
             momentum: 0.0,
             nesterov: false,
             weight_decay: 0.0,
-            decoupled: false,
             clip_norm,
+            ..SgdSettings::new(0.5)
         };
         let schedule = ScheduleSettings { shape: ScheduleShape::Constant, warmup_epochs: 0 };
         let settings = Settings { sgd, schedule, ..settings("lenet", SAM) };

@@ -8,8 +8,8 @@ use sam_train::{
         cpu::CpuLearner,
         learner::Learner,
         settings::{
-            AverageSettings, BatchSizes, DataSettings, LastBatch, Method, NormExponent, ScheduleSettings,
-            ScheduleShape, Settings, SgdSettings,
+            AscentSettings, AverageSettings, Base, BatchSizes, DataSettings, LastBatch, Method, NormExponent,
+            ScheduleSettings, ScheduleShape, Settings, SgdSettings,
         },
         trainer::Trainer,
     },
@@ -36,13 +36,15 @@ pub const BASE: Settings = Settings {
         files: None,
     },
     method: SAM,
+    ascent: AscentSettings::PLAIN,
+    base: Base::Sgd,
     sgd: SgdSettings {
         lr: 0.05,
         momentum: 0.9,
         nesterov: true,
         weight_decay: 5e-4,
         decoupled: false,
-        clip_norm: None,
+        ..SgdSettings::new(0.05)
     },
     schedule: ScheduleSettings { shape: ScheduleShape::Cosine, warmup_epochs: 0 },
     average: AverageSettings::NONE,

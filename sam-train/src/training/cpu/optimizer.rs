@@ -1,19 +1,21 @@
 //! Every method of `sam-core` behind one face, as the learner sees it.
 
-use sam_backend_ndarray::{BatchError, Parallel, ParallelSpace, Threads};
+use sam_backend_ndarray::{BatchError, ParallelSpace, Threads};
 use sam_core::{
-    AlongGradient, BufferedError, Clipped, Friendly, Gaussian, Gsam, LearningRate, LengthMismatch, LookSam,
-    MicroBatches, MomentumSam, MultiStepSam, PerturbedOnly, Plain, RandomSam, Reuse, Sam, SamGradient, Scope,
-    SecondOrderSam, Segment, SegmentedSpace, Sgd, Sink, SliceSpace, Source, State, Step, StepError,
-    Stochastic, Variant, WeightDecay, Wsam, formula::DualNorm,
+    AlongGradient, BufferedError, Friendly, Gaussian, GradientAlgebra, Gsam, LearningRate, LengthMismatch,
+    LookSam, MicroBatches, MomentumSam, MultiStepSam, ParamSpace, PerturbedOnly, Plain, RandomSam, Reuse,
+    Sam, SamGradient, SecondOrderSam, Segment, Sink, SliceSpace, Source, State, Step, StepError, Stochastic,
+    Variant, Wsam, formula::DualNorm,
 };
-use sam_model::{Role, TensorInfo};
+use sam_model::TensorInfo;
 
-use super::oracle::ObservedOracle;
-use crate::training::settings::{Method, Settings, SgdSettings};
+use super::{
+    base::{self, AnyBase},
+    oracle::ObservedOracle,
+    segmented::Segmented,
+};
+use crate::training::settings::{Method, Settings, Tensors};
 
-/// The base optimizer.
-pub type Base = Clipped<f32, Parallel<Sgd<f32, Vec<f32>>>>;
 type Space = ParallelSpace<f32>;
 
 /// What goes wrong in a step.
@@ -24,6 +26,7 @@ pub trait Optimizer:
     for<'a> sam_core::Method<[f32], [f32], ObservedOracle<'a>, Norm = DualNorm, Error = StepFailure>
     + LearningRate<f32>
     + State<f32>
+    + Parts
     + Send
 {
 }
@@ -32,30 +35,94 @@ impl<M> Optimizer for M where
     M: for<'a> sam_core::Method<[f32], [f32], ObservedOracle<'a>, Norm = DualNorm, Error = StepFailure>
         + LearningRate<f32>
         + State<f32>
+        + Parts
         + Send
 {
+}
+
+/// What is changed of a method between two steps, and what it descends by.
+pub trait Parts {
+    /// Sets the radius of the steps to come; nothing happens where there is none.
+    fn set_radius(&mut self, rho: f32);
+
+    /// The base optimizer.
+    fn base(&mut self) -> &mut AnyBase;
+}
+
+macro_rules! parts {
+    ([$($bound:tt)*] $method:ty) => {
+        impl<$($bound)*> Parts for $method {
+            fn set_radius(&mut self, rho: f32) {
+                self.rule = self.rule.with_rho(rho);
+            }
+
+            fn base(&mut self) -> &mut AnyBase {
+                &mut self.base
+            }
+        }
+    };
+}
+
+parts! { [S: ParamSpace<Scalar = f32>] Sam<S, AnyBase> }
+parts! { [S: ParamSpace<Scalar = f32>] RandomSam<S, AnyBase> }
+parts! { [S: ParamSpace<Scalar = f32>] MomentumSam<S, AnyBase> }
+parts! { [S: GradientAlgebra<Scalar = f32>, B] LookSam<S, AnyBase, B> }
+parts! { [S: ParamSpace<Scalar = f32>, A, C] Variant<S, A, C, AnyBase> }
+parts! { [B] SecondOrderSam<SliceSpace<f32, Vec<f32>>, AnyBase, B> }
+
+/// A step of the ascent is as long as the radius.
+impl<B> Parts for MultiStepSam<SliceSpace<f32, Vec<f32>>, AnyBase, B> {
+    fn set_radius(&mut self, rho: f32) {
+        (self.rule, self.rate) = (self.rule.with_rho(rho), rho);
+    }
+
+    fn base(&mut self) -> &mut AnyBase {
+        &mut self.base
+    }
+}
+
+impl<S> Parts for Plain<S, AnyBase> {
+    fn set_radius(&mut self, _rho: f32) {}
+
+    fn base(&mut self) -> &mut AnyBase {
+        &mut self.base
+    }
 }
 
 /// The optimizer that `settings` describe, for the weights in `tensors`, with its sweeps on `threads`.
 pub fn build(settings: &Settings, tensors: &[TensorInfo], threads: &Threads) -> Box<dyn Optimizer> {
     let weights = tensors.last().map_or(0, |tensor| tensor.range.end);
+    match (settings.ascent.tensors, settings.method) {
+        (Tensors::Weights, _) => {
+            let fixed = |segment: Segment<f32>| Segment::fixed(segment.len);
+            build_on(Segmented::new(tensors, fixed), settings, tensors, threads)
+        }
+        (Tensors::All, Method::AsamWeights { .. }) => {
+            build_on(Segmented::new(tensors, Segment::not_adaptive), settings, tensors, threads)
+        }
+        (Tensors::All, _) => {
+            build_on(ParallelSpace::new(weights, threads.clone()), settings, tensors, threads)
+        }
+    }
+}
+
+/// The optimizer on `space`, if the method is one that any storage does for.
+fn build_on<S>(space: S, settings: &Settings, tensors: &[TensorInfo], threads: &Threads) -> Box<dyn Optimizer>
+where
+    S: GradientAlgebra<Params = [f32], Grads = [f32], Scalar = f32, Norm = DualNorm, Error = LengthMismatch>,
+    S: Send + 'static,
+{
+    let weights = tensors.last().map_or(0, |tensor| tensor.range.end);
     let zeros = || vec![0.0; weights];
     let rule = settings.method.rule();
-    let space = ParallelSpace::new(weights, threads.clone());
-    let base = base(&settings.sgd, zeros(), threads);
+    let base = base::build(settings, tensors, threads);
     let plain = |base| Plain::new(ParallelSpace::new(0, threads.clone()), base);
     // The directions of a run are its own.
     let seed = settings.seed;
     match settings.method {
         Method::Sgd | Method::Mixup { .. } => Box::new(plain(base)),
-        Method::Sam { .. } | Method::Asam { .. } => Box::new(Sam::new(space, rule, base)),
-        Method::AsamWeights { .. } => {
-            let segment = |tensor: &TensorInfo| {
-                let segment = Segment::<f32>::new(tensor.range.len());
-                if tensor.role == Role::Weight { segment } else { segment.not_adaptive() }
-            };
-            let segments: Vec<_> = tensors.iter().map(segment).collect();
-            Box::new(Sam::new(SegmentedSpace::new(Scope::Global, segments, zeros()), rule, base))
+        Method::Sam { .. } | Method::Asam { .. } | Method::AsamWeights { .. } => {
+            Box::new(Sam::new(space, rule, base))
         }
         Method::RandomSam { .. } => Box::new(RandomSam::new(space, rule, Gaussian::new(seed), base)),
         Method::MomentumSam { .. } => Box::new(MomentumSam::new(space, rule, base)),
@@ -92,19 +159,9 @@ pub fn build(settings: &Settings, tensors: &[TensorInfo], threads: &Threads) -> 
     }
 }
 
-fn base(settings: &SgdSettings, momentum: Vec<f32>, threads: &Threads) -> Base {
-    let decay = settings.weight_decay as f32;
-    let decay = if settings.decoupled { WeightDecay::Decoupled(decay) } else { WeightDecay::Coupled(decay) };
-    let base =
-        Sgd::new(settings.lr as f32).with_decay(decay).with_momentum(settings.momentum as f32, momentum);
-    let base = if settings.nesterov { base.with_nesterov() } else { base };
-    let base = Parallel::new(base, threads.clone());
-    Clipped::new(base, settings.clip_norm.map_or(f32::INFINITY, |norm| norm as f32))
-}
-
 /// m-sharpness: the base optimizer along the mean of the groups' SAM gradients.
 struct MSharpness {
-    plain: Plain<Space, Base>,
+    plain: Plain<Space, AnyBase>,
     rule: sam_core::Rule<f32>,
     m: usize,
     perturbed: Vec<f32>,
@@ -136,6 +193,16 @@ impl<'a> sam_core::Method<[f32], [f32], ObservedOracle<'a>> for MSharpness {
 
     fn perturbed<'b>(&'b self, _: &'b [f32]) -> &'b [f32] {
         &self.perturbed
+    }
+}
+
+impl Parts for MSharpness {
+    fn set_radius(&mut self, rho: f32) {
+        self.rule = self.rule.with_rho(rho);
+    }
+
+    fn base(&mut self) -> &mut AnyBase {
+        &mut self.plain.base
     }
 }
 

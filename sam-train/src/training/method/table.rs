@@ -5,15 +5,22 @@
 
 use sam_core::{Norm, Rule};
 
-use super::{Exponent, MethodInfo, Natural, Number, Parameter, Value, methods};
-use crate::training::{norm_exponent::NormExponent, range::Range};
+use super::Columns;
+use crate::training::{
+    choice::{Exponent, Natural, Number, choices},
+    norm_exponent::NormExponent,
+    range::Range,
+};
 
 /// What SAM's paper recommends without tuning (appendix C.3).
-const RHO: f64 = 0.05;
+pub(super) const RHO: f64 = 0.05;
 const RADIUS: &str = "radius of the neighbourhood, in units of the weights; SAM's paper tries 0.01 to 0.5";
 const ETA: &str = "what is added to each weight's size";
 
-methods! {
+choices! {
+    /// A training method with its hyper-parameters. `sam-core` has the formulas and their sources.
+    Method, "optimizer", Columns;
+
     SGD: Sgd = {
         name: "sgd",
         title: "SGD",
@@ -22,6 +29,7 @@ methods! {
         rule: Rule::l2(0.0),
         gradients: 1.0,
         buffers: 0,
+        by_tensor: false,
     }
 
     SAM: Sam {
@@ -35,6 +43,7 @@ methods! {
         rule: Rule::new(rho as f32, norm.0),
         gradients: 2.0,
         buffers: 1,
+        by_tensor: true,
     }
 
     // Its radius is relative to the weights, and larger where biases and norms scale too.
@@ -49,6 +58,7 @@ methods! {
         rule: Rule::l2(rho as f32).adaptive(eta as f32),
         gradients: 2.0,
         buffers: 1,
+        by_tensor: true,
     }
 
     // As published: its authors' code leaves biases and normalisation as they are in SAM.
@@ -63,6 +73,7 @@ methods! {
         rule: Rule::l2(rho as f32).adaptive(eta as f32),
         gradients: 2.0,
         buffers: 1,
+        by_tensor: true,
     }
 
     RANDOM_SAM: RandomSam {
@@ -75,6 +86,7 @@ methods! {
         rule: Rule::l2(rho as f32),
         gradients: 1.0,
         buffers: 1,
+        by_tensor: true,
     }
 
     // The fewest steps that are more than SAM's.
@@ -89,6 +101,7 @@ methods! {
         rule: Rule::l2(rho as f32),
         gradients: 1.0 + steps as f64,
         buffers: 2,
+        by_tensor: false,
     }
 
     // A product with the Hessian counts as three gradients: each multiplication of one becomes three.
@@ -102,6 +115,7 @@ methods! {
         rule: Rule::l2(rho as f32),
         gradients: 5.0,
         buffers: 3,
+        by_tensor: false,
     }
 
     // A quarter of the smallest default batch in a group.
@@ -116,6 +130,7 @@ methods! {
         rule: Rule::l2(rho as f32),
         gradients: 2.0,
         buffers: 2,
+        by_tensor: false,
     }
 
     GSAM: Gsam {
@@ -129,6 +144,7 @@ methods! {
         rule: Rule::l2(rho as f32),
         gradients: 2.0,
         buffers: 2,
+        by_tensor: true,
     }
 
     LOOK_SAM: LookSam {
@@ -143,6 +159,7 @@ methods! {
         rule: Rule::l2(rho as f32),
         gradients: 1.0 + 1.0 / k.max(1) as f64,
         buffers: 3,
+        by_tensor: true,
     }
 
     WSAM: Wsam {
@@ -156,6 +173,7 @@ methods! {
         rule: Rule::l2(rho as f32),
         gradients: 2.0,
         buffers: 2,
+        by_tensor: true,
     }
 
     FRIENDLY_SAM: FriendlySam {
@@ -170,6 +188,7 @@ methods! {
         rule: Rule::l2(rho as f32),
         gradients: 2.0,
         buffers: 3,
+        by_tensor: true,
     }
 
     // Its paper uses larger radii, because the momentum is a poorer direction.
@@ -183,6 +202,7 @@ methods! {
         rule: Rule::l2(rho as f32),
         gradients: 1.0,
         buffers: 1,
+        by_tensor: true,
     }
 
     ESAM: Esam {
@@ -196,6 +216,7 @@ methods! {
         rule: Rule::l2(rho as f32),
         gradients: 2.0,
         buffers: 1,
+        by_tensor: true,
     }
 
     // The paper's choice for CIFAR; it tries 1, 8, 16 and 32.
@@ -209,5 +230,6 @@ methods! {
         rule: Rule::l2(0.0),
         gradients: 2.0,
         buffers: 1,
+        by_tensor: false,
     }
 }
