@@ -75,4 +75,8 @@ where
     fn perturbed<'a>(&'a self, w: &'a P) -> &'a P {
         M::perturbed(self, w)
     }
+
+    fn check_settings(&self) -> Result<(), InvalidSetting> {
+        M::check_settings(self)
+    }
 }

@@ -67,6 +67,8 @@ pub use looksam::{LookSam, Reuse};
 pub use method::{Method, MethodResult};
 pub use multi_step::{MultiStepSam, RepeatedAscent};
 pub use oracle::counting::CountingOracle;
+pub use oracle::curvature::CurvatureRegularized;
+pub use oracle::gsam_gradient::GsamGradient;
 pub use oracle::loss::{Loss, Unseen};
 pub use oracle::mini_batch::{MicroBatches, MiniBatch, SamGradient};
 pub use oracle::penalty::Penalty;

@@ -5,6 +5,7 @@ use core::mem::swap;
 
 use crate::guard::RestoreGuard;
 use crate::half::{self, Half, HalfResult, Next, ask, halves, step_with};
+use crate::setting::checked;
 use crate::state::{state, state_of_fields};
 use crate::{
     Descent, GradientAlgebra, GradientOracle, InvalidSetting, Loss, Outcome, Pass, Real, Rule, Step,
@@ -113,6 +114,8 @@ where
         InvalidSetting::non_negative("alpha", self.reuse.alpha)?;
         self.base.check_settings()
     }
+
+    checked! {}
 
     /// One step on the parameters `w`; `g` is scratch space for the gradients. [`Step::perturbed`] tells
     /// whether it took a second gradient.

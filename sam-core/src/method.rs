@@ -5,8 +5,8 @@ use core::ops::Neg;
 
 use crate::{
     AscentRule, Combination, Descent, DifferentiableAscent, GradientAlgebra, GradientOracle, HessianVector,
-    LookSam, Momentum, MomentumSam, MultiStepSam, ParamSpace, Plain, RandomSam, Real, RepeatedAscent, Sam,
-    SecondOrderSam, SingleStep, Step, StepError, Variant,
+    InvalidSetting, LookSam, Momentum, MomentumSam, MultiStepSam, ParamSpace, Plain, RandomSam, Real,
+    RepeatedAscent, Sam, SecondOrderSam, SingleStep, Step, StepError, Variant,
 };
 
 /// What all methods have in common: a step with an oracle, and its report.
@@ -54,6 +54,14 @@ pub trait Method<P: ?Sized, G: ?Sized, O: GradientOracle<P, G> + ?Sized> {
 
     /// Where the latest perturbed gradient was taken, where the storage has a second buffer; else `w`.
     fn perturbed<'a>(&'a self, w: &'a P) -> &'a P;
+
+    /// The hyper-parameters are in their ranges. Every step of this crate's methods asks; to know it when they are set, ask here.
+    ///
+    /// # Errors
+    /// [`InvalidSetting`] of the first that is not.
+    fn check_settings(&self) -> Result<(), InvalidSetting> {
+        Ok(())
+    }
 }
 
 /// What the step of any method returns.
@@ -94,6 +102,10 @@ macro_rules! method {
 
             fn perturbed<'a>(&'a self, w: &'a S::Params) -> &'a S::Params {
                 self.space.perturbed(w)
+            }
+
+            fn check_settings(&self) -> Result<(), InvalidSetting> {
+                <$type>::check_settings(self)
             }
         }
     };

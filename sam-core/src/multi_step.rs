@@ -4,6 +4,7 @@ use core::borrow::BorrowMut;
 
 use crate::guard::RestoreGuard;
 use crate::half::{Half, HalfResult, Next, ask, halves, step_with};
+use crate::setting::checked;
 use crate::state::state_of_fields;
 use crate::{Descent, GradientOracle, InvalidSetting, Loss, ParamSpace, Pass, Rule, StepError, StepResult};
 
@@ -106,6 +107,8 @@ where
         InvalidSetting::non_negative("rate", self.rate)?;
         self.base.check_settings()
     }
+
+    checked! {}
 
     /// One step on the parameters `w`; `g` is scratch space for the gradients.
     ///

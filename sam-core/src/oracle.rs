@@ -1,6 +1,8 @@
 //! Where gradients come from.
 
 pub(crate) mod counting;
+pub(crate) mod curvature;
+pub(crate) mod gsam_gradient;
 pub(crate) mod loss;
 pub(crate) mod mini_batch;
 pub(crate) mod penalty;

@@ -6,6 +6,7 @@ pub use perturbed::{DescendResult, Descended, Perturbed};
 
 use crate::guard::RestoreGuard;
 use crate::half::{self, Half, HalfResult, Next, ask, halves, step_with};
+use crate::setting::checked;
 use crate::{Descent, GradientOracle, InvalidSetting, Loss, ParamSpace, Pass, Rule, StepError, Verdict};
 
 /// Sharpness-Aware Minimization (algorithm 1 of the paper) around a base optimizer.
@@ -136,6 +137,8 @@ impl<S: ParamSpace, D: Descent<S::Params, S::Grads>> Sam<S, D> {
         self.rule.check_settings()?;
         self.base.check_settings()
     }
+
+    checked! {}
 
     /// One step on the parameters `w`; `g` is scratch space for the gradients and holds the last one
     /// afterwards.

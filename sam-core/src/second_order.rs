@@ -6,6 +6,7 @@ use core::borrow::BorrowMut;
 
 use crate::guard::RestoreGuard;
 use crate::half::{self, Half, HalfResult, Next, ask, halves};
+use crate::setting::checked;
 use crate::state::state_of_fields;
 use crate::{
     Descent, GradientAlgebra, GradientOracle, InvalidSetting, Loss, Pass, Real, Rule, Step, StepError,
@@ -110,6 +111,8 @@ where
         self.rule.check_settings()?;
         self.base.check_settings()
     }
+
+    checked! {}
 
     /// One step on the parameters `w`; `g` is scratch space for the gradients.
     ///

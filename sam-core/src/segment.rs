@@ -1,5 +1,7 @@
 //! Different radii for different parts of the parameters.
 
+mod directed;
+
 use core::marker::PhantomData;
 use core::ops::ControlFlow;
 

@@ -7,8 +7,16 @@ use crate::Real;
 
 /// A hyper-parameter is NaN, infinite or outside of its range.
 ///
-/// Every step checks all of its hyper-parameters before anything else, so that a schedule that writes a bad one is found out too;
-/// who wants to know it when they are set asks `check_settings`.
+/// Every step checks all of its hyper-parameters before anything else, so that a schedule that writes a bad one is found out too. To
+/// know it when they are set, end a method's construction with `checked`, or ask `check_settings`:
+///
+/// ```
+/// use sam_core::{Rule, Sam, Sgd, SliceSpace};
+///
+/// let sam = |lr: f64| Sam::new(SliceSpace::<f64, _>::new([0.0; 2]), Rule::l2(0.05), Sgd::new(lr)).checked();
+/// assert!(sam(0.1).is_ok());
+/// assert_eq!(sam(f64::NAN).unwrap_err().to_string(), "`lr`: expected a finite number from 0 up, found NaN");
+/// ```
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -96,3 +104,19 @@ impl fmt::Display for InvalidSetting {
 }
 
 impl Error for InvalidSetting {}
+
+/// `checked` of a method with a `check_settings`.
+macro_rules! checked {
+    () => {
+        /// The method itself, if all of its hyper-parameters are in their ranges: the end of its construction, for who wants to know
+        /// it before the first step.
+        ///
+        /// # Errors
+        /// As `check_settings`.
+        pub fn checked(self) -> Result<Self, $crate::InvalidSetting> {
+            self.check_settings().map(|()| self)
+        }
+    };
+}
+
+pub(crate) use checked;

@@ -6,6 +6,7 @@ mod pull_back;
 mod repeated;
 
 pub(crate) use algebra::mix;
+pub(crate) use directed::displace;
 
 use core::marker::PhantomData;
 

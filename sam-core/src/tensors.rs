@@ -1,6 +1,7 @@
 //! Models of several tensors: whatever can show its parameters as slices.
 
 mod algebra;
+mod directed;
 pub(crate) mod each;
 mod mismatch;
 mod state;

@@ -4,6 +4,7 @@ use crate::ascent::AscentRule;
 use crate::combination::Combination;
 use crate::guard::RestoreGuard;
 use crate::half::{Half, HalfResult, Next, ask, halves, step_with};
+use crate::setting::checked;
 use crate::state::state_of_fields;
 use crate::{
     Descent, GradientOracle, InvalidSetting, Loss, ParamSpace, Pass, Rule, Step, StepError, StepResult,
@@ -68,6 +69,8 @@ where
         self.combination.check_settings()?;
         self.base.check_settings()
     }
+
+    checked! {}
 
     /// One step on the parameters `w`; `g` is scratch space for the gradients.
     ///

@@ -1,9 +1,9 @@
 //! Hyper-parameters that no step can be made with.
 
 use sam_core::{
-    Adam, AlongGradient, Clipped, Descent, Friendly, Gsam, InvalidSetting, Lion, LookSam, MomentumSam,
-    MultiStepSam, PerturbedOnly, Reuse, RmsProp, Rule, Sam, Sgd, SliceSpace, StepError, Stochastic, Variant,
-    WeightDecay, Wsam,
+    Adam, AlongGradient, Clipped, Descent, Friendly, Gaussian, GradientOracle, Gsam, InvalidSetting,
+    LengthMismatch, Lion, LookSam, Method, MomentumSam, MultiStepSam, PerturbedOnly, Plain, RandomSam, Reuse,
+    RmsProp, Rule, Sam, SecondOrderSam, Sgd, SliceSpace, StepError, Stochastic, Variant, WeightDecay, Wsam,
 };
 
 const ZERO: [f64; 2] = [0.0; 2];
@@ -68,4 +68,31 @@ fn a_step_refuses_a_setting_out_of_its_range_before_it_asks_for_a_gradient() {
 fn the_error_names_the_setting_what_it_may_be_and_what_it_is() {
     let error = Sam::new(space(), Rule::l2(f64::NAN), Sgd::new(0.1)).check_settings().unwrap_err();
     assert_eq!(error.to_string(), "`rho`: expected a finite number from 0 up, found NaN");
+}
+
+#[test]
+fn a_method_is_refused_where_it_is_made_and_where_it_was_chosen() {
+    type Oracle<'a> = dyn GradientOracle<[f64], Loss = f64, Error = LengthMismatch> + 'a;
+    macro_rules! refused {
+        ($setting:literal, |$x:ident| $method:expr) => {{
+            let make = |$x: f64| $method;
+            assert!(make(0.5).checked().is_ok());
+            assert_eq!(make(f64::NAN).checked().unwrap_err().setting, $setting);
+            assert_eq!(make(-0.5).checked().unwrap_err().setting, $setting);
+            let made = make(f64::INFINITY);
+            let chosen: &dyn Method<[f64], [f64], Oracle<'_>, Norm = _, Error = _> = &made;
+            assert_eq!(chosen.check_settings().unwrap_err().setting, $setting);
+        }};
+    }
+    let (rule, sgd) = (Rule::l2(0.05), || Sgd::new(0.1));
+    refused!("rho", |x| Sam::new(space(), Rule::l2(x), sgd()));
+    refused!("lr", |x| Plain::new(space(), Sgd::new(x)));
+    refused!("alpha", |x| Variant::new(space(), rule, AlongGradient, Gsam::new(x, ZERO), sgd()));
+    refused!("alpha", |x| LookSam::new(space(), rule, Reuse::new(2, x, ZERO, ZERO), sgd()));
+    refused!("rate", |x| MultiStepSam::new(space(), rule, 1, x, sgd(), ZERO));
+    refused!("rho", |x| MomentumSam::new(space(), Rule::l2(x), sgd().with_momentum(0.9, ZERO)));
+    refused!("rho", |x| RandomSam::new(space(), Rule::l2(x), Gaussian::new(1), sgd()));
+    let make = |x: f64| SecondOrderSam::new(space(), Rule::l2(x), sgd(), [ZERO; 2]);
+    assert!(make(0.5).checked().is_ok());
+    assert_eq!(make(f64::NAN).checked().unwrap_err().setting, "rho");
 }

@@ -5,6 +5,7 @@ use core::ops::Neg;
 use super::{SingleStep, SingleStepResult, close, open};
 use crate::guard::RestoreGuard;
 use crate::half::{Half, HalfResult, ask, halves, step_with};
+use crate::setting::checked;
 use crate::state::state_of_fields;
 use crate::{Descent, GradientOracle, InvalidSetting, Loss, Momentum, ParamSpace, Pass, Rule, StepError};
 
@@ -63,6 +64,8 @@ where
         self.rule.check_settings()?;
         self.base.check_settings()
     }
+
+    checked! {}
 
     /// One step on the parameters `w`; `g` receives the gradient.
     ///

@@ -2,6 +2,7 @@
 
 use super::SingleStep;
 use crate::half::step_with;
+use crate::setting::checked;
 use crate::state::state_of_fields;
 use crate::{Descent, GradientOracle, InvalidSetting, Outcome, ParamSpace, Pass, StepError};
 
@@ -36,6 +37,8 @@ impl<S: ParamSpace, D: Descent<S::Params, S::Grads>> Plain<S, D> {
     pub fn check_settings(&self) -> Result<(), InvalidSetting> {
         self.base.check_settings()
     }
+
+    checked! {}
 
     /// One step on the parameters `w`; `g` receives the gradient.
     ///

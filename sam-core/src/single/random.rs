@@ -3,6 +3,7 @@
 use super::{SingleStep, SingleStepResult, close, open};
 use crate::guard::RestoreGuard;
 use crate::half::{Half, HalfResult, ask, halves, step_with};
+use crate::setting::checked;
 use crate::state::state;
 use crate::{Descent, GradientOracle, InvalidSetting, Loss, ParamSpace, Pass, Real, Rule, StepError, noise};
 
@@ -80,6 +81,8 @@ where
         self.rule.check_settings()?;
         self.base.check_settings()
     }
+
+    checked! {}
 
     /// One step on the parameters `w`; `g` is scratch space.
     ///

@@ -8,9 +8,10 @@ use sam_core::formula::{self, Ascent, DualNorm, NormAccumulator};
 use sam_core::schedule::{Decay, tied};
 use sam_core::tensors::{load_tensors, save_tensors};
 use sam_core::{
-    DifferentiableAscent, EachTensor, GradientAlgebra, InvalidSetting, LengthMismatch, LookSam, Norm,
-    ParamSpace, Pass, Real, RepeatedAscent, Reuse, Rule, Schedule, Scope, Segment, SegmentedSpace, Sgd, Sink,
-    SliceSpace, Source, StateBuffer, StepError, TensorMismatch, TensorSpace, Tensors, WeightDecay,
+    DifferentiableAscent, DirectedAscent, EachTensor, GradientAlgebra, InvalidSetting, LengthMismatch,
+    LookSam, Norm, ParamSpace, Pass, Real, RepeatedAscent, Reuse, Rule, Schedule, Scope, Segment,
+    SegmentedSpace, Sgd, Sink, SliceSpace, Source, StateBuffer, StepError, TensorMismatch, TensorSpace,
+    Tensors, WeightDecay,
 };
 
 pub fn exercise<T: Real>() {
@@ -30,6 +31,9 @@ pub fn exercise<T: Real>() {
         let mut space = SegmentedSpace::new(scope, table, [T::ZERO; 5]);
         seen(space.segments());
         passes(&mut space, &rule);
+        let (mut w, x) = (seen([T::ONE; 5]), seen([T::ONE; 5]));
+        seen(space.displace(&mut w, seen(T::ONE), &x).is_ok());
+        seen((space.projection(&w, &x).is_ok(), space.mix(T::ONE, &x, T::ONE, &mut w).is_ok()));
     }
     schedules::<T>();
     settings::<T>();
@@ -159,7 +163,8 @@ fn tensors<T: Real>(rule: &Rule<T>) {
     let mut base = EachTensor::new([Sgd::new(T::ONE), Sgd::new(T::ONE)]);
     seen((base.list().len(), base.list_mut().len()));
     let table = seen([Segment::new(2), Segment::fixed(3)]);
-    let space = TensorSpace::new(w.clone()).with_segments(seen(Scope::Global), table);
+    let mut space = TensorSpace::new(w.clone()).with_segments(seen(Scope::Global), table);
+    seen(space.displace(&mut w, seen(T::ONE), &g).is_ok());
     let mut sam = LookSam::new(space, *rule, Reuse::new(seen(3), T::ONE, w.clone(), w.clone()), base);
     let step = sam.step_with(&mut w, &mut g, |w, g, _| g.clone_from(w));
     seen((step.is_ok(), TensorMismatch::check(&w, &g).is_ok()));

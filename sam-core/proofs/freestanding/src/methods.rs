@@ -104,9 +104,11 @@ macro_rules! run {
         report(method.try_step_with(&mut w, &mut g, |w, g, pass| Bowl.gradient(w, g, pass)));
         let _ = seen(method.step_with(&mut w, &mut g, |_, _, _| seen(T::ONE)).is_ok());
         let _ = seen(method.check_settings().is_ok());
+        let _ = seen(method.clone().checked().is_ok());
         let any: &mut dyn Method<[T], [T], Bowl, Norm = DualNorm, Error = Failure> = &mut method;
         report(any.step(&mut w[..], &mut g[..], &mut Bowl));
         seen(any.perturbed(&w[..]));
+        seen(any.check_settings().is_ok());
         state::<T>(&mut method);
         seen(w);
     }};
@@ -289,6 +291,14 @@ fn oracles<T: Real>() {
     let selected = SelectedSamples::new(Bowl, seen(T::ONE), zero::<T>(), zero::<T>(), [0; 5]);
     seen(selected.check_settings().is_ok());
     ask!(selected);
+    let curved = CurvatureRegularized::new(Bowl, seen(T::ONE), seen(T::ONE), [zero::<T>(); 4]);
+    seen((curved.check_settings().is_ok(), CurvatureRegularized::<T, Bowl, Buffer<T>>::words(seen(5))));
+    let mut curved = seen(curved);
+    ask!(&mut curved);
+    report(curved.gradient(&w[..], &mut g[..], seen(Pass::Perturbed)));
+    let gsam = || Gsam::new(seen(T::ONE), zero::<T>());
+    ask!(GsamGradient::new(Bowl, seen(Rule::l2(T::ONE)), gsam().around_clean(), zero::<T>()).by_magnitude());
+    ask!(GsamGradient::new(Bowl, seen(Rule::l1(T::ONE)), gsam(), zero::<T>()));
     let mut whole = Bowl;
     ask!(MicroBatches::new(&mut whole, seen(0), zero::<T>()));
     let groups = SamGradient::new(Bowl, seen(Rule::l1(T::ONE)), zero::<T>());
