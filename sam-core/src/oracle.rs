@@ -9,6 +9,7 @@ pub(crate) mod penalty;
 pub(crate) mod selection;
 pub(crate) mod split;
 
+use core::convert::Infallible;
 use core::fmt;
 use core::ops::Range;
 
@@ -101,12 +102,21 @@ impl<P: ?Sized, G: ?Sized, O: GradientOracle<P, G> + ?Sized> GradientOracle<P, G
     }
 }
 
-/// A closure `(params, grads, pass) -> Result<loss, error>` as an oracle.
+/// A closure `(params, grads, pass) -> Result<loss, error>` as an oracle; one that cannot fail: [`FnOracle::infallible`].
 ///
 /// A wrapper, since an implementation for every closure would overlap with the one for `&mut O`.
 #[derive(Clone, Copy, Debug)]
 #[allow(clippy::exhaustive_structs, reason = "a closure and nothing else")]
 pub struct FnOracle<F>(pub F);
+
+impl FnOracle<()> {
+    /// Of a closure that cannot fail and returns the loss, or nothing.
+    pub fn infallible<P: ?Sized, G: ?Sized, L>(
+        mut gradient: impl FnMut(&P, &mut G, Pass) -> L,
+    ) -> FnOracle<impl FnMut(&P, &mut G, Pass) -> Result<L, Infallible>> {
+        FnOracle(move |params: &P, grads: &mut G, pass: Pass| Ok(gradient(params, grads, pass)))
+    }
+}
 
 impl<P, G, L, E, F> GradientOracle<P, G> for FnOracle<F>
 where

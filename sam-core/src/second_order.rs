@@ -59,9 +59,9 @@ pub trait DifferentiableAscent: GradientAlgebra {
 /// use sam_core::second_order::difference::FiniteDifference;
 /// use sam_core::{FnOracle, Rule, SecondOrderSam, Sgd, SliceSpace};
 ///
-/// let gradient = FnOracle(|w: &[f64], g: &mut [f64], _| {
+/// let gradient = FnOracle::infallible(|w: &[f64], g: &mut [f64], _| {
 ///     g.copy_from_slice(&[w[0], 10.0 * w[1]]);
-///     Ok::<_, ()>(0.5 * (w[0] * w[0] + 10.0 * w[1] * w[1]))
+///     0.5 * (w[0] * w[0] + 10.0 * w[1] * w[1])
 /// });
 /// let mut oracle = FiniteDifference::double(gradient, [[0.0; 2]; 2]);
 /// let mut sam = SecondOrderSam::new(SliceSpace::new([0.0; 2]), Rule::l2(0.05), Sgd::new(0.05), [[0.0; 2]; 2]);

@@ -7,7 +7,7 @@ use crate::{GradientOracle, Pass, Ready};
 /// ```
 /// use sam_core::{CountingOracle, FnOracle, Rule, Sam, Sgd, SliceSpace};
 ///
-/// let mut oracle = CountingOracle::new(FnOracle(|w: &[f64], g: &mut [f64], _| Ok::<_, ()>(g.copy_from_slice(w))));
+/// let mut oracle = CountingOracle::new(FnOracle::infallible(|w: &[f64], g: &mut [f64], _| g.copy_from_slice(w)));
 /// let mut sam = Sam::new(SliceSpace::new([0.0]), Rule::l2(0.05), Sgd::new(0.1));
 /// sam.step(&mut [1.0], &mut [0.0], &mut oracle).unwrap();
 /// assert_eq!((oracle.clean, oracle.perturbed, oracle.total()), (1, 1, 2));

@@ -15,12 +15,12 @@ use crate::{BufferedError, GradientOracle, InvalidSetting, LengthMismatch, Pass,
 /// Goes into any method whose clean pass is at `w`, around any base optimizer; around [`Sam`](crate::Sam) it is CR-SAM:
 ///
 /// ```
-/// use sam_core::{CurvatureRegularized, FnOracle, Pass, Rule, Sam, Sgd, SliceSpace};
+/// use sam_core::{CurvatureRegularized, FnOracle, Rule, Sam, Sgd, SliceSpace};
 ///
 /// // A narrow valley and a wide one: the gradient of w^4 + w^2 / 2.
-/// let gradient = FnOracle(|w: &[f64], g: &mut [f64], _: Pass| {
+/// let gradient = FnOracle::infallible(|w: &[f64], g: &mut [f64], _| {
 ///     g[0] = 4.0 * w[0].powi(3) + w[0];
-///     Ok::<_, ()>(w[0].powi(4) + 0.5 * w[0] * w[0])
+///     w[0].powi(4) + 0.5 * w[0] * w[0]
 /// });
 /// let mut oracle = CurvatureRegularized::new(gradient, 0.1, 0.01, [[0.0]; 4]);
 /// let mut sam = Sam::new(SliceSpace::new([0.0]), Rule::l2(0.1), Sgd::new(0.1));

@@ -12,7 +12,7 @@ use crate::{GradientOracle, Pass, Real};
 /// ```
 /// use sam_core::{FnOracle, GradientOracle, Pass, Penalty};
 ///
-/// let nothing = FnOracle(|_: &[f64], g: &mut [f64], _| { g.fill(0.0); Ok::<_, ()>(0.0) });
+/// let nothing = FnOracle::infallible(|_: &[f64], g: &mut [f64], _| { g.fill(0.0); 0.0 });
 /// let mut oracle = Penalty::new(nothing, 0.5);
 /// let mut g = [0.0; 2];
 /// assert_eq!(oracle.gradient(&[3.0, -4.0], &mut g, Pass::Clean), Ok(12.5));

@@ -8,13 +8,12 @@ use crate::{GradientOracle, Pass, Ready};
 /// With a quarter of the batch in the clean pass a step costs 1.25 gradients.
 ///
 /// ```
-/// use sam_core::{FnOracle, Pass, Rule, Sam, Sgd, SliceSpace, SplitOracle};
+/// use sam_core::{FnOracle, Rule, Sam, Sgd, SliceSpace, SplitOracle};
 ///
 /// let samples = [1.0f64, 2.0, 3.0, 6.0];
 /// let mean = |part: &'static [f64]| {
-///     FnOracle(move |w: &[f64], g: &mut [f64], _: Pass| {
+///     FnOracle::infallible(move |w: &[f64], g: &mut [f64], _| {
 ///         g[0] = part.iter().map(|x| w[0] - x).sum::<f64>() / part.len() as f64;
-///         Ok::<_, ()>(())
 ///     })
 /// };
 /// let mut oracle = SplitOracle::new(mean(&[1.0]), mean(&[1.0, 2.0, 3.0, 6.0]));

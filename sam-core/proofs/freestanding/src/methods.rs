@@ -284,6 +284,7 @@ fn oracles<T: Real>() {
     ask!(&mut counting);
     seen(counting.total());
     ask!(FnOracle(|w: &[T], g: &mut [T], pass| Bowl.gradient(w, g, pass)));
+    ask!(FnOracle::infallible(|_: &[T], _: &mut [T], _| seen(T::ONE)));
     ask!(Penalty::new(Bowl, seen(T::ONE)));
     ask!(SplitOracle::new(Bowl, Bowl));
     ask!(FiniteDifference::new(Bowl, seen(T::ONE), [zero::<T>(); 2]));
