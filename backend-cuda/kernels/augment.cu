@@ -47,7 +47,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) augment(
 #pragma unroll
             for (int i = 0; i < 8; i++) key.word[i] = i < 6 ? turn.key[i] : i == 6 ? image : 0;
             unsigned int block[16];
-            chacha8(key, block);
+            chacha8(key, 0, block);
 #pragma unroll
             for (int i = 0; i < 16; i++) words[i] = block[i];
             Stream stream{words, 0};

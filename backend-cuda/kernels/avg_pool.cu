@@ -1,4 +1,4 @@
-// Mean of each window.
+// Mean of each window, zeros outside the image included.
 #include "pool.cuh"
 
 extern "C" __global__ void __launch_bounds__(256, 4) avg_pool_forward(

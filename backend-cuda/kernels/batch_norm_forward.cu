@@ -2,9 +2,15 @@
 #include "columns.cuh"
 #include "divisor.cuh"
 
-constexpr double EPSILON = 1e-5;
-// Share of the newest batch in the running statistics.
-constexpr double MOMENTUM = 0.1;
+// The layer's constants.
+struct Constants {
+    // Added to a variance.
+    double epsilon;
+    // Share of the newest batch in the running statistics.
+    double momentum;
+    // Whether the running variance follows the batch's unbiased variance or the biased one.
+    int unbiased;
+};
 
 // Number, mean and summed squared distance from it of some values of a channel.
 struct Moments {
@@ -46,17 +52,20 @@ extern "C" __global__ void __launch_bounds__(THREADS) batch_norm_measure(
 }
 
 static __device__ void prepare(
-    double mean, double variance, const float* gamma_beta, unsigned int c, unsigned int channels, Channel* to) {
-    const double inverse = 1.0 / sqrt(variance + EPSILON);
+    double mean, double variance, double epsilon, const float* gamma_beta, unsigned int c, unsigned int channels,
+    Channel* to) {
+    const double inverse = 1.0 / sqrt(variance + epsilon);
     *to = {float(mean), float(double(gamma_beta[c]) * inverse), gamma_beta[channels + c], float(inverse)};
 }
 
-static __device__ float follow(float old, double now) { return float(double(old) + MOMENTUM * (now - double(old))); }
+static __device__ float follow(float old, double now, double momentum) {
+    return float(double(old) + momentum * (now - double(old)));
+}
 
-// `running` has the channels' means, then their unbiased variances; it follows if `update`.
+// `running` has the channels' means, then their variances; it follows if `update`.
 extern "C" __global__ void __launch_bounds__(THREADS) batch_norm_finish(
-    const Moments* partials, unsigned int chunks, unsigned int channels, const float* gamma_beta, int update,
-    float* running, Channel* normals) {
+    const Moments* partials, unsigned int chunks, unsigned int channels, const float* gamma_beta,
+    const Constants constants, int update, float* running, Channel* normals) {
     __shared__ Moments shared[THREADS];
     const unsigned int c = channel();
     Moments own = {0.0, 0.0, 0.0};
@@ -65,19 +74,20 @@ extern "C" __global__ void __launch_bounds__(THREADS) batch_norm_finish(
             own = merge(own, partials[chunk * channels + c]);
     const Moments all = fold_lanes(own, shared, merge);
     if (lane() != 0 || c >= channels) return;
-    prepare(all.mean, all.spread / all.count, gamma_beta, c, channels, &normals[c]);
+    prepare(all.mean, all.spread / all.count, constants.epsilon, gamma_beta, c, channels, &normals[c]);
     if (update) {
-        running[c] = follow(running[c], all.mean);
-        running[channels + c] = follow(running[channels + c], all.spread / fmax(all.count - 1.0, 1.0));
+        const double count = constants.unbiased ? fmax(all.count - 1.0, 1.0) : all.count;
+        running[c] = follow(running[c], all.mean, constants.momentum);
+        running[channels + c] = follow(running[channels + c], all.spread / count, constants.momentum);
     }
 }
 
 // The running statistics in place of a batch's.
 extern "C" __global__ void batch_norm_running(
-    const float* running, unsigned int channels, const float* gamma_beta, Channel* normals) {
+    const float* running, unsigned int channels, const float* gamma_beta, const Constants constants, Channel* normals) {
     const unsigned int c = blockIdx.x * blockDim.x + threadIdx.x;
     if (c >= channels) return;
-    prepare(running[c], running[channels + c], gamma_beta, c, channels, &normals[c]);
+    prepare(running[c], running[channels + c], constants.epsilon, gamma_beta, c, channels, &normals[c]);
 }
 
 extern "C" __global__ void __launch_bounds__(256) batch_norm_normalise(

@@ -1,5 +1,5 @@
 // ChaCha with 8 rounds (Bernstein 2008) as a source of random numbers, and numbers below a bound by Canon's method
-// (2021): the words and the numbers of the host's generator. The first block of a stream is all that is ever needed.
+// (2021): the words and the numbers of the host's generator.
 #pragma once
 
 struct Key {
@@ -13,11 +13,13 @@ static __device__ void quarter(unsigned int& a, unsigned int& b, unsigned int& c
     c += d; b ^= c; b = __funnelshift_l(b, b, 7);
 }
 
-// Sixteen words of block 0 of stream 0.
-static __device__ void chacha8(const Key& key, unsigned int (&x)[16]) {
+// Sixteen words of the block of that number of stream 0.
+static __device__ void chacha8(const Key& key, unsigned long long block, unsigned int (&x)[16]) {
     const unsigned int constants[4] = {0x61707865, 0x3320646e, 0x79622d32, 0x6b206574};
 #pragma unroll
     for (int i = 0; i < 16; i++) x[i] = i < 4 ? constants[i] : i < 12 ? key.word[i - 4] : 0;
+    x[12] = (unsigned int)block;
+    x[13] = (unsigned int)(block >> 32);
 #pragma unroll
     for (int round = 0; round < 8; round += 2) {
         quarter(x[0], x[4], x[8], x[12]);
@@ -31,6 +33,8 @@ static __device__ void chacha8(const Key& key, unsigned int (&x)[16]) {
     }
 #pragma unroll
     for (int i = 0; i < 12; i++) x[i] += i < 4 ? constants[i] : key.word[i - 4];
+    x[12] += (unsigned int)block;
+    x[13] += (unsigned int)(block >> 32);
 }
 
 // The words of a block one after the other; `words` may lie in shared memory.

@@ -15,7 +15,9 @@ struct Conv {
     unsigned int out_width;
     unsigned int filters;
     unsigned int kernel;
-    unsigned int padding;
+    // Rows and columns of zeros before the image; behind it are as many as the output reads.
+    unsigned int padding_y;
+    unsigned int padding_x;
     Divisor by_stride;
     Divisor by_kernel;
     Divisor by_channels;

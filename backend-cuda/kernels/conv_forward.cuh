@@ -1,4 +1,4 @@
-// y[i, j, o] = b[o] + sum x[i*stride + r - padding, j*stride + s - padding, c] w[r, s, c, o], as a product of matrices whose
+// y[i, j, o] = b[o] + sum x[i*stride + r - before, j*stride + s - before, c] w[r, s, c, o], as a product of matrices whose
 // left one, a row for each output pixel and a column for each (r, s, c), is never written down.
 #pragma once
 
@@ -21,8 +21,8 @@ struct Patches {
             const bool exists = row < conv.out_rows();
             sample[i] = conv.by_out_pixels.split(row) * conv.by_pixels.divisor;
             const int out_y = conv.by_out_width.split(row), stride = conv.by_stride.divisor;
-            y[i] = exists ? out_y * stride - int(conv.padding) : 1 << 30;
-            x0[i] = int(row) * stride - int(conv.padding);
+            y[i] = exists ? out_y * stride - int(conv.padding_y) : 1 << 30;
+            x0[i] = int(row) * stride - int(conv.padding_x);
         }
     }
 

@@ -1,4 +1,4 @@
-// dx[n, y, x, c] = sum dy[n, i, j, o] w[r, s, c, o] over all (r, s, o) with i*stride + r - padding = y and likewise for x: a
+// dx[n, y, x, c] = sum dy[n, i, j, o] w[r, s, c, o] over all (r, s, o) with i*stride + r - before = y and likewise for x: a
 // product of matrices with a row for each input pixel, the left one gathered from dy.
 #pragma once
 
@@ -20,8 +20,8 @@ struct Patches {
             const bool exists = row < conv.in_rows();
             sample[i] = conv.by_pixels.split(row) * conv.by_out_pixels.divisor;
             const int in_y = conv.by_width.split(row);
-            y[i] = exists ? in_y + int(conv.padding) : -1;
-            x[i] = int(row) + int(conv.padding);
+            y[i] = exists ? in_y + int(conv.padding_y) : -1;
+            x[i] = int(row) + int(conv.padding_x);
         }
     }
 

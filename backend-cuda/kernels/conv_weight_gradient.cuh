@@ -1,4 +1,4 @@
-// dw[r, s, c, o] = sum x[n, i*stride + r - padding, j*stride + s - padding, c] dy[n, i, j, o] over all samples and output
+// dw[r, s, c, o] = sum x[n, i*stride + r - before, j*stride + s - before, c] dy[n, i, j, o] over all samples and output
 // pixels: a product of matrices as deep as there are pixels. The depth is cut into slices that depend on the shape
 // alone; their results are added up in their order.
 #pragma once
@@ -20,8 +20,8 @@ struct Patches {
         channel = blockIdx.x * T::ROWS + Lines::line(0);
         exists = channel < conv.taps() * conv.channels;
         unsigned int column = conv.by_channels.split(channel);
-        r = int(conv.by_kernel.split(column)) - int(conv.padding);
-        s = int(column) - int(conv.padding);
+        r = int(conv.by_kernel.split(column)) - int(conv.padding_y);
+        s = int(column) - int(conv.padding_x);
     }
 
     __device__ void fetch(unsigned int at, float (&values)[Lines::COUNT]) const {

@@ -1,4 +1,4 @@
-// Largest value of each window; the first of equals gets the gradient. A NaN is the largest, so that it shows in the loss.
+// Largest value of each window, of those inside the image; the first of equals gets the gradient. A NaN is the largest, so that it shows in the loss.
 #include "pool.cuh"
 
 // `chosen` is which pixel of its window each output came from.
@@ -7,10 +7,11 @@ extern "C" __global__ void __launch_bounds__(256, 4) max_pool_forward(
     const unsigned int i = blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= outputs) return;
     float best = 0.0f;
-    unsigned int which = 0;
+    // Each window has a pixel of the image.
+    unsigned int which = ~0u;
     each_value(pool, i, [&](unsigned int from, unsigned int k) {
         const float value = x[from];
-        if (k == 0 || value > best || isnan(value)) {
+        if (which == ~0u || value > best || isnan(value)) {
             best = value;
             which = k;
         }

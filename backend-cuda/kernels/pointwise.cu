@@ -1,18 +1,66 @@
 // Functions of one value, other than ReLU, and their gradients by the input. The backward kernels work in place on dy too.
 
+// Above about 88 the power is infinite, and its reciprocal 0.
 static __device__ float logistic(float x) { return 1.0f / (1.0f + expf(-x)); }
 
-extern "C" __global__ void __launch_bounds__(256) swish_forward(const float* x, unsigned int n, float* y) {
+struct Swish {
+    static __device__ float value(float x) { return x * logistic(x); }
+    static __device__ float slope(float x) {
+        const float s = logistic(x);
+        return s * (1.0f + x * (1.0f - s));
+    }
+};
+
+struct Sigmoid {
+    static __device__ float value(float x) { return logistic(x); }
+    // `1 - s(x)` is `s(-x)`, which keeps its digits.
+    static __device__ float slope(float x) { return logistic(x) * logistic(-x); }
+};
+
+// min(max(x, 0), 6). A NaN stays one.
+struct Relu6 {
+    static __device__ float value(float x) { return x <= 0.0f ? 0.0f : x >= 6.0f ? 6.0f : x; }
+    static __device__ float slope(float x) { return x <= 0.0f || x >= 6.0f ? 0.0f : 1.0f; }
+};
+
+template <class Function>
+static __device__ void forward(const float* x, unsigned int n, float* y) {
     const unsigned int i = blockIdx.x * blockDim.x + threadIdx.x;
-    if (i < n) y[i] = x[i] * logistic(x[i]);
+    if (i < n) y[i] = Function::value(x[i]);
 }
 
 // Writes dx, or adds to it.
-extern "C" __global__ void __launch_bounds__(256) swish_backward(
-    const float* x, const float* dy, unsigned int n, int accumulate, float* dx) {
+template <class Function>
+static __device__ void backward(const float* x, const float* dy, unsigned int n, int accumulate, float* dx) {
     const unsigned int i = blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= n) return;
-    const float s = logistic(x[i]);
-    const float d = dy[i] * (s * (1.0f + x[i] * (1.0f - s)));
+    const float d = dy[i] * Function::slope(x[i]);
     dx[i] = accumulate ? dx[i] + d : d;
+}
+
+extern "C" __global__ void __launch_bounds__(256) swish_forward(const float* x, unsigned int n, float* y) {
+    forward<Swish>(x, n, y);
+}
+
+extern "C" __global__ void __launch_bounds__(256) swish_backward(
+    const float* x, const float* dy, unsigned int n, int accumulate, float* dx) {
+    backward<Swish>(x, dy, n, accumulate, dx);
+}
+
+extern "C" __global__ void __launch_bounds__(256) sigmoid_forward(const float* x, unsigned int n, float* y) {
+    forward<Sigmoid>(x, n, y);
+}
+
+extern "C" __global__ void __launch_bounds__(256) sigmoid_backward(
+    const float* x, const float* dy, unsigned int n, int accumulate, float* dx) {
+    backward<Sigmoid>(x, dy, n, accumulate, dx);
+}
+
+extern "C" __global__ void __launch_bounds__(256) relu6_forward(const float* x, unsigned int n, float* y) {
+    forward<Relu6>(x, n, y);
+}
+
+extern "C" __global__ void __launch_bounds__(256) relu6_backward(
+    const float* x, const float* dy, unsigned int n, int accumulate, float* dx) {
+    backward<Relu6>(x, dy, n, accumulate, dx);
 }

@@ -1,4 +1,4 @@
-// The geometry of pooling: windows without padding. The host's side is src/layer/pool.rs.
+// The geometry of pooling. Windows may reach over the border. The host's side is src/layer/pool.rs.
 #pragma once
 
 #include "divisor.cuh"
@@ -10,6 +10,9 @@ struct Pool {
     unsigned int out_width;
     unsigned int window_height;
     unsigned int window_width;
+    // Rows and columns of padding before the image.
+    unsigned int padding_y;
+    unsigned int padding_x;
     Divisor by_stride;
     Divisor by_channels;
     Divisor by_width;
@@ -32,7 +35,7 @@ static __device__ Place place(unsigned int i, const Divisor& channels, const Div
     return at;
 }
 
-// The first window, in one direction, that has the pixel `at`, and the one after the last.
+// The first window, in one direction, that has the pixel `at`, counted from the padding's first, and the one after the last.
 static __device__ unsigned int first_window(const Pool& p, unsigned int at, unsigned int window) {
     return at < window ? 0 : p.by_stride.quotient(at - window) + 1;
 }
@@ -44,7 +47,9 @@ static __device__ unsigned int end_window(const Pool& p, unsigned int at, unsign
 // Calls `window(output index, row within the window, column within the window)` for each window that has the pixel.
 template <class Window>
 static __device__ void each_window(const Pool& p, unsigned int i, Window window) {
-    const Place at = place(i, p.by_channels, p.by_width, p.by_height);
+    Place at = place(i, p.by_channels, p.by_width, p.by_height);
+    at.y += p.padding_y;
+    at.x += p.padding_x;
     const unsigned int stride = p.by_stride.divisor, channels = p.by_channels.divisor;
     const unsigned int end_y = end_window(p, at.y, p.out_height), end_x = end_window(p, at.x, p.out_width);
     for (unsigned int y = first_window(p, at.y, p.window_height); y < end_y; y++)
@@ -52,7 +57,8 @@ static __device__ void each_window(const Pool& p, unsigned int i, Window window)
             window(((at.n * p.out_height + y) * p.out_width + x) * channels + at.c, at.y - y * stride, at.x - x * stride);
 }
 
-// Calls `value(input index, number within the window)` for each pixel of an output's window, row by row.
+// Calls `value(input index, number within the window)` for each pixel of an output's window that is inside the image, row by
+// row.
 template <class Value>
 static __device__ void each_value(const Pool& p, unsigned int i, Value value) {
     const Place at = place(i, p.by_channels, p.by_out_width, p.by_out_height);
@@ -61,7 +67,9 @@ static __device__ void each_value(const Pool& p, unsigned int i, Value value) {
     for (unsigned int r = 0; r < p.window_height; r++)
 #pragma unroll 1
         for (unsigned int s = 0; s < p.window_width; s++) {
-            const unsigned int y = at.y * stride + r, x = at.x * stride + s;
-            value(((at.n * p.height + y) * p.width + x) * channels + at.c, r * p.window_width + s);
+            // Before the first pixel is, as an unsigned number, beyond the last too.
+            const unsigned int y = at.y * stride + r - p.padding_y, x = at.x * stride + s - p.padding_x;
+            if (y < p.height && x < p.width)
+                value(((at.n * p.height + y) * p.width + x) * channels + at.c, r * p.window_width + s);
         }
 }

@@ -5,7 +5,10 @@ use crate::{
     descent::{AdamProgress, AdamRates, SgdRates},
     device::Card,
     images::Turn,
-    layer::{Channel, ConvShape, Correction, Divisor, Moments, PoolShape, Sums},
+    layer::{
+        Channel, Coefficient, Constants, ConvShape, Correction, DeviceRandom, Divisor, DrawRule,
+        GroupedShape, Moments, PoolShape, SubsampleShape, Sums,
+    },
     loss::LossSum,
     memory::StoreArguments,
     module::LoadedModule,
@@ -146,10 +149,12 @@ kernels! {
     "batch_norm_forward" {
         // x, rows, channels, partials
         batch_norm_measure(Ptr<f32>, u32, u32, PtrMut<Moments>);
-        // partials, chunks, channels, parameters, update, running statistics, normals
-        batch_norm_finish(Ptr<Moments>, u32, u32, Ptr<f32>, i32, PtrMut<f32>, PtrMut<Channel>);
-        // running statistics, channels, parameters, normals
-        batch_norm_running(Ptr<f32>, u32, Ptr<f32>, PtrMut<Channel>);
+        // partials, chunks, channels, parameters, constants, update, running statistics, normals
+        batch_norm_finish(
+            Ptr<Moments>, u32, u32, Ptr<f32>, Constants, i32, PtrMut<f32>, PtrMut<Channel>,
+        );
+        // running statistics, channels, parameters, constants, normals
+        batch_norm_running(Ptr<f32>, u32, Ptr<f32>, Constants, PtrMut<Channel>);
         // x, n, channels, normals, relu, y
         batch_norm_normalise(Ptr<f32>, u32, Divisor, Ptr<Channel>, i32, PtrMut<f32>);
     }
@@ -176,6 +181,10 @@ kernels! {
         swish_forward(Ptr<f32>, u32, PtrMut<f32>);
         // x, dy, n, accumulate, dx
         swish_backward(Ptr<f32>, Ptr<f32>, u32, i32, PtrMut<f32>);
+        sigmoid_forward(Ptr<f32>, u32, PtrMut<f32>);
+        sigmoid_backward(Ptr<f32>, Ptr<f32>, u32, i32, PtrMut<f32>);
+        relu6_forward(Ptr<f32>, u32, PtrMut<f32>);
+        relu6_backward(Ptr<f32>, Ptr<f32>, u32, i32, PtrMut<f32>);
     }
     "add" {
         add(Ptr<f32>, Ptr<f32>, u32, PtrMut<f32>);
@@ -199,6 +208,56 @@ kernels! {
         avg_pool_forward(Ptr<f32>, u32, PoolShape, f32, PtrMut<f32>);
         // dy, inputs, shape, share, accumulate, dx
         avg_pool_backward(Ptr<f32>, u32, PoolShape, f32, i32, PtrMut<f32>);
+    }
+    "pixel_sums" {
+        // x, g, pixels, channels, share, accumulate, sums
+        pixel_sums(Ptr<f32>, Ptr<f32>, u32, u32, f64, i32, PtrMut<f32>);
+    }
+    "subsample" {
+        // x, outputs, shape, y
+        subsample_forward(Ptr<f32>, u32, SubsampleShape, PtrMut<f32>);
+        // dy, inputs, shape, accumulate, dx
+        subsample_backward(Ptr<f32>, u32, SubsampleShape, i32, PtrMut<f32>);
+    }
+    "channels" {
+        // a, b, n, channels, those of a, y
+        channels_join(Ptr<f32>, Ptr<f32>, u32, Divisor, u32, PtrMut<f32>);
+        // x, n, channels of the part, channels, those before the part, accumulate, y
+        channels_part(Ptr<f32>, u32, Divisor, u32, u32, i32, PtrMut<f32>);
+    }
+    "scale" {
+        // x, s, n, channels, pixels, accumulate, y
+        scale(Ptr<f32>, Ptr<f32>, u32, Divisor, Divisor, i32, PtrMut<f32>);
+    }
+    "grouped_conv" {
+        // x, filters, bias, outputs, shape, y
+        grouped_conv_forward(Ptr<f32>, Ptr<f32>, Ptr<f32>, u32, GroupedShape, PtrMut<f32>);
+        // dy, filters, inputs, shape, accumulate, dx
+        grouped_conv_input_gradient(Ptr<f32>, Ptr<f32>, u32, GroupedShape, i32, PtrMut<f32>);
+        // x, dy, output pixels, those of a chunk, weights of a filter, shape, partials
+        grouped_conv_weight_sums(Ptr<f32>, Ptr<f32>, u32, u32, Divisor, GroupedShape, PtrMut<f64>);
+        // partials, n, chunks, sum
+        grouped_conv_weight_finish(Ptr<f64>, u32, u32, PtrMut<f32>);
+    }
+    "draw" {
+        // rules, random, samples, samples of the largest batch, training, perturbed, coefficients
+        draw(Ptr<DrawRule>, Ptr<DeviceRandom>, u32, u32, i32, i32, PtrMut<Coefficient>);
+    }
+    "scale_samples" {
+        // x, n, values a sample, coefficients, backward, accumulate, y
+        scale_samples(Ptr<f32>, u32, Divisor, Ptr<Coefficient>, i32, i32, PtrMut<f32>);
+    }
+    "shake_shake" {
+        // a, b, n, values a sample, coefficients, y
+        shake_shake_forward(Ptr<f32>, Ptr<f32>, u32, Divisor, Ptr<Coefficient>, PtrMut<f32>);
+        // dy, n, values a sample, coefficients, second, accumulate, dx
+        shake_shake_backward(Ptr<f32>, u32, Divisor, Ptr<Coefficient>, i32, i32, PtrMut<f32>);
+    }
+    "dropout" {
+        // x, blocks of words, those of a sample, values a sample, node, rate, kept, random, training, accumulate, y
+        dropout(
+            Ptr<f32>, u32, Divisor, u32, u32, f64, f32, Ptr<DeviceRandom>, i32, i32, PtrMut<f32>,
+        );
     }
     "augment" {
         // pixels, labels, tables, order, first, turn, images, labels of the batch

@@ -7,18 +7,30 @@ mod add;
 mod batch_norm;
 mod conv;
 mod divisor;
+mod draw;
+mod global_pool;
+mod grouped;
+mod pad_channels;
+mod pair;
 mod pointwise;
 mod pool;
 mod relu;
+mod subsample;
 mod sums;
 
 pub(crate) use add::add;
-pub(crate) use batch_norm::{BatchNorm, Channel, Correction, Moments, Sums};
+pub(crate) use batch_norm::{BatchNorm, Channel, Constants, Correction, Moments, Sums};
 pub(crate) use conv::{Choosing, Conv, ConvShape, Geometry, Trials};
 pub(crate) use divisor::Divisor;
+pub(crate) use draw::{Coefficient, DeviceRandom, DrawRule, Drawn, Draws, Dropout, ScaleSamples};
+pub(crate) use global_pool::GlobalAvgPool;
+pub(crate) use grouped::{GroupedConv, GroupedShape};
+pub(crate) use pad_channels::PadChannels;
+pub(crate) use pair::{Pair, PairBackward, PairForward, PairFunction};
 pub(crate) use pointwise::{Function, Pointwise};
 pub(crate) use pool::{AvgPool, MaxPool, PoolShape};
 pub(crate) use relu::Relu;
+pub(crate) use subsample::{Subsample, SubsampleShape};
 
 use crate::{ChosenKernel, CudaError, Device, Precision, Ptr, PtrMut};
 
@@ -43,6 +55,7 @@ pub(crate) struct Forward<'a> {
     pub statistics: PtrMut<f32>,
     pub input: Ptr<f32>,
     pub output: PtrMut<f32>,
+    pub drawn: Drawn,
     /// Memory for what one kernel leaves to the next, [`Layer::scratch_bytes`] of it.
     pub scratch: PtrMut<f64>,
 }
@@ -57,6 +70,7 @@ pub(crate) struct Backward<'a> {
     pub input: Ptr<f32>,
     pub output: Ptr<f32>,
     pub d_output: Ptr<f32>,
+    pub drawn: Drawn,
     /// The input's gradient, unless nobody needs it.
     pub d_input: Option<InputGradient>,
     pub scratch: PtrMut<f64>,

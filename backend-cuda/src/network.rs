@@ -10,11 +10,11 @@ pub use error::NetworkError;
 use core::ops::Range;
 
 use sam_core::{GradientOracle, Pass};
-use sam_model::{Architecture, Description, Evaluation, ImageShape, TensorInfo};
+use sam_model::{Architecture, Description, Evaluation, ImageShape, TensorInfo, random::Random};
 
 use crate::{
     Augmentation, ChosenKernel, CudaError, Device, DeviceImages, DeviceVec, Gradient, KernelChoice,
-    layer::Mode,
+    layer::{Draws, Mode},
     loss::{CrossEntropy, DeviceLoss},
     plan::{Backward, Plan},
 };
@@ -43,6 +43,7 @@ pub struct CudaNetwork {
     statistics: DeviceVec<f32>,
     remembered: DeviceVec<f32>,
     scratch: DeviceVec<f64>,
+    draws: Draws,
     loss: CrossEntropy,
     clean: DeviceLoss,
     perturbed: DeviceLoss,
@@ -76,7 +77,6 @@ impl CudaNetwork {
         if batch == 0 {
             return Err(NetworkError::Samples { most: None, found: 0 });
         }
-        build::refuse_unknown(description)?;
         let plan = Plan::new(description);
         let tasks = build::tasks(device, description, &plan, batch)?;
         let scratch = tasks.iter().map(|task| task.scratch_bytes(batch)).max().unwrap_or(0);
@@ -88,6 +88,7 @@ impl CudaNetwork {
             remembered: DeviceVec::from_slice(device, &statistics)?,
             statistics: DeviceVec::from_slice(device, &statistics)?,
             scratch: DeviceVec::zeros(device, scratch.div_ceil(size_of::<f64>()).max(1))?,
+            draws: Draws::new(device, description, batch)?,
             loss: CrossEntropy::new(device, description.classes(), batch)?,
             clean: DeviceLoss::new(device)?,
             perturbed: DeviceLoss::new(device)?,
@@ -181,6 +182,23 @@ impl CudaNetwork {
     #[must_use]
     pub const fn running_statistics(&self) -> &DeviceVec<f32> {
         &self.statistics
+    }
+
+    /// What random layers (dropout, drop-connect, Shake-Shake, ShakeDrop) draw from in gradients and in
+    /// [`CudaNetwork::batch_statistics`], from here on: set it once a step, so that both passes draw the same numbers, which are
+    /// the CPU backend's. Without it, as at first, gradients are of the network with each of them by its expectation, which
+    /// evaluations always take. One launch, which waits for nothing.
+    ///
+    /// # Errors
+    /// A device that fails.
+    pub fn set_random(&mut self, random: Option<Random>) -> Result<(), CudaError> {
+        self.draws.set(random)
+    }
+
+    /// Whether any layer is random.
+    #[must_use]
+    pub fn is_random(&self) -> bool {
+        self.description.nodes().iter().any(|node| node.op.is_random())
     }
 
     /// Share of each target spread over all classes, in [0, 1); 0 at first. For training only.

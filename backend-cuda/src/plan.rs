@@ -27,12 +27,21 @@ pub(crate) struct Step {
     pub statistics: Range<usize>,
 }
 
+impl Step {
+    /// The number of the node.
+    pub const fn node(&self) -> usize {
+        self.output - 1
+    }
+}
+
 /// What the backward pass does with gradients of tensors; numbers are those of buffers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Backward {
     /// The step's own backward pass.
     Layer {
         step: usize,
+        /// Which of its inputs the gradient is of.
+        position: usize,
         d_output: usize,
         /// Where the input's gradient goes, and whether it is added to what is there; `None` if nobody needs it.
         d_input: Option<(usize, bool)>,

@@ -5,7 +5,7 @@
 use core::{ops::Range, time::Duration};
 
 use sam_core::{Outcome, StepError};
-use sam_model::Evaluation;
+use sam_model::{Evaluation, random::Random};
 
 use crate::{
     Augmentation, CudaError, CudaNetwork, DeviceImages, DeviceVec, Gradient, NetworkError,
@@ -133,6 +133,15 @@ impl<S: DeviceStep> StepGraph<S> {
     /// As [`CudaNetwork::batch_statistics`].
     pub fn batch_statistics(&mut self) -> Result<Vec<f32>, NetworkError> {
         self.network.batch_statistics(&self.w)
+    }
+
+    /// As [`CudaNetwork::set_random`]: once before each step of a network with random layers, of another key each time. What
+    /// was recorded draws from what was set last.
+    ///
+    /// # Errors
+    /// A device that fails.
+    pub fn set_random(&mut self, random: Option<Random>) -> Result<(), CudaError> {
+        self.network.set_random(random)
     }
 
     /// As [`CudaNetwork::remember_statistics`].

@@ -58,6 +58,29 @@ pub enum BackwardCoefficients {
     FreshWhenPerturbed,
 }
 
+impl BackwardCoefficients {
+    /// Whether they are fresh in the perturbed pass, or in the clean one.
+    #[must_use]
+    pub const fn are_fresh(self, perturbed: bool) -> bool {
+        match self {
+            Self::Forward => false,
+            Self::Fresh => true,
+            Self::FreshWhenPerturbed => perturbed,
+        }
+    }
+}
+
+/// What the random layers of a step draw from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Random {
+    /// What the step's numbers are counted from.
+    pub key: Key,
+    /// Position of the batch's first sample in the step's batch, where that is computed in parts.
+    pub first: usize,
+    /// Which coefficients gradients have where there are some for the backward pass.
+    pub backward: BackwardCoefficients,
+}
+
 /// What a branch of a network is multiplied by, in the forward pass and in the backward pass.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Coefficient {

@@ -29,6 +29,7 @@ pub mod metrics;
 pub mod nonfinite;
 mod norm_exponent;
 pub mod precision;
+mod random_layers;
 pub mod range;
 pub mod settings;
 pub mod state;

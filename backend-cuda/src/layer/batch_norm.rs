@@ -2,7 +2,7 @@
 
 use bytemuck::{Pod, Zeroable};
 use cust::memory::DeviceCopy;
-use sam_model::Shape;
+use sam_model::{BatchNorm as Settings, Shape};
 
 use super::{
     Backward, Divisor, Forward, Layer, Mode,
@@ -30,21 +30,38 @@ pub(crate) struct Sums([f64; 2]);
 #[repr(C)]
 pub(crate) struct Correction([f32; 2]);
 
+/// A layer's constants.
+#[derive(Clone, Copy, Debug, Zeroable, Pod)]
+#[repr(C)]
+pub(crate) struct Constants {
+    epsilon: f64,
+    momentum: f64,
+    unbiased: i32,
+    /// To a multiple of the alignment.
+    padding: u32,
+}
+
+// SAFETY: the kernels' struct has the same fields.
+unsafe impl crate::Argument for Constants {}
+
 /// Batch normalisation, with the ReLU that usually follows done in the same sweep.
 pub(crate) struct BatchNorm {
     pixels: usize,
     channels: usize,
+    constants: Constants,
     relu: bool,
     normals: DeviceVec<Channel>,
     corrections: DeviceVec<Correction>,
 }
 
 impl BatchNorm {
-    pub fn new(device: &Device, shape: Shape, relu: bool) -> Result<Self, CudaError> {
+    pub fn new(device: &Device, shape: Shape, settings: Settings, relu: bool) -> Result<Self, CudaError> {
         let channels = shape.channels;
+        let Settings { momentum, epsilon, unbiased } = settings;
         Ok(Self {
             pixels: shape.pixels(),
             channels,
+            constants: Constants { epsilon, momentum, unbiased: i32::from(unbiased), padding: 0 },
             relu,
             normals: DeviceVec::zeros(device, channels)?,
             corrections: DeviceVec::zeros(device, channels)?,
@@ -58,7 +75,7 @@ impl Layer for BatchNorm {
         let (rows, channels) = (pass.samples * self.pixels, self.channels);
         let (c, normals) = (channels as u32, self.normals.view_mut().ptr());
         if pass.mode == Mode::Evaluate {
-            let arguments = (pass.statistics.reading(), c, pass.params, normals);
+            let arguments = (pass.statistics.reading(), c, pass.params, self.constants, normals);
             // SAFETY: statistics and parameters have two values a channel, the normals one.
             unsafe { pass.device.launch(&kernels.batch_norm_running, Grid::over(c), arguments)? };
         } else {
@@ -67,8 +84,16 @@ impl Layer for BatchNorm {
             // SAFETY: the input has rows times channels values, the scratch memory a place for each chunk and channel.
             unsafe { pass.device.launch(&kernels.batch_norm_measure, sweep(rows, channels), measure)? };
             let update = i32::from(pass.mode == Mode::Clean);
-            let arguments =
-                (partials.reading(), chunks(rows) as u32, c, pass.params, update, pass.statistics, normals);
+            let arguments = (
+                partials.reading(),
+                chunks(rows) as u32,
+                c,
+                pass.params,
+                self.constants,
+                update,
+                pass.statistics,
+                normals,
+            );
             // SAFETY: as above.
             unsafe { pass.device.launch(&kernels.batch_norm_finish, finish(channels), arguments)? };
         }

@@ -66,7 +66,7 @@ impl Conv {
         output: Shape,
         kernel: usize,
         stride: usize,
-        padding: usize,
+        padding: [usize; 2],
         bias: bool,
     ) -> Self {
         let geometry = Geometry { samples: 0, input, output, kernel, stride, padding };
@@ -92,19 +92,23 @@ impl Conv {
         let output = self.geometry.output;
         add_bias(device, samples * output.pixels(), output.channels, bias, operands.to)
     }
+}
 
-    fn bias_gradient(&self, pass: &Backward<'_>) -> Result<(), CudaError> {
-        let kernels = pass.device.kernels();
-        let output = self.geometry.output;
-        let (rows, channels) = (pass.samples * output.pixels(), output.channels);
-        let sums = (pass.d_output, rows as u32, channels as u32, pass.scratch);
-        // SAFETY: the gradient has rows times channels values, the scratch memory a place for each chunk and channel.
-        unsafe { pass.device.launch(&kernels.bias_gradient_sums, sweep(rows, channels), sums)? };
-        let to = pass.grads.add(self.geometry.weights());
-        let arguments = (pass.scratch.reading(), chunks(rows) as u32, channels as u32, to);
-        // SAFETY: as above; the bias's gradients follow those of the filters.
-        unsafe { pass.device.launch(&kernels.bias_gradient_finish, finish(channels), arguments) }
-    }
+/// The gradient of a bias for each channel of `output`, behind `weights` values of the layer's gradients.
+pub(super) fn bias_gradient(pass: &Backward<'_>, output: Shape, weights: usize) -> Result<(), CudaError> {
+    let kernels = pass.device.kernels();
+    let (rows, channels) = (pass.samples * output.pixels(), output.channels);
+    let sums = (pass.d_output, rows as u32, channels as u32, pass.scratch);
+    // SAFETY: the gradient has rows times channels values, the scratch memory a place for each chunk and channel.
+    unsafe { pass.device.launch(&kernels.bias_gradient_sums, sweep(rows, channels), sums)? };
+    let arguments = (pass.scratch.reading(), chunks(rows) as u32, channels as u32, pass.grads.add(weights));
+    // SAFETY: as above; the bias's gradients follow those of the filters.
+    unsafe { pass.device.launch(&kernels.bias_gradient_finish, finish(channels), arguments) }
+}
+
+/// Bytes of scratch memory that [`bias_gradient`] needs.
+pub(super) const fn bias_scratch(samples: usize, output: Shape) -> usize {
+    chunks(samples * output.pixels()) * output.channels * size_of::<f64>()
 }
 
 impl Layer for Conv {
@@ -152,7 +156,7 @@ impl Layer for Conv {
         };
         self.product(pass.device, Product::WeightGradient, pass.samples, Ptr::NULL, &weights)?;
         if self.bias {
-            self.bias_gradient(&pass)?;
+            bias_gradient(&pass, self.geometry.output, self.geometry.weights())?;
         }
         let Some(to) = pass.d_input else { return Ok(()) };
         let input = Operands {
@@ -166,12 +170,7 @@ impl Layer for Conv {
     }
 
     fn scratch_bytes(&self, samples: usize) -> usize {
-        let output = self.geometry.output;
-        let sums = if self.bias {
-            chunks(samples * output.pixels()) * output.channels * size_of::<f64>()
-        } else {
-            0
-        };
+        let sums = if self.bias { bias_scratch(samples, self.geometry.output) } else { 0 };
         self.native.scratch_bytes(samples).max(self.vendor.scratch_bytes()).max(sums)
     }
 }

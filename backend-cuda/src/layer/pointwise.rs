@@ -10,6 +10,10 @@ use crate::{CudaError, Grid, Kernel, Ptr, PtrMut, kernels::Kernels};
 pub(crate) enum Function {
     /// `x s(x)`, `s` being the logistic function.
     Swish,
+    /// `s(x)`.
+    Sigmoid,
+    /// `min(max(x, 0), 6)`.
+    Relu6,
 }
 
 /// Of x, n, y.
@@ -21,6 +25,8 @@ impl Function {
     const fn kernels(self, all: &Kernels) -> (&Values, &Slopes) {
         match self {
             Self::Swish => (&all.swish_forward, &all.swish_backward),
+            Self::Sigmoid => (&all.sigmoid_forward, &all.sigmoid_backward),
+            Self::Relu6 => (&all.relu6_forward, &all.relu6_backward),
         }
     }
 }

@@ -16,6 +16,7 @@ pub(crate) struct PoolShape {
     out_width: u32,
     window_height: u32,
     window_width: u32,
+    padding: [u32; 2],
     by_stride: Divisor,
     by_channels: Divisor,
     by_width: Divisor,
@@ -28,8 +29,8 @@ pub(crate) struct PoolShape {
 unsafe impl crate::Argument for PoolShape {}
 
 impl PoolShape {
-    /// Windows of the given height and width.
-    pub fn new(input: Shape, output: Shape, window: [usize; 2], stride: usize) -> Self {
+    /// Windows of the given height and width, the first of which begins so many rows and columns before the image.
+    pub fn new(input: Shape, output: Shape, window: [usize; 2], stride: usize, padding: [usize; 2]) -> Self {
         Self {
             height: input.height as u32,
             width: input.width as u32,
@@ -37,6 +38,7 @@ impl PoolShape {
             out_width: output.width as u32,
             window_height: window[0] as u32,
             window_width: window[1] as u32,
+            padding: padding.map(|extent| extent as u32),
             by_stride: Divisor::new(stride),
             by_channels: Divisor::new(input.channels),
             by_width: Divisor::new(input.width),
@@ -47,7 +49,7 @@ impl PoolShape {
     }
 }
 
-/// Largest value of each window; the first of equals gets the gradient.
+/// Largest value of each window, of those inside the image; the first of equals gets the gradient.
 pub(crate) struct MaxPool {
     shape: PoolShape,
     inputs: usize,
@@ -71,7 +73,7 @@ impl Layer for MaxPool {
     fn forward(&mut self, pass: Forward<'_>) -> Result<(), CudaError> {
         let n = (pass.samples * self.outputs) as u32;
         let arguments = (pass.input, n, self.shape, self.chosen.view_mut().ptr(), pass.output);
-        // SAFETY: output and choices have n entries, the input as many as its windows cover.
+        // SAFETY: output and choices have n entries, the input is of as many samples.
         unsafe { pass.device.launch(&pass.device.kernels().max_pool_forward, Grid::over(n), arguments) }
     }
 
@@ -85,7 +87,7 @@ impl Layer for MaxPool {
     }
 }
 
-/// Mean of each window.
+/// Mean of each window, zeros outside the image included.
 pub(crate) struct AvgPool {
     pub shape: PoolShape,
     /// Values a sample of input and output.
@@ -102,7 +104,7 @@ impl Layer for AvgPool {
     fn forward(&mut self, pass: Forward<'_>) -> Result<(), CudaError> {
         let n = (pass.samples * self.lens[1]) as u32;
         let arguments = (pass.input, n, self.shape, self.share(), pass.output);
-        // SAFETY: the output has n entries, the input as many as its windows cover.
+        // SAFETY: the output has n entries, the input is of as many samples.
         unsafe { pass.device.launch(&pass.device.kernels().avg_pool_forward, Grid::over(n), arguments) }
     }
 

@@ -2,12 +2,14 @@
 
 use core::ops::Range;
 
-use sam_model::{BatchNorm as Settings, Description, Op, Padding, Shape};
+use sam_model::{Description, Op, Shape};
 
 use crate::{
     CudaError, Device, DeviceVec,
-    layer::{AvgPool, BatchNorm, Conv, Function, Layer, MaxPool, Pointwise, PoolShape, Relu},
-    network::NetworkError,
+    layer::{
+        AvgPool, BatchNorm, Conv, Draws, Dropout, Function, GlobalAvgPool, GroupedConv, Layer, MaxPool,
+        PadChannels, Pair, PairFunction, Pointwise, PoolShape, Relu, ScaleSamples, Subsample,
+    },
     plan::{Plan, Step},
 };
 
@@ -30,6 +32,11 @@ pub(super) enum Kind {
         /// Values a sample.
         len: usize,
     },
+    /// Two inputs whose gradients differ.
+    Pair {
+        pair: Pair,
+        second: usize,
+    },
     /// Nothing to launch.
     Skip,
 }
@@ -38,7 +45,7 @@ impl Task {
     pub fn scratch_bytes(&self, samples: usize) -> usize {
         match &self.kind {
             Kind::Layer(layer) => layer.scratch_bytes(samples),
-            Kind::Add { .. } | Kind::Skip => 0,
+            Kind::Add { .. } | Kind::Pair { .. } | Kind::Skip => 0,
         }
     }
 }
@@ -55,36 +62,6 @@ pub(super) fn buffers(
         DeviceVec::zeros(device, len)
     };
     lens.iter().map(buffer).collect()
-}
-
-/// Refuses operations that have no kernels yet, and forms of operations.
-pub(super) fn refuse_unknown(description: &Description) -> Result<(), NetworkError> {
-    let known = |op: Op| match op {
-        Op::Conv { padding, groups, .. } => matches!(padding, Padding::Explicit(_)) && groups == 1,
-        Op::BatchNorm(settings) => settings == Settings::PYTORCH,
-        Op::MaxPool { padding, .. } | Op::AvgPool { padding, .. } => padding == Padding::Explicit(0),
-        Op::Flatten
-        | Op::Dense { .. }
-        | Op::Classify { .. }
-        | Op::Relu
-        | Op::Swish
-        | Op::GlobalAvgPool
-        | Op::Add => true,
-        Op::Relu6
-        | Op::Sigmoid
-        | Op::Subsample { .. }
-        | Op::PadChannels { .. }
-        | Op::Concat
-        | Op::Scale
-        | Op::Dropout { .. }
-        | Op::DropConnect { .. }
-        | Op::ShakeShake
-        | Op::ShakeDrop { .. } => false,
-    };
-    match description.nodes().iter().find(|node| !known(node.op)) {
-        None => Ok(()),
-        Some(node) => Err(NetworkError::Operation { layer: node.name.to_string(), op: node.op }),
-    }
 }
 
 pub(super) fn tasks(
@@ -106,10 +83,19 @@ fn task(
 ) -> Result<Task, CudaError> {
     let first = step.inputs[0];
     let shapes = [description.shape(first), description.shape(step.output)];
+    let second = || step.inputs[1];
+    let pair = |function| Kind::Pair {
+        pair: Pair { function, inputs: [shapes[0], description.shape(second())] },
+        second: plan.values[second()],
+    };
+    let coefficients = Draws::place(description, step.node(), batch);
     let kind = match step.op {
         _ if step.skip => Kind::Skip,
-        Op::Add => Kind::Add { second: plan.values[step.inputs[1]], len: shapes[1].len() },
-        op => Kind::Layer(layer(device, op, step.fused_relu, shapes, batch)?),
+        Op::Add => Kind::Add { second: plan.values[second()], len: shapes[1].len() },
+        Op::Concat => pair(PairFunction::Concat),
+        Op::Scale => pair(PairFunction::Scale),
+        Op::ShakeShake => pair(PairFunction::ShakeShake { coefficients }),
+        _ => Kind::Layer(layer(device, step, shapes, coefficients, batch)?),
     };
     Ok(Task {
         name,
@@ -121,32 +107,42 @@ fn task(
     })
 }
 
+/// Layers with one input.
 fn layer(
     device: &Device,
-    op: Op,
-    fused_relu: bool,
+    step: &Step,
     [input, output]: [Shape; 2],
+    coefficients: usize,
     batch: usize,
 ) -> Result<Box<dyn Layer>, CudaError> {
-    let lens = [input.len(), output.len()];
-    Ok(match op {
-        Op::Dense { .. } | Op::Classify { .. } => Box::new(Conv::new(input, output, 1, 1, 0, true)),
-        Op::Conv { kernel, stride, padding: Padding::Explicit(padding), bias, .. } => {
-            Box::new(Conv::new(input, output, kernel, stride, padding, bias))
+    let (lens, len) = ([input.len(), output.len()], output.len());
+    let before = step.op.windows(input).map_or([0; 2], |windows| windows.map(|along| along.before));
+    let pool = |size, stride| PoolShape::new(input, output, [size, size], stride, before);
+    let pointwise = |function| Box::new(Pointwise { function, len });
+    Ok(match step.op {
+        Op::Dense { .. } | Op::Classify { .. } => Box::new(Conv::new(input, output, 1, 1, [0, 0], true)),
+        Op::Conv { kernel, stride, groups: 1, bias, .. } => {
+            Box::new(Conv::new(input, output, kernel, stride, before, bias))
         }
-        Op::BatchNorm(_) => Box::new(BatchNorm::new(device, input, fused_relu)?),
-        Op::Relu => Box::new(Relu { len: output.len() }),
-        Op::Swish => Box::new(Pointwise { function: Function::Swish, len: output.len() }),
-        Op::MaxPool { size, stride, .. } => {
-            Box::new(MaxPool::new(device, PoolShape::new(input, output, [size, size], stride), lens, batch)?)
+        Op::Conv { kernel, stride, groups, bias, .. } => {
+            Box::new(GroupedConv::new([input, output], kernel, stride, before, groups, bias))
         }
-        Op::AvgPool { size, stride, .. } => {
-            Box::new(AvgPool { shape: PoolShape::new(input, output, [size, size], stride), lens })
+        Op::BatchNorm(settings) => Box::new(BatchNorm::new(device, input, settings, step.fused_relu)?),
+        Op::Relu => Box::new(Relu { len }),
+        Op::Relu6 => pointwise(Function::Relu6),
+        Op::Swish => pointwise(Function::Swish),
+        Op::Sigmoid => pointwise(Function::Sigmoid),
+        Op::MaxPool { size, stride, .. } => Box::new(MaxPool::new(device, pool(size, stride), lens, batch)?),
+        Op::AvgPool { size, stride, .. } => Box::new(AvgPool { shape: pool(size, stride), lens }),
+        Op::GlobalAvgPool => Box::new(GlobalAvgPool::new(input, output)),
+        Op::Subsample { stride, shift } => Box::new(Subsample::new([input, output], stride, shift)),
+        Op::PadChannels { channels } => {
+            Box::new(PadChannels { pixels: input.pixels(), channels: [input.channels, channels] })
         }
-        Op::GlobalAvgPool => {
-            let whole = [input.height, input.width];
-            Box::new(AvgPool { shape: PoolShape::new(input, output, whole, 1), lens })
+        Op::Dropout { rate } => Box::new(Dropout { len, node: step.node(), rate }),
+        Op::DropConnect { .. } | Op::ShakeDrop { .. } => Box::new(ScaleSamples { len, coefficients }),
+        op @ (Op::Flatten | Op::Add | Op::Concat | Op::Scale | Op::ShakeShake) => {
+            unreachable!("{op:?} is a kind of task of its own")
         }
-        _ => unreachable!("{op:?} is a kind of task of its own, or was refused"),
     })
 }

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use sam_model::{DescriptionError, Op, Shape};
+use sam_model::{DescriptionError, Shape};
 
 use crate::CudaError;
 
@@ -11,13 +11,6 @@ use crate::CudaError;
 pub enum NetworkError {
     /// It is not one that any backend could compute.
     Description(DescriptionError),
-    /// An operation of it has no kernel.
-    Operation {
-        /// Name of the operation.
-        layer: String,
-        /// The operation.
-        op: Op,
-    },
     /// No samples, or more than the network was built for.
     Samples {
         /// The most, if there is such a number.
@@ -63,10 +56,6 @@ impl fmt::Display for NetworkError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Description(error) => error.fmt(f),
-            Self::Operation { layer, op } => write!(
-                f,
-                "layer {layer}: expected an operation that has kernels for the GPU, found {op:?}; train this network on the CPU"
-            ),
             Self::Samples { most: Some(most), found } => {
                 write!(f, "expected 1 to {most} samples, the size the network was built for, found {found}")
             }

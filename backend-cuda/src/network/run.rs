@@ -2,7 +2,7 @@
 
 use core::mem::replace;
 
-use sam_model::BatchNorm;
+use sam_model::{BatchNorm, Op};
 
 use super::{
     CudaNetwork,
@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     CudaError, DeviceLoss, DeviceVec, Gradient, PtrMut,
-    layer::{Backward, Forward, InputGradient, Mode, add},
+    layer::{Backward, Forward, InputGradient, Mode, PairBackward, PairForward, add},
     plan,
 };
 
@@ -36,7 +36,8 @@ impl CudaNetwork {
         self.forward(params, samples, mode)?;
         let d_logits = self.gradients[self.d_logits].shared_ptr();
         self.loss.launch(samples, self.logits(), self.smoothing, d_logits, loss)?;
-        let Self { device, tasks, backward, values, gradients, scratch, .. } = self;
+        let Self { device, tasks, backward, values, gradients, scratch, draws, .. } = self;
+        let drawn = draws.drawn();
         let gradient = |buffer: usize| gradients[buffer].shared_ptr();
         for action in &*backward {
             match *action {
@@ -47,19 +48,36 @@ impl CudaNetwork {
                     let to = gradient(to);
                     add(device, samples * len, to.reading(), gradient(from).reading(), to)?;
                 }
-                plan::Backward::Layer { step, d_output, d_input } => {
+                plan::Backward::Layer { step, position, d_output, d_input } => {
                     let Task { kind, input, output, params: own, .. } = &mut tasks[step];
-                    let Kind::Layer(layer) = kind else { continue };
+                    let d_output = gradient(d_output).reading();
+                    let d_input =
+                        d_input.map(|(to, accumulate)| InputGradient { values: gradient(to), accumulate });
+                    let input = values[*input].shared_ptr().reading();
+                    let layer = match kind {
+                        Kind::Layer(layer) => layer,
+                        Kind::Pair { pair, second } => {
+                            let Some(d_input) = d_input else { continue };
+                            let second = values[*second].shared_ptr().reading();
+                            let inputs = [input, second];
+                            let coefficients = drawn.coefficients;
+                            let pass =
+                                PairBackward { device, samples, inputs, d_output, d_input, coefficients };
+                            pair.backward(position, &pass)?;
+                            continue;
+                        }
+                        Kind::Add { .. } | Kind::Skip => continue,
+                    };
                     layer.backward(Backward {
                         device,
                         samples,
                         params: params.view().range(own.clone()).ptr(),
                         grads: grads.values_mut().view_mut().range(own.clone()).ptr(),
-                        input: values[*input].shared_ptr().reading(),
+                        input,
                         output: values[*output].shared_ptr().reading(),
-                        d_output: gradient(d_output).reading(),
-                        d_input: d_input
-                            .map(|(to, accumulate)| InputGradient { values: gradient(to), accumulate }),
+                        d_output,
+                        drawn,
+                        d_input,
                         scratch: scratch.shared_ptr(),
                     })?;
                 }
@@ -76,12 +94,20 @@ impl CudaNetwork {
         let measured = replace(&mut self.statistics, before);
         done?;
         // From zero the running statistics have come this share of the way.
-        let whole = |value: f32| (f64::from(value) / BatchNorm::PYTORCH.momentum) as f32;
-        Ok(measured.read()?.into_iter().map(whole).collect())
+        let mut measured = measured.read()?;
+        for (i, node) in self.description.nodes().iter().enumerate() {
+            if let Op::BatchNorm(BatchNorm { momentum, .. }) = node.op {
+                let own = &mut measured[self.description.statistics().of_node(i)];
+                own.iter_mut().for_each(|value| *value = (f64::from(*value) / momentum) as f32);
+            }
+        }
+        Ok(measured)
     }
 
     fn forward(&mut self, params: &DeviceVec<f32>, samples: usize, mode: Mode) -> Result<(), CudaError> {
-        let Self { device, tasks, values, statistics, scratch, .. } = self;
+        let Self { device, tasks, values, statistics, scratch, draws, .. } = self;
+        draws.draw(device, samples, mode)?;
+        let drawn = draws.drawn();
         let value = |buffer: usize| values[buffer].shared_ptr();
         for Task { kind, input, output, params: own, statistics: own_statistics, .. } in tasks {
             match kind {
@@ -93,12 +119,20 @@ impl CudaNetwork {
                     statistics: statistics.view_mut().range(own_statistics.clone()).ptr(),
                     input: value(*input).reading(),
                     output: value(*output),
+                    drawn,
                     scratch: scratch.shared_ptr(),
                 })?,
                 Kind::Add { second, len } => {
                     let (a, b) = (value(*input).reading(), value(*second).reading());
                     add(device, samples * *len, a, b, value(*output))?;
                 }
+                Kind::Pair { pair, second } => pair.forward(&PairForward {
+                    device,
+                    samples,
+                    inputs: [value(*input).reading(), value(*second).reading()],
+                    output: value(*output),
+                    coefficients: drawn.coefficients,
+                })?,
                 Kind::Skip => {}
             }
         }

@@ -40,14 +40,22 @@ impl Gradients {
                 for &input in node.inputs.iter().filter(|&&input| description.is_trained(input)) {
                     own.pass_on(input, d_output, len);
                 }
+            } else if matches!(node.op, Op::Concat | Op::Scale | Op::ShakeShake) {
+                for (position, &input) in node.inputs.iter().enumerate() {
+                    if description.is_trained(input) {
+                        let len = description.shape(input).len();
+                        let d_input = Some(own.target(input, d_output, len, false));
+                        own.actions.push(Backward::Layer { step: i, position, d_output, d_input });
+                    }
+                }
             } else {
                 let input = node.inputs[0];
-                let in_place = matches!(node.op, Op::Relu | Op::Swish | Op::BatchNorm(_));
+                let in_place = is_in_place(node.op);
                 let d_input = description
                     .is_trained(input)
                     .then(|| own.target(input, d_output, description.shape(input).len(), in_place));
                 // Where nobody needs the input's gradient there may still be parameters.
-                own.actions.push(Backward::Layer { step: i, d_output, d_input });
+                own.actions.push(Backward::Layer { step: i, position: 0, d_output, d_input });
             }
             own.release(d_output);
         }
@@ -117,4 +125,19 @@ impl Gradients {
             }
         }
     }
+}
+
+/// Whether a layer's gradient may be written over that of its output.
+const fn is_in_place(op: Op) -> bool {
+    matches!(
+        op,
+        Op::Relu
+            | Op::Relu6
+            | Op::Swish
+            | Op::Sigmoid
+            | Op::BatchNorm(_)
+            | Op::Dropout { .. }
+            | Op::DropConnect { .. }
+            | Op::ShakeDrop { .. }
+    )
 }

@@ -43,6 +43,9 @@ fn network(choices: &[(u8, usize, usize)]) -> Description {
                 5 => pushing
                     .push(Op::MaxPool { size: 1, stride: 1, padding: Padding::Explicit(0) }, &[first])?,
                 6 => pushing.push(Op::Swish, &[first])?,
+                7 => pushing.push(Op::Dropout { rate: 0.5 }, &[first])?,
+                8 => pushing.push(Op::Sigmoid, &[first])?,
+                9 => pushing.push(Op::ShakeShake, &[first, second])?,
                 _ => pushing.push(Op::Add, &[first, second])?,
             };
         }
@@ -105,22 +108,28 @@ fn check(description: &Description) {
         match *action {
             Backward::Copy { from, to, .. } => buffers[to] = buffers[from],
             Backward::Add { from, to, .. } => buffers[to] += buffers[from],
-            Backward::Layer { step, d_output, d_input } => {
+            Backward::Layer { step, position, d_output, d_input } => {
                 let own = &plan.steps[step];
                 let gradient = buffers[d_output];
                 assert!((gradient - expected[own.output]).abs() < 1e-9 * gradient.abs(), "{own:?}");
-                let (input, output) = (own.inputs[0], own.output);
+                let (input, output) = (own.inputs[position], own.output);
                 match own.op {
                     Op::Relu => assert_eq!(holds[plan.values[output]], same[output], "{own:?}: its output"),
-                    Op::MaxPool { .. } => {}
+                    Op::MaxPool { .. } | Op::Dropout { .. } | Op::DropConnect { .. } | Op::ShakeShake => {}
                     _ => assert_eq!(holds[plan.values[input]], same[input], "{own:?}: its input"),
                 }
                 parameters += usize::from(!own.params.is_empty());
                 if let Some((to, accumulate)) = d_input {
-                    assert!(
-                        to != d_output || matches!(own.op, Op::Relu | Op::Swish | Op::BatchNorm(_)),
-                        "{own:?} in place"
+                    let in_place = matches!(
+                        own.op,
+                        Op::Relu
+                            | Op::Swish
+                            | Op::Sigmoid
+                            | Op::BatchNorm(_)
+                            | Op::Dropout { .. }
+                            | Op::DropConnect { .. }
                     );
+                    assert!(to != d_output || in_place, "{own:?} in place");
                     let share = slope(&plan, step) * gradient;
                     buffers[to] = if accumulate { buffers[to] + share } else { share };
                     let len = plan.gradient_lens[to];
@@ -136,7 +145,7 @@ fn check(description: &Description) {
 proptest! {
     #[test]
     fn plans_do_what_the_chain_rule_says(
-        choices in proptest::collection::vec((0u8..9, any::<usize>(), any::<usize>()), 0..14),
+        choices in proptest::collection::vec((0u8..12, any::<usize>(), any::<usize>()), 0..14),
     ) {
         check(&network(&choices));
     }
@@ -145,7 +154,13 @@ proptest! {
 /// The usual networks need no copies, and few buffers for gradients however deep they are.
 #[test]
 fn residual_networks_reuse_a_few_buffers() {
-    for (name, most) in [("lenet", 2), ("resnet-32", 4), ("wrn-28-10-projection", 4)] {
+    for (name, most) in [
+        ("lenet", 2),
+        ("resnet-32", 4),
+        ("wrn-28-10", 4),
+        ("efficientnet-b0", 5),
+        ("shake-shake-26-2x32d", 5),
+    ] {
         let image = Shape::new(32, 32, 3);
         let Ok(architecture) = name.parse::<Architecture>() else { unreachable!("{name}") };
         let Ok(description) = architecture.describe(image, 10) else { unreachable!("{name}") };

@@ -35,7 +35,11 @@ impl Values {
                     own.fused_relu[input - 1] = true;
                     own.buffers[input]
                 }
-                Op::Relu | Op::Add if own.may_be_overwritten(description, input) => own.buffers[input],
+                Op::Relu | Op::Add | Op::Dropout { .. } | Op::DropConnect { .. } | Op::ShakeDrop { .. }
+                    if own.may_be_overwritten(description, input) =>
+                {
+                    own.buffers[input]
+                }
                 _ => own.add(description.shape(i + 1).len()),
             };
             own.buffers.push(buffer);

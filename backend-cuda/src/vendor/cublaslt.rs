@@ -329,7 +329,7 @@ mod tests {
     fn descriptors_can_be_made() {
         let Some(library) = found(CublasLt::load()) else { return };
         let (input, output) = (Shape::new(5, 4, 30), Shape::new(5, 4, 19));
-        let geometry = Geometry { samples: 3, input, output, kernel: 1, stride: 1, padding: 0 };
+        let geometry = Geometry { samples: 3, input, output, kernel: 1, stride: 1, padding: [0, 0] };
         for product in Product::ALL {
             let shape = MatmulShape::new(&geometry, product);
             for precision in [Precision::Single, Precision::Tf32, Precision::Bf16] {

@@ -182,15 +182,16 @@ impl Cudnn {
         // SAFETY: the pair belongs together.
         let own = unsafe { Descriptor::new(|place| create(place), destroy) };
         let own = self.created("cudnnCreateConvolutionDescriptor", own)?;
-        let (padding, stride) = (geometry.padding as c_int, geometry.stride as c_int);
+        let ([rows, columns], stride) =
+            (geometry.padding.map(|extent| extent as c_int), geometry.stride as c_int);
         // Filters are not turned around, nor spread.
         let mode = cudnnConvolutionMode_t::CUDNN_CROSS_CORRELATION;
         // SAFETY: the descriptor is alive.
         let status = unsafe {
             (self.functions.cudnnSetConvolution2dDescriptor)(
                 own.raw(),
-                padding,
-                padding,
+                rows,
+                columns,
                 stride,
                 stride,
                 1,
@@ -206,7 +207,7 @@ impl Cudnn {
         Ok(own)
     }
 
-    /// The library's idea of the output's shape must be ours.
+    /// The library's idea of the output's shape must be ours: it is not where the image is padded by more behind than before.
     fn check_output(&self, parts: &Parts, geometry: &Geometry) -> Result<(), Failure> {
         const FUNCTION: &str = "cudnnGetConvolution2dForwardOutputDim";
         let mut found: [c_int; 4] = [0; 4];
@@ -336,7 +337,7 @@ mod tests {
             let extent = |of: usize| (of + 2 * padding - kernel) / stride + 1;
             let (input, output) =
                 (Shape::new(height, width, channels), Shape::new(extent(height), extent(width), 6));
-            let geometry = Geometry { samples: 4, input, output, kernel, stride, padding };
+            let geometry = Geometry { samples: 4, input, output, kernel, stride, padding: [padding; 2] };
             for math in [cudnnMathType_t::CUDNN_FMA_MATH, cudnnMathType_t::CUDNN_DEFAULT_MATH] {
                 let parts = library.parts(&geometry, math).unwrap();
                 library.check_output(&parts, &geometry).unwrap();

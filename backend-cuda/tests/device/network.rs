@@ -2,7 +2,7 @@
 
 use sam_backend_cuda::{CudaError, CudaNetwork, Device, DeviceVec, Gradient, NetworkError};
 use sam_core::{GradientOracle, Pass};
-use sam_model::{Architecture, Description, Graph, Op, Padding, Shape, Tensor};
+use sam_model::{Architecture, BatchNorm, Description, Graph, Name, Op, Padding, Shape, Tensor};
 
 use crate::{
     support::device,
@@ -25,12 +25,102 @@ fn architectures() {
         ("lenet", Shape::new(5, 4, 1)),
         ("resnet-8", Shape::new(5, 6, 1)),
         ("wrn-10-1-projection", Shape::new(5, 4, 2)),
+        ("wrn-10-1", Shape::new(6, 5, 2)),
+        ("wrn-10-1-nobn", Shape::new(5, 4, 1)),
+        ("resnet-8-noshort", Shape::new(5, 6, 1)),
+        ("shake-shake-26-2x2d", Shape::new(5, 6, 1)),
+        ("pyramidnet-11-6-shakedrop", Shape::new(6, 6, 1)),
     ] {
         let mut twins = twins(&turn, name, image, 3);
         for pass in [Pass::Clean, Pass::Perturbed] {
             let (error, tensor) = twins.worst(&turn, pass);
             assert!(error < 2e-4, "{name}, {pass} pass: the gradient of {tensor} is off by {error:e}");
         }
+    }
+}
+
+/// Fifty layers of normalisations enlarge what rounding leaves: on the device no more than on the CPU in single precision.
+#[test]
+fn a_deep_network_is_as_exact_as_on_the_host() {
+    let Some(turn) = device("a_deep_network_is_as_exact_as_on_the_host") else { return };
+    let mut twins = twins(&turn, "resnet-50-w2", Shape::new(33, 34, 1), 3);
+    let own = twins.host_rounding();
+    let (error, tensor) = twins.worst(&turn, Pass::Clean);
+    assert!(error < 8.0 * own + 2e-4, "the gradient of {tensor} is off by {error:e}, the host's by {own:e}");
+}
+
+/// A stem, two inverted bottlenecks with squeeze-and-excitation, the second with a shortcut, and the top: `EfficientNet`'s
+/// operations and padding.
+#[test]
+fn inverted_bottlenecks() {
+    let Some(turn) = device("inverted_bottlenecks") else { return };
+    const NORM: Op = Op::BatchNorm(BatchNorm::EFFICIENT_NET);
+    let conv = |channels, kernel, stride, groups, bias| Op::Conv {
+        channels,
+        kernel,
+        stride,
+        padding: Padding::Same,
+        groups,
+        bias,
+    };
+    let block = |graph: &mut Graph, x, number, (channels, kernel, stride)| {
+        let name = |local| Name::in_block(1, number, local);
+        let wide = 3 * graph.shape(x).channels;
+        let y = graph.chain(
+            x,
+            [
+                (name("expand"), conv(wide, 1, 1, 1, false)),
+                (name("norm1"), NORM),
+                (name("swish1"), Op::Swish),
+                (name("depthwise"), conv(wide, kernel, stride, wide, false)),
+                (name("norm2"), NORM),
+                (name("swish2"), Op::Swish),
+            ],
+        )?;
+        let s = graph.chain(
+            y,
+            [
+                (name("squeeze"), Op::GlobalAvgPool),
+                (name("squeeze_conv"), conv(2, 1, 1, 1, true)),
+                (name("squeeze_swish"), Op::Swish),
+                (name("excite_conv"), conv(wide, 1, 1, 1, true)),
+                (name("excite_sigmoid"), Op::Sigmoid),
+            ],
+        )?;
+        let y = graph.push(name("scale"), Op::Scale, &[y, s])?;
+        let y = graph.chain(y, [(name("project"), conv(channels, 1, 1, 1, false)), (name("norm3"), NORM)])?;
+        if graph.shape(x) != graph.shape(y) {
+            return Ok(y);
+        }
+        let y = graph.push(name("drop"), Op::DropConnect { rate: 0.4 }, &[y])?;
+        graph.push(name("add"), Op::Add, &[y, x])
+    };
+    let description = Description::new(Shape::new(12, 9, 2), 5, |graph| {
+        let stem = [("stem", conv(4, 3, 2, 1, false)), ("stem_norm", NORM), ("stem_relu6", Op::Relu6)];
+        let x = graph.chain(Tensor::INPUT, stem)?;
+        let x = block(graph, x, 0, (5, 5, 2))?;
+        let x = block(graph, x, 1, (5, 3, 1))?;
+        let top = [
+            ("pool", Op::GlobalAvgPool),
+            ("dropout", Op::Dropout { rate: 0.3 }),
+            ("head", Op::Classify { classes: 5 }),
+        ];
+        graph.chain(x, top)
+    });
+    let mut twins = Twins::new(&turn, &description.unwrap(), 5);
+    for pass in [Pass::Clean, Pass::Perturbed] {
+        let (error, tensor) = twins.worst(&turn, pass);
+        assert!(error < 2e-4, "{pass} pass: the gradient of {tensor} is off by {error:e}");
+    }
+}
+
+/// Networks of the table of names, whatever they are made of.
+#[test]
+fn every_network_that_has_a_name_can_be_built() {
+    let Some(turn) = device("every_network_that_has_a_name_can_be_built") else { return };
+    for name in Architecture::names() {
+        let built = CudaNetwork::new(&turn.device, &architecture(name), Shape::new(32, 32, 3), 10, 1);
+        assert!(built.is_ok_and(|network| network.parameter_count() > 0), "{name}");
     }
 }
 

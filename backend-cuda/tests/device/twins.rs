@@ -4,17 +4,26 @@ use ndarray::Array4;
 use sam_backend_cuda::{CudaNetwork, DeviceVec, Gradient, NetworkError};
 use sam_backend_ndarray as cpu;
 use sam_core::{GradientOracle, Pass};
-use sam_model::{Description, Shape};
+use sam_model::{
+    Description, Shape,
+    random::{BackwardCoefficients, Key, Random},
+};
 
 use crate::support::Turn;
 
+/// A network on both.
 pub struct Twins {
+    description: Description,
     pub device: CudaNetwork,
     pub host: cpu::Network<f64>,
     pub images: Vec<f32>,
     pub labels: Vec<u16>,
     pub image: Shape,
 }
+
+/// What their random layers draw from.
+const RANDOM: Random =
+    Random { key: Key([3, 2 << 40, 1]), first: 5, backward: BackwardCoefficients::FreshWhenPerturbed };
 
 /// Deterministic values in (-1, 1) with no structure that a wrong index could hide behind.
 pub fn noise(seed: u64) -> impl Iterator<Item = f32> {
@@ -32,9 +41,12 @@ impl Twins {
         let mut host = cpu::Network::<f64>::build(description, samples, 1).unwrap();
         device.set_label_smoothing(0.125);
         host.set_label_smoothing(0.125);
+        device.set_random(Some(RANDOM)).unwrap();
+        host.set_random(Some(RANDOM));
         let images: Vec<f32> = noise(1).take(samples * image.len()).collect();
         let labels: Vec<u16> = (0..samples).map(|i| (i * 7 % classes) as u16).collect();
-        let mut twins = Self { device, host, images, labels, image };
+        let description = description.clone();
+        let mut twins = Self { description, device, host, images, labels, image };
         twins.set_batch(samples);
         twins
     }
@@ -77,13 +89,31 @@ impl Twins {
         let w = self.parameters();
         let [(loss, found), (host_loss, expected)] = self.gradients(turn, &w, pass);
         assert!((loss - host_loss).abs() <= 1e-5 * host_loss.abs(), "loss {loss}, expected {host_loss}");
+        self.difference(&found, &expected)
+    }
+
+    /// The same of the host's gradient in single precision, in the clean pass.
+    pub fn host_rounding(&mut self) -> f64 {
+        let (samples, w) = (self.labels.len(), self.parameters());
+        let mut single = cpu::Network::<f32>::build(&self.description, samples, 1).unwrap();
+        single.set_label_smoothing(0.125);
+        single.set_random(Some(RANDOM));
+        single.set_batch(self.wide(samples).mapv(|x| x as f32).view(), &self.labels).unwrap();
+        let (mut found, mut expected) = (vec![0.0; w.len()], vec![0.0; w.len()]);
+        single.gradient(&w, &mut found, Pass::Clean).unwrap();
+        let wide = |values: &[f32]| values.iter().map(|x| f64::from(*x)).collect::<Vec<_>>();
+        self.host.gradient(&wide(&w), &mut expected, Pass::Perturbed).unwrap();
+        self.difference(&wide(&found), &expected).0
+    }
+
+    fn difference(&self, found: &[f64], expected: &[f64]) -> (f64, String) {
         // A bias before a normalisation has no gradient at all: what is found there is rounding.
         let least = 1e-2 * expected.iter().fold(0.0f64, |m, g| m.max(g.abs()));
         let mut worst = (0.0, String::new());
         for tensor in self.host.tensors() {
             let part = |values: &[f64]| values[tensor.range.clone()].to_vec();
-            let largest = part(&expected).iter().fold(0.0f64, |m, g| m.max(g.abs()));
-            for (found, expected) in part(&found).iter().zip(part(&expected)) {
+            let largest = part(expected).iter().fold(0.0f64, |m, g| m.max(g.abs()));
+            for (found, expected) in part(found).iter().zip(part(expected)) {
                 let error = (found - expected).abs() / largest.max(least);
                 if error.is_nan() || error > worst.0 {
                     worst = (error, tensor.name.clone());

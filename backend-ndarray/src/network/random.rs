@@ -1,27 +1,9 @@
-//! What the random layers of a network draw from in a step.
+//! What the random layers of a network draw from in a pass.
 
 use crate::layer::Draws;
 use sam_core::Pass;
-use sam_model::random::{BackwardCoefficients, Key};
+pub use sam_model::random::Random;
 
-/// What the random layers of a step draw from. See [`Network::set_random`](crate::Network::set_random).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Random {
-    /// What the step's numbers are counted from.
-    pub key: Key,
-    /// Position of the batch's first sample in the step's batch, where that is computed in parts.
-    pub first: usize,
-    /// Which coefficients gradients have where there are some for the backward pass.
-    pub backward: BackwardCoefficients,
-}
-
-impl Random {
-    pub(super) fn draws(self, pass: Pass) -> Draws {
-        let fresh = match self.backward {
-            BackwardCoefficients::Forward => false,
-            BackwardCoefficients::Fresh => true,
-            BackwardCoefficients::FreshWhenPerturbed => pass == Pass::Perturbed,
-        };
-        Draws { key: self.key, first: self.first, fresh }
-    }
+pub(super) fn draws(Random { key, first, backward }: Random, pass: Pass) -> Draws {
+    Draws { key, first, fresh: backward.are_fresh(pass == Pass::Perturbed) }
 }

@@ -3,6 +3,7 @@
 use super::{
     Network,
     build::{Kind, Task},
+    random::draws,
 };
 use crate::{
     Scalar,
@@ -62,7 +63,7 @@ impl<T: Scalar> Network<T> {
         let nothing = vec![T::zero(); self.statistics.len()];
         let before = replace(&mut self.statistics, nothing);
         let Self { tasks, values, statistics, threads, labels, random, description, .. } = self;
-        let draws = random.map(|random| random.draws(Pass::Clean));
+        let draws = random.map(|random| draws(random, Pass::Clean));
         forward(&threads.lock(), tasks, values, statistics, params, labels.len(), (Mode::Clean, draws));
         // From zero the running statistics have come this share of the way.
         let mut measured = replace(&mut self.statistics, before);
@@ -102,7 +103,7 @@ impl<T: Scalar> Network<T> {
             Pass::Clean => Mode::Clean,
             _ => Mode::Perturbed,
         };
-        let draws = random.map(|random| random.draws(pass));
+        let draws = random.map(|random| draws(random, pass));
         forward(&threads.lock(), tasks, values, statistics, params, samples, (mode, draws));
         let d_logits = ends.d_logits.map(|place| place.of_mut(gradients));
         let result = cross_entropy(ends.logits.of(values), labels, *smoothing, d_logits);

@@ -63,7 +63,6 @@ impl Wiring {
     }
 
     /// The same network with random numbers in training.
-    #[allow(dead_code, reason = "the device's tests share this file and have no random layers")]
     pub fn with_random(mut self, key: Key, fresh: bool) -> Self {
         self.random = Some((key, fresh));
         self

@@ -10,7 +10,7 @@ use std::{borrow::Cow, time::Duration};
 
 use sam_backend_ndarray::{ForwardOverReverse, Network, ParallelSpace, Random, Scalar};
 use sam_core::{Average, Pass, Plain, Values, ValuesMut};
-use sam_model::{Evaluation, ImageShape, TensorInfo, random::Key};
+use sam_model::{Evaluation, ImageShape, TensorInfo};
 
 use super::{
     average::{Averaged, Averages, Which},
@@ -20,11 +20,11 @@ use super::{
     learner::{Batch, Diagnosis, Learner, LearnerError, StepReport, WeightAccess},
     memory,
     nonfinite::Origin,
+    random_layers,
     settings::{Method, Settings},
     state::{STATISTICS, State, WEIGHTS},
     tensors::{copy, group, tensors},
 };
-use crate::random::Purpose;
 use mixup::Mixup;
 use optimizer::Optimizer;
 use oracle::{DualNetwork, ObservedOracle, Partners};
@@ -88,11 +88,7 @@ impl CpuLearner {
             }
             _ => None,
         };
-        let random = network.is_random().then_some(Random {
-            key: Key([settings.seed, Purpose::Layers as u64, 0]),
-            first: 0,
-            backward: method.backward_coefficients(),
-        });
+        let random = network.is_random().then(|| random_layers::first(settings));
         let statistics = network.statistics().to_vec();
         let average = |weighting, length| -> Result<_, LearnerError> {
             let mut average = Average::uniform(vec![0.0; length]);
@@ -155,9 +151,7 @@ impl CpuLearner {
         let ObservedOracle { spent, clean_loss, gradients, .. } = oracle;
         self.loss_is_finite = step.clean.is_finite() && step.perturbed.is_none_or(f64::is_finite);
         self.gradients += gradients;
-        if let Some(Random { key: Key([.., step]), .. }) = &mut self.random {
-            *step += 1;
-        }
+        random_layers::advance(&mut self.random);
         Ok(StepReport {
             loss: clean_loss,
             outcome: step.outcome,
@@ -173,9 +167,7 @@ impl Learner for CpuLearner {
     }
 
     fn set_step(&mut self, number: u64) {
-        if let Some(Random { key: Key([.., step]), .. }) = &mut self.random {
-            *step = number;
-        }
+        random_layers::at(&mut self.random, number);
     }
 
     fn set_radius(&mut self, share: Option<f32>) {

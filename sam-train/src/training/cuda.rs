@@ -10,7 +10,7 @@ use sam_backend_cuda::{
     NetworkError, StepGraph,
 };
 use sam_core::{Pass, Values, ValuesMut};
-use sam_model::{Evaluation, ImageShape};
+use sam_model::{Evaluation, ImageShape, random::Random};
 
 use super::{
     average::{Averaged, Averages, Mean, Which},
@@ -23,6 +23,7 @@ use super::{
     },
     nonfinite::Origin,
     precision::Precision,
+    random_layers,
     settings::{Method, Settings, Tensors},
     state::{STATISTICS, State, WEIGHTS},
     tensors::{gather, group, tensors},
@@ -174,6 +175,8 @@ pub struct CudaLearner {
     steps: StepGraph<Box<dyn DeviceStep>>,
     averages: Averages<CudaAverage>,
     precision: backend::Precision,
+    /// What the next step's random layers draw from, if there are any.
+    random: Option<Random>,
     /// The training images, if the device has room for them; else `batches` has them.
     images: Option<ImagesThere>,
     batches: Option<HostBatches>,
@@ -225,11 +228,13 @@ impl CudaLearner {
         let weights = DeviceVec::from_slice(device, &network.initial_parameters(settings.seed))?;
         let average = |weighting, length| CudaAverage::new(device, weighting, length);
         let statistics = network.running_statistics().len();
+        let random = network.is_random().then(|| random_layers::first(settings));
         let averages = Averages::new(&settings.average, weights.len(), statistics, average)?;
         Ok(Self {
             steps: StepGraph::new(method, network, weights)?.with_marks()?,
             averages,
             precision,
+            random,
             images: None,
             batches: None,
         })
@@ -251,9 +256,13 @@ impl CudaLearner {
 
     /// A step on the batch that is set.
     fn step_at(&mut self, rate: f32) -> Result<StepReport, LearnerError> {
+        if self.random.is_some() {
+            self.steps.set_random(self.random)?;
+        }
         self.steps.remember_statistics()?;
         self.steps.set_rate(rate);
         let report = self.observed_step();
+        random_layers::advance(&mut self.random);
         if !report.as_ref().is_ok_and(|report| report.outcome.moved()) {
             self.steps.recall_statistics()?;
         }
@@ -277,6 +286,10 @@ impl Learner for CudaLearner {
         &mut self.batches
     }
 
+    fn set_step(&mut self, number: u64) {
+        random_layers::at(&mut self.random, number);
+    }
+
     fn set_images(&mut self, images: &TrainingImages<'_>) -> Result<(), LearnerError> {
         let device = self.steps.params().device();
         let &TrainingImages { pixels, labels, shape, standardizer, augment, seed, .. } = images;
@@ -293,6 +306,7 @@ impl Learner for CudaLearner {
     }
 
     fn step(&mut self, chosen: Chosen<'_>, rate: f32) -> Result<StepReport, LearnerError> {
+        self.set_step(chosen.number());
         let Some(there) = self.images.as_mut() else { return step_from_host(self, chosen, rate) };
         let Chosen { epoch, order, range, .. } = chosen;
         if there.epoch != Some(epoch) {
@@ -400,6 +414,7 @@ impl WeightAccess for CudaLearner {
 
     fn measure(&mut self, batch: Batch<'_>) -> Result<Vec<f32>, LearnerError> {
         self.steps.set_batch(&values(&batch.images), batch.labels)?;
+        self.steps.set_random(None)?;
         Ok(self.steps.batch_statistics()?)
     }
 

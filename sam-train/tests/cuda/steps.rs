@@ -74,7 +74,13 @@ fn a_batch_that_is_not_finite_leaves_no_trace() {
 fn recording_changes_no_bit() {
     let Backend::Cuda(device) = cuda() else { panic!("the CUDA backend was opened") };
     let (asam, wsam) = (Method::Asam { rho: 0.5, eta: 0.01 }, Method::Wsam { rho: 0.05, gamma: 0.8 });
-    for (method, model) in [(SAM, "resnet-8"), (Method::Sgd, "mlp-5"), (asam, "mlp-5"), (wsam, "mlp-5")] {
+    for (method, model) in [
+        (SAM, "resnet-8"),
+        (Method::Sgd, "mlp-5"),
+        (asam, "mlp-5"),
+        (wsam, "mlp-5"),
+        (SAM, "pyramidnet-11-6-shakedrop"),
+    ] {
         let settings = settings(model, method);
         let learner = || CudaLearner::new(&device, &settings, SHAPE, CLASSES).unwrap();
         let (mut recorded, mut launched) = (learner(), learner().without_recording());
@@ -93,5 +99,22 @@ fn recording_changes_no_bit() {
             assert!(recorded.launches().unwrap().is_some_and(|launches| launches > 15), "step {seed}");
         }
         assert_eq!(recorded.export().unwrap(), launched.export().unwrap());
+    }
+}
+
+/// Masks and coefficients of random layers are those of the CPU, step by step, and so is the network without them.
+#[test]
+fn random_layers_draw_the_hosts_numbers() {
+    for (model, method) in [("shake-shake-26-2x2d", SAM), ("pyramidnet-11-6-shakedrop", Method::Sgd)] {
+        let [mut host, mut device] = learners(model, method);
+        for number in [0, 7, 1 << 32] {
+            host.set_step(number);
+            device.set_step(number);
+            let [found, expected] = [&mut device, &mut host].map(|learner| step(&mut **learner, 1));
+            assert!((found - expected).abs() <= 1e-4 * expected, "{model}: {found}, expected {expected}");
+        }
+        assert_close(&device.export().unwrap(), &host.export().unwrap(), 1e-3);
+        let [found, expected] = [&mut device, &mut host].map(|learner| step(&mut **learner, 2));
+        assert!((found - expected).abs() <= 1e-3 * expected, "{model}: {found}, expected {expected}");
     }
 }

@@ -11,13 +11,14 @@ pub(crate) struct Geometry {
     /// Rows and columns of a filter.
     pub kernel: usize,
     pub stride: usize,
-    pub padding: usize,
+    /// Rows and columns of zeros before the image; behind it are as many as the output reads.
+    pub padding: [usize; 2],
 }
 
 impl Geometry {
     /// Whether pixels are rows of a matrix that the filters multiply.
     pub const fn is_matrix(&self) -> bool {
-        self.kernel == 1 && self.stride == 1 && self.padding == 0
+        self.kernel == 1 && self.stride == 1 && matches!(self.padding, [0, 0])
     }
 
     /// Values of a filter.

@@ -3,7 +3,10 @@
 use std::{env, sync::OnceLock};
 
 use super::*;
-use crate::{Device, DeviceVec, PtrMut, layer::InputGradient, layer::Mode};
+use crate::{
+    Device, DeviceVec, PtrMut,
+    layer::{Drawn, InputGradient, Mode},
+};
 
 /// A GPU where there is one, else the interpreter of kernels, which lies beside this program.
 fn device() -> Option<Device> {
@@ -102,6 +105,7 @@ fn found(device: &Device, conv: &mut Conv, case: &Case, x: &[f32], w: &[f32], dy
     let scratch =
         DeviceVec::<f64>::zeros(device, conv.scratch_bytes(case.samples).div_ceil(8).max(1)).unwrap();
     let samples = case.samples;
+    let drawn = Drawn { random: Ptr::NULL, coefficients: Ptr::NULL };
     conv.forward(Forward {
         device,
         mode: Mode::Clean,
@@ -110,6 +114,7 @@ fn found(device: &Device, conv: &mut Conv, case: &Case, x: &[f32], w: &[f32], dy
         statistics: PtrMut::NULL,
         input: x_at.view().ptr(),
         output: y.shared_ptr(),
+        drawn,
         scratch: scratch.shared_ptr(),
     })
     .unwrap();
@@ -121,6 +126,7 @@ fn found(device: &Device, conv: &mut Conv, case: &Case, x: &[f32], w: &[f32], dy
         input: x_at.view().ptr(),
         output: y.view().ptr(),
         d_output: dy_at.view().ptr(),
+        drawn,
         d_input: Some(InputGradient { values: dx.shared_ptr(), accumulate: false }),
         scratch: scratch.shared_ptr(),
     })
@@ -158,7 +164,7 @@ fn products_are_exact_to_their_precision() {
                 println!("{precision}: skipped: {device:?} has no tensor cores");
                 continue;
             }
-            let mut conv = Conv::new(case.image, out, case.kernel, case.stride, case.padding, false);
+            let mut conv = Conv::new(case.image, out, case.kernel, case.stride, [case.padding; 2], false);
             conv.set_precision(precision);
             let found = found(&device, &mut conv, case, &x, &w, &dy);
             let unit = bits.map_or(0.0, |bits| 0.5f64.powi(bits));

@@ -214,7 +214,7 @@ mod tests {
 
     fn geometry(input: Shape, filters: usize, kernel: usize, samples: usize) -> Geometry {
         let output = Shape::new(input.height - kernel + 1, input.width - kernel + 1, filters);
-        Geometry { samples, input, output, kernel, stride: 1, padding: 0 }
+        Geometry { samples, input, output, kernel, stride: 1, padding: [0, 0] }
     }
 
     /// Few terms to each sum, though the sums are deep, and no row or column that is all zeros.

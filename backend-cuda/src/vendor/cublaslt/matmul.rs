@@ -108,7 +108,7 @@ mod tests {
             output: Shape::vector(filters),
             kernel: 1,
             stride: 1,
-            padding: 0,
+            padding: [0, 0],
         };
         // Row by row; entries that tell where they are from.
         let matrix = |rows: usize, columns: usize, seed: f64| -> Vec<f64> {

@@ -1,0 +1,72 @@
+//! Every few pixels of an image.
+
+#![allow(unsafe_code, reason = "launches of kernels")]
+
+use bytemuck::{Pod, Zeroable};
+use sam_model::Shape;
+
+use super::{Backward, Divisor, Forward, Layer};
+use crate::{CudaError, Grid};
+
+/// The host's side of `kernels/subsample.cu`.
+#[derive(Clone, Copy, Debug, Zeroable, Pod)]
+#[repr(C)]
+pub(crate) struct SubsampleShape {
+    height: u32,
+    width: u32,
+    out_height: u32,
+    out_width: u32,
+    shift: u32,
+    by_stride: Divisor,
+    by_channels: Divisor,
+    by_width: Divisor,
+    by_height: Divisor,
+    by_out_width: Divisor,
+    by_out_height: Divisor,
+}
+
+// SAFETY: the kernels' struct has the same fields.
+unsafe impl crate::Argument for SubsampleShape {}
+
+/// Every `stride`th pixel from `(shift, shift)` on; zeros beyond the image.
+pub(crate) struct Subsample {
+    shape: SubsampleShape,
+    /// Values a sample of input and output.
+    lens: [usize; 2],
+}
+
+impl Subsample {
+    pub fn new([input, output]: [Shape; 2], stride: usize, shift: usize) -> Self {
+        let shape = SubsampleShape {
+            height: input.height as u32,
+            width: input.width as u32,
+            out_height: output.height as u32,
+            out_width: output.width as u32,
+            shift: shift as u32,
+            by_stride: Divisor::new(stride),
+            by_channels: Divisor::new(input.channels),
+            by_width: Divisor::new(input.width),
+            by_height: Divisor::new(input.height),
+            by_out_width: Divisor::new(output.width),
+            by_out_height: Divisor::new(output.height),
+        };
+        Self { shape, lens: [input.len(), output.len()] }
+    }
+}
+
+impl Layer for Subsample {
+    fn forward(&mut self, pass: Forward<'_>) -> Result<(), CudaError> {
+        let n = (pass.samples * self.lens[1]) as u32;
+        let arguments = (pass.input, n, self.shape, pass.output);
+        // SAFETY: the output has n values, the input is of as many samples.
+        unsafe { pass.device.launch(&pass.device.kernels().subsample_forward, Grid::over(n), arguments) }
+    }
+
+    fn backward(&mut self, pass: Backward<'_>) -> Result<(), CudaError> {
+        let Some(to) = pass.d_input else { return Ok(()) };
+        let n = (pass.samples * self.lens[0]) as u32;
+        let arguments = (pass.d_output, n, self.shape, i32::from(to.accumulate), to.values);
+        // SAFETY: as above, the input's gradient having n values; it is no other's buffer.
+        unsafe { pass.device.launch(&pass.device.kernels().subsample_backward, Grid::over(n), arguments) }
+    }
+}
