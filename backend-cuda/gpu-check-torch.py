@@ -2,10 +2,10 @@
 """SGD and SAM steps of PyTorch on the networks of `sam bench`, in every way that it has to make them fast.
 
     gpu-check-torch.py --model wrn-16-4 [--batch 128] [--image 28x28x1] [--device cuda|cpu] [--precision f32|tf32|bf16]
-                       [--ways eager,compile,graph] [--seconds 5] [--best]
+                       [--ways eager,graph,compile,reduce-overhead,max-autotune] [--seconds 5] [--best]
 
-One line of JSON for each way: memory layout (channels first or last) and eager, torch.compile, or a CUDA graph of the whole
-step; with --best only the one with the fastest SAM step. Steps of both kinds are made in turn, medians count. The batch is
+One line of JSON for each way: memory layout (channels first or last) and eager, a CUDA graph of the whole step, torch.compile,
+or that in a mode with CUDA graphs (reduce-overhead, max-autotune); with --best only the one with the fastest SAM step. Steps of both kinds are made in turn, medians count. The batch is
 on the device all the time. A way that fails is reported on standard error and left out.
 """
 
@@ -21,6 +21,8 @@ from torch.nn import functional as F
 
 RHO = 0.05
 WARM_UP = 3
+# What torch.compile is told, and ways that use its CUDA graphs.
+MODES = {"compile": None, "reduce-overhead": "reduce-overhead", "max-autotune": "max-autotune"}
 
 
 class LeNet(nn.Module):
@@ -89,13 +91,16 @@ def build(name, image, classes=10):
 class Steps:
     """Both kinds of step on one batch; neither asks the device for a number."""
 
-    def __init__(self, options, image, layout, compiled):
+    def __init__(self, options, image, layout, way):
         device = torch.device(options.device)
         torch.manual_seed(0)
         network = build(options.model, image).to(device=device, memory_format=layout)
         self.parameters = list(network.parameters())
-        self.network = torch.compile(network) if compiled else network
-        self.optimizer = torch.optim.SGD(self.parameters, 0.01, 0.9, weight_decay=5e-4, nesterov=True, foreach=True)
+        self.network = torch.compile(network, mode=MODES[way]) if way in MODES else network
+        # Of its three forms the one with the fewest launches, where there is a device.
+        form = {"fused": True} if options.device == "cuda" else {"foreach": True}
+        self.optimizer = torch.optim.SGD(self.parameters, 0.01, 0.9, weight_decay=5e-4, nesterov=True, **form)
+        self.marks = way in MODES and MODES[way] is not None
         height, width, channels = image
         images = torch.randn(options.batch, channels, height, width, device=device)
         self.images = images.contiguous(memory_format=layout)
@@ -103,6 +108,9 @@ class Steps:
         self.cast = torch.autocast(options.device, torch.bfloat16, enabled=options.precision == "bf16")
 
     def gradient(self):
+        if self.marks:
+            # The outputs of the gradient before are not read any more.
+            torch.compiler.cudagraph_mark_step_begin()
         # In place: a recorded step finds its gradients where they were.
         for parameter in self.parameters:
             if parameter.grad is not None:
@@ -143,7 +151,7 @@ def recorded(step):
 
 
 def measure(options, image, layout, way):
-    steps = Steps(options, image, layout, way == "compile")
+    steps = Steps(options, image, layout, way)
     kinds = [steps.sgd, steps.sam]
     for _ in range(WARM_UP):
         for step in kinds:
@@ -184,7 +192,7 @@ def main():
     parser.add_argument("--image", default="28x28x1")
     parser.add_argument("--device", choices=["cuda", "cpu"], default="cuda")
     parser.add_argument("--precision", choices=["f32", "tf32", "bf16"], default="f32")
-    parser.add_argument("--ways", default="eager,compile,graph")
+    parser.add_argument("--ways", default="eager,graph,compile,reduce-overhead,max-autotune")
     parser.add_argument("--seconds", type=float, default=5)
     parser.add_argument("--best", action="store_true")
     options = parser.parse_args()
@@ -198,7 +206,7 @@ def main():
 
     results = []
     for way in options.ways.split(","):
-        if way == "graph" and options.device == "cpu":
+        if options.device == "cpu" and way not in ("eager", "compile"):
             continue
         for layout in (torch.contiguous_format, torch.channels_last):
             try:
