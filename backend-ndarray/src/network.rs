@@ -65,6 +65,8 @@ pub struct Network<T> {
     frozen: bool,
     random: Option<Random>,
     batch: usize,
+    /// Of the latest gradient.
+    latest: Evaluation,
     threads: Threads,
 }
 
@@ -174,6 +176,7 @@ impl<T: Scalar> Network<T> {
             frozen: false,
             random: None,
             batch,
+            latest: Evaluation::default(),
             threads,
         })
     }
@@ -309,6 +312,12 @@ impl<T: Scalar> Network<T> {
         Ok(total)
     }
 
+    /// Loss and correct predictions of the latest gradient's forward pass, in training mode; of nothing before there was one.
+    #[must_use]
+    pub const fn latest(&self) -> Evaluation {
+        self.latest
+    }
+
     /// The first layer, in the order in which they are computed, whose output of the latest gradient has an infinite or
     /// NaN value; `None` where all are finite, or no gradient was computed for the batch. A layer that is computed in
     /// place (ReLU, addition) goes by the name of the one before it. To find out what went wrong: reads all
@@ -404,6 +413,7 @@ impl<T: Scalar> GradientOracle<[T]> for Network<T> {
         if self.labels.is_empty() {
             return Err(BatchError::NoBatch);
         }
-        Ok(self.forward_backward(params, grads, pass, ready).loss)
+        self.latest = self.forward_backward(params, grads, pass, ready);
+        Ok(self.latest.loss)
     }
 }

@@ -76,12 +76,9 @@ fn make(input: &mut Unstructured<'_>) -> arbitrary::Result<Checkpoint> {
             skipped: input.arbitrary()?,
             test_loss: input.arbitrary::<Option<f32>>()?.filter(|x| x.is_finite()).map(f64::from),
             test_error: None,
-            ema_test_loss: None,
-            ema_test_error: None,
-            swa_test_loss: None,
-            swa_test_error: None,
             lr: 0.1,
             images_per_s: input.arbitrary()?,
+            ..EpochMetrics::default()
         }),
     };
     let position = RunPosition {

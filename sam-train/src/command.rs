@@ -6,15 +6,20 @@ mod args;
 mod bench;
 mod compare;
 mod data;
+mod diff;
 mod draw;
 mod experiment;
+mod given;
 mod grid;
+mod info;
 mod method;
 mod models;
 mod noise;
 mod output;
 mod report;
+mod shell;
 mod signals;
+mod start;
 mod terminal;
 mod train;
 mod trained;
@@ -36,7 +41,7 @@ use crate::{
     },
 };
 
-use terminal::{Terminal, note};
+use terminal::{Terminal, complain, note};
 use words::{in_flags, told};
 
 /// Exit code for arguments that make no sense.
@@ -54,6 +59,10 @@ struct Cli {
     /// Print results as JSON, one object a line, on stdout; progress stays on stderr.
     #[arg(long, global = true)]
     json: bool,
+
+    /// Say nothing but results and errors.
+    #[arg(long, short, global = true)]
+    quiet: bool,
 }
 
 const EXAMPLES: &str = "\
@@ -67,6 +76,7 @@ Examples:
   sam predict runs/photos one.jpg two.png               the likeliest classes of pictures
   sam export runs/lenet --out lenet.onnx                for other programs; .safetensors for PyTorch
   sam tune --model lenet --epochs 20                    radius and learning rate, on held-out images
+  sam diff runs/sgd runs/sam                            two runs side by side
   sam bench --model wrn-16-1 --batch 128                the price of a SAM step
   sam models                                            the networks by name, with what they cost
   sam noise                                             label noise: SGD, mixup, SAM, ASAM, bootstrapped too
@@ -103,6 +113,10 @@ enum Command {
     Predict(trained::PredictArgs),
     Export(trained::ExportArgs),
     Report(report::ReportArgs),
+    Diff(diff::DiffArgs),
+    Info(info::InfoArgs),
+    Completions(shell::CompletionsArgs),
+    Man(shell::ManArgs),
 }
 
 /// Runs the command that the process was called with.
@@ -111,11 +125,12 @@ pub fn run() -> ExitCode {
     let interrupt = match signals::interrupt() {
         Ok(interrupt) => interrupt,
         Err(error) => {
-            note(format_args!("error: Ctrl-C cannot be handled: {error}; start the command again"));
+            complain(format_args!("error: Ctrl-C cannot be handled: {error}; start the command again"));
             return ExitCode::FAILURE;
         }
     };
     let command = cli.command.unwrap_or_else(|| Command::Compare(compare::CompareArgs::default_values()));
+    terminal::keep_quiet(cli.quiet);
     let terminal = Terminal::default();
     let call = Call { as_json: cli.json, host: Host { interrupt: &interrupt, observer: &terminal } };
     let outcome = match &command {
@@ -137,12 +152,16 @@ pub fn run() -> ExitCode {
         Command::Predict(args) => trained::predict(args, call),
         Command::Export(args) => trained::export(args),
         Command::Report(args) => report::run(args, call),
+        Command::Diff(args) => diff::run(args, call),
+        Command::Info(_) => info::run(call),
+        Command::Completions(args) => shell::completions(args),
+        Command::Man(args) => shell::man(args),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             let prefix = if matches!(error, ExperimentError::Interrupted { .. }) { "" } else { "error: " };
-            note(format_args!("{prefix}{}", told(&error)));
+            complain(format_args!("{prefix}{}", told(&error)));
             exit_code(&error).into()
         }
     }
@@ -175,7 +194,11 @@ pub fn check<T: Into<OsString> + Clone>(arguments: impl IntoIterator<Item = T>) 
             | Command::Evaluate(_)
             | Command::Predict(_)
             | Command::Export(_)
-            | Command::Report(_),
+            | Command::Report(_)
+            | Command::Diff(_)
+            | Command::Info(_)
+            | Command::Completions(_)
+            | Command::Man(_),
         ) => Ok(()),
     }
     .map_err(|error| in_flags(&error.to_string()))

@@ -1,8 +1,9 @@
-//! Trained networks for other programs: PyTorch's names and layouts in safetensors, and ONNX.
+//! Trained networks for other programs: PyTorch's names and layouts in safetensors, ONNX, and TensorBoard's events.
 
 pub mod onnx;
 mod protobuf;
 pub mod pytorch;
+pub mod tensorboard;
 
 /// A network that cannot be written for other programs.
 #[derive(Debug, thiserror::Error)]

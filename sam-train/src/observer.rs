@@ -141,6 +141,15 @@ impl Observer for [&dyn Observer] {
     }
 }
 
+/// Several observers as one, for a [`Host`], which has one.
+pub struct Several<'a>(pub &'a [&'a dyn Observer]);
+
+impl Observer for Several<'_> {
+    fn observe(&self, event: &Event<'_>) -> Result<(), ObserverError> {
+        self.0.observe(event)
+    }
+}
+
 /// What surrounds the engine's work.
 #[derive(Clone, Copy)]
 pub struct Host<'a> {

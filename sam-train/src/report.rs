@@ -1,6 +1,7 @@
 //! What is said about results: statistics, tables, figures as data, the page of results.
 
 pub mod classification;
+pub mod epochs;
 pub mod figure;
 pub mod html;
 pub mod markdown;

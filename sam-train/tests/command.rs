@@ -87,7 +87,7 @@ fn bad_usage_exits_with_2_and_failure_with_1_and_each_says_what_to_do() {
         ("train --perturb weights --optimizer mixup", 2, &["--perturb", "sam, asam", "mixup"]),
         ("train --rho-from 41", 2, &["--rho-from", "41", "--epochs"]),
         ("train --out occupied", 2, &["occupied", "--resume"]),
-        ("train --resume occupied --epochs 3", 2, &["--resume", "--epochs"]),
+        ("train --resume occupied --out other", 2, &["--resume", "--out"]),
         ("compare --batch 1201", 2, &["--batch 1201", "1200", "smaller"]),
         ("compare --seeds 0", 2, &["--seeds", "from 1 up"]),
         ("compare --label-noise 0,2", 2, &["--label-noise", "found 2"]),
@@ -425,4 +425,143 @@ fn tune_looks_at_held_out_images_keeps_its_runs_and_names_what_is_lowest() {
         "{said}"
     );
     assert_eq!(fs::read_to_string(place.path("t/runs.jsonl")).unwrap(), stored, "nothing is made twice");
+}
+
+#[test]
+fn a_run_is_started_from_the_file_of_another_and_what_is_given_takes_its_place() {
+    let place = Place::new();
+    place.stdout("train --model mlp-8 --limit 100 --epochs 2 --batch 20 --optimizer gsam --alpha 0.2 --lr 0.04 --out a");
+    let again = place.json("train --config a/config.toml --out b --json");
+    let first: Value = serde_json::from_slice(&fs::read(place.path("a/result.json")).unwrap()).unwrap();
+    assert_eq!(again["weights_sha256"], first["weights_sha256"]);
+    place.stdout("train --config a/config.toml --alpha 0.4 --epochs 1 --base adamw --augment crop --out c");
+    let config = fs::read_to_string(place.path("c/config.toml")).unwrap();
+    let expected = [
+        "alpha = 0.4",
+        "epochs = 1\n",
+        "limit = 100",
+        "name = \"gsam\"",
+        "name = \"adamw\"",
+        "lr = 0.001",
+        "augment = \"crop\"",
+    ];
+    for part in expected {
+        assert!(config.contains(part), "{part}: {config}");
+    }
+    let refused = place.run("train --config a/config.toml --optimizer sgd --rho 0.1 --out d");
+    assert_eq!(refused.status.code(), Some(2));
+}
+
+#[test]
+fn a_resumed_run_takes_more_epochs_and_refuses_any_other_setting_by_its_name() {
+    let place = Place::new();
+    place.stdout(
+        "train --model mlp-8 --limit 100 --epochs 2 --batch 20 --rho 0.1 --schedule constant --out a",
+    );
+    // What the run has anyway may be said.
+    place.stdout("train --resume a --epochs 2 --rho 0.1 --limit 100");
+    for (arguments, words) in [
+        ("--rho 0.2", ["--rho", "found 0.2"]),
+        ("--optimizer sgd", ["--optimizer", "found sgd"]),
+        ("--seed 3", ["--seed", "--config"]),
+        ("--epochs 1", ["--epochs", "expected 2 or more"]),
+        ("--base lion", ["--base", "found lion"]),
+        ("--warmup-epochs 1", ["--warmup-epochs", "found 1"]),
+    ] {
+        let output = place.run(&format!("train --resume a {arguments}"));
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{arguments}: {stderr}");
+        assert!(words.iter().all(|word| stderr.contains(word)), "{arguments}: {stderr}");
+    }
+    let longer = place.json("train --resume a --epochs 5 --json");
+    assert_eq!(longer["epochs"], 5);
+    // With a rate that does not depend on the length it is the run of five epochs from its start.
+    let whole = place.json(
+        "train --model mlp-8 --limit 100 --epochs 5 --batch 20 --rho 0.1 --schedule constant --out b --json",
+    );
+    assert_eq!(longer["weights_sha256"], whole["weights_sha256"]);
+    assert_eq!(fs::read_to_string(place.path("a/metrics.jsonl")).unwrap().lines().count(), 5);
+    assert!(fs::read_to_string(place.path("a/config.toml")).unwrap().contains("epochs = 5\n"));
+}
+
+#[test]
+fn epochs_are_told_with_their_figures_and_as_csv_and_events_and_side_by_side() {
+    let place = Place::new();
+    let run = "train --model mlp-8 --limit 100 --epochs 3 --batch 20";
+    place.stdout(&format!("{run} --rho 0.1 --tensorboard --out a"));
+    place.stdout(&format!("{run} --optimizer sgd --out b"));
+    let metrics = |name: &str| -> Vec<Value> {
+        let text = fs::read_to_string(place.path(name).join("metrics.jsonl")).unwrap();
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    };
+    for line in metrics("a") {
+        for figure in ["train_error", "gradient_norm", "sharpness", "seconds"] {
+            assert!(line[figure].as_f64().unwrap() > 0.0, "{figure}: {line}");
+        }
+    }
+    assert!(
+        metrics("b")
+            .iter()
+            .all(|line| line.get("sharpness").is_none() && line["gradient_norm"].as_f64().unwrap() > 0.0)
+    );
+    place.stdout("export a --out a.csv");
+    let csv = fs::read_to_string(place.path("a.csv")).unwrap();
+    assert!(csv.starts_with("epoch,train_loss,train_error,") && csv.lines().count() == 4, "{csv}");
+    place.stdout("export a --out events --format tensorboard");
+    let events = fs::read(place.path("events")).unwrap();
+    let written = place.files("a").into_iter().find(|name| name.starts_with("events.out.tfevents.")).unwrap();
+    // The same records but for their times.
+    assert_eq!(fs::read(place.path("a").join(written)).unwrap().len(), events.len());
+    let said = place.stdout("diff a b");
+    for part in ["method.name", "method.rho", "0.1", "none", "test error (%)", "sharpness"] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    let line = place.json("diff a b --json");
+    assert!(
+        line["settings"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .all(|entry| entry["setting"].as_str().unwrap().starts_with("method."))
+    );
+    assert!(place.stdout("diff a a").contains("The settings are equal."));
+}
+
+#[test]
+fn a_quiet_command_says_nothing_but_results_and_errors() {
+    let place = Place::new();
+    let output = place.run("train -q --model mlp-8 --limit 100 --epochs 2 --batch 30 --out a");
+    assert!(
+        output.status.success() && output.stderr.is_empty(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    assert!(!place.run("train -q --resume nowhere").stderr.is_empty());
+    let loud = place.run("train --model mlp-8 --limit 100 --epochs 2 --batch 30 --out b");
+    let said = String::from_utf8(loud.stderr).unwrap();
+    for part in
+        ["100 images to train on", "mlp-8: ", "2 epochs of batches of 30, 6 steps", "next: sam evaluate b"]
+    {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+}
+
+#[test]
+fn a_shell_gets_completions_and_a_reader_manual_pages_and_info_says_what_there_is() {
+    let place = Place::new();
+    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
+        let script = place.stdout(&format!("completions {shell}"));
+        assert!(script.contains("rho-warmup-epochs") && script.contains("predict-gap"), "{shell}");
+    }
+    place.stdout("man --out pages");
+    let pages = place.files("pages");
+    assert!(
+        ["sam.1", "sam-train.1", "sam-ablate-norm.1"].iter().all(|page| pages.contains(&(*page).into())),
+        "{pages:?}"
+    );
+    let page = fs::read_to_string(place.path("pages/sam-train.1")).unwrap();
+    assert!(page.contains(".SH OPTIONS") && page.contains("rho"), "{page}");
+    let info = place.json("info --json");
+    assert!(info["cores"].as_u64().unwrap() >= 1 && info["data"]["digits"] == true, "{info}");
+    assert!(place.stdout("info").contains("digits       found"));
 }

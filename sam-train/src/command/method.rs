@@ -86,6 +86,19 @@ impl<C: Choice> ChoiceArgs<C> {
         self.row.with(self.given.clone())
     }
 
+    /// The row that is named, or the usual one.
+    pub const fn row(&self) -> C {
+        self.row
+    }
+
+    /// `row` with those hyper-parameters in the place of its own that were given and `take` takes.
+    ///
+    /// # Errors
+    /// As [`ChoiceArgs::choice`].
+    pub fn on(&self, row: C, take: &dyn Fn(&str) -> bool) -> Result<C, InvalidSetting> {
+        row.with(self.given.clone().into_iter().filter(|(name, _)| take(name)).collect())
+    }
+
     /// Whether the hyper-parameter was given.
     pub fn gives(&self, name: &str) -> bool {
         self.given.contains_key(name)

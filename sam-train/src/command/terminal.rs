@@ -3,7 +3,10 @@
 use std::{
     fmt::Display,
     io::{self, IsTerminal, Write},
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -16,8 +19,27 @@ use crate::{
     training::{metrics::EpochMetrics, nonfinite::OnNonFinite},
 };
 
-/// Prints a line to stderr. That nobody may be listening is no reason to stop the work.
+/// Whether nothing but errors is told on stderr.
+static QUIET: AtomicBool = AtomicBool::new(false);
+
+/// Whether what follows is to be told on stderr: no progress and no notes where it is not.
+pub fn keep_quiet(quiet: bool) {
+    QUIET.store(quiet, Ordering::Relaxed);
+}
+
+fn quiet() -> bool {
+    QUIET.load(Ordering::Relaxed)
+}
+
+/// Prints a line to stderr, unless only errors are wanted.
 pub fn note(line: impl Display) {
+    if !quiet() {
+        complain(line);
+    }
+}
+
+/// Prints an error to stderr. That nobody may be listening is no reason to stop the work.
+pub fn complain(line: impl Display) {
     let _ = writeln!(io::stderr(), "{line}");
 }
 
@@ -91,7 +113,7 @@ impl Observer for Terminal {
 }
 
 fn begin(work: &str, total: u64, done: u64) -> Option<ProgressBar> {
-    if !io::stderr().is_terminal() {
+    if quiet() || !io::stderr().is_terminal() {
         return None;
     }
     let template = "{prefix} [{bar:32}] {percent:>3}%  {elapsed} done, {eta} to go";
@@ -106,11 +128,11 @@ fn begin(work: &str, total: u64, done: u64) -> Option<ProgressBar> {
 
 /// An epoch for people.
 fn epoch_line(metrics: &EpochMetrics, epochs: usize) -> String {
-    let EpochMetrics { epoch, train_loss, lr, images_per_s, .. } = metrics;
+    let EpochMetrics { epoch, train_loss, train_error, lr, images_per_s, .. } = metrics;
     let width = epochs.to_string().len();
-    let of = |name, error: Option<f64>| error.map_or(String::new(), |e| format!("  {name} {e:6.2} %"));
-    let test = of("test error", metrics.test_error);
+    let of = |name, error: Option<f64>| error.map_or(String::new(), |e| format!("  {name} {e:.2} %"));
+    let test = of("train", *train_error) + &of("test", metrics.test_error);
     let averages = of("ema", metrics.ema_test_error) + &of("swa", metrics.swa_test_error);
     let speed = images_per_s.map_or(String::new(), |rate| format!("  {rate:.0} images/s"));
-    format!("epoch {epoch:>width$}/{epochs}  train loss {train_loss:.4}{test}{averages}  lr {lr:.5}{speed}")
+    format!("epoch {epoch:>width$}/{epochs}  loss {train_loss:.4}{test}{averages}  lr {lr:.4}{speed}")
 }

@@ -11,23 +11,27 @@ use sam_model::Initialization;
 use super::{
     Call,
     args::{AscentArgs, DataArgs, MachineArgs, TrainingArgs},
-    method::{self, MethodArgs},
+    given::Given,
+    method::MethodArgs,
     output::print,
+    start,
     terminal::note,
 };
 use crate::{
     experiment::{
         ExperimentError,
-        train::{RunDirectory, train},
+        train::{RunDirectory, TrainResult, train},
     },
+    export::tensorboard::TensorBoard,
     files::{self, FileError},
     json,
+    observer::{Host, Observer, Several},
     training::{
         backend::{Backend, BackendName},
         config::Config,
         memory,
         nonfinite::OnNonFinite,
-        settings::{AverageSettings, Base, InvalidSetting, Method, Settings},
+        settings::{AverageSettings, InvalidSetting, Settings},
         trainer::check_batch,
     },
 };
@@ -40,39 +44,42 @@ use crate::{
 #[derive(Debug, Clone, Args)]
 #[command(allow_negative_numbers = true, after_help = EXAMPLES)]
 pub struct TrainArgs {
+    // First: it asks which arguments were given, before others take their values.
     #[command(flatten)]
-    data: DataArgs,
+    given: Given,
     #[command(flatten)]
-    training: TrainingArgs,
+    pub data: DataArgs,
     #[command(flatten)]
-    method: MethodArgs,
+    pub training: TrainingArgs,
     #[command(flatten)]
-    ascent: AscentArgs,
+    pub method: MethodArgs,
+    #[command(flatten)]
+    pub ascent: AscentArgs,
     #[command(flatten)]
     machine: MachineArgs,
 
     /// How weights start: he-fan-in, he-fan-out, lecun or truncated-fan-out [default: as the network's authors have it]
     #[arg(long, value_name = "NAME", help_heading = "Training")]
-    init: Option<Initialization>,
+    pub init: Option<Initialization>,
 
     /// Cut the gradient that the base optimizer follows down to this Euclidean length if it is longer, before weight decay
     /// is added. The ascent has its own length, --rho [default: never]
     #[arg(long, value_name = "C", help_heading = "Training")]
-    clip_norm: Option<f64>,
+    pub clip_norm: Option<f64>,
 
     /// Evaluate an exponential moving average of the weights too, with so much of it left after each step; 0.99 to 0.9999
     /// as a rule. Its first 1 / (1 - DECAY) steps count alike.
     #[arg(long, value_name = "DECAY", help_heading = "Averages")]
-    ema: Option<f64>,
+    pub ema: Option<f64>,
 
     /// Evaluate the equal-weight average of the final weights of all epochs from EPOCH on too (SWA, Izmailov et al. 2018),
     /// with batch normalisation measured anew on the training images. Meant for --schedule constant.
     #[arg(long, value_name = "EPOCH", help_heading = "Averages")]
-    swa_from: Option<usize>,
+    pub swa_from: Option<usize>,
 
     /// Probability with which each training label is replaced by a random one.
     #[arg(long, value_name = "P", default_value_t = 0.0, help_heading = "Data")]
-    label_noise: f64,
+    pub label_noise: f64,
 
     /// Where the run goes [default: runs/train-DATA-MODEL-OPTIMIZER-NUMBER, the first that is free]
     #[arg(long, value_name = "DIR", help_heading = "Run")]
@@ -83,54 +90,18 @@ pub struct TrainArgs {
     #[arg(long, value_name = "ACTION", help_heading = "Run")]
     on_nonfinite: Option<OnNonFinite>,
 
-    /// Go on with the run in DIR, with its settings; only --backend, --precision, --kernels, --threads, --data-dir, --on-nonfinite and
-    /// --json may be given.
-    #[arg(long, value_name = "DIR", help_heading = "Run", conflicts_with_all = settled())]
+    /// Go on with the run in DIR, with its settings: another is refused by its name, but for more --epochs. What may be given anew is
+    /// --backend, --precision, --kernels, --threads, --data-dir, --on-nonfinite and how it is shown.
+    #[arg(long, value_name = "DIR", help_heading = "Run", conflicts_with_all = ["out", "config"])]
     resume: Option<PathBuf>,
-}
 
-/// What a resumed run does not ask for again: where it is, its settings, and the hyper-parameters of all methods.
-fn settled() -> impl Iterator<Item = &'static str> {
-    const SETTINGS: [&str; 36] = [
-        "out",
-        "data",
-        "size",
-        "grey",
-        "label",
-        "test_share",
-        "broken",
-        "validation",
-        "limit",
-        "label_noise",
-        "augment",
-        "model",
-        "init",
-        "checkpoint_activations",
-        "epochs",
-        "batch",
-        "last_batch",
-        "lr",
-        "momentum",
-        "no_nesterov",
-        "weight_decay",
-        "decoupled",
-        "clip_norm",
-        "ema",
-        "swa_from",
-        "schedule",
-        "warmup_epochs",
-        "label_smoothing",
-        "seed",
-        "optimizer",
-        "rho_from",
-        "rho_warmup_epochs",
-        "rho_schedule",
-        "perturb",
-        "base",
-        "decay_on",
-    ];
-    let parameters = method::parameters::<Method>().chain(method::parameters::<Base>());
-    SETTINGS.into_iter().chain(parameters.map(|parameter| parameter.name))
+    /// Start a new run with the settings of FILE, the config.toml of another; what else is given takes their place.
+    #[arg(long, value_name = "FILE", help_heading = "Run")]
+    config: Option<PathBuf>,
+
+    /// Write the epochs as TensorBoard's events into the directory of the run too.
+    #[arg(long, help_heading = "Run")]
+    tensorboard: bool,
 }
 
 /// The variable that names the driver's library to the CUDA backend.
@@ -144,7 +115,9 @@ Examples:
   sam train --model lenet --rho 0.2 --rho-warmup-epochs 5 --base adamw --lr 0.001
   sam train --data cifar-10 --model wrn-16-4 --augment cutout --lr 0.1 --batch 128 --epochs 200
   sam train --batch 32,64,128 --schedule constant --ema 0.99 --swa-from 20
-  sam train --resume runs/lenet";
+  sam train --resume runs/lenet
+  sam train --resume runs/lenet --epochs 80
+  sam train --config runs/lenet/config.toml --seed 1 --out runs/lenet-1";
 
 /// Runs the command.
 ///
@@ -156,7 +129,10 @@ pub fn run(args: &TrainArgs, call: Call<'_>) -> Result<(), ExperimentError> {
         None => started(args)?,
     };
     let finished = match &place {
-        Place::Named(directory) => directory.finished()?.map(|result| (directory.clone(), result)),
+        Place::Named(directory) => {
+            let all = |result: &TrainResult| result.epochs() >= config.run.epochs;
+            directory.finished()?.filter(all).map(|result| (directory.clone(), result))
+        }
         Place::Numbered(_) => None,
     };
     let (directory, result) = match finished {
@@ -181,7 +157,15 @@ pub fn run(args: &TrainArgs, call: Call<'_>) -> Result<(), ExperimentError> {
                 Place::Named(directory) => directory,
                 Place::Numbered(stem) => RunDirectory::create_free(&stem)?,
             };
-            let result = train(&directory, &config, &dataset, learner, call.host)?;
+            let banner = start::Banner::new(&config, &dataset, learner.parameter_count(), directory.path());
+            let events = args.tensorboard.then(|| TensorBoard::new(directory.path()));
+            let observers: Vec<&dyn Observer> = match &events {
+                Some(events) => vec![&banner, call.host.observer, events],
+                None => vec![&banner, call.host.observer],
+            };
+            let observers = Several(&observers);
+            let host = Host { observer: &observers, ..call.host };
+            let result = train(&directory, &config, &dataset, learner, host)?;
             (directory, result)
         }
     };
@@ -190,6 +174,7 @@ pub fn run(args: &TrainArgs, call: Call<'_>) -> Result<(), ExperimentError> {
     } else {
         print(result.sentence())?;
         print(format_args!("{}", directory.curves().display()))?;
+        start::what_next(directory.path());
     }
     Ok(())
 }
@@ -233,7 +218,22 @@ impl TrainArgs {
 
 /// The place and settings of a new run; nothing is written yet.
 fn started(args: &TrainArgs) -> Result<(Place, Config), ExperimentError> {
-    let settings = args.settings()?;
+    let mut machine = args.machine.machine(&args.data);
+    let mut action = args.on_nonfinite.unwrap_or_default();
+    let settings = match &args.config {
+        None => args.settings()?,
+        Some(path) => {
+            args.data.check()?;
+            let file = Config::load(path)?;
+            action = args.on_nonfinite.unwrap_or(file.on_nonfinite);
+            if !args.given.has("data") {
+                machine.data_dir = machine.data_dir.or(file.machine.data_dir);
+            }
+            let settings = args.given.onto(args, file.run)?;
+            settings.check()?;
+            settings
+        }
+    };
     let place = match &args.out {
         Some(path) => {
             let directory = RunDirectory::new(path);
@@ -245,8 +245,7 @@ fn started(args: &TrainArgs) -> Result<(Place, Config), ExperimentError> {
             Place::Numbered(format!("runs/train-{}-{model}-{}", data.title(), method.name()))
         }
     };
-    let machine = args.machine.machine(&args.data);
-    Ok((place, Config { on_nonfinite: args.on_nonfinite.unwrap_or_default(), machine, run: settings }))
+    Ok((place, Config { on_nonfinite: action, machine, run: settings }))
 }
 
 /// The directory and settings of a run that was begun before, on the machine that the arguments describe.
@@ -256,10 +255,13 @@ fn resumed(args: &TrainArgs, path: &Path) -> Result<(Place, Config), ExperimentE
         return Err(ExperimentError::NoRun { path: path.to_owned() });
     }
     let mut config = Config::load(&directory.config())?;
-    if let Some(threads) = args.machine.threads {
+    config.run = args.given.resumed(args, &config.run)?;
+    config.run.check()?;
+    let MachineArgs { backend, precision, kernels, threads } = &args.machine;
+    if let Some(threads) = threads {
         config.machine.threads = threads.get();
     }
-    match args.machine.backend {
+    match *backend {
         Some(backend) => config.machine.backend = backend,
         // A file that somebody else may have written must not have a library loaded and run.
         None if config.machine.backend == BackendName::Cuda && env::var_os(DRIVER).is_some() => {
@@ -269,15 +271,9 @@ fn resumed(args: &TrainArgs, path: &Path) -> Result<(Place, Config), ExperimentE
         }
         None => {}
     }
-    if let Some(precision) = args.machine.precision {
-        config.machine.precision = precision;
-    }
-    if let Some(kernels) = args.machine.kernels {
-        config.machine.kernels = kernels;
-    }
-    if let Some(action) = args.on_nonfinite {
-        config.on_nonfinite = action;
-    }
+    config.machine.precision = precision.unwrap_or(config.machine.precision);
+    config.machine.kernels = kernels.unwrap_or(config.machine.kernels);
+    config.on_nonfinite = args.on_nonfinite.unwrap_or(config.on_nonfinite);
     if args.data.data_dir.is_some() {
         config.machine.data_dir.clone_from(&args.data.data_dir);
     }
@@ -287,21 +283,21 @@ fn resumed(args: &TrainArgs, path: &Path) -> Result<(Place, Config), ExperimentE
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::command::given::settled;
 
     #[test]
     fn a_resumed_run_takes_the_arguments_that_its_help_names_and_no_others() {
         let command = TrainArgs::augment_args(clap::Command::new("train"));
-        let mut free = vec![];
-        for argument in command.get_arguments().map(|argument| argument.get_id().as_str()) {
-            if settled().all(|settled| settled != argument) {
-                free.push(argument);
-            }
-        }
-        assert_eq!(
-            free,
-            ["data_dir", "backend", "precision", "kernels", "threads", "on_nonfinite", "resume"]
-        );
-        // Debug builds of the parser make sure that every name in the list is an argument.
+        let arguments: Vec<&str> =
+            command.get_arguments().map(|argument| argument.get_id().as_str()).collect();
+        let free: Vec<&str> = arguments
+            .iter()
+            .copied()
+            .filter(|argument| settled().all(|settled| settled != *argument))
+            .collect();
+        let named = ["data_dir", "backend", "precision", "kernels", "threads", "out", "on_nonfinite"];
+        assert_eq!(free, [&named[..], &["resume", "config", "tensorboard"]].concat());
+        assert!(settled().all(|settled| arguments.contains(&settled)));
         command.debug_assert();
     }
 }

@@ -4,6 +4,7 @@ use std::{
     collections::HashMap,
     io::BufReader,
     path::{Path, PathBuf},
+    time::{SystemTime, UNIX_EPOCH},
 };
 
 use clap::{Args, ValueEnum};
@@ -15,10 +16,13 @@ use crate::{
     analysis::model::Model,
     data::{DataError, DataSource, Dataset, ImageSet, Standardizer, own},
     experiment::{ExperimentError, train::RunDirectory},
-    export::{onnx, pytorch},
+    export::{onnx, pytorch, tensorboard},
     files::{self, FileError},
     json,
-    report::classification::{Classification, softmax},
+    report::{
+        classification::{Classification, softmax},
+        epochs::csv,
+    },
     training::{checkpoint::Checkpoint, config::Config, learner::LearnerError, state::State},
 };
 
@@ -52,7 +56,8 @@ pub struct PredictArgs {
 /// A trained network for other programs.
 ///
 /// safetensors: weights and running statistics by PyTorch's names and in its layouts, with the classes and what bytes are standardised by
-/// in its metadata. onnx: the whole network, which takes bytes as float32 (images, channels, rows, columns) and gives logits.
+/// in its metadata. onnx: the whole network, which takes bytes as float32 (images, channels, rows, columns) and gives logits. csv and
+/// tensorboard: not the network, but what each epoch gave.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct ExportArgs {
@@ -63,7 +68,7 @@ pub struct ExportArgs {
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
 
-    /// What it is [default: onnx if the file is called so, else safetensors]
+    /// What it is [default: onnx or csv if the file is called so, else safetensors]
     #[arg(long, value_enum)]
     format: Option<Format>,
 }
@@ -71,7 +76,9 @@ pub struct ExportArgs {
 const EXAMPLES: &str = "\
 Examples:
   sam export runs/lenet --out lenet.onnx
-  sam export runs/lenet --out lenet.safetensors";
+  sam export runs/lenet --out lenet.safetensors
+  sam export runs/lenet --out lenet.csv
+  sam export runs/lenet --out logs/events.out.tfevents.lenet --format tensorboard";
 
 /// What a network is exported as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -80,6 +87,10 @@ pub enum Format {
     Safetensors,
     /// A network.
     Onnx,
+    /// What each epoch gave, as a table.
+    Csv,
+    /// What each epoch gave, as a file of events for TensorBoard.
+    Tensorboard,
 }
 
 /// A finished or unfinished run with its data.
@@ -245,21 +256,37 @@ pub fn predict(args: &PredictArgs, call: Call<'_>) -> Result<(), ExperimentError
 /// # Errors
 /// [`ExperimentError`], when the file cannot be written.
 pub fn export(args: &ExportArgs) -> Result<(), ExperimentError> {
+    let named = |ending| args.out.extension().is_some_and(|own| own == ending);
+    let of_name = match () {
+        () if named("onnx") => Format::Onnx,
+        () if named("csv") => Format::Csv,
+        () => Format::Safetensors,
+    };
+    let format = args.format.unwrap_or(of_name);
+    if let Format::Csv | Format::Tensorboard = format {
+        let directory = RunDirectory::new(&args.run);
+        if !files::present(&directory.config()) {
+            return Err(ExperimentError::NoRun { path: args.run.clone() });
+        }
+        let epochs = super::diff::epochs(&directory)?;
+        let content = match format {
+            Format::Csv => csv(&epochs),
+            _ => {
+                let now = SystemTime::now().duration_since(UNIX_EPOCH);
+                tensorboard::encode(&epochs, now.map_or(0.0, |time| time.as_secs_f64()))
+            }
+        };
+        files::replace(&args.out, &content)?;
+        return Ok(print(args.out.display())?);
+    }
     let trained = Trained::open(&args.run)?;
     let Trained { config, state, dataset } = &trained;
     let description = config.run.describe(dataset.shape, dataset.classes).map_err(LearnerError::backend)?;
     let standardizer = Standardizer::fit(&dataset.train, dataset.shape.channels)?;
     let metadata = trained.metadata(&standardizer);
-    let of_name = if args.out.extension().is_some_and(|ending| ending == "onnx") {
-        Format::Onnx
-    } else {
-        Format::Safetensors
-    };
-    let content = match args.format.unwrap_or(of_name) {
+    let content = match format {
         Format::Onnx => onnx::encode(&description, state, &standardizer, &metadata),
-        Format::Safetensors => {
-            pytorch::tensors(&description, state).and_then(|tensors| pytorch::encode(&tensors, metadata))
-        }
+        _ => pytorch::tensors(&description, state).and_then(|tensors| pytorch::encode(&tensors, metadata)),
     };
     let content = content.map_err(LearnerError::backend)?;
     files::replace(&args.out, &content)?;

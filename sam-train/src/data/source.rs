@@ -60,6 +60,12 @@ pub enum DataSource {
     Files,
 }
 
+impl DataSource {
+    /// Those that have a name of their own.
+    pub const NAMED: [Self; 5] =
+        [Self::Digits, Self::Mnist, Self::FashionMnist, Self::Cifar10, Self::Cifar100];
+}
+
 /// A text names no data set.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(

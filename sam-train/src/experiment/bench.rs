@@ -209,6 +209,7 @@ mod tests {
                 outcome: Outcome::Descended,
                 in_gradients: self.time * 4 / 5,
                 in_batch: Duration::ZERO,
+                figures: Default::default(),
             })
         }
 

@@ -1,6 +1,9 @@
 //! One training run in a directory: started, resumed after whatever stopped it, or found finished.
 
-use std::path::{Path, PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -151,6 +154,11 @@ impl RunDirectory {
 }
 
 impl TrainResult {
+    /// Epochs of the run.
+    pub const fn epochs(&self) -> usize {
+        self.epochs
+    }
+
     /// The outcome for people.
     pub fn sentence(&self) -> String {
         let error = self.test_error.map_or("unknown".to_owned(), |error| format!("{error:.2} %"));
@@ -242,8 +250,18 @@ pub fn train(
     // What was there before the claim may be another's by now.
     if !files::present(&directory.config()) {
         config.save(&directory.config())?;
-    } else if Config::load(&directory.config())?.run != *settings {
-        return Err(ExperimentError::Occupied { path: directory.path().to_owned() });
+    } else {
+        let began = Config::load(&directory.config())?.run;
+        if began.epochs < settings.epochs && settings.continues(&began) {
+            // The checkpoint is taken for one of the longer run too, wherever this is interrupted.
+            let text = config.encode(&directory.config())?;
+            claim.write(&directory.config(), |path| files::replace(path, text.as_bytes()))?;
+            if files::present(&directory.result()) {
+                fs::remove_file(directory.result()).map_err(FileError::of(&directory.result(), "removed"))?;
+            }
+        } else if began != *settings {
+            return Err(ExperimentError::Occupied { path: directory.path().to_owned() });
+        }
     }
     if files::present(&directory.checkpoint()) {
         trainer.restore(&directory.checkpoint())?;

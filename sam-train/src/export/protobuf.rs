@@ -1,4 +1,4 @@
-//! As much of protobuf's encoding as a model file needs: <https://protobuf.dev/programming-guides/encoding>.
+//! As much of protobuf's encoding as model files and events need: <https://protobuf.dev/programming-guides/encoding>.
 
 /// A message, field by field in the order in which they are written.
 #[derive(Debug, Clone, Default)]
@@ -6,6 +6,7 @@ pub struct Message(Vec<u8>);
 
 /// Wire types.
 const VARINT: u64 = 0;
+const EIGHT_BYTES: u64 = 1;
 const BYTES: u64 = 2;
 const FOUR_BYTES: u64 = 5;
 
@@ -28,6 +29,13 @@ impl Message {
     /// With a number of single precision.
     pub fn float(mut self, field: u64, value: f32) -> Self {
         self.varint(field << 3 | FOUR_BYTES);
+        self.0.extend(value.to_le_bytes());
+        self
+    }
+
+    /// With a number of double precision.
+    pub fn double(mut self, field: u64, value: f64) -> Self {
+        self.varint(field << 3 | EIGHT_BYTES);
         self.0.extend(value.to_le_bytes());
         self
     }

@@ -16,7 +16,7 @@ use sha2::{Digest, Sha256};
 
 use super::{
     history::HistoryMark,
-    metrics::{EpochMetrics, number_or_nan},
+    metrics::{EpochMetrics, EpochSums, number_or_nan},
     settings::Settings,
     state::{State, Tensor},
 };
@@ -65,6 +65,9 @@ pub struct RunPosition {
     /// Seconds spent on these steps.
     #[serde(deserialize_with = "number_or_nan")]
     pub seconds: f64,
+    /// What else these steps told.
+    #[serde(default, skip_serializing_if = "EpochSums::is_empty")]
+    pub sums: EpochSums,
     /// How many of these steps were left out because their loss or gradient was not finite.
     #[serde(default)]
     pub skipped: usize,
@@ -99,6 +102,24 @@ impl RunPosition {
         let digests = || ("settings".to_owned(), self.settings.clone(), other.settings.clone());
         Some(difference("", &self.began_with, &other.began_with).unwrap_or_else(digests))
     }
+}
+
+/// Every entry in which the settings `here` and `there` differ: its name, and its values; an absent one is `none`.
+pub fn differences(here: &Value, there: &Value) -> Vec<(String, String, String)> {
+    let (mut here, mut found) = (here.clone(), Vec::new());
+    while let Some((name, own, other)) = difference("", &here, there) {
+        // What was found is made equal, and the next one looked for.
+        let mut places = (&mut here, there);
+        for part in name.split('.') {
+            if !places.0.is_object() {
+                *places.0 = Value::Object(Map::new());
+            }
+            places = (&mut places.0[part], &places.1[part]);
+        }
+        *places.0 = places.1.clone();
+        found.push((name, own, other));
+    }
+    found
 }
 
 /// The first entry in which two values differ, and its values; an absent one is `none`. `name` is that of the values.

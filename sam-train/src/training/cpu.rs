@@ -17,7 +17,7 @@ use super::{
     counters::{copy_counters, counters},
     host_batches::HostBatches,
     kernel_choice::ChosenKernels,
-    learner::{Batch, Diagnosis, Learner, LearnerError, StepReport, WeightAccess},
+    learner::{Batch, Diagnosis, Learner, LearnerError, StepFigures, StepReport, WeightAccess},
     memory,
     nonfinite::Origin,
     random_layers,
@@ -148,7 +148,7 @@ impl CpuLearner {
             }
         };
         let step = step.map_err(LearnerError::backend)?;
-        let ObservedOracle { spent, clean_loss, gradients, .. } = oracle;
+        let ObservedOracle { spent, clean_loss, gradients, hits, gradient_norm, .. } = oracle;
         self.loss_is_finite = step.clean.is_finite() && step.perturbed.is_none_or(f64::is_finite);
         self.gradients += gradients;
         random_layers::advance(&mut self.random);
@@ -157,6 +157,12 @@ impl CpuLearner {
             outcome: step.outcome,
             in_gradients: spent,
             in_batch: Duration::ZERO,
+            figures: StepFigures {
+                // Of mixed images it means nothing to have one class right.
+                hits: mixup.is_none().then_some(hits),
+                gradient_norm,
+                perturbed_loss: step.perturbed,
+            },
         })
     }
 }

@@ -18,8 +18,8 @@ use super::{
     host_batches::HostBatches,
     kernel_choice::{ChosenKernels, KernelChoice},
     learner::{
-        Batch, Chosen, Diagnosis, Learner, LearnerError, StepReport, TrainingImages, WeightAccess,
-        step_from_host,
+        Batch, Chosen, Diagnosis, Learner, LearnerError, StepFigures, StepReport, TrainingImages,
+        WeightAccess, step_from_host,
     },
     nonfinite::Origin,
     precision::Precision,
@@ -277,6 +277,7 @@ impl CudaLearner {
             outcome: steps.outcome(&report)?,
             in_gradients: steps.in_gradients(&report)?,
             in_batch: Duration::ZERO,
+            figures: StepFigures::default(),
         })
     }
 }

@@ -113,12 +113,9 @@ mod tests {
             skipped: 0,
             test_loss: None,
             test_error: Some(12.5),
-            ema_test_loss: None,
-            ema_test_error: None,
-            swa_test_loss: None,
-            swa_test_error: None,
             lr: 0.1,
             images_per_s: epoch.is_multiple_of(2).then_some(1e4),
+            ..EpochMetrics::default()
         }
     }
 

@@ -251,6 +251,19 @@ pub struct StepReport {
     pub in_gradients: Duration,
     /// The part spent in waiting for the batch.
     pub in_batch: Duration,
+    /// What else is known of it.
+    pub figures: StepFigures,
+}
+
+/// What a step may tell beyond its loss: nothing where the method or the backend does not come by it.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct StepFigures {
+    /// Images that the network classified rightly at the weights before the step, as they were trained on.
+    pub hits: Option<usize>,
+    /// The Euclidean norm of the gradient there.
+    pub gradient_norm: Option<f64>,
+    /// Mean loss where the perturbed gradient was taken.
+    pub perturbed_loss: Option<f64>,
 }
 
 /// Why a learner failed.

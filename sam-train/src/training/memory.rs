@@ -106,7 +106,7 @@ pub fn check(settings: &Settings, needed: u128) -> Result<(), NotEnough> {
 
 /// Bytes that this process can still get: the least of what the machine, its control groups and its own limit leave.
 /// `None` where the system does not tell.
-fn available() -> Option<u128> {
+pub fn available() -> Option<u128> {
     let machine = || kibibytes(&fs::read_to_string("/proc/meminfo").ok()?, "MemAvailable:");
     let own = || {
         let limits = fs::read_to_string("/proc/self/limits").ok()?;

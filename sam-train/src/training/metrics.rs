@@ -2,14 +2,25 @@
 
 use serde::{Deserialize, Deserializer, Serialize};
 
+use super::learner::StepFigures;
+
 /// An epoch in numbers.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct EpochMetrics {
     /// The epoch, from 1.
     pub epoch: usize,
     /// Mean loss of the batches as they were trained on, augmented and with their noisy labels.
     #[serde(deserialize_with = "number_or_nan")]
     pub train_loss: f64,
+    /// Share of images wrongly classified in training in percent, each as it was trained on and before the step that it was in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub train_error: Option<f64>,
+    /// Mean Euclidean norm of the batches' gradients at the weights.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gradient_norm: Option<f64>,
+    /// Mean of the batches' loss at the perturbed weights minus that at the weights: the sharpness that the method saw.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sharpness: Option<f64>,
     /// Steps left out because their loss or gradient was not finite.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub skipped: usize,
@@ -34,6 +45,57 @@ pub struct EpochMetrics {
     /// Training images a second, evaluation not counted; nothing where the clock stood still.
     #[serde(default)]
     pub images_per_s: Option<f64>,
+    /// Seconds in the epoch's steps, evaluation not counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seconds: Option<f64>,
+}
+
+/// What the steps of an epoch told so far, to be averaged at its end. Steps that did not tell something count in no mean of it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct EpochSums {
+    hits: usize,
+    seen: usize,
+    gradient_norm: f64,
+    normed: usize,
+    sharpness: f64,
+    perturbed: usize,
+}
+
+impl EpochSums {
+    /// Whether there is nothing yet.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Takes in a step on so many images with the loss `loss` at its weights.
+    pub fn add(&mut self, figures: &StepFigures, images: usize, loss: f64) {
+        if let Some(hits) = figures.hits {
+            (self.hits, self.seen) = (self.hits + hits, self.seen + images);
+        }
+        if let Some(norm) = figures.gradient_norm.filter(|norm| norm.is_finite()) {
+            (self.gradient_norm, self.normed) = (self.gradient_norm + norm, self.normed + 1);
+        }
+        let gap = figures.perturbed_loss.map(|perturbed| perturbed - loss);
+        if let Some(gap) = gap.filter(|gap| gap.is_finite()) {
+            (self.sharpness, self.perturbed) = (self.sharpness + gap, self.perturbed + 1);
+        }
+    }
+
+    /// Training error in percent.
+    pub fn train_error(&self) -> Option<f64> {
+        let right = 100.0 * self.hits as f64 / self.seen as f64;
+        (self.seen > 0).then_some(100.0 - right)
+    }
+
+    /// Mean norm of the gradient.
+    pub fn gradient_norm(&self) -> Option<f64> {
+        (self.normed > 0).then(|| self.gradient_norm / self.normed as f64)
+    }
+
+    /// Mean sharpness.
+    pub fn sharpness(&self) -> Option<f64> {
+        (self.perturbed > 0).then(|| self.sharpness / self.perturbed as f64)
+    }
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]

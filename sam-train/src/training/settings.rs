@@ -252,6 +252,13 @@ impl Settings {
         crate::hex(&Sha256::digest(crate::json::line(self)))
     }
 
+    /// Whether a run of `began` can go on as one of these settings: they differ in more epochs at most, and batches have one size, since
+    /// several ones share the epochs among them. The schedule is that of the longer run from there on.
+    pub fn continues(&self, began: &Self) -> bool {
+        let same = Self { epochs: began.epochs, ..self.clone() } == *began;
+        same && (self.epochs == began.epochs || (self.epochs > began.epochs && self.batch.count() == 1))
+    }
+
     /// Gradients computed in a step, at most.
     pub fn gradients_per_step(&self) -> usize {
         self.method.gradients_per_step().ceil() as usize

@@ -17,7 +17,7 @@ use super::{
     checkpoint::{CheckpointError, RunPosition},
     history::History,
     learner::{Chosen, Learner, LearnerError, TrainingImages},
-    metrics::EpochMetrics,
+    metrics::{EpochMetrics, EpochSums},
     nonfinite::NonFinite,
     settings::Settings,
 };
@@ -222,6 +222,7 @@ impl<'a> Trainer<'a> {
             let share = self.radius_share();
             self.learner.set_radius(share);
         }
+        let images = range.len();
         let chosen = Chosen { epoch: epoch as u64, order: &self.order, taken, range };
         let report = self.learner.step(chosen, rate)?;
         let whole = started.elapsed();
@@ -243,6 +244,7 @@ impl<'a> Trainer<'a> {
         self.position.step += 1;
         self.position.skipped_in_a_row = 0;
         self.position.loss_sum += report.loss;
+        self.position.sums.add(&report.figures, images, report.loss);
         self.position.seconds += started.elapsed().as_secs_f64();
         Ok(time)
     }
@@ -292,10 +294,13 @@ impl<'a> Trainer<'a> {
         };
         let steps = self.position.step;
         let last_step = self.steps_done().saturating_sub(1);
-        let RunPosition { loss_sum, seconds, skipped, .. } = self.position;
+        let RunPosition { loss_sum, seconds, skipped, sums, .. } = self.position;
         let metrics = EpochMetrics {
             epoch,
             train_loss: loss_sum / (steps - skipped) as f64,
+            train_error: sums.train_error(),
+            gradient_norm: sums.gradient_norm(),
+            sharpness: sums.sharpness(),
             skipped,
             test_loss: test.map(|test| test.loss),
             test_error: test.map(|test| test.error_percent()),
@@ -305,11 +310,13 @@ impl<'a> Trainer<'a> {
             swa_test_error: swa.map(|test| test.error_percent()),
             lr: self.rate(last_step),
             images_per_s: per_second(self.timetable.taken(epoch - 1), seconds),
+            seconds: Some(seconds).filter(|seconds| seconds.is_finite()),
         };
         self.history.push(metrics);
         (self.position.epochs, self.position.last) = (epoch, Some(metrics));
         (self.position.step, self.position.skipped) = (0, 0);
         (self.position.loss_sum, self.position.seconds) = (0.0, 0.0);
+        self.position.sums = EpochSums::default();
         self.order = self.epoch_order();
         Ok(metrics)
     }

@@ -353,6 +353,7 @@ impl Learner for Overflowed {
             outcome: Outcome::Descended,
             in_gradients: Duration::ZERO,
             in_batch: Duration::ZERO,
+            figures: Default::default(),
         })
     }
 

@@ -54,7 +54,8 @@ fn advance(trainer: &mut Trainer<'_>, steps: usize) {
 
 /// All of the final state, and the metrics but for the time they took.
 fn outcome(trainer: &mut Trainer<'_>) -> (State, Vec<EpochMetrics>) {
-    let metrics = trainer.history().iter().map(|m| EpochMetrics { images_per_s: None, ..*m }).collect();
+    let metrics =
+        trainer.history().iter().map(|m| EpochMetrics { images_per_s: None, seconds: None, ..*m }).collect();
     (trainer.state().unwrap(), metrics)
 }
 
@@ -283,7 +284,13 @@ impl Learner for Recorder {
         seen.sums.extend(batch.images.outer_iter().map(|image| image.sum()));
         seen.rates.push(rate);
         let outcome = sam_core::Outcome::Descended;
-        Ok(StepReport { loss: 1.0, outcome, in_gradients: Duration::ZERO, in_batch: Duration::ZERO })
+        Ok(StepReport {
+            loss: 1.0,
+            outcome,
+            in_gradients: Duration::ZERO,
+            in_batch: Duration::ZERO,
+            figures: Default::default(),
+        })
     }
 
     fn evaluate(&mut self, batch: Batch<'_>) -> Result<Evaluation, LearnerError> {

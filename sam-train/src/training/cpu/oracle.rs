@@ -42,6 +42,10 @@ pub struct ObservedOracle<'a> {
     pub clean_loss: f64,
     /// Gradients of the whole batch; those of parts count as parts.
     pub gradients: f64,
+    /// Images classified rightly in the clean pass.
+    pub hits: usize,
+    /// Length of the clean gradient, if it was computed in one piece.
+    pub gradient_norm: Option<f64>,
 }
 
 impl<'a> ObservedOracle<'a> {
@@ -64,6 +68,8 @@ impl<'a> ObservedOracle<'a> {
             spent: Duration::ZERO,
             clean_loss: 0.0,
             gradients: 0.0,
+            hits: 0,
+            gradient_norm: None,
         })
     }
 
@@ -97,6 +103,9 @@ impl<'a> ObservedOracle<'a> {
             None => self.network.gradient_in_parts(params, grads, pass, ready)?,
             Some(_) => self.network.gradient(params, grads, pass)?,
         };
+        if pass == Pass::Clean {
+            self.hits += self.network.latest().correct;
+        }
         let mut computed = 1.0;
         if let Some(Partners { labels, share, scratch }) = &mut self.partners {
             self.network.set_batch(self.batch.images, labels)?;
@@ -113,6 +122,7 @@ impl<'a> ObservedOracle<'a> {
         self.gradients += computed * share;
         if pass == Pass::Clean {
             self.clean_loss += share * loss;
+            self.gradient_norm = (share == 1.0).then(|| length(grads));
         }
         Ok(loss)
     }
@@ -169,4 +179,15 @@ impl HessianVector<[f32]> for ObservedOracle<'_> {
         self.gradients += PRODUCT;
         Ok(())
     }
+}
+
+/// The Euclidean length of `values`: summed in double precision, in lanes that the processor adds up side by side.
+fn length(values: &[f32]) -> f64 {
+    let (parts, rest) = values.as_chunks::<16>();
+    let square = |value: f32| f64::from(value) * f64::from(value);
+    let mut lanes = [0.0; 16];
+    for part in parts {
+        lanes.iter_mut().zip(part).for_each(|(lane, &value)| *lane += square(value));
+    }
+    (lanes.iter().sum::<f64>() + rest.iter().map(|&value| square(value)).sum::<f64>()).sqrt()
 }

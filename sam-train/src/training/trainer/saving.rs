@@ -10,6 +10,7 @@ use crate::{
         history::{self, History},
         learner::LearnerError,
         nonfinite::{NonFinite, Origin},
+        settings::Settings,
         state::State,
     },
 };
@@ -76,9 +77,13 @@ impl Trainer<'_> {
             expected,
             found,
         };
-        if let Some((setting, expected, found)) = self.position.differing(&position) {
+        let began = || serde_json::from_value::<Settings>(position.began_with.clone()).ok();
+        if let Some((setting, expected, found)) = self.position.differing(&position)
+            && !began().is_some_and(|began| self.settings.continues(&began))
+        {
             return Err(mismatch(&setting, expected, found).into());
         }
+        position.settings.clone_from(&self.position.settings);
         if self.position.data != position.data {
             return Err(mismatch("data", self.position.data.clone(), position.data).into());
         }
