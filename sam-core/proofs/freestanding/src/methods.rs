@@ -123,7 +123,7 @@ macro_rules! halves {
             let begun = method.begin(&mut w[..], &mut g[..], seen(T::ONE));
             let mut next = begun.map_err(StepError::with_oracle::<LengthMismatch>);
             while let Ok(Next::Gradient(half)) = next {
-                seen((half.clean(), half.norm(), half.outcome(), method.perturbed(&w[..])));
+                let _ = seen((half.clean(), half.norm(), half.outcome(), method.perturbed(&w[..])));
                 if give_up {
                     report(method.cancel(half, &mut w[..]));
                     break;
@@ -175,11 +175,11 @@ fn plain<T: Real>() {
 
 fn halves<T: Real>() {
     let (rule, one) = (seen(Rule::l2(T::ONE)), seen(T::ONE));
-    let _ = halves!(Sam::new(space(), rule, base()));
+    halves!(Sam::new(space(), rule, base()));
     let combination = Gsam::new(one, zero());
-    let _ = halves!(Variant::new(space(), rule, AlongGradient, combination, base()));
-    let _ = halves!(LookSam::new(space(), rule, Reuse::new(seen(3), one, zero(), zero()), base()));
-    let _ = halves!(MultiStepSam::new(space(), rule, seen(3), one, base(), zero()));
+    halves!(Variant::new(space(), rule, AlongGradient, combination, base()));
+    halves!(LookSam::new(space(), rule, Reuse::new(seen(3), one, zero(), zero()), base()));
+    halves!(MultiStepSam::new(space(), rule, seen(3), one, base(), zero()));
 
     let (mut w, mut g) = (seen(zero::<T>()), seen(zero::<T>()));
     let mut momentum = MomentumSam::new(space(), rule, base());
@@ -274,6 +274,7 @@ fn oracles<T: Real>() {
     // A macro, since the errors have as many types as oracles.
     macro_rules! ask {
         ($oracle:expr) => {
+            #[allow(unused_mut, reason = "some are references")]
             let mut oracle = $oracle;
             report::<T, _>(oracle.gradient(&w[..], &mut g[..], seen(Pass::Clean)));
             let ready: &mut Ready<'_, [T]> = &mut |g, part| _ = seen((g.len(), part));
