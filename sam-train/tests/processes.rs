@@ -218,3 +218,20 @@ fn a_run_goes_on_without_figures_that_were_lost_and_says_so() {
     );
     assert_eq!(text.lines().next().unwrap(), said, "{text}");
 }
+
+#[test]
+fn the_first_signal_ends_a_step_of_billions_of_gradients_and_leaves_a_checkpoint() {
+    let place = tempfile::tempdir().unwrap();
+    let endless =
+        "train --model mlp-8 --epochs 1 --threads 1 --optimizer multi-step-sam --steps 4294967295 --out r";
+    let child = sam(place.path(), endless).spawn().unwrap();
+    until("the run has begun", || place.path().join("r/config.toml").exists());
+    // It is in its first step, or just before it: either is good.
+    thread::sleep(Duration::from_millis(300));
+    signal(&child, "TERM");
+    let started = Instant::now();
+    let output = child.wait_with_output().unwrap();
+    assert!(started.elapsed() < Duration::from_secs(30));
+    assert_eq!(output.status.code(), Some(130), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(place.path().join("r/checkpoint.safetensors").exists());
+}

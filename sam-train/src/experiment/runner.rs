@@ -327,6 +327,7 @@ impl Run<'_> {
         } else if snapshots.contains(&0) {
             self.snapshot(&mut trainer, 0)?;
         }
+        trainer.watch(self.host.interrupt);
         let gradients = settings.gradients_per_step() as u64;
         self.work.advance(trainer.steps_done() as u64 * gradients)?;
         let mut saved = Instant::now();
@@ -336,7 +337,11 @@ impl Run<'_> {
                 self.save(&mut trainer, &checkpoint)?;
                 return Err(ExperimentError::Interrupted { done: String::new(), resumable: None });
             }
-            step_ms.push(1e3 * trainer.step()?.step.as_secs_f64());
+            match trainer.step() {
+                // The beginning of the loop ends the run.
+                Err(error) if error.is_interruption() => continue,
+                time => step_ms.push(1e3 * time?.step.as_secs_f64()),
+            }
             self.work.advance(gradients)?;
             if trainer.at_epoch_end() {
                 let epoch = trainer.epoch() + 1;

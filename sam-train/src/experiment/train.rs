@@ -280,6 +280,7 @@ pub fn train(
     }
     // The checkpoint knows all epochs; what was written about an epoch beyond it will be written again.
     claim.write(&directory.checkpoint(), |path| trainer.save_history(path))?;
+    trainer.watch(host.interrupt);
     let total = trainer.total_steps();
     let work = host.begin("training", total as u64, trainer.steps_done() as u64)?;
     while !trainer.finished() {
@@ -290,7 +291,11 @@ pub fn train(
                 resumable: Some(directory.path().to_owned()),
             });
         }
-        let stepped = trainer.step().map(drop).map_err(ExperimentError::from);
+        let stepped = match trainer.step() {
+            // The beginning of the loop ends the run.
+            Err(error) if error.is_interruption() => continue,
+            other => other.map(drop).map_err(ExperimentError::from),
+        };
         recover(stepped, &mut trainer, directory, &claim, config.on_nonfinite, host)?;
         if trainer.at_epoch_end() {
             let metrics = trainer.end_epoch(true)?;

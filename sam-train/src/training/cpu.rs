@@ -9,7 +9,7 @@ mod segmented;
 use std::{borrow::Cow, time::Duration};
 
 use sam_backend_ndarray::{ForwardOverReverse, Network, ParallelSpace, Random, Scalar};
-use sam_core::{Average, Pass, Plain, Values, ValuesMut};
+use sam_core::{Average, Pass, Plain, StepError, Values, ValuesMut};
 use sam_model::{Evaluation, ImageShape, TensorInfo};
 
 use super::{
@@ -25,9 +25,10 @@ use super::{
     state::{STATISTICS, State, WEIGHTS},
     tensors::{copy, group, tensors},
 };
+use crate::interrupt::Interrupt;
 use mixup::Mixup;
 use optimizer::Optimizer;
-use oracle::{DualNetwork, ObservedOracle, Partners};
+use oracle::{DualNetwork, ObservedOracle, OracleError, Partners};
 
 /// The counter of mixed batches.
 const MIXUP_STEPS: &str = "mixup.steps";
@@ -53,6 +54,7 @@ pub struct CpuLearner {
     batches: Option<HostBatches>,
     /// What the next step's random layers draw from, if there are any.
     random: Option<Random>,
+    interrupt: Interrupt,
 }
 
 impl CpuLearner {
@@ -110,6 +112,7 @@ impl CpuLearner {
             gradients: 0.0,
             batches: None,
             random,
+            interrupt: Interrupt::default(),
         })
     }
 
@@ -124,7 +127,7 @@ impl CpuLearner {
     }
 
     fn observed_step(&mut self, batch: Batch<'_>) -> Result<StepReport, LearnerError> {
-        let Self { network, weights, gradient, optimizer, mixup, twin, random, climbs, .. } = self;
+        let Self { network, weights, gradient, optimizer, mixup, twin, random, climbs, interrupt, .. } = self;
         let threads = network.threads();
         let mut partners = None;
         let mut images = batch.images;
@@ -135,8 +138,8 @@ impl CpuLearner {
             partners = Some(Partners { labels, share: *share, scratch });
         }
         let batch = Batch { images, ..batch };
-        let mut oracle =
-            ObservedOracle::new(network, batch, partners, twin.as_mut()).map_err(LearnerError::backend)?;
+        let oracle = ObservedOracle::new(network, batch, partners, twin.as_mut(), interrupt);
+        let mut oracle = oracle.map_err(LearnerError::backend)?;
         // A step that does not climb is SGD's, with its coefficients of random layers.
         let fresh = |random: Random| Random { backward: Method::Sgd.backward_coefficients(), ..random };
         oracle.set_random(if *climbs { *random } else { random.map(fresh) });
@@ -147,7 +150,10 @@ impl CpuLearner {
                 sam_core::Method::step(&mut plain, weights, gradient, &mut oracle)
             }
         };
-        let step = step.map_err(LearnerError::backend)?;
+        let step = step.map_err(|error| match error {
+            StepError::Oracle(OracleError::Interrupted, _) => LearnerError::Interrupted,
+            other => LearnerError::backend(other),
+        })?;
         let ObservedOracle { spent, clean_loss, gradients, hits, gradient_norm, .. } = oracle;
         self.loss_is_finite = step.clean.is_finite() && step.perturbed.is_none_or(f64::is_finite);
         self.gradients += gradients;
@@ -181,6 +187,10 @@ impl Learner for CpuLearner {
         if let (Some(share), Some(rho)) = (share, self.method.rho()) {
             self.optimizer.set_radius(rho as f32 * share);
         }
+    }
+
+    fn watch(&mut self, interrupt: &Interrupt) {
+        self.interrupt = interrupt.clone();
     }
 
     fn step_on(&mut self, batch: Batch<'_>, rate: f32) -> Result<StepReport, LearnerError> {

@@ -18,7 +18,10 @@ use super::{
     nonfinite::Origin,
     state::{State, StateMismatch},
 };
-use crate::data::{Augment, DataError, Pixels, Standardizer};
+use crate::{
+    data::{Augment, DataError, Pixels, Standardizer},
+    interrupt::Interrupt,
+};
 
 /// A network with an optimizer, wherever its parameters live, and the training images that its steps choose from. One
 /// implementation for each backend.
@@ -47,11 +50,15 @@ pub trait Learner {
     /// backend refuses settings that ask for it.
     fn set_radius(&mut self, _share: Option<f32>) {}
 
+    /// Says whom to ask, between the gradients of a step, whether it shall be given up. A learner whose steps are short has no use
+    /// for it.
+    fn watch(&mut self, _interrupt: &Interrupt) {}
+
     /// One optimizer step on some of the training images with learning rate `rate`.
     ///
     /// # Errors
-    /// [`LearnerError`], when there are no images or they cannot be read, the batch does not fit or the backend fails; all
-    /// state is then as before. So it is after [`Outcome::NonFinite`], which a loss that is not finite leads to as well.
+    /// [`LearnerError`], when there are no images or they cannot be read, the batch does not fit, the backend fails, or whom it
+    /// watches wants it to stop; all state is then as before. So it is after [`Outcome::NonFinite`], which a loss that is not finite leads to as well.
     fn step(&mut self, chosen: Chosen<'_>, rate: f32) -> Result<StepReport, LearnerError> {
         step_from_host(self, chosen, rate)
     }
@@ -277,6 +284,9 @@ pub enum LearnerError {
         "`ema`, `swa-from`: expected a backend that can average weights, found one that cannot; use `backend` cpu"
     )]
     NoAverages,
+    /// A step was given up in its middle, because the work shall stop.
+    #[error("interrupted between the gradients of a step, which is undone")]
+    Interrupted,
     /// A state of something else.
     #[error(transparent)]
     State(#[from] StateMismatch),

@@ -21,7 +21,10 @@ use super::{
     nonfinite::NonFinite,
     settings::Settings,
 };
-use crate::data::{BatchMaker, DataError, Dataset, NoisyLabels, epoch_order, replace_at_random};
+use crate::{
+    data::{BatchMaker, DataError, Dataset, NoisyLabels, epoch_order, replace_at_random},
+    interrupt::Interrupt,
+};
 
 /// A run goes back so many times at most: then its rate is a thousandth.
 const MOST_ROLLBACKS: u32 = 10;
@@ -99,6 +102,13 @@ pub enum TrainingError {
     /// A checkpoint could not be written or used.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
+}
+
+impl TrainingError {
+    /// Whether a step was given up because the work shall stop.
+    pub fn is_interruption(&self) -> bool {
+        matches!(self, Self::Learner(LearnerError::Interrupted))
+    }
 }
 
 /// Makes sure that there is one whole batch of training images.
@@ -209,10 +219,16 @@ impl<'a> Trainer<'a> {
         &*self.learner
     }
 
+    /// Lets a step be given up between two of its gradients, when `interrupt` is requested.
+    pub fn watch(&mut self, interrupt: &Interrupt) {
+        self.learner.watch(interrupt);
+    }
+
     /// Makes the next step of the current epoch.
     ///
     /// # Errors
-    /// [`TrainingError::NonFinite`], [`TrainingError::Data`] or [`TrainingError::Learner`]; the run stands where it stood.
+    /// [`TrainingError::NonFinite`], [`TrainingError::Data`], or [`TrainingError::Learner`], when the backend fails or the step was
+    /// given up; the run stands where it stood.
     pub fn step(&mut self) -> Result<StepTime, TrainingError> {
         let (epoch, step) = (self.epoch(), self.position.step);
         let rate = self.rate(self.steps_done());

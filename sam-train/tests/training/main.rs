@@ -5,6 +5,7 @@
 mod averages;
 mod divergence;
 mod doubts;
+mod interrupted;
 mod resume;
 mod runs;
 mod support;

@@ -1,6 +1,6 @@
 //! Every method of `sam-core` behind one face, as the learner sees it.
 
-use sam_backend_ndarray::{BatchError, ParallelSpace, Threads};
+use sam_backend_ndarray::{ParallelSpace, Threads};
 use sam_core::{
     AlongGradient, BufferedError, Friendly, Gaussian, GradientAlgebra, Gsam, LearningRate, LengthMismatch,
     LookSam, MicroBatches, MomentumSam, MultiStepSam, ParamSpace, PerturbedOnly, Plain, RandomSam, Reuse,
@@ -11,7 +11,7 @@ use sam_model::TensorInfo;
 
 use super::{
     base::{self, AnyBase},
-    oracle::ObservedOracle,
+    oracle::{ObservedOracle, OracleError},
     segmented::Segmented,
 };
 use crate::training::settings::{Method, Settings, Tensors};
@@ -19,7 +19,7 @@ use crate::training::settings::{Method, Settings, Tensors};
 type Space = ParallelSpace<f32>;
 
 /// What goes wrong in a step.
-pub type StepFailure = StepError<LengthMismatch, BatchError, LengthMismatch>;
+pub type StepFailure = StepError<LengthMismatch, OracleError, LengthMismatch>;
 
 /// A training method with its state: any of `sam-core`'s.
 pub trait Optimizer:

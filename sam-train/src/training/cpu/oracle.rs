@@ -9,7 +9,7 @@ use ndarray::{Array4, Axis, Slice};
 use sam_backend_ndarray::{BatchError, Dual64, ForwardOverReverse, Network, Random};
 use sam_core::{GradientOracle, HessianVector, Pass, Ready};
 
-use crate::training::learner::Batch;
+use crate::{interrupt::Interrupt, training::learner::Batch};
 
 /// The network in dual numbers, for products with the Hessian.
 pub type DualNetwork = ForwardOverReverse<Network<Dual64>>;
@@ -27,6 +27,17 @@ pub struct Partners<'a> {
     pub scratch: &'a mut [f32],
 }
 
+/// Why a gradient was not computed.
+#[derive(Debug, thiserror::Error)]
+pub enum OracleError {
+    /// The network refuses its batch.
+    #[error(transparent)]
+    Batch(#[from] BatchError),
+    /// Somebody wants the work to stop.
+    #[error("interrupted")]
+    Interrupted,
+}
+
 /// Measures how long gradients take and what the loss is at the weights before the step.
 pub struct ObservedOracle<'a> {
     network: &'a mut Network<f32>,
@@ -36,6 +47,8 @@ pub struct ObservedOracle<'a> {
     partners: Option<Partners<'a>>,
     twin: Option<&'a mut DualNetwork>,
     random: Option<Random>,
+    /// Asked before each gradient: a step may have millions of them.
+    interrupt: &'a Interrupt,
     /// Time in gradients, and in what is done with parts of them that are ready.
     pub spent: Duration,
     /// Mean loss in the clean pass.
@@ -55,6 +68,7 @@ impl<'a> ObservedOracle<'a> {
         batch: Batch<'a>,
         partners: Option<Partners<'a>>,
         twin: Option<&'a mut DualNetwork>,
+        interrupt: &'a Interrupt,
     ) -> Result<Self, BatchError> {
         network.set_batch(batch.images, batch.labels)?;
         let loaded = 0..batch.labels.len();
@@ -65,6 +79,7 @@ impl<'a> ObservedOracle<'a> {
             partners,
             twin,
             random: None,
+            interrupt,
             spent: Duration::ZERO,
             clean_loss: 0.0,
             gradients: 0.0,
@@ -82,6 +97,10 @@ impl<'a> ObservedOracle<'a> {
         }
     }
 
+    fn check_interrupt(&self) -> Result<(), OracleError> {
+        if self.interrupt.requested() { Err(OracleError::Interrupted) } else { Ok(()) }
+    }
+
     /// The gradient of the images in `part`.
     fn observed(
         &mut self,
@@ -90,7 +109,8 @@ impl<'a> ObservedOracle<'a> {
         grads: &mut [f32],
         pass: Pass,
         ready: &mut Ready<'_, [f32]>,
-    ) -> Result<f64, BatchError> {
+    ) -> Result<f64, OracleError> {
+        self.check_interrupt()?;
         let started = Instant::now();
         if part != self.loaded {
             let images = self.batch.images.slice_axis(Axis(0), Slice::from(part.clone()));
@@ -130,9 +150,9 @@ impl<'a> ObservedOracle<'a> {
 
 impl GradientOracle<[f32]> for ObservedOracle<'_> {
     type Loss = f64;
-    type Error = BatchError;
+    type Error = OracleError;
 
-    fn gradient(&mut self, params: &[f32], grads: &mut [f32], pass: Pass) -> Result<f64, BatchError> {
+    fn gradient(&mut self, params: &[f32], grads: &mut [f32], pass: Pass) -> Result<f64, OracleError> {
         self.gradient_in_parts(params, grads, pass, &mut |_, _| {})
     }
 
@@ -142,13 +162,13 @@ impl GradientOracle<[f32]> for ObservedOracle<'_> {
         grads: &mut [f32],
         pass: Pass,
         ready: &mut Ready<'_, [f32]>,
-    ) -> Result<f64, BatchError> {
+    ) -> Result<f64, OracleError> {
         self.observed(0..self.batch.labels.len(), params, grads, pass, ready)
     }
 }
 
 impl sam_core::MiniBatch<f32> for ObservedOracle<'_> {
-    type Error = BatchError;
+    type Error = OracleError;
 
     fn samples(&self) -> usize {
         self.batch.labels.len()
@@ -160,13 +180,14 @@ impl sam_core::MiniBatch<f32> for ObservedOracle<'_> {
         params: &[f32],
         grads: &mut [f32],
         pass: Pass,
-    ) -> Result<f32, BatchError> {
+    ) -> Result<f32, OracleError> {
         Ok(self.observed(samples, params, grads, pass, &mut |_, _| {})? as f32)
     }
 }
 
 impl HessianVector<[f32]> for ObservedOracle<'_> {
-    fn hessian_vector(&mut self, params: &[f32], vector: &[f32], out: &mut [f32]) -> Result<(), BatchError> {
+    fn hessian_vector(&mut self, params: &[f32], vector: &[f32], out: &mut [f32]) -> Result<(), OracleError> {
+        self.check_interrupt()?;
         let started = Instant::now();
         let twin = self.twin.as_mut().ok_or(BatchError::NoBatch)?;
         let images: Array4<Dual64> = self.batch.images.mapv(|value| Dual64::from_re(f64::from(value)));
