@@ -11,15 +11,17 @@ pub mod driver;
 pub mod eps_hat;
 pub mod gzip;
 pub mod idx;
+pub mod method;
 pub mod network;
 pub mod own_data;
 pub mod ptx_execute;
 pub mod ptx_parse;
 pub mod step;
+pub mod tensors;
 
 #[path = "../../sam-core/tests/support/method.rs"]
 #[allow(dead_code, missing_docs, reason = "shared with the tests of sam-core, which use the rest")]
-mod method;
+mod every_method;
 #[path = "../../backend-ndarray/tests/networks/reference.rs"]
 #[allow(dead_code, missing_docs, reason = "shared with the tests of the backends, which use the rest")]
 mod reference;

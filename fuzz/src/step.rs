@@ -4,7 +4,7 @@
 use arbitrary::Unstructured;
 use sam_core::{FnOracle, LengthMismatch, Outcome, Pass, Rule, Sam, Sgd, SliceSpace, StepError};
 
-use crate::method::{N, Vector, methods};
+use crate::every_method::{N, Vector, methods};
 
 const MOST_STEPS: usize = 12;
 
