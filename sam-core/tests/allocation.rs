@@ -5,10 +5,18 @@
 #[path = "support/method.rs"]
 mod method;
 
+#[allow(dead_code, reason = "other tests use the rest")]
+#[path = "support/problem.rs"]
+mod problem;
+
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
 use method::{N, Vector, base, methods};
+use problem::{SAMPLES, Waves};
+use sam_core::{
+    CurvatureRegularized, GradientOracle, Gsam, GsamGradient, MicroBatches, Pass, Penalty, Rule, SamGradient,
+};
 
 struct Counting;
 
@@ -59,4 +67,24 @@ fn no_step_of_any_method_allocates() {
         });
         assert_eq!(count, 0, "{}", entry.name);
     }
+}
+
+#[test]
+fn no_gradient_made_of_others_allocates() {
+    let (zero, rule): (Vector, _) = ([0.0; N], Rule::l2(0.1));
+    macro_rules! asks {
+        ($oracle:expr) => {{
+            let (mut oracle, w, mut g) = ($oracle, problem::START, zero);
+            let count = allocations(|| {
+                for pass in [Pass::Clean, Pass::Perturbed] {
+                    assert!(oracle.gradient(&w[..], &mut g[..], pass).is_ok());
+                }
+            });
+            assert_eq!(count, 0, stringify!($oracle));
+        }};
+    }
+    asks!(CurvatureRegularized::new(Waves, 0.1, 0.01, [zero; 4]));
+    asks!(MicroBatches::new(GsamGradient::new(Waves, rule, Gsam::new(0.4, zero), zero), SAMPLES / 2, zero));
+    asks!(MicroBatches::new(SamGradient::new(Waves, rule, zero), SAMPLES / 2, zero));
+    asks!(Penalty::new(Waves, 0.1));
 }
