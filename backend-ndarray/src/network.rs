@@ -110,12 +110,17 @@ impl<T: Scalar> Network<T> {
         batch: usize,
         activations: Activations,
     ) -> Result<Size, NetworkError> {
-        let description = architecture.describe(image, classes)?;
-        let plan = Plan::new(&description, activations);
+        Ok(Self::size_of(&architecture.describe(image, classes)?, batch, activations))
+    }
+
+    /// The size of what [`Network::build_with`] would build of `description`.
+    #[must_use]
+    pub fn size_of(description: &Description, batch: usize, activations: Activations) -> Size {
+        let plan = Plan::new(description, activations);
         let elements = plan.value_slots.iter().chain(&plan.gradient_slots);
         let elements: u128 = elements.map(|&len| build::buffer_len(len, batch)).sum();
         let parameters = description.parameters().len();
-        Ok(Size { parameters, buffer_bytes: elements * size_of::<T>() as u128 })
+        Size { parameters, buffer_bytes: elements * size_of::<T>() as u128 }
     }
 
     /// Builds a network of one's own for batches of up to `batch` samples.

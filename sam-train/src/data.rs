@@ -27,7 +27,7 @@ pub use label_noise::{NoisyLabels, replace_at_random};
 pub use pixels::{FilePart, Pixels};
 pub use prefetch::Prefetcher;
 pub use source::{DataSource, UnknownDataSource};
-pub use standardize::Standardizer;
+pub use standardize::{Moments, Standardizer};
 
 use std::path::Path;
 

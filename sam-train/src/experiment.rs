@@ -25,6 +25,7 @@ use std::path::PathBuf;
 
 use crate::{
     data::DataError,
+    export::weights::StartError,
     files::FileError,
     observer::ObserverError,
     training::{
@@ -130,6 +131,9 @@ pub enum ExperimentError {
         /// What is wrong.
         found: String,
     },
+    /// The weights to start from cannot be used.
+    #[error(transparent)]
+    Start(#[from] StartError),
     /// An observer could not do its part.
     #[error(transparent)]
     Observer(#[from] ObserverError),

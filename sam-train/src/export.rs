@@ -1,9 +1,11 @@
 //! Trained networks for other programs: PyTorch's names and layouts in safetensors, ONNX, and TensorBoard's events.
 
+pub mod graph;
 pub mod onnx;
 mod protobuf;
 pub mod pytorch;
 pub mod tensorboard;
+pub mod weights;
 
 /// A network that cannot be written for other programs.
 #[derive(Debug, thiserror::Error)]

@@ -18,6 +18,7 @@ pub mod cuda;
 #[cfg(not(all(feature = "cuda", target_os = "linux", target_arch = "x86_64")))]
 #[path = "training/no_cuda.rs"]
 pub mod cuda;
+pub mod data_facts;
 pub mod history;
 pub mod host_batches;
 pub mod kernel_choice;
@@ -26,12 +27,15 @@ pub mod learner;
 pub mod memory;
 pub mod method;
 pub mod metrics;
+pub mod model;
 pub mod nonfinite;
 mod norm_exponent;
+pub mod own_network;
 pub mod precision;
 mod random_layers;
 pub mod range;
 pub mod settings;
+pub mod start;
 pub mod state;
 mod tensors;
 pub mod trainer;

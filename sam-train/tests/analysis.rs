@@ -51,6 +51,8 @@ fn settings(model: &str) -> Settings {
         },
         schedule: ScheduleSettings { shape: ScheduleShape::Constant, warmup_epochs: 0 },
         average: AverageSettings::NONE,
+        start: None,
+        patience: None,
     }
 }
 

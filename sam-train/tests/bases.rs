@@ -64,7 +64,7 @@ fn run(settings: &Settings) -> Vec<u32> {
 
 /// Two SAM steps with each base as its paper or PyTorch's documentation states it, perturbing and decaying all tensors or weights only.
 fn by_hand(settings: &Settings, steps: u64) -> Vec<f64> {
-    let mut network = Network::<f64>::new(&settings.model, SHAPE, CLASSES, BATCH, 1).unwrap();
+    let mut network = Network::<f64>::build(&settings.describe(SHAPE, CLASSES).unwrap(), BATCH, 1).unwrap();
     let start = learner(settings);
     let mut w: Vec<f64> = start.weights().iter().map(|&weight| f64::from(weight)).collect();
     let n = w.len();

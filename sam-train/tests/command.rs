@@ -565,3 +565,34 @@ fn a_shell_gets_completions_and_a_reader_manual_pages_and_info_says_what_there_i
     assert!(info["cores"].as_u64().unwrap() >= 1 && info["data"]["digits"] == true, "{info}");
     assert!(place.stdout("info").contains("digits       found"));
 }
+
+#[test]
+fn a_network_of_one_s_own_is_shown_trained_resumed_and_exported_and_a_wrong_one_named_with_its_line() {
+    let place = Place::new();
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/net.toml");
+    let text = fs::read_to_string(&file).unwrap();
+    let page = fs::read_to_string(file.with_file_name("own-networks.md")).unwrap();
+    assert!(page.contains(&text), "the page shows the file");
+    fs::write(place.path("net.toml"), &text).unwrap();
+    let shown = place.stdout("models net.toml");
+    assert!(shown.starts_with("net on 8x8x1, 10 classes: ") && shown.contains("norm2"), "{shown}");
+    let model = place.json("models net.toml --json");
+    let run = "train --model net.toml --limit 100 --batch 20";
+    let first = place.json(&format!("{run} --epochs 1 --out a --json"));
+    assert_eq!((&first["model"], &first["params"]), (&"net".into(), &model["parameters"]));
+    // The run needs its file no more.
+    fs::remove_file(place.path("net.toml")).unwrap();
+    place.stdout("train --resume a --epochs 2");
+    place.stdout("evaluate a");
+    place.stdout("export a --out a.onnx");
+    place.stdout("export a --out a.safetensors");
+    fs::write(place.path("net.toml"), text.replace("channels = 16, kernel", "channels = 8, kernel")).unwrap();
+    let output = place.run(&format!("{run} --epochs 1 --out b"));
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success() && stderr.contains("line ") && stderr.contains("Add takes"), "{stderr}");
+    fs::write(place.path("net.toml"), text.replace("\"mean\"", "\"middle\"")).unwrap();
+    let output = place.run("models net.toml");
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{stderr}");
+    assert!(stderr.contains("net.toml, line 23: op: expected one of conv"), "{stderr}");
+}

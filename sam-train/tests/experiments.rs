@@ -210,6 +210,8 @@ fn settings(method: Method) -> Settings {
         },
         schedule: ScheduleSettings { shape: ScheduleShape::Cosine, warmup_epochs: 0 },
         average: AverageSettings::NONE,
+        start: None,
+        patience: None,
     }
 }
 

@@ -70,6 +70,8 @@ fn settings(model: &str, method: Method) -> Settings {
         },
         schedule: ScheduleSettings { shape: ScheduleShape::Constant, warmup_epochs: 0 },
         average: AverageSettings::NONE,
+        start: None,
+        patience: None,
     }
 }
 
@@ -164,7 +166,7 @@ fn methods_that_are_sam_by_another_name_give_its_bits() {
 /// Kwon et al., equation 6 and their code, in double precision: biases and norms are perturbed as in SAM, or all alike.
 fn asam_by_hand(model: &str, weights_only: bool, rho: f64, eta: f64, steps: u64) -> Vec<f64> {
     let settings = settings(model, Method::Sgd);
-    let mut network = Network::<f64>::new(&settings.model, SHAPE, CLASSES, BATCH, 1).unwrap();
+    let mut network = Network::<f64>::build(&settings.describe(SHAPE, CLASSES).unwrap(), BATCH, 1).unwrap();
     network.set_label_smoothing(settings.label_smoothing);
     let start = learner(model, Method::Sgd);
     let mut w: Vec<f64> = start.weights().iter().map(|&weight| f64::from(weight)).collect();

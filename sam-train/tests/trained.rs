@@ -154,3 +154,64 @@ fn what_is_no_run_and_no_picture_and_no_class_of_the_run_is_refused_by_name() {
         assert!(errors.contains(said), "{arguments}: {errors}");
     }
 }
+
+#[test]
+fn a_network_is_used_without_its_data_and_starts_another_from_its_checkpoint_or_its_export_to_the_same_bits()
+{
+    let place = trained();
+    let place = place.path();
+    let before = sam(place, "predict run photos/red/1.png");
+    sam(place, "export run --out out.safetensors");
+    fs::rename(place.join("photos"), place.join("moved")).unwrap();
+    assert_eq!(before, sam(place, "predict run moved/red/1.png").replace("moved", "photos"));
+    sam(place, "export run --out out.onnx");
+    assert_eq!(json(place, "evaluate run --data moved --json")["images"], 30);
+    let begin = "train --data moved --model mlp-16-8 --epochs 1 --batch 4 --lr 0 --threads 1 --json";
+    let hash = |result: &Value| result["weights_sha256"].as_str().unwrap().to_owned();
+    let run: Value = serde_json::from_slice(&fs::read(place.join("run/result.json")).unwrap()).unwrap();
+    for (file, out) in [("run/checkpoint.safetensors", "a"), ("out.safetensors", "b")] {
+        let again = json(place, &format!("{begin} --weights {file} --out {out}"));
+        assert_eq!(hash(&again), hash(&run), "{file}");
+    }
+    // Of three classes, the logits start afresh and the rest does not.
+    fs::create_dir(place.join("moved/green")).unwrap();
+    for number in 0..15 {
+        picture(number, 1).save(place.join(format!("moved/green/{number}.png"))).unwrap();
+    }
+    let mut command = Command::new(assert_cmd::cargo::cargo_bin!("sam"));
+    let arguments = format!("{begin} --weights out.safetensors --out c");
+    let output = command.args(arguments.split_whitespace()).current_dir(place).output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        output.status.success() && stderr.contains("started afresh: weights/head.weight, weights/head.bias"),
+        "{stderr}"
+    );
+    // Another network's weights are refused by the tensor's name.
+    let mut command = Command::new(assert_cmd::cargo::cargo_bin!("sam"));
+    let arguments = "train --data moved --model mlp-16-9 --epochs 1 --weights out.safetensors --out d";
+    let output = command.args(arguments.split_whitespace()).current_dir(place).output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        !output.status.success() && stderr.contains("weights/dense2.weight: expected shape [16, 9]"),
+        "{stderr}"
+    );
+}
+
+#[test]
+fn the_best_epoch_on_validation_images_is_kept_and_a_run_without_a_better_one_ends() {
+    let place = trained();
+    let place = place.path();
+    let begin = "train --data photos --model mlp-8 --batch 4 --validation 0.3 --threads 1 --json";
+    // At rate 0 no epoch is better than the first.
+    let stopped = json(place, &format!("{begin} --epochs 30 --lr 0 --patience 3 --out a"));
+    assert_eq!(stopped["best_epoch"], 1);
+    assert_eq!(fs::read_to_string(place.join("a/metrics.jsonl")).unwrap().lines().count(), 4);
+    assert_eq!(json(place, "train --resume a --json"), stopped);
+    let run = json(place, &format!("{begin} --epochs 6 --lr 0.05 --out b"));
+    let found = json(place, "evaluate b/best.safetensors --json");
+    assert!((found["error"].as_f64().unwrap() - run["best_error"].as_f64().unwrap()).abs() < 1e-9, "{run}");
+    assert!(!place.join("run/best.safetensors").exists(), "nothing is chosen on the test set");
+    let mut command = Command::new(assert_cmd::cargo::cargo_bin!("sam"));
+    let output = command.args(["train", "--patience", "3"]).current_dir(place).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+}

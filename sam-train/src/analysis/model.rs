@@ -5,7 +5,7 @@ use std::ops::Range;
 use ndarray::{Array2, Array4, Axis, Slice};
 use sam_backend_ndarray::{BatchError, Network, Scalar};
 use sam_core::{GradientOracle, Pass};
-use sam_model::{Evaluation, TensorInfo};
+use sam_model::{Description, Evaluation, TensorInfo};
 
 use crate::{
     data::{Dataset, ImageSet, Standardizer},
@@ -41,19 +41,33 @@ impl<T: Scalar> Model<T> {
         set: &ImageSet,
         labels: Vec<u16>,
     ) -> Result<Self, LearnerError> {
-        let shape = dataset.shape;
+        let standardizer =
+            Standardizer::fit(&dataset.train, dataset.shape.channels).map_err(LearnerError::backend)?;
+        let description = settings.describe(dataset.shape, dataset.classes).map_err(LearnerError::backend)?;
+        Self::of(settings, &description, &standardizer, set, labels)
+    }
+
+    /// The network of `description` on the first images of `set`, as many as there are `labels`, standardised by `standardizer`.
+    ///
+    /// # Errors
+    /// [`LearnerError`], when it cannot be built or the images not be read.
+    pub fn of(
+        settings: &Settings,
+        description: &Description,
+        standardizer: &Standardizer,
+        set: &ImageSet,
+        labels: Vec<u16>,
+    ) -> Result<Self, LearnerError> {
+        let shape = description.image();
         let count = labels.len();
         let mut values = vec![0.0_f32; count * shape.len()];
-        let standardizer =
-            Standardizer::fit(&dataset.train, shape.channels).map_err(LearnerError::backend)?;
         let pixels = set.pixels.all().map_err(LearnerError::backend)?;
         standardizer.apply(&pixels[..values.len()], &mut values);
         let values = values.into_iter().map(|value| T::of(f64::from(value))).collect();
         let images = Array4::from_shape_vec((count, shape.height, shape.width, shape.channels), values);
         let images = images.map_err(LearnerError::backend)?;
         let batch = settings.batch.largest();
-        let mut network =
-            Network::new(&settings.model, shape, dataset.classes, batch, 1).map_err(LearnerError::backend)?;
+        let mut network = Network::build(description, batch, 1).map_err(LearnerError::backend)?;
         network.set_label_smoothing(T::of(settings.label_smoothing));
         let part = vec![T::zero(); network.parameter_count()];
         Ok(Self { network, images, labels, batch, chosen: 0..count, part })

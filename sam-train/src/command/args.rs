@@ -7,9 +7,6 @@ use std::{
     thread,
 };
 
-use clap::{Args, ValueEnum};
-use sam_model::Architecture;
-
 use super::method::BaseArgs;
 use crate::{
     data::{
@@ -25,11 +22,12 @@ use crate::{
         method::default_radius,
         precision::Precision,
         settings::{
-            AscentSettings, BatchSizes, DataSettings, InvalidSetting, Method, NormExponent, RadiusShape,
-            ScheduleSettings, ScheduleShape, Settings, SgdSettings, Tensors,
+            AscentSettings, BatchSizes, DataSettings, InvalidSetting, Method, Model, NormExponent,
+            RadiusShape, ScheduleSettings, ScheduleShape, Settings, SgdSettings, Tensors,
         },
     },
 };
+use clap::{Args, ValueEnum};
 
 /// What is learned from.
 #[derive(Debug, Clone, Args)]
@@ -174,9 +172,10 @@ impl DataArgs {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Training")]
 pub struct TrainingArgs {
-    /// A network by its name: mlp, lenet, wrn-16-4, shake-shake-26-2x32d, ...; `sam models` lists them.
-    #[arg(long, default_value = "mlp-128-64")]
-    pub model: Architecture,
+    /// A network by its name: mlp, lenet, wrn-16-4, shake-shake-26-2x32d, ...; `sam models` lists them. Or a .toml file of layers of your
+    /// own, which `sam models FILE` shows (docs/own-networks.md).
+    #[arg(long, value_name = "NAME|FILE", default_value = "mlp-128-64")]
+    pub model: Model,
 
     /// Compute activations again in the backward pass instead of keeping them: another forward pass for less memory, and the same
     /// weights.
@@ -345,7 +344,7 @@ impl MachineArgs {
 
 impl SamArgs {
     /// SAM as the arguments describe it, with the radius that `model` bears where none is given.
-    pub fn method(&self, model: &Architecture) -> Method {
+    pub fn method(&self, model: &Model) -> Method {
         Method::Sam { rho: self.rho.unwrap_or_else(|| default_radius(model)), norm: self.norm }
     }
 }
@@ -375,7 +374,7 @@ impl TrainingArgs {
         label_noise: f64,
     ) -> Result<Settings, InvalidSetting> {
         let data = data.settings(label_noise);
-        let usual = Settings::new(self.model, data.name, method);
+        let usual = Settings::new(self.model.clone(), data.name, method);
         let base = self.base.choice()?;
         let sgd = base.usual(usual.sgd);
         Ok(Settings {

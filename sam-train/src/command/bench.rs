@@ -1,7 +1,7 @@
 //! `sam bench`.
 
 use clap::Args;
-use sam_model::{Architecture, ImageShape};
+use sam_model::ImageShape;
 
 use super::{Call, args::MachineArgs, output::print};
 use crate::{
@@ -14,7 +14,7 @@ use crate::{
     training::{
         memory,
         settings::{
-            AscentSettings, AverageSettings, Base, DataSettings, InvalidSetting, LastBatch, Method,
+            AscentSettings, AverageSettings, Base, DataSettings, InvalidSetting, LastBatch, Method, Model,
             NormExponent, ScheduleSettings, ScheduleShape, Settings, SgdSettings, Tensors,
         },
     },
@@ -29,7 +29,7 @@ use crate::{
 pub struct BenchArgs {
     /// A network by its name: mlp, lenet, wrn-16-4, shake-shake-26-2x32d, ...; `sam models` lists them.
     #[arg(long, default_value = "wrn-16-1")]
-    model: Architecture,
+    model: Model,
 
     /// Images a step.
     #[arg(long, default_value_t = 128)]
@@ -71,7 +71,7 @@ impl BenchArgs {
             seed: 0,
             epochs: 1,
             batch: self.batch.into(),
-            model: self.model,
+            model: self.model.clone(),
             last_batch: LastBatch::Drop,
             init: None,
             checkpoint_activations: false,
@@ -92,6 +92,8 @@ impl BenchArgs {
             base: Base::Sgd,
             schedule: ScheduleSettings { shape: ScheduleShape::Constant, warmup_epochs: 0 },
             average: AverageSettings::NONE,
+            start: None,
+            patience: None,
         };
         settings.check()?;
         if !(FEWEST_STEPS..=MOST_STEPS).contains(&self.steps) {

@@ -3,7 +3,6 @@
 use std::{num::NonZeroUsize, path::PathBuf};
 
 use clap::{Arg, ArgMatches, Args, Command, FromArgMatches};
-use sam_model::Architecture;
 
 use super::{
     Call,
@@ -21,7 +20,7 @@ use crate::{
     json,
     training::{
         memory,
-        settings::{InvalidSetting, MOST_EPOCHS, Settings},
+        settings::{InvalidSetting, MOST_EPOCHS, Model, Settings},
         trainer::check_batch,
     },
 };
@@ -81,7 +80,7 @@ pub struct CompareArgs {
 /// The networks and augmentations that are compared: all values of arguments that other commands take one value of.
 #[derive(Debug, Clone)]
 struct Subjects {
-    models: Vec<Architecture>,
+    models: Vec<Model>,
     augments: Vec<Augment>,
 }
 
@@ -96,11 +95,11 @@ fn several(arg: Arg) -> Arg {
 
 impl FromArgMatches for Subjects {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
-        fn all<T: Copy + PartialEq + Send + Sync + 'static>(matches: &ArgMatches, id: &str) -> Vec<T> {
+        fn all<T: Clone + PartialEq + Send + Sync + 'static>(matches: &ArgMatches, id: &str) -> Vec<T> {
             let mut values = Vec::new();
             for value in matches.get_many::<T>(id).into_iter().flatten() {
                 if !values.contains(value) {
-                    values.push(*value);
+                    values.push(value.clone());
                 }
             }
             values
@@ -154,12 +153,12 @@ impl CompareArgs {
             }
         }
         let mut bases = Vec::new();
-        for &model in &self.subjects.models {
+        for model in &self.subjects.models {
             for &augment in &self.subjects.augments {
-                let training = TrainingArgs { model, ..self.training.clone() };
+                let training = TrainingArgs { model: model.clone(), ..self.training.clone() };
                 let data = DataArgs { augment, ..self.data.clone() };
                 let settings = |noise| -> Result<_, InvalidSetting> {
-                    let settings = training.settings(&data, self.sam.method(&model), noise)?;
+                    let settings = training.settings(&data, self.sam.method(model), noise)?;
                     Ok(Settings { ascent: self.ascent.settings(), ..settings })
                 };
                 noises.iter().try_for_each(|&noise| settings(noise)?.check())?;

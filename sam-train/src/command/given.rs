@@ -44,7 +44,7 @@ impl Args for Given {
 
 /// The arguments that are settings of the run, the hyper-parameters of all methods and bases included.
 pub fn settled() -> impl Iterator<Item = &'static str> {
-    const SETTINGS: [&str; 35] = [
+    const SETTINGS: [&str; 36] = [
         "data",
         "size",
         "grey",
@@ -70,6 +70,7 @@ pub fn settled() -> impl Iterator<Item = &'static str> {
         "clip_norm",
         "ema",
         "swa_from",
+        "patience",
         "schedule",
         "warmup_epochs",
         "label_smoothing",
@@ -143,7 +144,7 @@ fn onto(
         }
     }
     take! {
-        "model": to.model, training.model;
+        "model": to.model, training.model.clone();
         "validation": to.data.validation, data.validation;
         "limit": to.data.limit, data.limit;
         "label_noise": to.data.label_noise, args.label_noise;
@@ -157,6 +158,7 @@ fn onto(
         "seed": to.seed, training.seed;
         "ema": to.average.ema, args.ema;
         "swa_from": to.average.swa_from, args.swa_from;
+        "patience": to.patience, args.patience;
         "warmup_epochs": to.schedule.warmup_epochs, training.warmup_epochs;
         "rho_from": to.ascent.from_epoch, args.ascent.rho_from;
         "rho_warmup_epochs": to.ascent.warmup_epochs, args.ascent.rho_warmup_epochs;

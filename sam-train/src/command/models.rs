@@ -3,12 +3,17 @@
 use std::fmt::Write as _;
 
 use clap::Args;
+use sam_backend_ndarray::Activations;
 use sam_backend_ndarray::Network;
 use sam_model::{Architecture, Description, ImageShape, Op};
 use serde::Serialize;
 
 use super::{Call, output::print};
-use crate::{experiment::ExperimentError, json, training::learner::LearnerError};
+use crate::{
+    experiment::ExperimentError,
+    json,
+    training::{learner::LearnerError, settings},
+};
 
 /// The networks that can be trained: parameters, multiply-adds, memory and input; or the layers of one.
 ///
@@ -19,14 +24,16 @@ use crate::{experiment::ExperimentError, json, training::learner::LearnerError};
 #[derive(Debug, Clone, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct ModelsArgs {
-    /// Show the layers of this network.
-    name: Option<Architecture>,
+    /// Show the layers of this network, by its name or by the .toml file of its layers.
+    #[arg(value_name = "NAME|FILE")]
+    name: Option<settings::Model>,
 }
 
 const EXAMPLES: &str = "\
 Examples:
   sam models
   sam models shake-shake-26-2x96d
+  sam models net.toml
   sam models --json";
 
 /// A network in a table.
@@ -45,13 +52,12 @@ struct Model {
 }
 
 impl Model {
-    fn new(network: &Architecture) -> Result<(Self, Description), ExperimentError> {
+    fn new(network: &settings::Model) -> Result<(Self, Description), ExperimentError> {
         let (image, classes) = network.input();
-        let described = network.describe(image, classes).map_err(LearnerError::backend)?;
-        let [one, two] = [1, 2].map(|batch| Network::<f32>::size(network, image, classes, batch));
-        let bytes = |size: Result<sam_backend_ndarray::Size, _>| size.map(|size| size.buffer_bytes);
-        let (one, two) =
-            (bytes(one).map_err(LearnerError::backend)?, bytes(two).map_err(LearnerError::backend)?);
+        let described =
+            network.describe(image, classes, network.initialization()).map_err(LearnerError::backend)?;
+        let bytes = |batch| Network::<f32>::size_of(&described, batch, Activations::Kept).buffer_bytes;
+        let (one, two) = (bytes(1), bytes(2));
         let model = Self {
             kind: "model",
             name: network.to_string(),
@@ -80,7 +86,7 @@ pub fn run(args: &ModelsArgs, call: Call<'_>) -> Result<(), ExperimentError> {
     for name in Architecture::names() {
         // The names are the table's own, so each is a network's.
         if let Ok(network) = name.parse() {
-            lines.push(Model::new(&network)?.0);
+            lines.push(Model::new(&settings::Model::Named(network))?.0);
         }
     }
     if call.as_json {

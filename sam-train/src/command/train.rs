@@ -22,16 +22,18 @@ use crate::{
         ExperimentError,
         train::{RunDirectory, TrainResult, train},
     },
-    export::tensorboard::TensorBoard,
+    export::{tensorboard::TensorBoard, weights::start_from},
     files::{self, FileError},
     json,
     observer::{Host, Observer, Several},
     training::{
         backend::{Backend, BackendName},
         config::Config,
+        learner::LearnerError,
         memory,
         nonfinite::OnNonFinite,
         settings::{AverageSettings, InvalidSetting, Settings},
+        start::Start,
         trainer::check_batch,
     },
 };
@@ -61,6 +63,15 @@ pub struct TrainArgs {
     /// How weights start: he-fan-in, he-fan-out, lecun or truncated-fan-out [default: as the network's authors have it]
     #[arg(long, value_name = "NAME", help_heading = "Training")]
     pub init: Option<Initialization>,
+
+    /// Start from the weights of FILE: a checkpoint, or what `sam export` wrote as safetensors, of the same network. The layer of logits
+    /// starts afresh if its classes are others.
+    #[arg(long, value_name = "FILE", help_heading = "Training")]
+    pub weights: Option<PathBuf>,
+
+    /// End the run after N epochs without a lower error on the --validation images. The best epoch is in DIR/best.safetensors.
+    #[arg(long, value_name = "N", help_heading = "Training")]
+    pub patience: Option<usize>,
 
     /// Cut the gradient that the base optimizer follows down to this Euclidean length if it is longer, before weight decay
     /// is added. The ascent has its own length, --rho [default: never]
@@ -92,7 +103,7 @@ pub struct TrainArgs {
 
     /// Go on with the run in DIR, with its settings: another is refused by its name, but for more --epochs. What may be given anew is
     /// --backend, --precision, --kernels, --threads, --data-dir, --on-nonfinite and how it is shown.
-    #[arg(long, value_name = "DIR", help_heading = "Run", conflicts_with_all = ["out", "config"])]
+    #[arg(long, value_name = "DIR", help_heading = "Run", conflicts_with_all = ["out", "config", "weights"])]
     resume: Option<PathBuf>,
 
     /// Start a new run with the settings of FILE, the config.toml of another; what else is given takes their place.
@@ -150,7 +161,21 @@ pub fn run(args: &TrainArgs, call: Call<'_>) -> Result<(), ExperimentError> {
             let backend = Backend::open(config.machine.backend, config.machine.threads)?;
             let backend = backend.with_precision(config.machine.precision)?;
             let backend = backend.with_kernels(config.machine.kernels)?;
-            let learner = backend.learner(settings, shape, classes)?;
+            let mut learner = backend.learner(settings, shape, classes)?;
+            let begun = matches!(&place, Place::Named(directory) if files::present(&directory.checkpoint()));
+            if let (Some(start), false) = (&settings.start, begun) {
+                let mut state = learner.export()?;
+                let description = settings.describe(shape, classes).map_err(LearnerError::backend)?;
+                let left = start_from(start, &description, &mut state)?;
+                if !left.is_empty() {
+                    note(format_args!(
+                        "note: {}: not taken, and started afresh: {}",
+                        start.file.display(),
+                        left.join(", ")
+                    ));
+                }
+                learner.import(&state)?;
+            }
             config.machine.data_dir = config.machine.data_dir.as_deref().map(kept).transpose()?;
             // Not before everything else is there: a directory is left behind by runs only.
             let directory = match place {
@@ -210,6 +235,7 @@ impl TrainArgs {
         settings.ascent = self.ascent.settings();
         settings.init = self.init;
         settings.sgd.clip_norm = self.clip_norm;
+        settings.patience = self.patience;
         settings.average = AverageSettings { ema: self.ema, swa_from: self.swa_from };
         settings.check()?;
         Ok(settings)
@@ -221,7 +247,10 @@ fn started(args: &TrainArgs) -> Result<(Place, Config), ExperimentError> {
     let mut machine = args.machine.machine(&args.data);
     let mut action = args.on_nonfinite.unwrap_or_default();
     let settings = match &args.config {
-        None => args.settings()?,
+        None => {
+            let start = args.weights.as_deref().map(Start::of).transpose()?;
+            Settings { start, ..args.settings()? }
+        }
         Some(path) => {
             args.data.check()?;
             let file = Config::load(path)?;
@@ -229,7 +258,10 @@ fn started(args: &TrainArgs) -> Result<(Place, Config), ExperimentError> {
             if !args.given.has("data") {
                 machine.data_dir = machine.data_dir.or(file.machine.data_dir);
             }
-            let settings = args.given.onto(args, file.run)?;
+            let mut settings = args.given.onto(args, file.run)?;
+            if let Some(path) = &args.weights {
+                settings.start = Some(Start::of(path)?);
+            }
             settings.check()?;
             settings
         }
@@ -295,7 +327,8 @@ mod tests {
             .copied()
             .filter(|argument| settled().all(|settled| settled != *argument))
             .collect();
-        let named = ["data_dir", "backend", "precision", "kernels", "threads", "out", "on_nonfinite"];
+        let named =
+            ["data_dir", "backend", "precision", "kernels", "threads", "weights", "out", "on_nonfinite"];
         assert_eq!(free, [&named[..], &["resume", "config", "tensorboard"]].concat());
         assert!(settled().all(|settled| arguments.contains(&settled)));
         command.debug_assert();

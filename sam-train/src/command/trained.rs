@@ -9,6 +9,7 @@ use std::{
 
 use clap::{Args, ValueEnum};
 use ndarray::Array2;
+use sam_model::Description;
 use serde_json::json;
 
 use super::{Call, load, output::print};
@@ -16,14 +17,16 @@ use crate::{
     analysis::model::Model,
     data::{DataError, DataSource, Dataset, ImageSet, Standardizer, own},
     experiment::{ExperimentError, train::RunDirectory},
-    export::{onnx, pytorch, tensorboard},
+    export::{graph, onnx, pytorch, tensorboard},
     files::{self, FileError},
     json,
     report::{
         classification::{Classification, softmax},
         epochs::csv,
     },
-    training::{checkpoint::Checkpoint, config::Config, learner::LearnerError, state::State},
+    training::{
+        checkpoint::Checkpoint, config::Config, data_facts::DataFacts, learner::LearnerError, state::State,
+    },
 };
 
 /// Errors of a trained network on the test set, or on data of your own: in all, of each class, and how well its confidence fits.
@@ -41,8 +44,7 @@ pub struct EvaluateArgs {
 
 /// The classes that a trained network takes pictures for, with their probabilities.
 ///
-/// Pictures are brought to the size that the network was trained on, as its own were. The run's data set is read too: what it was
-/// standardised by comes from there.
+/// Pictures are brought to the size that the network was trained on, as its own were.
 #[derive(Debug, Clone, Args)]
 pub struct PredictArgs {
     /// The directory of a run, or a checkpoint in one.
@@ -93,11 +95,13 @@ pub enum Format {
     Tensorboard,
 }
 
-/// A finished or unfinished run with its data.
+/// A finished or unfinished run, and what it knows of its data.
 struct Trained {
     config: Config,
     state: State,
-    dataset: Dataset,
+    facts: DataFacts,
+    /// The data itself, where it had to be read.
+    dataset: Option<Dataset>,
 }
 
 impl Trained {
@@ -110,24 +114,44 @@ impl Trained {
             return Err(ExperimentError::NoRun { path: run.to_owned() });
         }
         let config = Config::load(&directory.config())?;
-        let state = Checkpoint::load(&checkpoint)?.state;
+        let Checkpoint { position, state } = Checkpoint::load(&checkpoint)?;
+        if let Some(facts) = position.facts.filter(DataFacts::is_whole) {
+            return Ok(Self { config, state, facts, dataset: None });
+        }
+        // A checkpoint written before says nothing of its data.
         let dataset = load(&config.run.data, &config.machine)?;
-        Ok(Self { config, state, dataset })
+        let facts = DataFacts::of(&dataset, &Standardizer::fit(&dataset.train, dataset.shape.channels)?);
+        Ok(Self { config, state, facts, dataset: Some(dataset) })
+    }
+
+    /// The images that the run was evaluated on.
+    fn test_set(&mut self) -> Result<ImageSet, ExperimentError> {
+        let dataset = match self.dataset.take() {
+            Some(dataset) => dataset,
+            None => load(&self.config.run.data, &self.config.machine)?,
+        };
+        Ok(dataset.test)
+    }
+
+    fn description(&self) -> Result<Description, ExperimentError> {
+        let (shape, classes) = (self.facts.shape(), self.facts.classes.len());
+        Ok(self.config.run.describe(shape, classes).map_err(LearnerError::backend)?)
     }
 
     /// A row of logits for each image of `set`.
     fn logits(&self, set: &ImageSet) -> Result<Array2<f32>, ExperimentError> {
-        let Self { config, state, dataset } = self;
-        let mut model = Model::<f32>::new(&config.run, dataset, set, set.labels.clone())?;
+        let Self { config, state, facts, .. } = self;
+        let (description, standardizer) = (self.description()?, facts.standardizer());
+        let mut model = Model::<f32>::of(&config.run, &description, &standardizer, set, set.labels.clone())?;
         let weights = model.weights(state)?;
-        Ok(model.logits(&weights, dataset.classes).map_err(LearnerError::backend)?)
+        Ok(model.logits(&weights, facts.classes.len()).map_err(LearnerError::backend)?)
     }
 
     /// All images of other files, with the numbers that their classes have here.
     fn other(&self, path: &Path) -> Result<ImageSet, ExperimentError> {
         let of_run = self.config.run.data.files.as_ref();
         let settings = of_run.cloned().unwrap_or_else(|| own::FileSettings::of(path));
-        let shape = self.dataset.shape;
+        let shape = self.facts.shape();
         let size = own::PixelSize { height: shape.height, width: shape.width };
         let settings = own::FileSettings { size: Some(size), grey: shape.channels == 1, ..settings };
         let found = own::read(path, &settings)?;
@@ -146,7 +170,7 @@ impl Trained {
         if other != shape {
             return Err(unusable(format!("images of {shape:?}"), format!("{other:?}")).into());
         }
-        let number = |name: &String| self.dataset.class_names.iter().position(|own| own == name);
+        let number = |name: &String| self.facts.classes.iter().position(|own| own == name);
         let numbers = class_names
             .iter()
             .map(|name| {
@@ -160,14 +184,14 @@ impl Trained {
 
     /// What another program needs to know besides the weights.
     fn metadata(&self, standardizer: &Standardizer) -> HashMap<String, String> {
-        let Self { config, dataset, .. } = self;
+        let Self { config, facts, .. } = self;
         let lines: Vec<[f32; 2]> =
             standardizer.tables().iter().map(|t| [(t[255] - t[0]) / 255.0, t[0]]).collect();
-        let shape = dataset.shape;
+        let shape = facts.shape();
         HashMap::from([
             ("format".to_owned(), "pt".to_owned()),
             ("model".to_owned(), config.run.model.to_string()),
-            ("classes".to_owned(), json::line(&dataset.class_names)),
+            ("classes".to_owned(), json::line(&facts.classes)),
             ("image".to_owned(), format!("{}x{}x{}", shape.height, shape.width, shape.channels)),
             // Of each channel: value = byte * first + second.
             ("standardise".to_owned(), json::line(&lines)),
@@ -180,10 +204,12 @@ impl Trained {
 /// # Errors
 /// [`ExperimentError`], when there is no result.
 pub fn evaluate(args: &EvaluateArgs, call: Call<'_>) -> Result<(), ExperimentError> {
-    let trained = Trained::open(&args.run)?;
-    let other = args.data.as_deref().map(|path| trained.other(path)).transpose()?;
-    let set = other.as_ref().unwrap_or(&trained.dataset.test);
-    let found = Classification::of(trained.logits(set)?.view(), &set.labels, &trained.dataset.class_names);
+    let mut trained = Trained::open(&args.run)?;
+    let set = match &args.data {
+        Some(path) => trained.other(path)?,
+        None => trained.test_set()?,
+    };
+    let found = Classification::of(trained.logits(&set)?.view(), &set.labels, &trained.facts.classes);
     if call.as_json {
         let mut line = serde_json::to_value(&found).unwrap_or_default();
         line["kind"] = "evaluate".into();
@@ -192,7 +218,7 @@ pub fn evaluate(args: &EvaluateArgs, call: Call<'_>) -> Result<(), ExperimentErr
     }
     let data = match &args.data {
         Some(path) => path.display().to_string(),
-        None => format!("the {} set of {}", trained.config.run.data.evaluated_on(), trained.dataset.name),
+        None => format!("the {} set of {}", trained.config.run.data.evaluated_on(), trained.facts.name),
     };
     print(found.table(format!("{} on {data}", trained.config.run.model)).markdown())?;
     print(found.sentence())?;
@@ -206,7 +232,7 @@ pub fn evaluate(args: &EvaluateArgs, call: Call<'_>) -> Result<(), ExperimentErr
 pub fn predict(args: &PredictArgs, call: Call<'_>) -> Result<(), ExperimentError> {
     const SHOWN: usize = 3;
     let trained = Trained::open(&args.run)?;
-    let shape = trained.dataset.shape;
+    let shape = trained.facts.shape();
     let takes_pictures =
         trained.config.run.data.name != DataSource::Digits && [1, 3].contains(&shape.channels);
     if !takes_pictures || (shape.height, shape.width) == (1, 1) {
@@ -231,7 +257,7 @@ pub fn predict(args: &PredictArgs, call: Call<'_>) -> Result<(), ExperimentError
     }
     let set = ImageSet { pixels: pixels.into(), labels: vec![0; args.images.len()] };
     let logits = trained.logits(&set)?;
-    let names = &trained.dataset.class_names;
+    let names = &trained.facts.classes;
     for (path, row) in args.images.iter().zip(logits.outer_iter()) {
         let row: Vec<f64> = row.iter().map(|&logit| logit.into()).collect();
         let shares = softmax(&row);
@@ -280,13 +306,15 @@ pub fn export(args: &ExportArgs) -> Result<(), ExperimentError> {
         return Ok(print(args.out.display())?);
     }
     let trained = Trained::open(&args.run)?;
-    let Trained { config, state, dataset } = &trained;
-    let description = config.run.describe(dataset.shape, dataset.classes).map_err(LearnerError::backend)?;
-    let standardizer = Standardizer::fit(&dataset.train, dataset.shape.channels)?;
-    let metadata = trained.metadata(&standardizer);
+    let Trained { state, facts, .. } = &trained;
+    let (description, standardizer) = (trained.description()?, facts.standardizer());
+    let mut metadata = trained.metadata(&standardizer);
     let content = match format {
         Format::Onnx => onnx::encode(&description, state, &standardizer, &metadata),
-        _ => pytorch::tensors(&description, state).and_then(|tensors| pytorch::encode(&tensors, metadata)),
+        _ => {
+            metadata.insert("graph".to_owned(), graph::encode(&description).to_string());
+            pytorch::tensors(&description, state).and_then(|tensors| pytorch::encode(&tensors, metadata))
+        }
     };
     let content = content.map_err(LearnerError::backend)?;
     files::replace(&args.out, &content)?;

@@ -11,7 +11,11 @@ const AT_ONCE: usize = 1 << 18;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Standardizer {
     tables: Vec<[f32; 256]>,
+    moments: Vec<Moments>,
 }
+
+/// Of a channel's bytes: how many there are, their sum, and the sum of their squares. A standardizer is made of them, to the bit.
+pub type Moments = [u64; 3];
 
 impl Standardizer {
     /// Takes mean and standard deviation of each of `channels` channels over all of `images`.
@@ -28,7 +32,17 @@ impl Standardizer {
             }
             Ok::<_, DataError>(())
         })?;
-        Ok(Self { tables: counts.iter().map(table).collect() })
+        Ok(Self::of(&counts.iter().map(moments).collect::<Vec<_>>()))
+    }
+
+    /// That of channels with these moments.
+    pub fn of(moments: &[Moments]) -> Self {
+        Self { tables: moments.iter().map(table).collect(), moments: moments.to_vec() }
+    }
+
+    /// What it was made of, a channel each.
+    pub fn moments(&self) -> &[Moments] {
+        &self.moments
     }
 
     /// The number of channels.
@@ -57,12 +71,15 @@ impl Standardizer {
 }
 
 /// Sums in whole numbers, so that mean and variance carry one rounding each.
-fn table(counts: &[u64; 256]) -> [f32; 256] {
-    let moment = |power| -> u128 {
-        counts.iter().zip(0_u128..).map(|(&count, byte)| u128::from(count) * byte.pow(power)).sum()
-    };
-    let (n, sum, squares) = (moment(0), moment(1), moment(2));
-    let scaled_variance = n * squares - sum * sum;
+fn moments(counts: &[u64; 256]) -> Moments {
+    let moment = |power| counts.iter().zip(0_u64..).map(|(&count, byte)| count * byte.pow(power)).sum();
+    [moment(0), moment(1), moment(2)]
+}
+
+fn table(&moments: &Moments) -> [f32; 256] {
+    let [n, sum, squares] = moments.map(u128::from);
+    // Numbers of a file may be those of no bytes.
+    let scaled_variance = (n * squares).saturating_sub(sum * sum);
     if scaled_variance == 0 {
         return [0.0; 256];
     }

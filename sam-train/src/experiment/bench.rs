@@ -268,6 +268,8 @@ mod tests {
                 },
                 schedule: ScheduleSettings { shape: ScheduleShape::Constant, warmup_epochs: 0 },
                 average: AverageSettings::NONE,
+                start: None,
+                patience: None,
             },
             shape: ImageShape::new(2, 2, 1),
             steps: FEWEST_STEPS,

@@ -58,6 +58,11 @@ pub struct TrainResult {
     test_error: Option<f64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     ema_test_error: Option<f64>,
+    /// The epoch with the lowest error on the validation images, where there are such, and that error.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    best_epoch: Option<usize>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    best_error: Option<f64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     swa_test_error: Option<f64>,
     images_per_s: Option<f64>,
@@ -104,6 +109,11 @@ impl RunDirectory {
     /// Where the run stands.
     pub fn checkpoint(&self) -> PathBuf {
         self.0.join("checkpoint.safetensors")
+    }
+
+    /// The checkpoint of the epoch with the lowest error on the validation images, where there are such.
+    pub fn best(&self) -> PathBuf {
+        self.0.join("best.safetensors")
     }
 
     /// A line for each epoch.
@@ -174,8 +184,14 @@ impl TrainResult {
         };
         let method = optimizer.to_uppercase();
         let epochs = counted(*epochs, "epoch");
+        let best = match (self.best_epoch, self.best_error) {
+            (Some(epoch), Some(error)) => {
+                format!(" (lowest {error:.2} % after epoch {epoch}, in best.safetensors)")
+            }
+            _ => String::new(),
+        };
         format!(
-            "{model} on {data}, {method}, {epochs}: test error {error}{memory}, weights sha256 {weights_sha256}"
+            "{model} on {data}, {method}, {epochs}: test error {error}{best}{memory}, weights sha256 {weights_sha256}"
         )
     }
 
@@ -303,6 +319,12 @@ pub fn train(
             host.tell(&Event::Epoch { metrics: &metrics, epochs: settings.epochs })?;
             let saved = claim.save(&mut trainer, &directory.checkpoint());
             recover(saved, &mut trainer, directory, &claim, config.on_nonfinite, host)?;
+            // On the test set nothing is chosen.
+            let is_best = trainer.best().is_some_and(|best| best.epoch == trainer.epoch());
+            if settings.data.validation.is_some() && is_best && trainer.at_epoch_start() {
+                let content = trainer.encode(&directory.best())?;
+                claim.write(&directory.best(), |path| files::replace(path, &content))?;
+            }
         }
         work.set(trainer.steps_done() as u64)?;
     }
@@ -352,6 +374,8 @@ fn result(
     let settings = &config.run;
     let estimate = memory::of_run(config, dataset);
     let weights_sha256 = trainer.state()?.weights_sha256();
+    let best = trainer.best().filter(|_| settings.data.validation.is_some());
+    let (best_epoch, best_error) = (best.map(|best| best.epoch), best.and_then(|best| best.test_error));
     let epochs = trainer.history();
     let rates: Vec<f64> = epochs.iter().filter_map(|epoch| epoch.images_per_s).collect();
     let images_per_s = (!rates.is_empty()).then(|| rates.iter().sum::<f64>() / rates.len() as f64);
@@ -373,6 +397,8 @@ fn result(
         train_loss: last.map_or(f64::NAN, |epoch| epoch.train_loss),
         test_loss: last.and_then(|epoch| epoch.test_loss),
         test_error: last.and_then(|epoch| epoch.test_error),
+        best_epoch,
+        best_error,
         ema_test_error: last.and_then(|epoch| epoch.ema_test_error),
         swa_test_error: last.and_then(|epoch| epoch.swa_test_error),
         images_per_s,

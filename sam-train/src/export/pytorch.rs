@@ -31,11 +31,41 @@ pub fn tensors(description: &Description, state: &State) -> Result<Vec<Tensor>, 
                         .map_or("none".into(), |tensor| format!("shape {:?}", tensor.shape)),
                 })?;
                 let name = format!("{}.{}", node.name, name(parameter.role));
-                tensors.push(turned(name, tensor, order));
+                let (shape, values) = turned(&tensor.shape, &tensor.values, order);
+                tensors.push(Tensor { name, shape, values });
             }
         }
     }
     Ok(tensors)
+}
+
+/// The state of the network of `description` whose tensors for PyTorch are `exported`, as far as they are there: what [`tensors`] makes
+/// of that state, to the bit.
+///
+/// # Errors
+/// As [`tensors`], but for tensors that are not there or of another shape, which are left out.
+pub fn state(description: &Description, exported: &[Tensor]) -> Result<State, ExportError> {
+    let mut state = State::default();
+    for node in description.nodes() {
+        let order = image_of_vector(description, node)?;
+        for (group, parameters) in [(WEIGHTS, &node.parameters), (STATISTICS, &node.statistics)] {
+            for parameter in parameters {
+                let theirs = format!("{}.{}", node.name, name(parameter.role));
+                let Some(found) = exported.iter().find(|tensor| tensor.name == theirs) else { continue };
+                let own = format!("{group}{}.{}", node.name, parameter.role);
+                let count: usize = parameter.shape.iter().product();
+                // Where each number goes says where it comes from.
+                let (shape, places) = turned(&parameter.shape, &(0..count).collect::<Vec<_>>(), order);
+                if shape != found.shape || found.values.len() != count {
+                    continue;
+                }
+                let mut values = vec![0.0; count];
+                places.iter().zip(&found.values).for_each(|(&place, &value)| values[place] = value);
+                state.tensors.push(Tensor { name: own, shape: parameter.shape.clone(), values });
+            }
+        }
+    }
+    Ok(state)
 }
 
 /// A safetensors file of `tensors` with `metadata`.
@@ -95,9 +125,9 @@ fn vector_of(description: &Description, tensor: usize) -> Result<Option<Shape>, 
     }
 }
 
-fn turned(name: String, tensor: &Tensor, image: Option<Shape>) -> Tensor {
-    let values = &tensor.values;
-    match *tensor.shape.as_slice() {
+/// A tensor's dimensions and values in PyTorch's order of axes.
+fn turned<T: Copy>(shape: &[usize], values: &[T], image: Option<Shape>) -> (Vec<usize>, Vec<T>) {
+    match *shape {
         [rows, columns, inputs, outputs] => {
             let mut turned = Vec::with_capacity(values.len());
             for output in 0..outputs {
@@ -107,7 +137,7 @@ fn turned(name: String, tensor: &Tensor, image: Option<Shape>) -> Tensor {
                     turned.extend(filter);
                 }
             }
-            Tensor { name, shape: vec![outputs, inputs, rows, columns], values: turned }
+            (vec![outputs, inputs, rows, columns], turned)
         }
         [inputs, outputs] => {
             let source = |input: usize| match image {
@@ -116,8 +146,8 @@ fn turned(name: String, tensor: &Tensor, image: Option<Shape>) -> Tensor {
                 None => input,
             };
             let turned = (0..outputs * inputs).map(|to| values[source(to % inputs) * outputs + to / inputs]);
-            Tensor { name, shape: vec![outputs, inputs], values: turned.collect() }
+            (vec![outputs, inputs], turned.collect())
         }
-        _ => Tensor { name, ..tensor.clone() },
+        _ => (shape.to_vec(), values.to_vec()),
     }
 }

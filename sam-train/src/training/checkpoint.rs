@@ -15,6 +15,7 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use super::{
+    data_facts::DataFacts,
     history::HistoryMark,
     metrics::{EpochMetrics, EpochSums, number_or_nan},
     settings::Settings,
@@ -45,6 +46,9 @@ pub struct RunPosition {
     pub began_with: Value,
     /// [`crate::data::Dataset::fingerprint`].
     pub data: String,
+    /// What is needed of the data to use the network; nothing in files written before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub facts: Option<DataFacts>,
     /// Epochs completed.
     #[serde(default)]
     pub epochs: usize,

@@ -8,6 +8,7 @@ use toml::Table;
 
 use super::{
     choice::{Choice, Value},
+    model::Model,
     norm_exponent::NormExponent,
 };
 pub use table::Method;
@@ -96,7 +97,7 @@ impl Method {
 
     /// The method with the radius that [`default_radius`] gives `model`, unless it has none, or one relative to the weights.
     #[must_use]
-    pub fn of_model(self, model: &Architecture) -> Self {
+    pub fn of_model(self, model: &Model) -> Self {
         match self.rho() {
             Some(table::RHO) => self.with_rho(default_radius(model)),
             _ => self,
@@ -106,9 +107,9 @@ impl Method {
 
 /// SAM's radius where none is given: 0.05 is what SAM's paper recommends without tuning (appendix C.3), and what deep networks
 /// bear; a multilayer perceptron bears 0.2, with which the digits were first measured (docs/results.md).
-pub const fn default_radius(model: &Architecture) -> f64 {
+pub const fn default_radius(model: &Model) -> f64 {
     match model {
-        Architecture::Mlp(_) => 0.2,
+        Model::Named(Architecture::Mlp(_)) => 0.2,
         _ => table::RHO,
     }
 }

@@ -3,7 +3,7 @@
 use std::{borrow::Cow, fmt, path::Path, str::FromStr};
 
 use sam_core::schedule::Schedule;
-use sam_model::{Architecture, Description, DescriptionError, ImageShape, Initialization};
+use sam_model::{Architecture, Description, ImageShape, Initialization};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use sha2::{Digest, Sha256};
 
@@ -14,7 +14,9 @@ pub use super::{
     batch_sizes::BatchSizes,
     last_batch::LastBatch,
     method::Method,
+    model::{Model, ModelError},
     norm_exponent::NormExponent,
+    start::Start,
 };
 use super::{choice::Choice as _, range::Range};
 use crate::data::{
@@ -39,8 +41,7 @@ pub struct Settings {
     #[serde(default, skip_serializing_if = "LastBatch::is_drop")]
     pub last_batch: LastBatch,
     /// The network, by the name that it has in records.
-    #[serde(with = "record")]
-    pub model: Architecture,
+    pub model: Model,
     /// How its weights start, if not as its authors' do.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "optional_text")]
     pub init: Option<Initialization>,
@@ -67,6 +68,12 @@ pub struct Settings {
     /// Averages of the weights.
     #[serde(default, skip_serializing_if = "AverageSettings::is_none")]
     pub average: AverageSettings,
+    /// The file that weights and running statistics start from, if they do not start afresh.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start: Option<Start>,
+    /// The run ends after so many epochs without a lower error on the validation images.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub patience: Option<usize>,
 }
 
 /// What is learned from.
@@ -173,8 +180,12 @@ impl SgdSettings {
 
     /// The same with a rate that `model` bears: 0.1 with batch normalisation, 0.05 without, and less for the networks that
     /// the SAM paper trains with less.
-    pub const fn of_model(model: &Architecture) -> Self {
-        Self::new(match model {
+    pub fn of_model(model: &Model) -> Self {
+        let network = match model {
+            Model::Named(network) => network,
+            Model::Own(network) => return Self::new(if network.is_normalised() { 0.1 } else { 0.05 }),
+        };
+        Self::new(match network {
             Architecture::WideResNet(network) if !network.is_normalised() => 0.02,
             Architecture::ResNet(_) | Architecture::WideResNet(_) | Architecture::ImageNetResNet(_) => 0.1,
             Architecture::Mlp(_)
@@ -214,7 +225,8 @@ impl Settings {
 
     /// `model` on all of `data` by `method`, with seed 0, and everything else as where nothing is said: 64 images a step on
     /// the digits, 32 on files of one's own and 128 on larger data sets, [`SgdSettings::of_model`], half a cosine.
-    pub fn new(model: Architecture, data: DataSource, method: Method) -> Self {
+    pub fn new(model: Model, data: DataSource, method: Method) -> Self {
+        let sgd = SgdSettings::of_model(&model);
         Self {
             seed: 0,
             epochs: Self::EPOCHS,
@@ -233,9 +245,11 @@ impl Settings {
             method,
             ascent: AscentSettings::PLAIN,
             base: Base::Sgd,
-            sgd: SgdSettings::of_model(&model),
+            sgd,
             schedule: ScheduleSettings { shape: ScheduleShape::Cosine, warmup_epochs: 0 },
             average: AverageSettings::NONE,
+            start: None,
+            patience: None,
         }
     }
 
@@ -243,8 +257,8 @@ impl Settings {
     ///
     /// # Errors
     /// When the images are too small for it, or a number is out of range.
-    pub fn describe(&self, shape: ImageShape, classes: usize) -> Result<Description, DescriptionError> {
-        self.model.describe_with(shape, classes, self.init.unwrap_or_else(|| self.model.initialization()))
+    pub fn describe(&self, shape: ImageShape, classes: usize) -> Result<Description, ModelError> {
+        self.model.describe(shape, classes, self.init.unwrap_or_else(|| self.model.initialization()))
     }
 
     /// SHA-256 of the settings in hexadecimal: tells runs apart.
@@ -324,6 +338,13 @@ impl Settings {
         if i64::try_from(self.seed).is_err() {
             return Err(InvalidSetting::new("seed", "a number below 2^63", self.seed));
         }
+        if let Some(patience) = self.patience {
+            count.check_whole("patience", patience)?;
+            if data.validation.is_none() {
+                let expected = "`validation`, whose images say when to stop; the test set must not";
+                return Err(InvalidSetting::new("patience", expected, "none"));
+            }
+        }
         self.base.check_with(sgd)?;
         self.ascent.check(self.epochs)?;
         if self.ascent.tensors != Tensors::All && !self.method.perturbs_tensors() {
@@ -364,19 +385,6 @@ const fn sgd() -> Base {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
 fn is_all(tensors: &Tensors) -> bool {
     *tensors == Tensors::All
-}
-
-/// A network as it is written into files.
-mod record {
-    use super::{Architecture, Deserialize, Deserializer, Serializer, de};
-
-    pub fn serialize<S: Serializer>(model: &Architecture, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&model.record())
-    }
-
-    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Architecture, D::Error> {
-        Architecture::from_record(&String::deserialize(deserializer)?).map_err(de::Error::custom)
-    }
 }
 
 /// A text that may be left out.

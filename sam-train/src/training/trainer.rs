@@ -15,6 +15,7 @@ use super::{
     average::Which,
     batch_sizes::Timetable,
     checkpoint::{CheckpointError, RunPosition},
+    data_facts::DataFacts,
     history::History,
     learner::{Chosen, Learner, LearnerError, TrainingImages},
     metrics::{EpochMetrics, EpochSums},
@@ -140,6 +141,7 @@ impl<'a> Trainer<'a> {
         let images_shown = BatchMaker::new(dataset, batch.max(EVALUATED_AT_ONCE))?;
         let labels = replace_at_random(&dataset.train.labels, dataset.classes, noise, settings.seed);
         position.arithmetic = Some(learner.arithmetic());
+        position.facts = Some(DataFacts::of(dataset, images_shown.standardizer()));
         learner.set_images(&TrainingImages {
             pixels: &dataset.train.pixels,
             labels: &labels.labels,
@@ -169,12 +171,30 @@ impl<'a> Trainer<'a> {
 
     /// Whether all epochs are done.
     pub fn finished(&self) -> bool {
-        self.epoch() >= self.settings.epochs
+        self.epoch() >= self.settings.epochs || self.stalled()
+    }
+
+    /// Whether so many epochs as the settings' patience have gone by without a lower error.
+    pub fn stalled(&self) -> bool {
+        let best = self.best().map_or(self.epoch(), |best| best.epoch);
+        self.settings.patience.is_some_and(|patience| self.epoch() - best.min(self.epoch()) >= patience)
+    }
+
+    /// The epoch with the lowest error among those whose figures are known; the first of equals.
+    pub fn best(&self) -> Option<&EpochMetrics> {
+        let error = |metrics: &&EpochMetrics| metrics.test_error.filter(|error| error.is_finite());
+        let known = self.history.epochs().iter().filter(|metrics| error(metrics).is_some());
+        known.min_by(|a, b| error(a).partial_cmp(&error(b)).unwrap_or(std::cmp::Ordering::Equal))
     }
 
     /// Whether all steps of the current epoch are done, so that [`Trainer::end_epoch`] is next.
     pub fn at_epoch_end(&self) -> bool {
         self.position.step == self.epoch_steps()
+    }
+
+    /// Whether no step of the current epoch is done.
+    pub const fn at_epoch_start(&self) -> bool {
+        self.position.step == 0
     }
 
     /// Epochs completed.

@@ -65,6 +65,8 @@ pub fn settings(model: &str, method: Method) -> Settings {
         },
         schedule: ScheduleSettings { shape: ScheduleShape::Constant, warmup_epochs: 0 },
         average: AverageSettings::NONE,
+        start: None,
+        patience: None,
     }
 }
 

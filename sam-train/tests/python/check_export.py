@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """check_export.py SAM FOLDER: trains a short run of each family of networks on FOLDER, a folder of class folders of PNG pictures of
-one size, exports it, and holds onnxruntime (and PyTorch, if it is installed, for the perceptron) to the command's own logits.
+one size, exports it, and holds onnxruntime, and PyTorch by sam-train/python/load_export.py where it is installed, to the command's own
+logits; and starts another run from the export, which must have the same bits.
 
-Needs numpy, pillow, onnx, onnxruntime and safetensors.
+Needs numpy, pillow, onnx, onnxruntime, and torch with safetensors for the last.
 """
 import json
 import subprocess
@@ -14,9 +15,8 @@ import numpy
 import onnx
 import onnxruntime
 from PIL import Image
-from safetensors.numpy import load_file
 
-MODELS = sys.argv[3:] or ["mlp-16", "lenet", "resnet-8", "wrn-10-1", "wrn-10-1-nobn", "resnet-8-noshort", "shake-shake-26-2x4d", "pyramidnet-20-12"]
+MODELS = sys.argv[3:] or ["mlp-16", "lenet", "resnet-8", "wrn-10-1", "wrn-10-1-nobn", "resnet-8-noshort", "shake-shake-26-2x4d", "pyramidnet-20-12", "pyramidnet-20-12-shakedrop", "resnet-50", "efficientnet-b0", "efficientnet-lite0"]
 # Largest difference of a logit, as a share of the largest logit.
 TOLERANCE = 1e-5
 
@@ -34,16 +34,14 @@ def compare(name, found, expected):
     return difference <= TOLERANCE
 
 
-def perceptron(weights, values):
+def in_torch(file, pixels):
     import torch
 
-    x = torch.from_numpy(values).flatten(1)
-    names = [name.removesuffix(".weight") for name in weights if name.endswith(".weight")]
-    # The hidden layers in their order, the logits behind them.
-    for name in sorted(names, key=lambda name: (name == "head", name)):
-        x = torch.nn.functional.linear(x, *(torch.from_numpy(weights[f"{name}.{part}"]) for part in ("weight", "bias")))
-        x = x if name == "head" else x.relu()
-    return x.numpy()
+    sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "python"))
+    from load_export import Network
+
+    with torch.no_grad():
+        return Network(file).eval()(torch.from_numpy(pixels)).numpy()
 
 
 def main():
@@ -64,19 +62,20 @@ def main():
             session = onnxruntime.InferenceSession(file)
             found = session.run(["logits"], {"pixels": pixels})[0]
             good &= compare(f"{model} in onnxruntime", found, expected)
-            if model.startswith("mlp"):
-                try:
-                    import torch  # noqa: F401
-                except ImportError:
-                    print("PyTorch is not installed: not compared")
-                    continue
-                file = Path(place, f"{model}.safetensors")
-                run(sam, "export", out, "--out", file)
-                metadata = json.loads(file.read_bytes()[8:].split(b"\x00")[0][: int.from_bytes(file.read_bytes()[:8], "little")])
-                lines = numpy.array(json.loads(metadata["__metadata__"]["standardise"]), dtype=numpy.float32)
-                slope, offset = lines.T[..., None, None]
-                found = perceptron(load_file(file), pixels * slope + offset)
-                good &= compare(f"{model} in PyTorch", found, expected)
+            file = Path(place, f"{model}.safetensors")
+            run(sam, "export", out, "--out", file)
+            again = run(sam, "train", "--data", folder, "--model", model, "--epochs", 1, "--batch", 8, "--lr", 0, "--weights", file,
+                        "--out", f"{out}-again", "--json")
+            weights = json.loads(Path(out, "result.json").read_text())["weights_sha256"]
+            if json.loads(again)["weights_sha256"] != weights:
+                print(f"{model}: other weights after the way out and back")
+                good = False
+            try:
+                import torch  # noqa: F401
+            except ImportError:
+                print("PyTorch is not installed: not compared")
+                continue
+            good &= compare(f"{model} in PyTorch", in_torch(file, pixels), expected)
     sys.exit(0 if good else 1)
 
 

@@ -69,8 +69,12 @@ fn averages_are_what_their_definitions_say_and_change_nothing_else() {
     assert_close(&values(&state, "swa.weights/"), &expected, 1e-6);
 
     // SWA's evaluation once more, in double precision.
-    let mut network =
-        sam_backend_ndarray::Network::<f64>::new(&settings.model, data.shape, data.classes, 40, 1).unwrap();
+    let mut network = sam_backend_ndarray::Network::<f64>::build(
+        &settings.describe(data.shape, data.classes).unwrap(),
+        40,
+        1,
+    )
+    .unwrap();
     let mut maker = sam_train::data::BatchMaker::new(&data, 40).unwrap();
     let mut statistics = vec![0.0; network.statistics().len()];
     maker

@@ -8,8 +8,8 @@ use sam_train::{
         cpu::CpuLearner,
         learner::Learner,
         settings::{
-            AscentSettings, AverageSettings, Base, BatchSizes, DataSettings, LastBatch, Method, NormExponent,
-            ScheduleSettings, ScheduleShape, Settings, SgdSettings,
+            AscentSettings, AverageSettings, Base, BatchSizes, DataSettings, LastBatch, Method, Model,
+            NormExponent, ScheduleSettings, ScheduleShape, Settings, SgdSettings,
         },
         trainer::Trainer,
     },
@@ -22,7 +22,7 @@ pub const BASE: Settings = Settings {
     seed: 3,
     epochs: 3,
     batch: BatchSizes::one(40),
-    model: Architecture::LeNet(LeNet),
+    model: Model::Named(Architecture::LeNet(LeNet)),
     last_batch: LastBatch::Drop,
     init: None,
     checkpoint_activations: false,
@@ -48,6 +48,8 @@ pub const BASE: Settings = Settings {
     },
     schedule: ScheduleSettings { shape: ScheduleShape::Cosine, warmup_epochs: 0 },
     average: AverageSettings::NONE,
+    start: None,
+    patience: None,
 };
 
 pub fn data(settings: &Settings) -> Dataset {

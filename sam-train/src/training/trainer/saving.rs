@@ -112,6 +112,7 @@ impl Trainer<'_> {
         };
         // A file of the old layout does not say what the run began with; that is the settings, by their digest.
         position.began_with.clone_from(&self.position.began_with);
+        position.facts.clone_from(&self.position.facts);
         self.position = position;
         self.order = self.epoch_order();
         Ok(())
