@@ -26,14 +26,15 @@ mod trained;
 mod tune;
 mod words;
 
-use std::{ffi::OsString, process::ExitCode};
+use std::{ffi::OsString, process::ExitCode, rc::Rc};
 
 use clap::{Parser, Subcommand};
 
 use crate::{
     data::{DataError, Dataset, own::Found},
     experiment::ExperimentError,
-    observer::Host,
+    observer::{Host, Observer},
+    ranks::{Alone, Ranks},
     training::{
         config::Machine,
         settings::{DataSettings, InvalidSetting},
@@ -91,6 +92,8 @@ struct Call<'a> {
     as_json: bool,
     /// Signals, and the terminal.
     host: Host<'a>,
+    /// The processes that were started together.
+    ranks: &'a Rc<dyn Ranks>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -121,7 +124,16 @@ enum Command {
 
 /// Runs the command that the process was called with.
 pub fn run() -> ExitCode {
-    let cli = Cli::parse();
+    run_on(&Alone::shared())
+}
+
+/// Runs the command that all these processes were called with, of which this is one. The first of them speaks for all.
+pub fn run_on(ranks: &Rc<dyn Ranks>) -> ExitCode {
+    let first = ranks.is_first();
+    let cli = match parsed(&**ranks) {
+        Ok(cli) => cli,
+        Err(code) => return code,
+    };
     let interrupt = match signals::interrupt() {
         Ok(interrupt) => interrupt,
         Err(error) => {
@@ -132,7 +144,11 @@ pub fn run() -> ExitCode {
     let command = cli.command.unwrap_or_else(|| Command::Compare(compare::CompareArgs::default_values()));
     terminal::keep_quiet(cli.quiet);
     let terminal = Terminal::default();
-    let call = Call { as_json: cli.json, host: Host { interrupt: &interrupt, observer: &terminal } };
+    let observer: &dyn Observer = if first { &terminal } else { &() };
+    let call = Call { as_json: cli.json, host: Host { interrupt: &interrupt, observer }, ranks };
+    if !ranks.is_alone() && !matches!(command, Command::Train(_)) {
+        return ended(Err(ExperimentError::OneProcess { ranks: ranks.size() }), &**ranks);
+    }
     let outcome = match &command {
         Command::Data(args) => data::run(args, call),
         Command::Compare(args) => compare::run(args, call),
@@ -157,13 +173,51 @@ pub fn run() -> ExitCode {
         Command::Completions(args) => shell::completions(args),
         Command::Man(args) => shell::man(args),
     };
+    ended(outcome, &**ranks)
+}
+
+/// The arguments, if all ranks understand theirs; else the first that does not says why, and this is what all end with.
+fn parsed(ranks: &dyn Ranks) -> Result<Cli, ExitCode> {
+    let own = Cli::try_parse();
+    let understood = own.as_ref().map_or_else(|error| vec![error.exit_code() as u8], |_| Vec::new());
+    let all = ranks.gather(&understood);
+    let Some(rank) = all.iter().position(|code| !code.is_empty()) else {
+        return own.map_err(|_| ExitCode::FAILURE);
+    };
+    if let (Err(error), true) = (own, rank == ranks.rank()) {
+        // That nobody may be listening changes nothing.
+        let _ = error.print();
+    }
+    Err(all[rank][0].into())
+}
+
+/// Tells how the command has ended, on all ranks at once.
+fn ended(outcome: Result<(), ExperimentError>, ranks: &dyn Ranks) -> ExitCode {
+    let own = match &outcome {
+        // The other's own error says more.
+        Err(error) if !error.is_of_peer() => {
+            let prefix = if matches!(error, ExperimentError::Interrupted { .. }) { "" } else { "error: " };
+            format!("{prefix}{}", told(error))
+        }
+        _ => String::new(),
+    };
+    // Nobody leaves before all have heard: a launcher ends the others as soon as one has failed.
+    let all = ranks.gather(own.as_bytes());
+    if ranks.is_first() {
+        let of_all = all.iter().all(|text| *text == all[0]);
+        for (rank, text) in all.iter().enumerate().filter(|(_, text)| !text.is_empty()) {
+            let text = String::from_utf8_lossy(text);
+            if !of_all {
+                complain(format_args!("rank {rank}: {text}"));
+            } else if rank == 0 {
+                complain(text);
+            }
+        }
+    }
+    ranks.gather(&[]);
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            let prefix = if matches!(error, ExperimentError::Interrupted { .. }) { "" } else { "error: " };
-            complain(format_args!("{prefix}{}", told(&error)));
-            exit_code(&error).into()
-        }
+        Err(error) => exit_code(&error).into(),
     }
 }
 
@@ -209,7 +263,8 @@ fn exit_code(error: &ExperimentError) -> u8 {
         ExperimentError::Interrupted { .. } => signals::EXIT_CODE,
         ExperimentError::Setting(InvalidSetting { .. })
         | ExperimentError::Training(TrainingError::Batch { .. })
-        | ExperimentError::Occupied { .. } => BAD_USAGE,
+        | ExperimentError::Occupied { .. }
+        | ExperimentError::OneProcess { .. } => BAD_USAGE,
         _ => 1,
     }
 }

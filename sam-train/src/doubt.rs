@@ -59,6 +59,17 @@ pub enum Doubt {
         /// That of this machine.
         now: String,
     },
+    /// The ranks of a run do not compute alike.
+    #[error(
+        "the machines of this run compute with {first} and with {another}: another number of ranks will give weights with \
+         other bits"
+    )]
+    MixedArithmetic {
+        /// That of the first rank.
+        first: String,
+        /// That of another.
+        another: String,
+    },
 }
 
 impl Doubt {

@@ -10,6 +10,7 @@ pub mod design;
 pub mod findings;
 pub mod finetune;
 pub mod grid;
+mod keeper;
 pub mod landscape;
 pub mod noise;
 pub mod predict_gap;
@@ -28,6 +29,7 @@ use crate::{
     export::weights::StartError,
     files::FileError,
     observer::ObserverError,
+    ranks::agreement::PeerFailed,
     training::{
         checkpoint::CheckpointError, config::ConfigError, learner::LearnerError, memory::NotEnough,
         settings::InvalidSetting, trainer::TrainingError,
@@ -137,6 +139,29 @@ pub enum ExperimentError {
     /// An observer could not do its part.
     #[error(transparent)]
     Observer(#[from] ObserverError),
+    /// Another rank has failed.
+    #[error(transparent)]
+    Peer(#[from] PeerFailed),
+    /// Only one process can do it.
+    #[error(
+        "expected one process, found {ranks} ranks: only `train` shares its work out; start it without a launcher"
+    )]
+    OneProcess {
+        /// Processes that were started together.
+        ranks: usize,
+    },
+}
+
+impl ExperimentError {
+    /// Whether it says no more than that another rank has failed, which has its own error.
+    pub const fn is_of_peer(&self) -> bool {
+        matches!(
+            self,
+            Self::Peer(_)
+                | Self::Learner(LearnerError::Peer(_))
+                | Self::Training(TrainingError::Learner(LearnerError::Peer(_)))
+        )
+    }
 }
 
 impl From<CheckpointError> for ExperimentError {

@@ -26,6 +26,7 @@ pub mod json;
 mod named;
 pub mod observer;
 pub mod random;
+pub mod ranks;
 pub mod report;
 pub mod training;
 

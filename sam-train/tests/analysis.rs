@@ -28,6 +28,7 @@ fn settings(model: &str) -> Settings {
         batch: 16.into(),
         model: model.parse().unwrap(),
         last_batch: LastBatch::Drop,
+        groups: None,
         init: None,
         checkpoint_activations: false,
         label_smoothing: 0.0,

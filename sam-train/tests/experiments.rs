@@ -187,6 +187,7 @@ fn settings(method: Method) -> Settings {
         batch: 32.into(),
         model: "mlp-16".parse().unwrap(),
         last_batch: LastBatch::Drop,
+        groups: None,
         init: None,
         checkpoint_activations: false,
         label_smoothing: 0.0,

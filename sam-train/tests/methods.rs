@@ -53,6 +53,7 @@ fn settings(model: &str, method: Method) -> Settings {
         batch: BATCH.into(),
         model: model.parse().unwrap(),
         last_batch: LastBatch::Drop,
+        groups: None,
         init: None,
         checkpoint_activations: false,
         label_smoothing: 0.1,

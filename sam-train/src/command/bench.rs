@@ -73,6 +73,7 @@ impl BenchArgs {
             batch: self.batch.into(),
             model: self.model.clone(),
             last_batch: LastBatch::Drop,
+            groups: None,
             init: None,
             checkpoint_activations: false,
             label_smoothing: 0.0,

@@ -44,7 +44,7 @@ impl Args for Given {
 
 /// The arguments that are settings of the run, the hyper-parameters of all methods and bases included.
 pub fn settled() -> impl Iterator<Item = &'static str> {
-    const SETTINGS: [&str; 36] = [
+    const SETTINGS: [&str; 37] = [
         "data",
         "size",
         "grey",
@@ -61,6 +61,7 @@ pub fn settled() -> impl Iterator<Item = &'static str> {
         "epochs",
         "batch",
         "last_batch",
+        "groups",
         "lr",
         "momentum",
         "no_nesterov",
@@ -154,6 +155,7 @@ fn onto(
         "epochs": to.epochs, training.epochs;
         "batch": to.batch, BatchSizes::try_from(training.batch.clone()).unwrap_or(to.batch);
         "last_batch": to.last_batch, training.last_batch;
+        "groups": to.groups, args.groups;
         "label_smoothing": to.label_smoothing, training.label_smoothing;
         "seed": to.seed, training.seed;
         "ema": to.average.ema, args.ema;

@@ -1,9 +1,9 @@
-//! Ctrl-C, hang-ups and the termination signal.
+//! Ctrl-C, hang-ups, the termination signal, and the one that queues send before a time limit.
 
 use std::{fs, io, sync::Arc};
 
 #[cfg(unix)]
-use signal_hook::consts::SIGHUP;
+use signal_hook::consts::{SIGHUP, SIGUSR1};
 use signal_hook::{
     consts::{SIGINT, SIGTERM},
     flag,
@@ -22,7 +22,14 @@ const SIGNALS: &[i32] = &[
     SIGHUP,
 ];
 
-/// An interrupt that the first of these signals requests; the second one ends the process at once. A signal that whoever
+/// What asks a run to stop however often it comes: a queue's warning, which launchers may pass on more than once.
+const WARNINGS: &[i32] = &[
+    #[cfg(unix)]
+    SIGUSR1,
+];
+
+/// An interrupt that the first of these signals requests; the second one ends the process at once, unless it is a
+/// warning. A signal that whoever
 /// started the command has it ignore stays ignored, as `nohup` wants it.
 ///
 /// # Errors
@@ -33,6 +40,9 @@ pub fn interrupt() -> io::Result<Interrupt> {
     for &signal in SIGNALS.iter().filter(|&&signal| ignored & (1 << (signal - 1)) == 0) {
         // In this order: the first signal does not see its own request.
         flag::register_conditional_shutdown(signal, EXIT_CODE.into(), Arc::clone(interrupt.flag()))?;
+        flag::register(signal, Arc::clone(interrupt.flag()))?;
+    }
+    for &signal in WARNINGS.iter().filter(|&&signal| ignored & (1 << (signal - 1)) == 0) {
         flag::register(signal, Arc::clone(interrupt.flag()))?;
     }
     Ok(interrupt)

@@ -18,6 +18,7 @@ use super::{
     terminal::note,
 };
 use crate::{
+    data::Dataset,
     experiment::{
         ExperimentError,
         train::{RunDirectory, TrainResult, train},
@@ -26,13 +27,17 @@ use crate::{
     files::{self, FileError},
     json,
     observer::{Host, Observer, Several},
+    ranks::{
+        Ranks,
+        agreement::{agreed, from_first},
+    },
     training::{
         backend::{Backend, BackendName},
         config::Config,
-        learner::LearnerError,
+        learner::{Learner, LearnerError},
         memory,
         nonfinite::OnNonFinite,
-        settings::{AverageSettings, InvalidSetting, Settings},
+        settings::{AverageSettings, InvalidSetting, Method, Settings},
         start::Start,
         trainer::check_batch,
     },
@@ -92,6 +97,12 @@ pub struct TrainArgs {
     #[arg(long, value_name = "P", default_value_t = 0.0, help_heading = "Data")]
     pub label_noise: f64,
 
+    /// Cut each batch into N groups, which the processes of `mpirun` share out, as many as a power of two. Sums go along a tree
+    /// over the groups, so that the number of processes changes no bit; batch normalisation goes by group. With m-sharpness
+    /// each group climbs by itself and N is --batch / --m [default: that, or a group for each of several processes]
+    #[arg(long, value_name = "N", help_heading = "Training")]
+    pub groups: Option<usize>,
+
     /// Where the run goes [default: runs/train-DATA-MODEL-OPTIMIZER-NUMBER, the first that is free]
     #[arg(long, value_name = "DIR", help_heading = "Run")]
     out: Option<PathBuf>,
@@ -135,73 +146,100 @@ Examples:
 /// # Errors
 /// [`ExperimentError`], when there is no result.
 pub fn run(args: &TrainArgs, call: Call<'_>) -> Result<(), ExperimentError> {
+    let ranks = &**call.ranks;
     let (place, mut config) = match &args.resume {
-        Some(path) => resumed(args, path)?,
-        None => started(args)?,
-    };
-    let finished = match &place {
-        Place::Named(directory) => {
-            let all = |result: &TrainResult| result.epochs() >= config.run.epochs;
-            directory.finished()?.filter(all).map(|result| (directory.clone(), result))
+        Some(path) => resumed(args, path, ranks),
+        None => agreed(ranks, started(args, ranks)),
+    }?;
+    if let Place::Named(directory) = &place {
+        let all = |result: &TrainResult| result.epochs() >= config.run.epochs;
+        let finished = if ranks.is_first() { directory.finished() } else { Ok(None) };
+        let finished = agreed(ranks, finished)?.filter(all);
+        if ranks.broadcast(vec![u8::from(finished.is_some())]) == [1] {
+            let shown = finished.map_or(Ok(()), |result| {
+                note(format_args!("{}: finished before", directory.path().display()));
+                show(directory, &result, call.as_json)
+            });
+            return agreed(ranks, shown);
         }
-        Place::Numbered(_) => None,
+    }
+    let (dataset, learner) = agreed(ranks, prepared(&mut config, &place, call))?;
+    // Not before everything else is there: a directory is left behind by runs only.
+    let directory = match place {
+        Place::Named(directory) => directory,
+        Place::Numbered(stem) => RunDirectory::new(numbered(&stem, ranks)?),
     };
-    let (directory, result) = match finished {
-        Some((directory, result)) => {
-            note(format_args!("{}: finished before", directory.path().display()));
-            (directory, result)
-        }
-        None => {
-            let settings = &config.run;
-            config.machine.backend.check(settings)?;
-            let dataset = super::load(&settings.data, &config.machine)?;
-            check_batch(settings, &dataset)?;
-            let (shape, classes) = (dataset.shape, dataset.classes);
-            memory::check(settings, memory::of_run(&config, &dataset))?;
-            let backend = Backend::open(config.machine.backend, config.machine.threads)?;
-            let backend = backend.with_precision(config.machine.precision)?;
-            let backend = backend.with_kernels(config.machine.kernels)?;
-            let mut learner = backend.learner(settings, shape, classes)?;
-            let begun = matches!(&place, Place::Named(directory) if files::present(&directory.checkpoint()));
-            if let (Some(start), false) = (&settings.start, begun) {
-                let mut state = learner.export()?;
-                let description = settings.describe(shape, classes).map_err(LearnerError::backend)?;
-                let left = start_from(start, &description, &mut state)?;
-                if !left.is_empty() {
-                    note(format_args!(
-                        "note: {}: not taken, and started afresh: {}",
-                        start.file.display(),
-                        left.join(", ")
-                    ));
-                }
-                learner.import(&state)?;
-            }
-            config.machine.data_dir = config.machine.data_dir.as_deref().map(kept).transpose()?;
-            // Not before everything else is there: a directory is left behind by runs only.
-            let directory = match place {
-                Place::Named(directory) => directory,
-                Place::Numbered(stem) => RunDirectory::create_free(&stem)?,
-            };
-            let banner = start::Banner::new(&config, &dataset, learner.parameter_count(), directory.path());
-            let events = args.tensorboard.then(|| TensorBoard::new(directory.path()));
-            let observers: Vec<&dyn Observer> = match &events {
-                Some(events) => vec![&banner, call.host.observer, events],
-                None => vec![&banner, call.host.observer],
-            };
-            let observers = Several(&observers);
-            let host = Host { observer: &observers, ..call.host };
-            let result = train(&directory, &config, &dataset, learner, host)?;
-            (directory, result)
-        }
-    };
-    if call.as_json {
-        print(json::line(&result))?;
+    let banner = start::Banner::new(&config, &dataset, learner.parameter_count(), directory.path());
+    let events = args.tensorboard.then(|| TensorBoard::new(directory.path()));
+    let mut observers: Vec<&dyn Observer> = vec![call.host.observer];
+    if ranks.is_first() {
+        observers.insert(0, &banner);
+        observers.extend(events.iter().map(|events| -> &dyn Observer { events }));
+    }
+    let observers = Several(&observers);
+    let host = Host { observer: &observers, ..call.host };
+    let result = train(&directory, &config, &dataset, learner, host)?;
+    let shown = if ranks.is_first() { show(&directory, &result, call.as_json) } else { Ok(()) };
+    agreed(ranks, shown)
+}
+
+/// The outcome of a run, on stdout.
+fn show(directory: &RunDirectory, result: &TrainResult, as_json: bool) -> Result<(), ExperimentError> {
+    if as_json {
+        print(json::line(result))?;
     } else {
         print(result.sentence())?;
         print(format_args!("{}", directory.curves().display()))?;
         start::what_next(directory.path());
     }
     Ok(())
+}
+
+/// The data of a run and a network on it, once it is known that both are to be had.
+fn prepared(
+    config: &mut Config,
+    place: &Place,
+    call: Call<'_>,
+) -> Result<(Dataset, Box<dyn Learner>), ExperimentError> {
+    let settings = &config.run;
+    config.machine.backend.check(settings)?;
+    let found = settings.data.load(config.machine.data_dir.as_deref())?;
+    if call.ranks.is_first() {
+        super::tell(&found);
+    }
+    let dataset = found.dataset;
+    check_batch(settings, &dataset)?;
+    let (shape, classes) = (dataset.shape, dataset.classes);
+    memory::check(settings, memory::of_run(config, &dataset))?;
+    let backend = Backend::open(config.machine.backend, config.machine.threads)?;
+    let backend = backend.with_precision(config.machine.precision)?;
+    let backend = backend.with_kernels(config.machine.kernels)?;
+    let mut learner = backend.learner_on(settings, shape, classes, call.ranks)?;
+    let begun = matches!(place, Place::Named(directory) if files::present(&directory.checkpoint()));
+    if let (Some(start), false) = (&settings.start, begun) {
+        let mut state = learner.export()?;
+        let description = settings.describe(shape, classes).map_err(LearnerError::backend)?;
+        let left = start_from(start, &description, &mut state)?;
+        if !left.is_empty() && call.ranks.is_first() {
+            note(format_args!(
+                "note: {}: not taken, and started afresh: {}",
+                start.file.display(),
+                left.join(", ")
+            ));
+        }
+        learner.import(&state)?;
+    }
+    config.machine.data_dir = config.machine.data_dir.as_deref().map(kept).transpose()?;
+    Ok((dataset, learner))
+}
+
+/// The first directory of this stem with a number that is free, made by the first rank.
+fn numbered(stem: &str, ranks: &dyn Ranks) -> Result<PathBuf, ExperimentError> {
+    let path = from_first::<ExperimentError>(ranks, || {
+        let directory = RunDirectory::create_free(stem)?;
+        Ok(directory.path().as_os_str().as_encoded_bytes().to_vec())
+    })?;
+    Ok(String::from_utf8_lossy(&path).into_owned().into())
 }
 
 /// A directory of data as `config.toml` keeps it: the run may be resumed from elsewhere.
@@ -237,16 +275,25 @@ impl TrainArgs {
         settings.sgd.clip_norm = self.clip_norm;
         settings.patience = self.patience;
         settings.average = AverageSettings { ema: self.ema, swa_from: self.swa_from };
+        settings.groups = self.groups;
         settings.check()?;
         Ok(settings)
     }
 }
 
+/// The groups of a run on several ranks that says nothing of them: those that m-sharpness has, else one for each rank.
+fn usual_groups(settings: &Settings, ranks: usize) -> usize {
+    match settings.method {
+        Method::MSharpness { m, .. } => settings.batch.largest().div_ceil(m),
+        _ => ranks,
+    }
+}
+
 /// The place and settings of a new run; nothing is written yet.
-fn started(args: &TrainArgs) -> Result<(Place, Config), ExperimentError> {
+fn started(args: &TrainArgs, ranks: &dyn Ranks) -> Result<(Place, Config), ExperimentError> {
     let mut machine = args.machine.machine(&args.data);
     let mut action = args.on_nonfinite.unwrap_or_default();
-    let settings = match &args.config {
+    let mut settings = match &args.config {
         None => {
             let start = args.weights.as_deref().map(Start::of).transpose()?;
             Settings { start, ..args.settings()? }
@@ -266,6 +313,13 @@ fn started(args: &TrainArgs) -> Result<(Place, Config), ExperimentError> {
             settings
         }
     };
+    if !ranks.is_alone() && settings.groups.is_none() {
+        settings.groups = Some(usual_groups(&settings, ranks.size()));
+        settings.check()?;
+    }
+    if args.machine.threads.is_none() {
+        machine.threads = (machine.threads / ranks.on_this_machine()).max(1);
+    }
     let place = match &args.out {
         Some(path) => {
             let directory = RunDirectory::new(path);
@@ -281,12 +335,22 @@ fn started(args: &TrainArgs) -> Result<(Place, Config), ExperimentError> {
 }
 
 /// The directory and settings of a run that was begun before, on the machine that the arguments describe.
-fn resumed(args: &TrainArgs, path: &Path) -> Result<(Place, Config), ExperimentError> {
+fn resumed(args: &TrainArgs, path: &Path, ranks: &dyn Ranks) -> Result<(Place, Config), ExperimentError> {
     let directory = RunDirectory::new(path);
-    if !files::present(&directory.config()) {
-        return Err(ExperimentError::NoRun { path: path.to_owned() });
-    }
-    let mut config = Config::load(&directory.config())?;
+    // Others than the first may not see its files.
+    let text = from_first::<ExperimentError>(ranks, || {
+        let path = directory.config();
+        if !files::present(&path) {
+            return Err(ExperimentError::NoRun { path: directory.path().to_owned() });
+        }
+        Ok(files::read_text(&path).map_err(FileError::of(&path, "read"))?.into_bytes())
+    })?;
+    let config = Config::decode(&directory.config(), &String::from_utf8_lossy(&text))?;
+    agreed(ranks, on_this_machine(args, config)).map(|config| (Place::Named(directory), config))
+}
+
+/// The configuration of a run that goes on where the arguments say.
+fn on_this_machine(args: &TrainArgs, mut config: Config) -> Result<Config, ExperimentError> {
     config.run = args.given.resumed(args, &config.run)?;
     config.run.check()?;
     let MachineArgs { backend, precision, kernels, threads } = &args.machine;
@@ -309,7 +373,7 @@ fn resumed(args: &TrainArgs, path: &Path) -> Result<(Place, Config), ExperimentE
     if args.data.data_dir.is_some() {
         config.machine.data_dir.clone_from(&args.data.data_dir);
     }
-    Ok((Place::Named(directory), config))
+    Ok(config)
 }
 
 #[cfg(test)]

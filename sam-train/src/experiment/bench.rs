@@ -251,6 +251,7 @@ mod tests {
                 batch: 4.into(),
                 model: "mlp-2".parse().unwrap(),
                 last_batch: LastBatch::Drop,
+                groups: None,
                 init: None,
                 checkpoint_activations: false,
                 label_smoothing: 0.0,

@@ -1,7 +1,7 @@
 //! One training run in a directory: started, resumed after whatever stopped it, or found finished.
 
 use std::{
-    fs,
+    fs, io, mem,
     path::{Path, PathBuf},
 };
 
@@ -12,7 +12,8 @@ use crate::{
     doubt::Doubt,
     files::{self, FileError},
     json,
-    observer::{Event, Host},
+    observer::{Event, Host, ObserverError},
+    ranks::agreement::agreed,
     report::{
         counted,
         html::Section,
@@ -22,7 +23,7 @@ use crate::{
         choice::Choice as _,
         config::Config,
         history,
-        learner::Learner,
+        learner::{Learner, Word},
         memory,
         nonfinite::OnNonFinite,
         settings::BatchSizes,
@@ -30,7 +31,7 @@ use crate::{
     },
 };
 
-use super::{ExperimentError, claim::Claim};
+use super::{ExperimentError, keeper::Keeper};
 
 /// The files of a run.
 #[derive(Debug, Clone)]
@@ -250,6 +251,10 @@ impl TrainResult {
 /// start if there is none. A checkpoint is written after each epoch and,
 /// in mid-epoch, when `interrupt` is requested. No other process can work in the directory meanwhile.
 ///
+/// On several ranks ([`Learner::ranks`]) all of them come here together, with equal settings and data; the first alone
+/// touches the directory, and all have the same outcome in the same step: a failure of one ends all, a request to stop
+/// stops all.
+///
 /// # Errors
 /// [`ExperimentError::Interrupted`] after an interrupt; [`ExperimentError`] when training or writing fails. In either
 /// case the run can be resumed.
@@ -261,12 +266,16 @@ pub fn train(
     host: Host<'_>,
 ) -> Result<TrainResult, ExperimentError> {
     let settings = &config.run;
-    let mut trainer = Trainer::new(settings, dataset, &dataset.fingerprint()?, learner)?;
-    let claim = Claim::new(directory.path(), host)?;
-    // What was there before the claim may be another's by now.
-    if !files::present(&directory.config()) {
-        config.save(&directory.config())?;
-    } else {
+    let ranks = learner.ranks();
+    let fingerprint = agreed(&*ranks, dataset.fingerprint().map_err(ExperimentError::from))?;
+    let mut trainer = Trainer::new(settings, dataset, &fingerprint, learner)?;
+    let keeper = Keeper::new(directory.path(), host, ranks)?;
+    keeper.first(|claim| {
+        // What was there before the claim may be another's by now.
+        if !files::present(&directory.config()) {
+            config.save(&directory.config())?;
+            return Ok(());
+        }
         let began = Config::load(&directory.config())?.run;
         if began.epochs < settings.epochs && settings.continues(&began) {
             // The checkpoint is taken for one of the longer run too, wherever this is interrupted.
@@ -278,64 +287,110 @@ pub fn train(
         } else if began != *settings {
             return Err(ExperimentError::Occupied { path: directory.path().to_owned() });
         }
-    }
-    if files::present(&directory.checkpoint()) {
-        trainer.restore(&directory.checkpoint())?;
-        if let Some((before, now)) = trainer.other_arithmetic() {
-            host.doubt([Doubt::OtherArithmetic { before: before.to_owned(), now }])?;
+        Ok(())
+    })?;
+    let mixed = trainer.mixed_arithmetic().map(|(first, another)| Doubt::MixedArithmetic { first, another });
+    keeper.agreed(host.doubt(mixed))?;
+    match keeper.read(&directory.checkpoint())? {
+        Some(content) => {
+            keeper.agreed(trainer.restore_from(&directory.checkpoint(), &content))?;
+            keeper.agreed(tell_of_past(&trainer, directory, host))?;
         }
-        let lost = trainer.epoch().saturating_sub(trainer.history().len());
-        if lost > 0 {
-            host.tell(&Event::FiguresLost { file: &directory.metrics(), epochs: lost })?;
-        }
-    } else {
-        host.doubt(Doubt::about(settings, dataset.train.len()))?;
-        if config.on_nonfinite == OnNonFinite::Rollback {
-            claim.save(&mut trainer, &directory.checkpoint())?;
+        None => {
+            keeper.agreed(host.doubt(Doubt::about(settings, dataset.train.len())))?;
+            if config.on_nonfinite == OnNonFinite::Rollback {
+                keeper.save(&mut trainer, &directory.checkpoint())?;
+            }
         }
     }
     // The checkpoint knows all epochs; what was written about an epoch beyond it will be written again.
-    claim.write(&directory.checkpoint(), |path| trainer.save_history(path))?;
-    trainer.watch(host.interrupt);
+    keeper.write(&directory.checkpoint(), |path| trainer.save_history(path))?;
+    if trainer.ranks().is_alone() {
+        // Of several, each hears with a step that another wants it to be the last.
+        trainer.watch(host.interrupt);
+    }
     let total = trainer.total_steps();
-    let work = host.begin("training", total as u64, trainer.steps_done() as u64)?;
+    let work = keeper.agreed(host.begin("training", total as u64, trainer.steps_done() as u64))?;
+    // Of what this rank alone knows: the others hear of it with the next step.
+    let mut own = Ok(());
     while !trainer.finished() {
-        if host.interrupt.requested() {
-            claim.save(&mut trainer, &directory.checkpoint())?;
+        if trainer.stops(host.interrupt.requested()) {
+            keeper.save(&mut trainer, &directory.checkpoint())?;
             return Err(ExperimentError::Interrupted {
                 done: format!("{} of {total} steps are in the checkpoint", trainer.steps_done()),
                 resumable: Some(directory.path().to_owned()),
             });
         }
-        let stepped = match trainer.step() {
+        let stepped = match step(&mut trainer, mem::replace(&mut own, Ok(())), host.interrupt.requested()) {
             // The beginning of the loop ends the run.
-            Err(error) if error.is_interruption() => continue,
-            other => other.map(drop).map_err(ExperimentError::from),
+            Err(ExperimentError::Training(error)) if error.is_interruption() => continue,
+            other => other,
         };
-        recover(stepped, &mut trainer, directory, &claim, config.on_nonfinite, host)?;
+        recover(stepped, &mut trainer, directory, &keeper, config.on_nonfinite, host)?;
         if trainer.at_epoch_end() {
             let metrics = trainer.end_epoch(true)?;
-            claim.write(&directory.checkpoint(), |path| trainer.save_history(path))?;
-            host.tell(&Event::Epoch { metrics: &metrics, epochs: settings.epochs })?;
-            let saved = claim.save(&mut trainer, &directory.checkpoint());
-            recover(saved, &mut trainer, directory, &claim, config.on_nonfinite, host)?;
+            keeper.write(&directory.checkpoint(), |path| trainer.save_history(path))?;
+            keeper.agreed(host.tell(&Event::Epoch { metrics: &metrics, epochs: settings.epochs }))?;
+            let saved = keeper.save(&mut trainer, &directory.checkpoint());
+            recover(saved, &mut trainer, directory, &keeper, config.on_nonfinite, host)?;
             // On the test set nothing is chosen.
             let is_best = trainer.best().is_some_and(|best| best.epoch == trainer.epoch());
             if settings.data.validation.is_some() && is_best && trainer.at_epoch_start() {
-                let content = trainer.encode(&directory.best())?;
-                claim.write(&directory.best(), |path| files::replace(path, &content))?;
+                keeper.first(|claim| {
+                    let content = trainer.encode(&directory.best())?;
+                    claim.write(&directory.best(), |path| files::replace(path, &content))
+                })?;
             }
         }
-        work.set(trainer.steps_done() as u64)?;
+        own = work.set(trainer.steps_done() as u64);
     }
+    keeper.agreed(own)?;
     drop(work);
-    host.tell(&Event::Trained { directory: directory.path(), settings, history: trainer.history() })?;
-    let result = result(&mut trainer, config, dataset)?;
+    let trained = Event::Trained { directory: directory.path(), settings, history: trainer.history() };
+    keeper.agreed(host.tell(&trained))?;
+    let result = keeper.agreed(result(&mut trainer, config, dataset))?;
     let error = result.test_error.unwrap_or(f64::NAN);
-    host.doubt(Doubt::about_outcome(&settings.method.title(), error, dataset))?;
+    keeper.agreed(host.doubt(Doubt::about_outcome(&settings.method.title(), error, dataset)))?;
     let line = format!("{}\n", json::line(&result));
-    claim.write(&directory.result(), |path| files::replace(path, line.as_bytes()))?;
+    keeper.write(&directory.result(), |path| files::replace(path, line.as_bytes()))?;
     Ok(result)
+}
+
+/// Says what is to be known of the steps that were made before.
+fn tell_of_past(
+    trainer: &Trainer<'_>,
+    directory: &RunDirectory,
+    host: Host<'_>,
+) -> Result<(), ObserverError> {
+    if let Some((before, now)) = trainer.other_arithmetic() {
+        host.doubt([Doubt::OtherArithmetic { before: before.to_owned(), now }])?;
+    }
+    let lost = trainer.epoch().saturating_sub(trainer.history().len());
+    if lost > 0 {
+        host.tell(&Event::FiguresLost { file: &directory.metrics(), epochs: lost })?;
+    }
+    Ok(())
+}
+
+/// Makes a step; where this rank has failed before it, or was asked to stop, the others hear of it with the step.
+fn step(
+    trainer: &mut Trainer<'_>,
+    own: Result<(), ObserverError>,
+    asked_to_stop: bool,
+) -> Result<(), ExperimentError> {
+    if trainer.ranks().is_alone() {
+        own?;
+        return Ok(trainer.step().map(drop)?);
+    }
+    trainer.tell(match (&own, asked_to_stop) {
+        (Err(_), _) => Word::Failed,
+        (Ok(()), true) => Word::Stop,
+        (Ok(()), false) => Word::Nothing,
+    });
+    let stepped = trainer.step();
+    own?;
+    stepped?;
+    Ok(())
 }
 
 /// Does what was chosen for `outcome`, if that is a loss, gradient or state that is not finite.
@@ -343,7 +398,7 @@ fn recover(
     outcome: Result<(), ExperimentError>,
     trainer: &mut Trainer<'_>,
     directory: &RunDirectory,
-    claim: &Claim,
+    keeper: &Keeper,
     action: OnNonFinite,
     host: Host<'_>,
 ) -> Result<(), ExperimentError> {
@@ -351,16 +406,22 @@ fn recover(
         Err(ExperimentError::Training(TrainingError::NonFinite(found))) => found,
         other => return other,
     };
-    claim.write(&directory.divergence(), |path| found.log(path, action))?;
+    keeper.write(&directory.divergence(), |path| found.log(path, action))?;
     match action {
         OnNonFinite::Skip if found.pass.is_some() => {
-            host.tell(&Event::NonFinite { found: &found, action })?;
+            keeper.agreed(host.tell(&Event::NonFinite { found: &found, action }))?;
             trainer.skip(found)?;
         }
         OnNonFinite::Stop | OnNonFinite::Skip => return Err(TrainingError::NonFinite(found).into()),
         OnNonFinite::Rollback => {
-            host.tell(&Event::NonFinite { found: &found, action })?;
-            trainer.roll_back(&directory.checkpoint(), found)?;
+            keeper.agreed(host.tell(&Event::NonFinite { found: &found, action }))?;
+            let path = directory.checkpoint();
+            let content = keeper.read(&path)?;
+            let content =
+                content.ok_or_else(|| FileError::of(&path, "read")(io::ErrorKind::NotFound.into()))?;
+            keeper.agreed(trainer.restore_from(&path, &content))?;
+            trainer.halve_rate(found)?;
+            keeper.save(trainer, &path)?;
         }
     }
     Ok(())

@@ -1,5 +1,7 @@
 //! Where networks are computed, chosen when a command starts.
 
+use std::rc::Rc;
+
 use sam_model::ImageShape;
 use serde::{Deserialize, Serialize};
 
@@ -11,7 +13,7 @@ use super::{
     precision::Precision,
     settings::Settings,
 };
-use crate::named::named;
+use crate::{named::named, ranks::Ranks};
 
 /// A backend by its name.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -95,6 +97,27 @@ impl Backend {
         }
     }
 
+    /// A freshly initialised learner as one of several `ranks`, all of which build one.
+    ///
+    /// # Errors
+    /// As [`Backend::learner`], and when the ranks cannot share out the groups of `settings`.
+    pub fn learner_on(
+        &self,
+        settings: &Settings,
+        shape: ImageShape,
+        classes: usize,
+        ranks: &Rc<dyn Ranks>,
+    ) -> Result<Box<dyn Learner>, LearnerError> {
+        match self {
+            Self::Cpu { threads } => {
+                let learner = CpuLearner::on_ranks(settings, shape, classes, *threads, Rc::clone(ranks));
+                Ok(Box::new(learner?))
+            }
+            Self::Cuda(_) if ranks.is_alone() => self.learner(settings, shape, classes),
+            Self::Cuda(_) => Err(LearnerError::backend(OneProcess)),
+        }
+    }
+
     /// A freshly initialised learner.
     ///
     /// # Errors
@@ -116,6 +139,11 @@ impl Backend {
 #[derive(Debug, thiserror::Error)]
 #[error("`precision` {0}: expected `backend` cuda, found cpu, which has f32 only")]
 struct OnlyOnTensorCores(Precision);
+
+/// GPUs do not talk to each other.
+#[derive(Debug, thiserror::Error)]
+#[error("`backend` cuda: expected one process, found several ranks; use `backend` cpu or one process")]
+struct OneProcess;
 
 /// The processor has kernels of our own only.
 #[derive(Debug, thiserror::Error)]

@@ -5,9 +5,11 @@ mod mixup;
 mod optimizer;
 mod oracle;
 mod segmented;
+mod sharing;
 
-use std::{borrow::Cow, time::Duration};
+use std::{borrow::Cow, rc::Rc, time::Duration};
 
+use ndarray::{Array4, Axis, Slice};
 use sam_backend_ndarray::{ForwardOverReverse, Network, ParallelSpace, Random, Scalar};
 use sam_core::{Average, Pass, Plain, StepError, Values, ValuesMut};
 use sam_model::{Evaluation, ImageShape, TensorInfo};
@@ -17,7 +19,9 @@ use super::{
     counters::{copy_counters, counters},
     host_batches::HostBatches,
     kernel_choice::ChosenKernels,
-    learner::{Batch, Diagnosis, Learner, LearnerError, StepFigures, StepReport, WeightAccess},
+    learner::{
+        Batch, Diagnosis, Learner, LearnerError, StepFigures, StepReport, TrainingImages, WeightAccess, Word,
+    },
     memory,
     nonfinite::Origin,
     random_layers,
@@ -25,10 +29,14 @@ use super::{
     state::{STATISTICS, State, WEIGHTS},
     tensors::{copy, group, tensors},
 };
-use crate::interrupt::Interrupt;
+use crate::{
+    interrupt::Interrupt,
+    ranks::{Alone, Ranks, groups::Share},
+};
 use mixup::Mixup;
 use optimizer::Optimizer;
-use oracle::{DualNetwork, ObservedOracle, OracleError, Partners};
+use oracle::{DualNetwork, ObservedOracle, OracleError, Partners, Place};
+use sharing::Sharing;
 
 /// The counter of mixed batches.
 const MIXUP_STEPS: &str = "mixup.steps";
@@ -55,6 +63,13 @@ pub struct CpuLearner {
     /// What the next step's random layers draw from, if there are any.
     random: Option<Random>,
     interrupt: Interrupt,
+    /// For batches in groups.
+    sharing: Option<Sharing>,
+    /// Images of the next batch, if its step gets a part of it.
+    total: Option<usize>,
+    shape: ImageShape,
+    /// Whether running statistics stay as they are.
+    frozen: bool,
 }
 
 impl CpuLearner {
@@ -69,8 +84,25 @@ impl CpuLearner {
         classes: usize,
         threads: usize,
     ) -> Result<Self, LearnerError> {
+        Self::on_ranks(settings, shape, classes, threads, Alone::shared())
+    }
+
+    /// The same as one of several `ranks`, all of which make the same calls of it. Each computes its part of every step, and
+    /// all of them have the same weights after it.
+    ///
+    /// # Errors
+    /// As [`CpuLearner::new`], and when the ranks cannot share out the groups that batches are in.
+    pub fn on_ranks(
+        settings: &Settings,
+        shape: ImageShape,
+        classes: usize,
+        threads: usize,
+        ranks: Rc<dyn Ranks>,
+    ) -> Result<Self, LearnerError> {
+        let share = Share::new(settings.groups.unwrap_or(1), ranks.rank(), ranks.size());
+        let share = share.map_err(LearnerError::backend)?;
         let description = settings.describe(shape, classes).map_err(LearnerError::backend)?;
-        let batch = settings.batch.largest();
+        let batch = settings.at_once();
         let activations = memory::activations(settings);
         let network = Network::build_with(&description, batch, threads, activations);
         let mut network = network.map_err(LearnerError::backend)?;
@@ -113,6 +145,10 @@ impl CpuLearner {
             batches: None,
             random,
             interrupt: Interrupt::default(),
+            sharing: settings.groups.map(|_| Sharing::new(ranks, share)),
+            total: None,
+            shape,
+            frozen: false,
         })
     }
 
@@ -126,19 +162,33 @@ impl CpuLearner {
         self.gradients
     }
 
-    fn observed_step(&mut self, batch: Batch<'_>) -> Result<StepReport, LearnerError> {
-        let Self { network, weights, gradient, optimizer, mixup, twin, random, climbs, interrupt, .. } = self;
+    fn observed_step(&mut self, batch: Batch<'_>, place: Place) -> Result<StepReport, LearnerError> {
+        let Self {
+            network,
+            weights,
+            gradient,
+            optimizer,
+            mixup,
+            twin,
+            random,
+            climbs,
+            interrupt,
+            sharing,
+            ..
+        } = self;
         let threads = network.threads();
         let mut partners = None;
         let mut images = batch.images;
         if let Some(mixup) = mixup {
-            mixup.mix(batch);
+            let share = sharing.as_ref().map_or(Share::WHOLE, |sharing| sharing.share);
+            mixup.mix(batch, share.numbered(place.total));
             let Mixup { images: mixed, labels, share, scratch, .. } = mixup;
             images = mixed.view();
             partners = Some(Partners { labels, share: *share, scratch });
         }
         let batch = Batch { images, ..batch };
-        let oracle = ObservedOracle::new(network, batch, partners, twin.as_mut(), interrupt);
+        let oracle =
+            ObservedOracle::new(network, batch, place, sharing.as_mut(), partners, twin.as_mut(), interrupt);
         let mut oracle = oracle.map_err(LearnerError::backend)?;
         // A step that does not climb is SGD's, with its coefficients of random layers.
         let fresh = |random: Random| Random { backward: Method::Sgd.backward_coefficients(), ..random };
@@ -151,6 +201,7 @@ impl CpuLearner {
             }
         };
         let step = step.map_err(|error| match error {
+            StepError::Oracle(OracleError::Peer(peer), _) => LearnerError::Peer(peer),
             StepError::Oracle(OracleError::Interrupted, _) => LearnerError::Interrupted,
             other => LearnerError::backend(other),
         })?;
@@ -193,10 +244,62 @@ impl Learner for CpuLearner {
         self.interrupt = interrupt.clone();
     }
 
+    fn set_images(&mut self, images: &TrainingImages<'_>) -> Result<(), LearnerError> {
+        let mut batches = HostBatches::new(images);
+        if let Some(sharing) = &self.sharing {
+            batches.set_share(sharing.share);
+        }
+        self.batches = Some(batches);
+        Ok(())
+    }
+
+    fn ranks(&self) -> Rc<dyn Ranks> {
+        self.sharing.as_ref().map_or_else(Alone::shared, Sharing::ranks)
+    }
+
+    fn set_total(&mut self, images: usize) {
+        self.total = Some(images);
+    }
+
+    fn miss_step(&mut self) {
+        let (Some(sharing), Some(_)) = (&mut self.sharing, self.total) else { return };
+        sharing.word = Word::Failed;
+        let ImageShape { height, width, channels } = self.shape;
+        let nothing = Array4::zeros((0, height, width, channels));
+        let step = self.step_on(Batch { images: nothing.view(), labels: &[] }, 0.0);
+        debug_assert!(step.is_err(), "a step that this rank has failed in");
+    }
+
+    fn tell(&mut self, word: Word) {
+        if let Some(sharing) = &mut self.sharing {
+            sharing.word = word;
+        }
+    }
+
+    fn told_to_stop(&self) -> bool {
+        self.sharing.as_ref().is_some_and(|sharing| sharing.told_to_stop)
+    }
+
     fn step_on(&mut self, batch: Batch<'_>, rate: f32) -> Result<StepReport, LearnerError> {
         self.optimizer.set_learning_rate(rate);
         self.statistics.copy_from_slice(self.network.statistics());
-        let report = self.observed_step(batch);
+        let mut own = batch;
+        let total = self.total.take();
+        let mut place = Place { first: 0, total: total.unwrap_or(batch.labels.len()) };
+        if let Some(sharing) = &mut self.sharing {
+            let range = sharing.share.own(place.total);
+            place.first = range.start;
+            if total.is_none() {
+                let images = batch.images.slice_axis_move(Axis(0), Slice::from(range.clone()));
+                own = Batch { images, labels: &batch.labels[range] };
+            }
+            sharing.told_to_stop = false;
+            sharing.start.clear();
+            if !self.frozen {
+                sharing.start.extend_from_slice(&self.statistics);
+            }
+        }
+        let report = self.observed_step(own, place);
         if report.as_ref().is_ok_and(|report| report.outcome.moved()) {
             if let Some(mixup) = &mut self.mixup {
                 mixup.steps += 1;
@@ -294,6 +397,7 @@ impl WeightAccess for CpuLearner {
 
     fn freeze_statistics(&mut self) -> Result<(), LearnerError> {
         self.network.freeze_statistics(true);
+        self.frozen = true;
         Ok(())
     }
 }
@@ -317,7 +421,7 @@ impl Diagnosis for CpuLearner {
             .or_else(|| Some(Origin::of_layer("output", self.network.first_nonfinite_layer()?)))
             .or_else(|| {
                 if !self.loss_is_finite {
-                    return Some(Origin { quantity: "loss".to_owned(), layer: None });
+                    return Some(Origin { quantity: "loss".to_owned(), layer: None, rank: None });
                 }
                 first("gradient", infos.iter().rfind(|info| !finite(&self.gradient, info)))
             })

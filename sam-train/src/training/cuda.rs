@@ -64,6 +64,9 @@ pub fn check(settings: &Settings) -> Result<(), LearnerError> {
     if settings.checkpoint_activations {
         return Err(LearnerError::backend(OnlyOnTheProcessor));
     }
+    if settings.groups.is_some() {
+        return Err(LearnerError::backend(WholeAtOnce));
+    }
     let method = settings.method;
     if !method::runs(method) {
         return Err(OtherMethod::error(method));
@@ -102,6 +105,11 @@ struct ElsewhereOnly {
     "`checkpoint-activations`: expected `backend` cpu, found cuda, which keeps activations; leave it out or use a smaller batch"
 )]
 struct OnlyOnTheProcessor;
+
+/// Batches are computed as a whole on a GPU.
+#[derive(Debug, thiserror::Error)]
+#[error("`groups`: expected `backend` cpu, found cuda, which computes batches as a whole; leave it out")]
+struct WholeAtOnce;
 
 /// A GPU, and how networks multiply there.
 #[derive(Debug, Clone)]

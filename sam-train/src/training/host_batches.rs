@@ -1,7 +1,12 @@
 //! Training batches that the host makes, for learners whose backend does not.
 
+use std::ops::Range;
+
 use super::learner::{Batch, Chosen, TrainingImages};
-use crate::data::{BatchMaker, DataError, Prefetcher};
+use crate::{
+    data::{BatchMaker, DataError, Prefetcher},
+    ranks::groups::Share,
+};
 
 /// Makes the batches that steps choose, one ahead of the one in use where that pays.
 #[derive(Debug)]
@@ -11,6 +16,8 @@ pub struct HostBatches {
     labels: Vec<u16>,
     /// Of the latest batch.
     chosen: Vec<u16>,
+    /// The part of each batch that is made.
+    share: Share,
 }
 
 impl HostBatches {
@@ -19,21 +26,32 @@ impl HostBatches {
         let &TrainingImages { pixels, labels, shape, standardizer, augment, seed, batch } = images;
         let maker = BatchMaker::of(pixels.clone(), shape, standardizer.clone(), batch);
         let images = Prefetcher::new(maker, batch, augment, seed);
-        Self { images, labels: labels.to_vec(), chosen: Vec::with_capacity(batch) }
+        Self { images, labels: labels.to_vec(), chosen: Vec::with_capacity(batch), share: Share::WHOLE }
     }
 
-    /// The chosen images with their labels. Begins with the batch behind them, if the epoch has one.
+    /// Only this part of each batch is made.
+    pub fn set_share(&mut self, share: Share) {
+        self.share = share;
+    }
+
+    /// The chosen images with their labels, or this rank's part of them. Begins with the batch behind them, if the epoch has
+    /// one.
     ///
     /// # Errors
     /// [`DataError`], when the file of the images cannot be read.
     pub fn take(&mut self, chosen: Chosen<'_>) -> Result<Batch<'_>, DataError> {
         let Chosen { epoch, order, taken, range } = chosen;
         let behind = range.end..(range.end + range.len()).min(taken);
-        let next = order.get(behind).filter(|next| !next.is_empty());
-        let chosen = &order[range];
+        let next = order.get(self.own(behind)).filter(|next| !next.is_empty());
+        let chosen = &order[self.own(range)];
         self.chosen.clear();
         self.chosen.extend(chosen.iter().map(|&index| self.labels[index]));
         let images = self.images.take(epoch, chosen, next)?;
         Ok(Batch { images, labels: &self.chosen })
+    }
+
+    fn own(&self, batch: Range<usize>) -> Range<usize> {
+        let own = self.share.own(batch.len());
+        batch.start + own.start..batch.start + own.end
     }
 }

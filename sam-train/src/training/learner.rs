@@ -4,6 +4,7 @@ use std::{
     borrow::Cow,
     error::Error,
     ops::Range,
+    rc::Rc,
     time::{Duration, Instant},
 };
 
@@ -21,6 +22,7 @@ use super::{
 use crate::{
     data::{Augment, DataError, Pixels, Standardizer},
     interrupt::Interrupt,
+    ranks::{Alone, Ranks, agreement::PeerFailed},
 };
 
 /// A network with an optimizer, wherever its parameters live, and the training images that its steps choose from. One
@@ -54,6 +56,25 @@ pub trait Learner {
     /// for it.
     fn watch(&mut self, _interrupt: &Interrupt) {}
 
+    /// The processes that share out the steps of a run; of most learners there is one.
+    fn ranks(&self) -> Rc<dyn Ranks> {
+        Alone::shared()
+    }
+
+    /// Says that [`Learner::step_on`] gets, next, this rank's part of a batch of so many images.
+    fn set_total(&mut self, _images: usize) {}
+
+    /// Takes part in a step that this rank has no images for, so that the others hear that it has failed.
+    fn miss_step(&mut self) {}
+
+    /// What this rank tells the others with the next step.
+    fn tell(&mut self, _word: Word) {}
+
+    /// Whether some rank said, with the latest step, that it was asked to stop.
+    fn told_to_stop(&self) -> bool {
+        false
+    }
+
     /// One optimizer step on some of the training images with learning rate `rate`.
     ///
     /// # Errors
@@ -63,7 +84,7 @@ pub trait Learner {
         step_from_host(self, chosen, rate)
     }
 
-    /// As [`Learner::step`] on a batch that the caller brings.
+    /// As [`Learner::step`] on a batch that the caller brings; on several ranks each brings all of it.
     ///
     /// # Errors
     /// As [`Learner::step`].
@@ -120,10 +141,17 @@ pub fn step_from_host<L: Learner + ?Sized>(
     learner.set_step(chosen.number());
     // Out of its place as long as the step, which needs all of the learner, reads from it.
     let mut batches = learner.batches().take().ok_or_else(|| LearnerError::backend(NoImages))?;
-    let report = batches.take(chosen).map_err(LearnerError::from).and_then(|batch| {
-        let in_batch = started.elapsed();
-        Ok(StepReport { in_batch, ..learner.step_on(batch, rate)? })
-    });
+    learner.set_total(chosen.range.len());
+    let report = match batches.take(chosen) {
+        Ok(batch) => {
+            let in_batch = started.elapsed();
+            learner.step_on(batch, rate).map(|report| StepReport { in_batch, ..report })
+        }
+        Err(error) => {
+            learner.miss_step();
+            Err(error.into())
+        }
+    };
     *learner.batches() = Some(batches);
     report
 }
@@ -242,6 +270,18 @@ impl Chosen<'_> {
     }
 }
 
+/// What a rank tells the others with a step.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Word {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// It was asked to stop: all of them stop after this step.
+    Stop,
+    /// It cannot go on: the step comes to nothing, on all of them.
+    Failed,
+}
+
 /// A step on images that the learner does not have.
 #[derive(Debug, thiserror::Error)]
 #[error("expected the training images to be set before a step on some of them, found none")]
@@ -293,6 +333,9 @@ pub enum LearnerError {
     /// Training images could not be read.
     #[error(transparent)]
     Data(#[from] DataError),
+    /// Another rank has failed.
+    #[error(transparent)]
+    Peer(#[from] PeerFailed),
 }
 
 impl LearnerError {

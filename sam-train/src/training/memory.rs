@@ -83,7 +83,7 @@ pub const fn activations(settings: &Settings) -> Activations {
 
 /// Images that are too small for the network are an error of the network's own, later.
 fn size<T: Scalar>(settings: &Settings, shape: ImageShape, classes: usize) -> Size {
-    let batch = settings.batch.largest();
+    let batch = settings.at_once();
     let described = settings.describe(shape, classes);
     let size = described.map(|network| Network::<T>::size_of(&network, batch, activations(settings)));
     size.unwrap_or(Size { parameters: 0, buffer_bytes: 0 })

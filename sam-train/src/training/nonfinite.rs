@@ -25,18 +25,21 @@ pub enum OnNonFinite {
 }
 
 /// What a backend can tell about the place.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Origin {
     /// What is not finite: `weights`, `output`, `loss`, `gradient`, or a group of the state's tensors.
     pub quantity: String,
     /// The first layer of which it is not, in the order of computation (backwards for a gradient).
     pub layer: Option<String>,
+    /// The rank on which it is not, of several, if one knows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rank: Option<usize>,
 }
 
 impl Origin {
     /// `quantity` of `layer`.
     pub fn of_layer(quantity: &str, layer: &str) -> Self {
-        Self { quantity: quantity.to_owned(), layer: Some(layer.to_owned()) }
+        Self { quantity: quantity.to_owned(), layer: Some(layer.to_owned()), rank: None }
     }
 }
 
@@ -87,10 +90,13 @@ impl fmt::Display for NonFinite {
             Some(pass) => write!(f, "in the {pass} pass")?,
             None => f.write_str("after the update")?,
         }
-        if let Some(Origin { quantity, layer }) = origin {
+        if let Some(Origin { quantity, layer, rank }) = origin {
             write!(f, ", first in the {quantity}")?;
             if let Some(layer) = layer {
                 write!(f, " of {layer}")?;
+            }
+            if let Some(rank) = rank {
+                write!(f, " on rank {rank}")?;
             }
         }
         match loss {

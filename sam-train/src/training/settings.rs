@@ -19,10 +19,13 @@ pub use super::{
     start::Start,
 };
 use super::{choice::Choice as _, range::Range};
-use crate::data::{
-    Augment, DataError, DataSource, Dataset,
-    own::{self, FileSettings, Found},
-    split::hold_out,
+use crate::{
+    data::{
+        Augment, DataError, DataSource, Dataset,
+        own::{self, FileSettings, Found},
+        split::hold_out,
+    },
+    ranks::groups,
 };
 
 /// The settings of one training run: equal settings on equal data give equal weights, bit for bit.
@@ -40,6 +43,10 @@ pub struct Settings {
     /// What becomes of the images that are left over at the end of an epoch.
     #[serde(default, skip_serializing_if = "LastBatch::is_drop")]
     pub last_batch: LastBatch,
+    /// How many groups each batch is cut into, which several processes may share out: gradients are added up in a tree over
+    /// them, and each is a batch of its own for batch normalisation. Nothing: batches are computed as a whole.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub groups: Option<usize>,
     /// The network, by the name that it has in records.
     pub model: Model,
     /// How its weights start, if not as its authors' do.
@@ -237,6 +244,7 @@ impl Settings {
             }
             .into(),
             last_batch: LastBatch::Drop,
+            groups: None,
             model,
             init: None,
             checkpoint_activations: false,
@@ -273,6 +281,11 @@ impl Settings {
         same && (self.epochs == began.epochs || (self.epochs > began.epochs && self.batch.count() == 1))
     }
 
+    /// Images that a network computes at a time, at most: those of a batch, or of a group of it.
+    pub fn at_once(&self) -> usize {
+        groups::largest(self.batch.largest(), self.groups.unwrap_or(1))
+    }
+
     /// Gradients computed in a step, at most.
     pub fn gradients_per_step(&self) -> usize {
         self.method.gradients_per_step().ceil() as usize
@@ -281,6 +294,9 @@ impl Settings {
 
 /// The longest run: steps are counted in 64 bits.
 pub const MOST_EPOCHS: usize = 1_000_000;
+
+/// The most groups of a batch: each level of their tree is a vector in memory.
+pub const MOST_GROUPS: usize = 65_536;
 
 /// A setting outside of its range.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -317,6 +333,7 @@ impl Settings {
         self.method.check()?;
         self.batch.iter().try_for_each(|size| count.check_whole("batch", size))?;
         count.check_whole("limit", data.limit.unwrap_or(1))?;
+        self.check_groups()?;
         epochs(1).check_whole("epochs", self.epochs)?;
         epochs(0).check_whole("warmup-epochs", self.schedule.warmup_epochs)?;
         Range::FromZero.check("lr", sgd.lr)?;
@@ -357,6 +374,28 @@ impl Settings {
             ));
         }
         self.average.check(self.epochs)
+    }
+
+    /// Makes sure that no group is empty, and that those of m-sharpness are what its `m` says.
+    fn check_groups(&self) -> Result<(), InvalidSetting> {
+        let Some(groups) = self.groups else { return Ok(()) };
+        Range::Whole(1, MOST_GROUPS as u64).check_whole("groups", groups)?;
+        if let Some(batch) = self.batch.iter().find(|&batch| batch < groups) {
+            return Err(InvalidSetting::new(
+                "groups",
+                format!("at most the {batch} images of `batch`"),
+                groups,
+            ));
+        }
+        match self.method {
+            Method::MSharpness { m, .. }
+                if self.batch.iter().any(|batch| Some(batch) != m.checked_mul(groups)) =>
+            {
+                let expected = format!("`batch` / `groups` images, here {} / {groups}", self.batch);
+                Err(InvalidSetting::new("m", expected, m))
+            }
+            _ => Ok(()),
+        }
     }
 }
 

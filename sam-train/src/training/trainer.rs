@@ -2,6 +2,7 @@
 
 mod evaluation;
 mod saving;
+mod together;
 
 use std::{
     path::Path,
@@ -25,6 +26,7 @@ use super::{
 use crate::{
     data::{BatchMaker, DataError, Dataset, NoisyLabels, epoch_order, replace_at_random},
     interrupt::Interrupt,
+    ranks::agreement::{PeerFailed, agreed},
 };
 
 /// A run goes back so many times at most: then its rate is a thousandth.
@@ -103,6 +105,22 @@ pub enum TrainingError {
     /// A checkpoint could not be written or used.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
+    /// Ranks that should do the same do not.
+    #[error(
+        "rank {rank}: expected {what} of rank 0, found others; start all ranks alike, with the same program and data"
+    )]
+    Apart {
+        /// Which one.
+        rank: usize,
+        /// What they should have in common.
+        what: &'static str,
+    },
+}
+
+impl From<PeerFailed> for TrainingError {
+    fn from(error: PeerFailed) -> Self {
+        Self::Learner(error.into())
+    }
 }
 
 impl TrainingError {
@@ -126,8 +144,20 @@ impl<'a> Trainer<'a> {
     ///
     /// # Errors
     /// [`TrainingError::Batch`], when there is not one whole batch; [`TrainingError::Data`]; [`TrainingError::Learner`],
-    /// when the backend fails.
+    /// when the backend fails; [`TrainingError::Apart`], on several ranks, which come here together.
     pub fn new(
+        settings: &'a Settings,
+        dataset: &'a Dataset,
+        fingerprint: &str,
+        learner: Box<dyn Learner + 'a>,
+    ) -> Result<Self, TrainingError> {
+        let ranks = learner.ranks();
+        let trainer = agreed(&*ranks, Self::of_one_rank(settings, dataset, fingerprint, learner))?;
+        trainer.check_common_run()?;
+        Ok(trainer)
+    }
+
+    fn of_one_rank(
         settings: &'a Settings,
         dataset: &'a Dataset,
         fingerprint: &str,
@@ -271,7 +301,7 @@ impl<'a> Trainer<'a> {
                 pass: Some(pass),
                 loss: Some(report.loss),
                 lr: rate,
-                origin: self.learner.origin(pass),
+                origin: self.origin(pass),
             })));
         }
         if self.settings.average.wants(Which::Ema) {
@@ -307,12 +337,22 @@ impl<'a> Trainer<'a> {
     /// [`TrainingError::RolledBack`], when that was done too often; as [`Trainer::restore`] and [`Trainer::save`].
     pub fn roll_back(&mut self, path: &Path, found: Box<NonFinite>) -> Result<(), TrainingError> {
         self.restore(path)?;
+        self.halve_rate(found)?;
+        self.save(path)
+    }
+
+    /// From here, where the run has gone back to for what was `found`, it goes on at half the learning rate. What is saved
+    /// next remembers it.
+    ///
+    /// # Errors
+    /// [`TrainingError::RolledBack`], when that was done too often.
+    pub fn halve_rate(&mut self, found: Box<NonFinite>) -> Result<(), TrainingError> {
         let count = self.position.rollbacks;
         if count >= MOST_ROLLBACKS {
             return Err(TrainingError::RolledBack { last: found, count });
         }
         self.position.rollbacks = count + 1;
-        self.save(path)
+        Ok(())
     }
 
     /// Closes the epoch whose steps are all done; evaluates on the test set if `evaluate`.
@@ -320,6 +360,7 @@ impl<'a> Trainer<'a> {
     /// # Errors
     /// [`TrainingError::Learner`], when the evaluation fails.
     pub fn end_epoch(&mut self, evaluate: bool) -> Result<EpochMetrics, TrainingError> {
+        self.check_common_weights()?;
         let epoch = self.epoch() + 1;
         if self.settings.average.swa_from.is_some_and(|from| from <= epoch) {
             self.learner.weight_access()?.add_to_average(Which::Swa)?;

@@ -48,6 +48,7 @@ pub fn settings(model: &str, method: Method) -> Settings {
         batch: 6.into(),
         model: model.parse().unwrap(),
         last_batch: LastBatch::Drop,
+        groups: None,
         init: None,
         checkpoint_activations: false,
         label_smoothing: 0.1,

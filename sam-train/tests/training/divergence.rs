@@ -163,7 +163,7 @@ fn a_spoilt_batch_changes_nothing_not_even_running_statistics_and_its_layer_is_n
             let before = trainer.state().unwrap();
             let found = nonfinite(trainer.step().unwrap_err());
             assert_eq!((found.epoch, found.step, found.pass), (1, 3, Some(Pass::Clean)), "{model} {fault:?}");
-            let Origin { quantity, layer } = found.origin.unwrap();
+            let Origin { quantity, layer, .. } = found.origin.unwrap();
             assert_eq!(quantity, "output");
             if fault == Fault::Pixel {
                 assert_eq!(layer.as_deref(), Some(first), "{model}");

@@ -24,6 +24,7 @@ pub const BASE: Settings = Settings {
     batch: BatchSizes::one(40),
     model: Model::Named(Architecture::LeNet(LeNet)),
     last_batch: LastBatch::Drop,
+    groups: None,
     init: None,
     checkpoint_activations: false,
     label_smoothing: 0.0,

@@ -1,5 +1,7 @@
 //! Mixup (Zhang et al., ICLR 2018): images mixed in pairs, and their labels likewise.
 
+use std::ops::Range;
+
 use ndarray::{Array4, Axis, Zip};
 use rand::seq::SliceRandom;
 use rand_distr::{Beta, Distribution};
@@ -10,8 +12,8 @@ use crate::{
 };
 
 /// Mixes batches. The share of the first image of every pair is drawn from Beta(alpha, alpha), one for each batch, as
-/// in its authors' code; the second image is another one of the batch, chosen at random. Both depend on the seed and on
-/// the step alone.
+/// in its authors' code; the second image is another one of the batch, or of its group where that is cut into groups, chosen
+/// at random. Both depend on the seed, on the step and on the group's number alone.
 pub struct Mixup {
     alpha: f64,
     seed: u64,
@@ -41,13 +43,25 @@ impl Mixup {
         }
     }
 
-    /// Mixes `batch` into [`Mixup::images`].
-    pub fn mix(&mut self, batch: Batch<'_>) {
+    /// Mixes `batch` into [`Mixup::images`], within each of its `groups`, which are given with their numbers.
+    pub fn mix(&mut self, batch: Batch<'_>, groups: impl IntoIterator<Item = (usize, Range<usize>)>) {
         let mut random = stream(self.seed, Purpose::Mixup, 0, self.steps);
         // Only parameters that settings never have are refused.
         self.share = Beta::new(self.alpha, self.alpha).map_or(1.0, |beta| beta.sample(&mut random));
         let mut partners: Vec<usize> = (0..batch.labels.len()).collect();
-        partners.shuffle(&mut random);
+        for (number, group) in groups {
+            match number {
+                0 => partners[group].shuffle(&mut random),
+                _ => {
+                    partners[group].shuffle(&mut stream(
+                        self.seed,
+                        Purpose::Mixup,
+                        number as u64,
+                        self.steps,
+                    ));
+                }
+            }
+        }
         let (first, second) = (self.share as f32, (1.0 - self.share) as f32);
         if self.images.dim() != batch.images.dim() {
             self.images = Array4::zeros(batch.images.dim());
@@ -75,7 +89,7 @@ mod tests {
         let mut shares = Vec::new();
         for step in 0..4_000 {
             mixup.steps = step;
-            mixup.mix(Batch { images: images.view(), labels: &labels });
+            mixup.mix(Batch { images: images.view(), labels: &labels }, [(0, 0..5)]);
             for (i, &partner) in mixup.labels.iter().enumerate() {
                 let expected = mixup.share * i as f64 + (1.0 - mixup.share) * f64::from(partner);
                 for row in 0..2 {

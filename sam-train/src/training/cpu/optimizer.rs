@@ -2,10 +2,10 @@
 
 use sam_backend_ndarray::{ParallelSpace, Threads};
 use sam_core::{
-    AlongGradient, BufferedError, Friendly, Gaussian, GradientAlgebra, Gsam, LearningRate, LengthMismatch,
-    LookSam, MicroBatches, MomentumSam, MultiStepSam, ParamSpace, PerturbedOnly, Plain, RandomSam, Reuse,
-    Sam, SamGradient, SecondOrderSam, Segment, Sink, SliceSpace, Source, State, Step, StepError, Stochastic,
-    Variant, Wsam, formula::DualNorm,
+    AlongGradient, BufferedError, Friendly, Gaussian, GradientAlgebra, GradientOracle, Gsam, LearningRate,
+    LengthMismatch, LookSam, MicroBatches, MiniBatch, MomentumSam, MultiStepSam, ParamSpace, Pass,
+    PerturbedOnly, Plain, RandomSam, Reuse, Sam, SamGradient, SecondOrderSam, Segment, Sink, SliceSpace,
+    Source, State, Step, StepError, Stochastic, Variant, Wsam, formula::DualNorm,
 };
 use sam_model::TensorInfo;
 
@@ -178,21 +178,74 @@ impl<'a> sam_core::Method<[f32], [f32], ObservedOracle<'a>> for MSharpness {
         g: &mut [f32],
         oracle: &mut ObservedOracle<'a>,
     ) -> Result<Step<f64, Option<DualNorm>>, StepFailure> {
-        let inner = SamGradient::new(oracle, self.rule, &mut self.perturbed[..]);
-        let mut groups = MicroBatches::new(inner, self.m, &mut self.sum[..]);
-        let step = self.plain.step(w, g, &mut groups).map_err(|error| {
+        let Self { plain, rule, m, perturbed, sum } = self;
+        let mut groups = GroupsOfM { oracle, rule: *rule, m: *m, perturbed, sum };
+        let step = plain.step(w, g, &mut groups).map_err(|error| {
             error.map_oracle(|error, pass| match error {
-                BufferedError::Inner(BufferedError::Inner(error)) => StepError::Oracle(error, pass),
-                BufferedError::Buffer(error) | BufferedError::Inner(BufferedError::Buffer(error)) => {
-                    StepError::Space(error)
-                }
+                GroupError::Oracle(error) => StepError::Oracle(error, pass),
+                GroupError::Buffer(error) => StepError::Space(error),
             })
         })?;
-        Ok(Step::new(f64::from(step.loss), None, None, step.outcome))
+        Ok(Step::new(step.loss, None, None, step.outcome))
     }
 
     fn perturbed<'b>(&'b self, _: &'b [f32]) -> &'b [f32] {
         &self.perturbed
+    }
+}
+
+/// The mean of the SAM gradients of a batch's groups: of those that the run cuts its batches into, if it does, else of `m`
+/// images one after the other.
+struct GroupsOfM<'s, 'a> {
+    oracle: &'s mut ObservedOracle<'a>,
+    rule: sam_core::Rule<f32>,
+    m: usize,
+    perturbed: &'s mut [f32],
+    sum: &'s mut [f32],
+}
+
+enum GroupError {
+    Oracle(OracleError),
+    Buffer(LengthMismatch),
+}
+
+impl From<OracleError> for GroupError {
+    fn from(error: OracleError) -> Self {
+        Self::Oracle(error)
+    }
+}
+
+impl From<BufferedError<OracleError>> for GroupError {
+    fn from(error: BufferedError<OracleError>) -> Self {
+        match error {
+            BufferedError::Inner(error) => Self::Oracle(error),
+            BufferedError::Buffer(error) => Self::Buffer(error),
+        }
+    }
+}
+
+impl GradientOracle<[f32]> for GroupsOfM<'_, '_> {
+    type Loss = f64;
+    type Error = GroupError;
+
+    fn gradient(&mut self, w: &[f32], g: &mut [f32], pass: Pass) -> Result<f64, GroupError> {
+        let Self { oracle, rule, m, perturbed, sum } = self;
+        let in_groups = oracle.in_groups(|oracle, sharing| {
+            oracle.mean_of_groups(sharing, g, pass, |oracle, part, g| {
+                let mut group = SamGradient::new(oracle, *rule, &mut perturbed[..]);
+                Ok::<_, GroupError>(f64::from(group.gradient_of(part, w, g, pass)?))
+            })
+        });
+        if let Some(loss) = in_groups {
+            return loss;
+        }
+        let group = SamGradient::new(&mut **oracle, *rule, &mut perturbed[..]);
+        let loss =
+            MicroBatches::new(group, *m, &mut sum[..]).gradient(w, g, pass).map_err(|error| match error {
+                BufferedError::Inner(error) => error.into(),
+                BufferedError::Buffer(error) => GroupError::Buffer(error),
+            });
+        loss.map(f64::from)
     }
 }
 

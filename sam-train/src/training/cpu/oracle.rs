@@ -9,7 +9,8 @@ use ndarray::{Array4, Axis, Slice};
 use sam_backend_ndarray::{BatchError, Dual64, ForwardOverReverse, Network, Random};
 use sam_core::{GradientOracle, HessianVector, Pass, Ready};
 
-use crate::{interrupt::Interrupt, training::learner::Batch};
+use super::sharing::Sharing;
+use crate::{interrupt::Interrupt, ranks::agreement::PeerFailed, training::learner::Batch};
 
 /// The network in dual numbers, for products with the Hessian.
 pub type DualNetwork = ForwardOverReverse<Network<Dual64>>;
@@ -36,12 +37,29 @@ pub enum OracleError {
     /// Somebody wants the work to stop.
     #[error("interrupted")]
     Interrupted,
+    /// Another rank's was not, or something else has failed there.
+    #[error(transparent)]
+    Peer(#[from] PeerFailed),
+}
+
+/// A run of images in a batch.
+#[derive(Debug, Clone, Copy)]
+pub struct Place {
+    /// The first of them.
+    pub first: usize,
+    /// Images of the whole batch.
+    pub total: usize,
 }
 
 /// Measures how long gradients take and what the loss is at the weights before the step.
 pub struct ObservedOracle<'a> {
     network: &'a mut Network<f32>,
+    /// The images that are computed here.
     batch: Batch<'a>,
+    /// Where in the batch of all ranks those lie, and how many that has.
+    place: Place,
+    /// For a batch in groups. Taken out while it is in use.
+    sharing: Option<&'a mut Sharing>,
     /// The images that the network holds now.
     loaded: Range<usize>,
     partners: Option<Partners<'a>>,
@@ -62,19 +80,26 @@ pub struct ObservedOracle<'a> {
 }
 
 impl<'a> ObservedOracle<'a> {
-    /// Loads the batch; random layers act by expectation until told otherwise.
+    /// Loads the batch, unless it is one in groups; random layers act by expectation until told otherwise.
     pub fn new(
         network: &'a mut Network<f32>,
         batch: Batch<'a>,
+        place: Place,
+        sharing: Option<&'a mut Sharing>,
         partners: Option<Partners<'a>>,
         twin: Option<&'a mut DualNetwork>,
         interrupt: &'a Interrupt,
     ) -> Result<Self, BatchError> {
-        network.set_batch(batch.images, batch.labels)?;
-        let loaded = 0..batch.labels.len();
+        let mut loaded = 0..0;
+        if sharing.is_none() {
+            network.set_batch(batch.images, batch.labels)?;
+            loaded = 0..batch.labels.len();
+        }
         Ok(Self {
             network,
             batch,
+            place,
+            sharing,
             loaded,
             partners,
             twin,
@@ -101,6 +126,66 @@ impl<'a> ObservedOracle<'a> {
         if self.interrupt.requested() { Err(OracleError::Interrupted) } else { Ok(()) }
     }
 
+    /// Does `work` if the batch is one in groups.
+    pub fn in_groups<R>(&mut self, work: impl FnOnce(&mut Self, &mut Sharing) -> R) -> Option<R> {
+        let sharing = self.sharing.take()?;
+        let done = work(self, sharing);
+        self.sharing = Some(sharing);
+        Some(done)
+    }
+
+    /// Images of the batch of all ranks.
+    pub const fn total(&self) -> usize {
+        self.place.total
+    }
+
+    /// Running statistics, as they are now.
+    pub fn statistics(&self) -> &[f32] {
+        self.network.statistics()
+    }
+
+    /// Before a group: its running statistics start from these, if there are any.
+    pub fn begin_group(&mut self, statistics: &[f32]) {
+        (self.clean_loss, self.hits) = (0.0, 0);
+        self.end_groups(statistics);
+    }
+
+    /// After all groups: so are the running statistics, if there are any.
+    pub fn end_groups(&mut self, statistics: &[f32]) {
+        if !statistics.is_empty() {
+            self.network.set_statistics(statistics).expect("they came from this network");
+        }
+    }
+
+    /// What random layers draw from for some of the images: each what it would draw if the batch were computed as a whole.
+    fn random_of(&self, part: &Range<usize>) -> Option<Random> {
+        self.random.map(|random| Random { first: self.place.first + part.start, ..random })
+    }
+
+    /// Overwrites `out` with the product of the Hessian of the images in `part` with `vector`.
+    fn product(
+        &mut self,
+        part: Range<usize>,
+        params: &[f64],
+        vector: &[f64],
+        out: &mut [f32],
+    ) -> Result<(), OracleError> {
+        self.check_interrupt()?;
+        let started = Instant::now();
+        let random = self.random_of(&part);
+        let twin = self.twin.as_mut().ok_or(BatchError::NoBatch)?;
+        let images = self.batch.images.slice_axis(Axis(0), Slice::from(part.clone()));
+        let images: Array4<Dual64> = images.mapv(|value| Dual64::from_re(f64::from(value)));
+        twin.inner.set_batch(images.view(), &self.batch.labels[part.clone()])?;
+        twin.inner.set_random(random);
+        let mut product = vec![0.0; out.len()];
+        twin.hessian_vector(params, vector, &mut product)?;
+        out.iter_mut().zip(product).for_each(|(out, product)| *out = product as f32);
+        self.spent += started.elapsed();
+        self.gradients += PRODUCT * part.len() as f64 / self.place.total as f64;
+        Ok(())
+    }
+
     /// The gradient of the images in `part`.
     fn observed(
         &mut self,
@@ -115,8 +200,7 @@ impl<'a> ObservedOracle<'a> {
         if part != self.loaded {
             let images = self.batch.images.slice_axis(Axis(0), Slice::from(part.clone()));
             self.network.set_batch(images, &self.batch.labels[part.clone()])?;
-            // Each image draws what it would draw if the batch were computed as a whole.
-            self.network.set_random(self.random.map(|random| Random { first: part.start, ..random }));
+            self.network.set_random(self.random_of(&part));
             self.loaded = part.clone();
         }
         let mut loss = match self.partners {
@@ -128,17 +212,18 @@ impl<'a> ObservedOracle<'a> {
         }
         let mut computed = 1.0;
         if let Some(Partners { labels, share, scratch }) = &mut self.partners {
-            self.network.set_batch(self.batch.images, labels)?;
+            let images = self.batch.images.slice_axis(Axis(0), Slice::from(part.clone()));
+            self.network.set_batch(images, &labels[part.clone()])?;
             // The statistics have followed these images already.
             let other = self.network.gradient(params, scratch, Pass::Perturbed)?;
-            self.network.set_batch(self.batch.images, self.batch.labels)?;
+            self.network.set_batch(images, &self.batch.labels[part.clone()])?;
             let (first, second) = (*share as f32, (1.0 - *share) as f32);
             grads.iter_mut().zip(scratch.iter()).for_each(|(g, other)| *g = first * *g + second * other);
             loss = *share * loss + (1.0 - *share) * other;
             computed = 2.0;
         }
         self.spent += started.elapsed();
-        let share = part.len() as f64 / self.batch.labels.len() as f64;
+        let share = part.len() as f64 / self.place.total as f64;
         self.gradients += computed * share;
         if pass == Pass::Clean {
             self.clean_loss += share * loss;
@@ -163,7 +248,19 @@ impl GradientOracle<[f32]> for ObservedOracle<'_> {
         pass: Pass,
         ready: &mut Ready<'_, [f32]>,
     ) -> Result<f64, OracleError> {
-        self.observed(0..self.batch.labels.len(), params, grads, pass, ready)
+        let groups = self.in_groups(|oracle, sharing| {
+            let loss = oracle.mean_of_groups(sharing, grads, pass, |oracle, part, grads| {
+                oracle.observed(part, params, grads, pass, &mut |_, _| {})
+            });
+            if pass == Pass::Clean {
+                oracle.gradient_norm = Some(length(grads));
+            }
+            loss
+        });
+        match groups {
+            Some(loss) => loss,
+            None => self.observed(0..self.batch.labels.len(), params, grads, pass, ready),
+        }
     }
 }
 
@@ -187,18 +284,18 @@ impl sam_core::MiniBatch<f32> for ObservedOracle<'_> {
 
 impl HessianVector<[f32]> for ObservedOracle<'_> {
     fn hessian_vector(&mut self, params: &[f32], vector: &[f32], out: &mut [f32]) -> Result<(), OracleError> {
-        self.check_interrupt()?;
-        let started = Instant::now();
-        let twin = self.twin.as_mut().ok_or(BatchError::NoBatch)?;
-        let images: Array4<Dual64> = self.batch.images.mapv(|value| Dual64::from_re(f64::from(value)));
-        twin.inner.set_batch(images.view(), self.batch.labels)?;
         let wide = |values: &[f32]| -> Vec<f64> { values.iter().copied().map(f64::from).collect() };
-        let mut product = vec![0.0; out.len()];
-        twin.hessian_vector(&wide(params), &wide(vector), &mut product)?;
-        out.iter_mut().zip(product).for_each(|(out, product)| *out = product as f32);
-        self.spent += started.elapsed();
-        self.gradients += PRODUCT;
-        Ok(())
+        let (params, vector) = (wide(params), wide(vector));
+        let groups = self.in_groups(|oracle, sharing| {
+            oracle.mean_of_groups(sharing, out, Pass::Perturbed, |oracle, part, out| {
+                oracle.product(part, &params, &vector, out)?;
+                Ok::<_, OracleError>(0.0)
+            })
+        });
+        match groups {
+            Some(product) => product.map(drop),
+            None => self.product(0..self.batch.labels.len(), &params, &vector, out),
+        }
     }
 }
 

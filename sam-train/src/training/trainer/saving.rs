@@ -48,6 +48,16 @@ impl Trainer<'_> {
     /// # Errors
     /// As [`Trainer::save`].
     pub fn encode(&mut self, path: &Path) -> Result<Vec<u8>, TrainingError> {
+        let state = self.finite_state()?;
+        self.position.metrics = self.history.mark().clone();
+        Ok(Checkpoint { position: self.position.clone(), state }.encode(path)?)
+    }
+
+    /// [`Trainer::state`], which can go on from where it stands.
+    ///
+    /// # Errors
+    /// [`TrainingError::NonFinite`], when the latest update made it useless; as [`Trainer::state`].
+    pub fn finite_state(&mut self) -> Result<State, TrainingError> {
         let state = self.state()?;
         if let Some(tensor) = state.first_nonfinite() {
             return Err(TrainingError::NonFinite(Box::new(NonFinite {
@@ -59,8 +69,7 @@ impl Trainer<'_> {
                 origin: Some(Origin::of_layer(tensor.group(), tensor.layer())),
             })));
         }
-        self.position.metrics = self.history.mark().clone();
-        Ok(Checkpoint { position: self.position.clone(), state }.encode(path)?)
+        Ok(state)
     }
 
     /// Goes to where the checkpoint at `path` stands. Where what the epochs gave is not beside it, only the last of them is
@@ -69,7 +78,17 @@ impl Trainer<'_> {
     /// # Errors
     /// [`TrainingError::Checkpoint`], when it is damaged or of another run, another network or other data.
     pub fn restore(&mut self, path: &Path) -> Result<(), TrainingError> {
-        let checkpoint = Checkpoint::load(path).map_err(CheckpointError::of_the_run)?;
+        let content =
+            files::read(path).map_err(FileError::of(path, "read")).map_err(CheckpointError::from)?;
+        self.restore_from(path, &content)
+    }
+
+    /// The same with the `content` of that file, which somebody else has read.
+    ///
+    /// # Errors
+    /// As [`Trainer::restore`].
+    pub fn restore_from(&mut self, path: &Path, content: &[u8]) -> Result<(), TrainingError> {
+        let checkpoint = Checkpoint::decode(path, content).map_err(CheckpointError::of_the_run)?;
         let Checkpoint { mut position, state } = checkpoint;
         let mismatch = |field: &str, expected: String, found: String| CheckpointError::Mismatch {
             path: path.to_owned(),
@@ -105,11 +124,12 @@ impl Trainer<'_> {
             }
             other => TrainingError::from(other),
         })?;
-        self.history = match std::mem::take(&mut position.history) {
+        let before = std::mem::take(&mut position.history);
+        self.history = self.of_first(|| match before {
             before if !before.is_empty() => History::of(before),
             _ => History::read(&history::beside(path), &position.metrics)
                 .unwrap_or_else(|| History::of(position.last)),
-        };
+        });
         // A file of the old layout does not say what the run began with; that is the settings, by their digest.
         position.began_with.clone_from(&self.position.began_with);
         position.facts.clone_from(&self.position.facts);

@@ -1,0 +1,89 @@
+//! The ranks of an MPI world, and sums over them in a fixed order.
+
+use std::cell::RefCell;
+
+use mpi::{
+    datatype::PartitionMut,
+    topology::SimpleCommunicator,
+    traits::{Communicator, CommunicatorCollectives, Root},
+};
+use sam_train::ranks::{Ranks, tree};
+
+/// Words that are summed at a time, at most: MPI counts in 32 bits, and a copy of a whole gradient is memory.
+const AT_A_TIME: usize = 1 << 22;
+
+/// All processes of a communicator that nobody else uses.
+pub struct World {
+    communicator: SimpleCommunicator,
+    on_this_machine: usize,
+    /// What is sent, and what is received, of a sum.
+    buffers: RefCell<[Vec<f32>; 2]>,
+}
+
+impl World {
+    /// Those of `communicator`.
+    pub fn new(communicator: SimpleCommunicator) -> Self {
+        let on_this_machine = communicator.split_shared(communicator.rank()).size() as usize;
+        Self { communicator, on_this_machine, buffers: RefCell::default() }
+    }
+}
+
+impl Ranks for World {
+    fn rank(&self) -> usize {
+        self.communicator.rank() as usize
+    }
+
+    fn size(&self) -> usize {
+        self.communicator.size() as usize
+    }
+
+    fn on_this_machine(&self) -> usize {
+        self.on_this_machine
+    }
+
+    /// Each rank adds up one part of the vector, in the order of the tree, and then has the others' sums: as much traffic as
+    /// a ring. `MPI_Allreduce` adds in whatever order it takes for this size and number of ranks.
+    fn sum(&self, values: &mut [f32]) {
+        let size = self.size();
+        if size == 1 {
+            return;
+        }
+        let [sent, received] = &mut *self.buffers.borrow_mut();
+        for values in values.chunks_mut(AT_A_TIME) {
+            let part = values.len().div_ceil(size);
+            sent.clear();
+            sent.extend_from_slice(values);
+            sent.resize(part * size, 0.0);
+            received.resize(part * size, 0.0);
+            self.communicator.all_to_all_into(&sent[..], &mut received[..]);
+            tree::add(received, part);
+            self.communicator.all_gather_into(&received[..part], &mut sent[..]);
+            values.copy_from_slice(&sent[..values.len()]);
+        }
+    }
+
+    fn gather(&self, own: &[u8]) -> Vec<Vec<u8>> {
+        // Never empty: the address of nothing may be the one that means MPI_IN_PLACE.
+        let own = [&[0], own].concat();
+        let mut lengths = vec![0; self.size()];
+        self.communicator.all_gather_into(&(own.len() as i32), &mut lengths[..]);
+        let mut begins = vec![0; self.size()];
+        for rank in 1..begins.len() {
+            begins[rank] = begins[rank - 1] + lengths[rank - 1];
+        }
+        let mut all = vec![0_u8; lengths.iter().map(|&length| length as usize).sum()];
+        let mut places = PartitionMut::new(&mut all[..], &lengths[..], &begins[..]);
+        self.communicator.all_gather_varcount_into(&own[..], &mut places);
+        let of_rank = |(&begin, &length): (&i32, &i32)| all[begin as usize..][1..length as usize].to_vec();
+        begins.iter().zip(&lengths).map(of_rank).collect()
+    }
+
+    fn broadcast(&self, mut bytes: Vec<u8>) -> Vec<u8> {
+        let first = self.communicator.process_at_rank(0);
+        let mut length = bytes.len() as u64;
+        first.broadcast_into(&mut length);
+        bytes.resize(length as usize, 0);
+        bytes.chunks_mut(AT_A_TIME).for_each(|bytes| first.broadcast_into(bytes));
+        bytes
+    }
+}

@@ -1,0 +1,91 @@
+//! The same weights, bit for bit, for any number of ranks and any MPI: those of one process without one.
+
+use std::path::Path;
+
+use sam_train::{
+    data::DataSource,
+    experiment::train::{RunDirectory, train},
+    interrupt::Interrupt,
+    observer::Host,
+    training::{
+        config::{Config, Machine},
+        cpu::CpuLearner,
+        nonfinite::OnNonFinite,
+        settings::{LastBatch, Method, Settings},
+    },
+};
+
+use super::launch::{is_open_mpi, launcher, start_sam};
+
+/// A network, a method with its flags, and the numbers of ranks that are tried. Batches are cut into four groups.
+type Row = (&'static str, Method, &'static [&'static str], &'static [usize]);
+
+const PER_GROUP: Method = Method::MSharpness { rho: 0.1, m: 16 };
+const GROUP_FLAGS: &[&str] = &["--optimizer", "m-sharpness", "--m", "16", "--groups", "4"];
+const SAM: Method = Method::sam(0.1);
+const SAM_FLAGS: &[&str] = &["--optimizer", "sam", "--groups", "4"];
+
+const TABLE: &[Row] = &[
+    ("mlp-32", PER_GROUP, GROUP_FLAGS, &[1, 2, 4]),
+    ("mlp-32", SAM, SAM_FLAGS, &[2, 4]),
+    ("lenet", PER_GROUP, GROUP_FLAGS, &[2, 4]),
+    ("lenet", SAM, SAM_FLAGS, &[4]),
+    ("wrn-10-1", PER_GROUP, GROUP_FLAGS, &[2, 4]),
+    ("wrn-10-1", SAM, SAM_FLAGS, &[2]),
+    ("shake-shake-8-2x4d", PER_GROUP, GROUP_FLAGS, &[2, 4]),
+];
+/// Under another MPI than Open MPI the messages are the same.
+const SHORT_TABLE: &[Row] =
+    &[("mlp-32", SAM, SAM_FLAGS, &[2]), ("wrn-10-1", PER_GROUP, GROUP_FLAGS, &[1, 2, 4])];
+
+/// Two epochs of three steps, the last with a smaller batch.
+const FLAGS: &[&str] = &[
+    "--limit",
+    "138",
+    "--batch",
+    "64",
+    "--last-batch",
+    "keep",
+    "--epochs",
+    "2",
+    "--augment",
+    "basic",
+    "--rho",
+    "0.1",
+    "--threads",
+    "1",
+    "--json",
+];
+
+/// What one process without MPI comes to.
+fn in_this_process(model: &str, method: Method, directory: &Path) -> String {
+    let mut settings = Settings::new(model.parse().unwrap(), DataSource::Digits, method);
+    (settings.epochs, settings.batch, settings.last_batch) = (2, 64.into(), LastBatch::Keep);
+    settings.data.limit = Some(138);
+    settings.data.augment = sam_train::data::Augment::Basic;
+    settings.groups = Some(4);
+    let data = settings.data.load(None).unwrap().dataset;
+    let learner = CpuLearner::new(&settings, data.shape, data.classes, 1).unwrap();
+    let config = Config { on_nonfinite: OnNonFinite::Stop, machine: Machine::cpu(1), run: settings };
+    let interrupt = Interrupt::default();
+    let host = Host::quiet(&interrupt);
+    let result = train(&RunDirectory::new(directory), &config, &data, Box::new(learner), host).unwrap();
+    serde_json::to_value(result).unwrap()["weights_sha256"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn networks_end_in_the_bits_of_one_process_on_any_number_of_ranks() {
+    let table = if is_open_mpi(&launcher()) { TABLE } else { SHORT_TABLE };
+    let directory = tempfile::tempdir().unwrap();
+    for (row, &(model, method, flags, sizes)) in table.iter().enumerate() {
+        let expected = in_this_process(model, method, &directory.path().join(format!("{row}")));
+        for &size in sizes {
+            let out = directory.path().join(format!("{row}-{size}"));
+            let place = ["train", "--model", model, "--out", out.to_str().unwrap()];
+            let ended = start_sam(size, &[&place, flags, FLAGS].concat()).end();
+            assert_eq!(ended.weights(), expected, "{model} {flags:?} on {size} ranks");
+            // One of them speaks.
+            assert_eq!(ended.stderr.matches("epoch 2/2").count(), 1, "{}", ended.stderr);
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! What a run on several ranks asks of all of them: the same work, the same weights, and one end.
+
+use std::rc::Rc;
+
+use sam_core::Pass;
+use sha2::{Digest, Sha256};
+
+use super::{Trainer, TrainingError};
+use crate::{
+    json,
+    ranks::{Ranks, agreement::other},
+    training::{history::History, learner::Word, metrics::EpochMetrics, nonfinite::Origin},
+};
+
+impl Trainer<'_> {
+    /// The processes that share out its steps.
+    pub fn ranks(&self) -> Rc<dyn Ranks> {
+        self.learner.ranks()
+    }
+
+    /// Says what this rank tells the others with the next step.
+    pub fn tell(&mut self, word: Word) {
+        self.learner.tell(word);
+    }
+
+    /// Whether the run is to stop here, on all ranks: with one as soon as it is `asked` to, with several once all of them have
+    /// heard of it, with the latest step.
+    pub fn stops(&self, asked: bool) -> bool {
+        if self.ranks().is_alone() { asked } else { self.learner.told_to_stop() }
+    }
+
+    /// Makes sure that all ranks have the same settings, data and program.
+    pub(super) fn check_common_run(&self) -> Result<(), TrainingError> {
+        let ranks = self.ranks();
+        for (what, own) in [
+            ("the program's version", env!("CARGO_PKG_VERSION")),
+            ("the settings", &self.position.settings),
+            ("the data", &self.position.data),
+        ] {
+            if let Some(rank) = other(&*ranks, own.as_bytes()) {
+                return Err(TrainingError::Apart { rank, what });
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes sure that all ranks have the same weights, bit for bit.
+    pub(super) fn check_common_weights(&mut self) -> Result<(), TrainingError> {
+        let ranks = self.ranks();
+        if ranks.is_alone() {
+            return Ok(());
+        }
+        let mut hash = Sha256::new();
+        for value in &*self.learner.weight_access()?.parameters()? {
+            hash.update(value.to_le_bytes());
+        }
+        match other(&*ranks, &hash.finalize()) {
+            Some(rank) => Err(TrainingError::Apart { rank, what: "the weights" }),
+            None => Ok(()),
+        }
+    }
+
+    /// What the first rank has read of the epochs before: others may not see the file, and when a run ends is told from it.
+    pub(super) fn of_first(&self, read: impl FnOnce() -> History) -> History {
+        let ranks = self.ranks();
+        if ranks.is_alone() {
+            return read();
+        }
+        let own = if ranks.is_first() { read() } else { History::default() };
+        let epochs = ranks.broadcast(json::line(&own.epochs()).into_bytes());
+        match ranks.is_first() {
+            true => own,
+            false => History::of(serde_json::from_slice::<Vec<EpochMetrics>>(&epochs).unwrap_or_default()),
+        }
+    }
+
+    /// What the ranks compute with, if not all with the same: that of the first and that of another.
+    pub fn mixed_arithmetic(&self) -> Option<(String, String)> {
+        let ranks = self.ranks();
+        if ranks.is_alone() {
+            return None;
+        }
+        let all = ranks.gather(self.learner.arithmetic().as_bytes());
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let another = all.iter().find(|other| **other != all[0])?;
+        Some((text(&all[0]), text(another)))
+    }
+
+    /// Where the latest step met a number that is not finite, if a rank can tell: only the one whose images led to it knows
+    /// the layer.
+    pub(super) fn origin(&self, pass: Pass) -> Option<Origin> {
+        let own = self.learner.origin(pass);
+        let ranks = self.ranks();
+        if ranks.is_alone() {
+            return own;
+        }
+        let all = ranks.gather(json::line(&own).as_bytes());
+        let mut all: Vec<Option<Origin>> =
+            all.iter().map(|bytes| serde_json::from_slice(bytes).unwrap_or_default()).collect();
+        let knows =
+            |origin: &Option<Origin>| origin.as_ref().is_some_and(|origin| origin.quantity == "output");
+        let rank = all.iter().position(knows);
+        let origin = all.swap_remove(rank.unwrap_or(0))?;
+        Some(Origin { rank, ..origin })
+    }
+}

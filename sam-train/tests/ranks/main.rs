@@ -1,0 +1,7 @@
+//! Runs on several ranks, which are threads here: the same bits for any number of them, and one end for all.
+
+#![allow(clippy::unwrap_used)]
+
+mod ends;
+mod steps;
+mod threads;
