@@ -18,6 +18,7 @@ mod prefetch;
 mod source;
 pub mod split;
 mod standardize;
+mod unpacking;
 
 pub use augment::{Augment, PADDING};
 pub use batch::{BatchMaker, epoch_order};
@@ -28,6 +29,7 @@ pub use pixels::{FilePart, Pixels};
 pub use prefetch::Prefetcher;
 pub use source::{DataSource, UnknownDataSource};
 pub use standardize::{Moments, Standardizer};
+pub use unpacking::{Expanded, UnpackLimit};
 
 use std::path::Path;
 

@@ -308,6 +308,39 @@ fn zeros_behind_a_gzip_member_are_padding_and_other_bytes_are_damage() {
     assert!(place.refused().contains("compressed data is damaged"), "{}", place.refused());
 }
 
+/// 2 MiB of nothing take 2 kB when packed.
+#[test]
+fn a_file_that_unpacks_to_more_than_it_may_is_refused_whatever_packs_it() {
+    const SIDE: u32 = 1 << 10;
+    let zeros = vec![0; 2 << 20];
+    let mut npz = zip::ZipWriter::new(Cursor::new(Vec::new()));
+    for (name, array) in [
+        ("x.npy", npy("|u1", &format!("(2, {SIDE}, {SIDE})"), &zeros)),
+        ("y.npy", npy("|u1", "(2,)", &[0, 1])),
+    ] {
+        let packed =
+            zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Deflated);
+        npz.start_file(name, packed).unwrap();
+        npz.write_all(&array).unwrap();
+    }
+    let idx_files = [
+        ("train-images-idx3-ubyte.gz", gzip(&idx(8, &[2, SIDE, SIDE], &zeros))),
+        ("train-labels-idx1-ubyte", idx(8, &[2], &[0, 1])),
+    ];
+    let table = [("table.csv.gz", gzip(&"0,0,1\n".repeat(1 << 19).into_bytes()))];
+    let numpy = [("data.npz", npz.finish().unwrap().into_inner())];
+    for files in [&idx_files[..], &table, &numpy] {
+        let place = Place::new();
+        files.iter().for_each(|(name, bytes)| place.write(name, bytes));
+        let read = |limit| place.read_as(|files| files.unpack_limit = Some(limit));
+        let text = read(1).unwrap_err().to_string();
+        assert!(text.contains(files[0].0) && text.contains("`unpack-limit`"), "{text}");
+        // With as much as it takes nothing is wrong, or something else.
+        let text = read(4).map_or_else(|error| error.to_string(), |_| String::new());
+        assert!(!text.contains("`unpack-limit`"), "{text}");
+    }
+}
+
 #[test]
 fn a_stale_file_beside_a_newer_one_is_not_read_and_it_is_said() {
     let place = Place::new();

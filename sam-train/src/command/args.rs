@@ -82,24 +82,29 @@ pub struct FileArgs {
     /// What is done about a picture or a row that cannot be read: stop, or skip it and count.
     #[arg(long, value_name = "ACTION", default_value = "stop")]
     pub broken: OnBroken,
+
+    /// What a packed file may unpack to [default: 256, or a hundred times its size if that is more]
+    #[arg(long, value_name = "MIB")]
+    pub unpack_limit: Option<u32>,
 }
 
 impl FileArgs {
     /// How the files at `path` are read.
     pub fn settings(&self, path: &Path) -> FileSettings {
-        let Self { size, grey, label, test_share, broken } = self.clone();
-        FileSettings { size, grey, label, test_share, broken, ..FileSettings::of(path) }
+        let Self { size, grey, label, test_share, broken, unpack_limit } = self.clone();
+        FileSettings { size, grey, label, test_share, broken, unpack_limit, ..FileSettings::of(path) }
     }
 
     /// Makes sure that nothing is asked of files that are not one's own.
     fn check_unused(&self) -> Result<(), InvalidSetting> {
-        let Self { size, grey, label, test_share, broken } = self;
+        let Self { size, grey, label, test_share, broken, unpack_limit } = self;
         let given = [
             ("size", size.is_some()),
             ("grey", *grey),
             ("label", label.is_some()),
             ("test-share", test_share.is_some()),
             ("broken", *broken != OnBroken::Stop),
+            ("unpack-limit", unpack_limit.is_some()),
         ];
         match given.into_iter().find(|(_, given)| *given) {
             Some((name, _)) => Err(InvalidSetting::new(

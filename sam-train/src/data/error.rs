@@ -2,6 +2,8 @@
 
 use std::{io, path::PathBuf};
 
+use super::unpacking::Expanded;
+
 /// A data set that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum DataError {
@@ -48,6 +50,15 @@ pub enum DataError {
         path: PathBuf,
         /// What the decoder says.
         source: io::Error,
+    },
+    /// Compressed data that unpacks to more than it may.
+    #[error("{}: expected a file that unpacks to a plausible size, found {expanded}; if it is meant to, choose a larger \
+             `unpack-limit` or unpack it yourself", .path.display())]
+    Expands {
+        /// The file.
+        path: PathBuf,
+        /// How far it had come.
+        expanded: Expanded,
     },
     /// The first four bytes are not those of the format.
     #[error("{}: expected the IDX magic {expected:08x} ({meaning}), found {found:08x}; is it another file?", .path.display())]

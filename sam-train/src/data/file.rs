@@ -7,7 +7,10 @@ use std::{
 
 use flate2::bufread::GzDecoder;
 
-use super::DataError;
+use super::{
+    DataError,
+    unpacking::{Bounded, Counted, Expanded, UnpackLimit},
+};
 use crate::files;
 
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
@@ -23,19 +26,24 @@ pub(super) struct Content<'a> {
 }
 
 impl<'a> Content<'a> {
-    /// Opens a file on disk.
+    /// Opens a file on disk, which unpacks to what is plausible at most.
     pub fn open(path: &Path) -> Result<Self, DataError> {
+        Self::open_within(path, UnpackLimit::default())
+    }
+
+    /// Opens a file on disk, which unpacks to `limit` at most.
+    pub fn open_within(path: &Path, limit: UnpackLimit) -> Result<Self, DataError> {
         let read_error = |source| DataError::Read { path: path.to_owned(), source };
         let file = files::open(path).map_err(read_error)?;
-        Self::of_stream(path, BufReader::with_capacity(1 << 16, file))
+        Self::of_stream(path, BufReader::with_capacity(1 << 16, file), limit)
     }
 
     /// Reads bytes in memory as if they were the file `path`.
     pub fn of_bytes(path: &Path, bytes: &'a [u8]) -> Result<Self, DataError> {
-        Self::of_stream(path, bytes)
+        Self::of_stream(path, bytes, UnpackLimit::default())
     }
 
-    fn of_stream(path: &Path, mut stream: impl BufRead + 'a) -> Result<Self, DataError> {
+    fn of_stream(path: &Path, mut stream: impl BufRead + 'a, limit: UnpackLimit) -> Result<Self, DataError> {
         let path = path.to_owned();
         let mut first = Vec::with_capacity(2);
         if let Err(source) = (&mut stream).take(2).read_to_end(&mut first) {
@@ -50,7 +58,12 @@ impl<'a> Content<'a> {
             return Err(DataError::NotGzip { path, found });
         }
         let whole = Cursor::new(first).chain(stream);
-        let reader: Box<dyn Read + 'a> = if packed { Box::new(Members::new(whole)) } else { Box::new(whole) };
+        let reader: Box<dyn Read + 'a> = if packed {
+            let (whole, taken) = Counted::new(whole);
+            Box::new(Bounded::new(Members::new(whole), taken, limit))
+        } else {
+            Box::new(whole)
+        };
         Ok(Self { path, reader, consumed: 0, packed })
     }
 
@@ -109,6 +122,9 @@ impl<'a> Content<'a> {
 
     fn failed(&self, source: io::Error) -> DataError {
         let path = self.path.clone();
+        if let Some(&expanded) = source.get_ref().and_then(|source| source.downcast_ref::<Expanded>()) {
+            return DataError::Expands { path, expanded };
+        }
         match source.kind() {
             ErrorKind::InvalidData | ErrorKind::InvalidInput | ErrorKind::UnexpectedEof => {
                 DataError::Corrupt { path, source }

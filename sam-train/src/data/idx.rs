@@ -9,6 +9,7 @@ use super::{
     DataError, Pixels,
     file::Content,
     own::{Array, Numbers},
+    unpacking::UnpackLimit,
 };
 
 /// The most values accepted in one file (64 GiB): a header that claims more is damaged.
@@ -121,12 +122,13 @@ fn values<const RANK: usize>(mut content: Content<'_>, header: &Header<RANK>) ->
     Ok(data)
 }
 
-/// Reads the array of the file `path`, of any type and up to four dimensions, which is unpacked if it is gzipped.
+/// Reads the array of the file `path`, of any type and up to four dimensions, which is unpacked if it is gzipped, to
+/// `limit` at most.
 ///
 /// # Errors
 /// [`DataError`], when the file cannot be read or is no complete IDX file.
-pub(super) fn read_array(path: &Path) -> Result<Array, DataError> {
-    array(Content::open(path)?)
+pub(super) fn read_array(path: &Path, limit: UnpackLimit) -> Result<Array, DataError> {
+    array(Content::open_within(path, limit)?)
 }
 
 /// The dimensions of an array of any type in memory, and how many values it has; `path` says what it is in errors.

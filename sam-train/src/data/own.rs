@@ -19,7 +19,7 @@ use std::{
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use super::{DataError, Dataset};
+use super::{DataError, Dataset, UnpackLimit};
 use crate::named::named;
 use directory::{Content, Format};
 
@@ -52,6 +52,9 @@ pub struct FileSettings {
     /// What is done about a file or a row that cannot be read.
     #[serde(default)]
     pub broken: OnBroken,
+    /// Bytes that a packed file may unpack to, in MiB; as many as is plausible where nothing is said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unpack_limit: Option<u32>,
 }
 
 impl FileSettings {
@@ -61,7 +64,22 @@ impl FileSettings {
         let whole = path.canonicalize().unwrap_or_else(|_| path.to_owned());
         let title =
             whole.file_name().map_or_else(|| "files".into(), |name| name.to_string_lossy().into_owned());
-        Self { title, size: None, grey: false, label: None, test_share: None, broken: OnBroken::Stop }
+        Self {
+            title,
+            size: None,
+            grey: false,
+            label: None,
+            test_share: None,
+            broken: OnBroken::Stop,
+            unpack_limit: None,
+        }
+    }
+}
+
+impl FileSettings {
+    /// How far packed files may unpack.
+    pub(super) fn unpacking(&self) -> UnpackLimit {
+        UnpackLimit { bytes: self.unpack_limit.map(|limit| u64::from(limit) << 20) }
     }
 }
 

@@ -41,8 +41,8 @@ pub fn read(content: &Content, settings: &FileSettings, notes: &mut Vec<String>)
             }
         };
         let mut part = Part {
-            images: Images::of(idx::read_array(&images)?, settings.size, &images)?,
-            labels: labels_of(&idx::read_array(&labels)?, &labels)?,
+            images: Images::of(idx::read_array(&images, settings.unpacking())?, settings.size, &images)?,
+            labels: labels_of(&idx::read_array(&labels, settings.unpacking())?, &labels)?,
             origin: images,
         };
         if name_of(&part.origin).to_lowercase().starts_with("emnist") {

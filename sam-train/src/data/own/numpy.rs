@@ -14,7 +14,7 @@ use super::{
     directory::{Content, Format, name_of},
     splits::{Part, Parts, Role, Split},
 };
-use crate::data::DataError;
+use crate::data::{DataError, UnpackLimit};
 use crate::files;
 
 /// The most numbers accepted in one array: a header that claims more is damaged.
@@ -36,7 +36,7 @@ pub fn read(content: &Content, settings: &FileSettings, notes: &mut Vec<String>)
         let name = name_of(file);
         if name.to_lowercase().ends_with(".npz") {
             let split = Split::of(&name);
-            for (inner, bytes) in members(file, &bytes)? {
+            for (inner, bytes) in members(file, &bytes, settings.unpacking())? {
                 // `train.npz` and `test.npz` each hold `x` and `y`.
                 let inner = match (split, Split::of(&inner)) {
                     (Some(_), None) => format!("{name} {inner}"),
@@ -97,15 +97,22 @@ pub fn read(content: &Content, settings: &FileSettings, notes: &mut Vec<String>)
 }
 
 /// The arrays in a `.npz`, a zip archive of `.npy` files.
-fn members(path: &Path, bytes: &[u8]) -> Result<Vec<(String, Vec<u8>)>, DataError> {
+fn members(path: &Path, bytes: &[u8], limit: UnpackLimit) -> Result<Vec<(String, Vec<u8>)>, DataError> {
     let broken = |found: String| broken(path, "a whole .npz of numpy.savez", found);
     let mut archive = ZipArchive::new(Cursor::new(bytes)).map_err(|error| broken(error.to_string()))?;
     let mut members = Vec::new();
+    let (packed, mut unpacked) = (bytes.len() as u64, 0);
     for index in 0..archive.len() {
-        let mut member = archive.by_index(index).map_err(|error| broken(error.to_string()))?;
+        let member = archive.by_index(index).map_err(|error| broken(error.to_string()))?;
         let name = member.name().trim_end_matches(".npy").to_owned();
         let mut content = Vec::new();
-        member.read_to_end(&mut content).map_err(|error| broken(format!("{name}: {error}")))?;
+        // One byte more than is allowed says that there is more: what the archive says of sizes need not be so.
+        let allowed = limit.allowed(packed).saturating_sub(unpacked);
+        let read = member.take(allowed.saturating_add(1)).read_to_end(&mut content);
+        unpacked += read.map_err(|error| broken(format!("{name}: {error}")))? as u64;
+        limit
+            .check(packed, unpacked)
+            .map_err(|expanded| DataError::Expands { path: path.to_owned(), expanded })?;
         members.push((name, content));
     }
     Ok(members)

@@ -34,7 +34,7 @@ pub fn read(
                 advice: "name one of the files".into(),
             });
         }
-        let bytes = file::Content::open(file)?.rest()?;
+        let bytes = file::Content::open_within(file, settings.unpacking())?.rest()?;
         let table = table(file, &bytes, settings.label.as_deref())?;
         broken.extend(table.broken);
         notes.push(format!("{}: the labels are in {}", name_of(file), table.label));
