@@ -1,9 +1,9 @@
 //! How runs on several ranks end: stopped, resumed on others, with a failure of one of them.
 
-use std::{path::Path, rc::Rc};
+use std::{fs::OpenOptions, path::Path, rc::Rc};
 
 use sam_train::{
-    data::Dataset,
+    data::{Dataset, Pixels},
     experiment::{
         ExperimentError,
         train::{RunDirectory, TrainResult, train},
@@ -121,6 +121,39 @@ fn a_failure_of_any_rank_ends_all_in_the_same_step() {
         let expected = whole(&directory.path().join("expected"), &settings, &data, 1);
         assert_eq!(found, expected);
     }
+}
+
+/// Shortens a file once two steps are done.
+struct Shortens<'a>(&'a Path);
+
+impl Observer for Shortens<'_> {
+    fn observe(&self, event: &Event<'_>) -> Result<(), ObserverError> {
+        if matches!(event, Event::Progress { done: 2 }) {
+            OpenOptions::new().write(true).open(self.0)?.set_len(0)?;
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn images_that_one_rank_can_no_longer_read_end_all_in_the_same_step() {
+    const HEADER: usize = 16;
+    let settings = settings("mlp-8", Method::sam(0.1), Some(2));
+    let memory = data(&settings);
+    let pixels = memory.train.pixels.all().unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let ends = on_ranks(2, |ranks| {
+        let file = directory.path().join(format!("images-{}", ranks.rank()));
+        std::fs::write(&file, [&[0; HEADER], &*pixels].concat()).unwrap();
+        let mut data = memory.clone();
+        data.train.pixels = Pixels::in_file(&file, HEADER as u64, pixels.len() as u64).unwrap();
+        let shortens = Shortens(&file);
+        let observer: &dyn Observer = if ranks.rank() == 1 { &shortens } else { &() };
+        let path = directory.path().join("run");
+        run(&path, &settings, &data, ranks, observer, &Interrupt::default()).unwrap_err()
+    });
+    assert!(ends[1].to_string().contains("images-1"), "{}", ends[1]);
+    assert!(ends[0].is_of_peer() && ends[0].to_string().starts_with("rank 1 has failed"), "{}", ends[0]);
 }
 
 #[test]
