@@ -5,8 +5,8 @@ mod norm;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use sam_core::{
-    CleanGradient, Descent, GradientAlgebra, GradientOracle, LearningRate, LengthMismatch, Momentum,
-    ParamSpace, Pass, Real, Rule, Sgd, Sink, SliceSpace, Source, State, StepError, Verdict,
+    CleanGradient, Descent, DirectedAscent, GradientAlgebra, GradientOracle, LearningRate, LengthMismatch,
+    Momentum, ParamSpace, Pass, Real, Rule, Sgd, Sink, SliceSpace, Source, State, StepError, Verdict,
     formula::{self, Ascent, BLOCK, DualNorm, NormAccumulator, Partial},
 };
 
@@ -147,6 +147,13 @@ impl<T: Real> GradientAlgebra for ParallelSpace<T> {
 
     fn ratio(&mut self, a: &[T], b: &[T]) -> Result<T, LengthMismatch> {
         self.on_one_thread().ratio(a, b)
+    }
+}
+
+/// On one thread.
+impl<T: Real> DirectedAscent for ParallelSpace<T> {
+    fn displace(&mut self, w: &mut [T], a: T, x: &[T]) -> Result<(), LengthMismatch> {
+        self.on_one_thread().displace(w, a, x)
     }
 }
 

@@ -3,8 +3,8 @@
 use proptest::prelude::*;
 use sam_backend_ndarray::{Parallel, ParallelSpace, Threads};
 use sam_core::{
-    Descent, LengthMismatch, Norm, ParamSpace, Rule, Sam, Sgd, SliceSpace, State, Values, Verdict,
-    WeightDecay,
+    Descent, DirectedAscent, LengthMismatch, Norm, ParamSpace, Rule, Sam, Sgd, SliceSpace, State, Values,
+    Verdict, WeightDecay,
     formula::DualNorm,
     testkit::{Storage, check_space},
 };
@@ -138,4 +138,16 @@ fn the_state_is_that_of_the_base() {
     let mut saved = Vec::new();
     base.save(&mut |name, values: Values<'_, f64>| saved.push((name.to_owned(), format!("{values:?}"))));
     assert_eq!(saved, [("momentum".to_owned(), "Reals([0.5, -0.5])".to_owned())]);
+}
+
+#[test]
+fn a_direction_of_ones_own_is_taken_as_on_slices() {
+    let (mut w, x) = (values(3000, 1, 1.0), values(3000, 2, 0.1));
+    let (mut shared, mut slice) =
+        (ParallelSpace::new(3000, Threads::new(2).unwrap()), SliceSpace::new(vec![0.0; 3000]));
+    shared.displace(&mut w.clone(), -0.3, &x).unwrap();
+    slice.displace(&mut w, -0.3, &x).unwrap();
+    assert_eq!(bits(shared.perturbed(&w)), bits(slice.perturbed(&w)));
+    assert_ne!(bits(shared.perturbed(&w)), bits(&w));
+    assert!(shared.displace(&mut w, 1.0, &x[1..]).is_err());
 }
