@@ -44,7 +44,7 @@ struct Spread {
 // Four floats of padding keep rows aligned for vector reads and put neighbours in depth in different banks.
 // Declared in the kernel itself: within a function of internal linkage its name would hold a hash of the source's path.
 template <class T>
-struct Shared {
+struct alignas(16) Shared {
     float a[2][T::DEPTH][T::ROWS + 4];
     float b[2][T::DEPTH][T::COLUMNS + 4];
 };

@@ -4,9 +4,10 @@
 
 use core::fmt;
 use std::{
+    collections::BTreeSet,
     env,
     ffi::CStr,
-    sync::{Arc, OnceLock},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
 use cust::{
@@ -102,6 +103,7 @@ impl Device {
         };
         cust::init(cust::CudaFlags::empty()).map_err(none)?;
         let device = cust::device::Device::get_device(ordinal).map_err(none)?;
+        keep_context(ordinal, device).map_err(none)?;
         let context = Context::new(device).map_err(none)?;
         CurrentContext::set_current(&context).map_err(none)?;
         let attribute = |attribute| device.get_attribute(attribute).map_err(none);
@@ -287,6 +289,18 @@ impl Device {
     pub(crate) fn is(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
     }
+}
+
+/// Holds the primary context of a device once more, for the life of the process: NVIDIA's libraries keep what they have loaded by
+/// context, and a context takes a third of a second to make.
+fn keep_context(ordinal: u32, device: cust::device::Device) -> Result<(), cust::error::CudaError> {
+    static KEPT: Mutex<BTreeSet<u32>> = Mutex::new(BTreeSet::new());
+    let mut kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
+    if !kept.contains(&ordinal) {
+        core::mem::forget(Context::new(device)?);
+        kept.insert(ordinal);
+    }
+    Ok(())
 }
 
 impl Drop for Inner {

@@ -79,6 +79,11 @@ pub enum CudaError {
         /// Which, and where they were looked for.
         missing: String,
     },
+    /// A buffer was given up while a step was recorded, which would go on to use it.
+    Recording {
+        /// Its size.
+        bytes: usize,
+    },
     /// More entries than a kernel can count.
     TooLarge {
         /// Which buffer.
@@ -138,6 +143,10 @@ impl fmt::Display for CudaError {
                     "expected NVIDIA's libraries for vendor kernels, found {missing}; or use native kernels"
                 )
             }
+            Self::Recording { bytes } => write!(
+                f,
+                "recording a step: expected every buffer to be kept, found one of {bytes} bytes given up meanwhile; launch such steps"
+            ),
             Self::TooLarge { what, found } => write!(
                 f,
                 "the {what} would have {found} entries, at most {} are possible; use a smaller batch, image or network",

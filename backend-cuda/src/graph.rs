@@ -2,10 +2,14 @@
 
 #![allow(unsafe_code, reason = "calls of the driver")]
 
-use core::{cell::Cell, ptr::null_mut};
+use core::{
+    cell::{Cell, RefCell},
+    mem::take,
+    ptr::null_mut,
+};
 
 use cust::sys::{
-    self, CUgraph, CUgraphExec, CUresult, CUstream,
+    self, CUdeviceptr, CUgraph, CUgraphExec, CUresult, CUstream,
     CUstreamCaptureMode_enum::CU_STREAM_CAPTURE_MODE_THREAD_LOCAL,
 };
 
@@ -14,6 +18,16 @@ use crate::{CudaError, Device, stream::Stream};
 thread_local! {
     /// The stream that this thread's work goes to while it is recorded, in place of the device's own.
     static RECORDING: Cell<Option<CUstream>> = const { Cell::new(None) };
+
+    /// Buffers that were given up meanwhile, with their bytes.
+    static GIVEN_UP: RefCell<Vec<(CUdeviceptr, usize)>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Takes over a buffer that is given up while this thread records, if it does: what is recorded may refer to it, and memory may not be
+/// freed meanwhile. The recording fails at its end and frees it.
+pub(crate) fn take_over(address: CUdeviceptr, bytes: usize) -> bool {
+    let records = RECORDING.try_with(|recording| recording.get().is_some()).unwrap_or(false);
+    records && GIVEN_UP.try_with(|given_up| given_up.borrow_mut().push((address, bytes))).is_ok()
 }
 
 /// The stream that records what this thread asks for, if one does.
@@ -36,7 +50,7 @@ impl Graph {
     /// Records the work that `work` asks of the device on this thread, none of which is done yet. Other threads' work
     /// goes its usual way. `Ok(None)` if the driver cannot record; nothing was asked for then.
     ///
-    /// `work` may not wait, allocate or free.
+    /// `work` may not wait or allocate. Buffers that it gives up are an error, for a replay would write to them.
     pub fn record<R, E: From<CudaError>>(
         device: &Device,
         work: impl FnOnce() -> Result<R, E>,
@@ -59,6 +73,14 @@ impl Graph {
         // SAFETY: the stream is alive and records. The recording ends whether or not the work went well.
         let code = unsafe { sys::cuStreamEndCapture(stream.as_raw(), &mut graph) };
         let mut own = Self { graph, executable: null_mut(), device: device.clone() };
+        let given_up = GIVEN_UP.with_borrow_mut(take);
+        for &(address, _) in &given_up {
+            // SAFETY: the buffer's owner is gone, and nothing that was recorded runs. A failure has nobody to go to.
+            let _ = unsafe { sys::cuMemFree_v2(address) };
+        }
+        if let Some((_, bytes)) = given_up.first() {
+            return Err(CudaError::Recording { bytes: *bytes }.into());
+        }
         let result = result?;
         device.check("ending a recording", code)?;
         // SAFETY: the graph is whole.
@@ -117,5 +139,34 @@ impl Redirected {
 impl Drop for Redirected {
     fn drop(&mut self) {
         RECORDING.set(self.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{DeviceVec, testing::device};
+
+    /// Replayed, what was recorded would write to memory that is somebody else's by then.
+    #[test]
+    fn a_buffer_given_up_while_recording_is_reported() {
+        let Some(device) = device() else { return };
+        let (kept, gone) = (DeviceVec::<f32>::zeros(&device, 6), DeviceVec::<f32>::zeros(&device, 6));
+        let (mut kept, gone) = (kept.unwrap(), gone.unwrap());
+        let recorded = Graph::record(&device, || {
+            kept.copy_from(&gone)?;
+            drop(gone);
+            Ok::<(), CudaError>(())
+        });
+        let error = recorded.map(|_| ()).unwrap_err();
+        assert_eq!(error, CudaError::Recording { bytes: 24 });
+        assert!(error.to_string().contains("24 bytes"), "{error}");
+        // Nothing is left of it: the next recording and the device are well.
+        let from = DeviceVec::from_slice(&device, &[1.0f32; 6]).unwrap();
+        let recorded = Graph::record(&device, || kept.copy_from(&from));
+        let (mut graph, ()) = recorded.unwrap().unwrap();
+        // SAFETY: both buffers are alive.
+        unsafe { graph.launch() }.unwrap();
+        assert_eq!(kept.read().unwrap(), [1.0; 6]);
     }
 }

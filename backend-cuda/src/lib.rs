@@ -26,6 +26,8 @@ mod space;
 mod step;
 mod step_graph;
 mod stream;
+#[cfg(test)]
+mod testing;
 mod timing;
 mod vendor;
 
@@ -45,4 +47,4 @@ pub use network::{CudaNetwork, NetworkError};
 pub use precision::Precision;
 pub use space::{CudaSegmentedSpace, CudaSpace, DeviceNorm, DeviceSpace};
 pub use step::{DeviceDescent, DeviceOracle, DeviceReport, DeviceStep, DeviceStepResult, GradientBuffer};
-pub use step_graph::StepGraph;
+pub use step_graph::{Settled, StepGraph};

@@ -20,6 +20,13 @@ pub(crate) struct LossSum {
     count: u32,
 }
 
+impl LossSum {
+    /// Mean loss.
+    pub const fn loss(&self) -> f64 {
+        self.loss
+    }
+}
+
 /// What a forward pass over a batch came to, on the device.
 ///
 /// There is one such result for each pass of a step in a network: the next step overwrites it. Read it before.
@@ -37,6 +44,11 @@ impl DeviceLoss {
     /// Where one pass's result goes.
     pub(crate) fn new(device: &Device) -> Result<Self, CudaError> {
         Ok(Self(Arc::new(DeviceVec::zeros(device, 1)?)))
+    }
+
+    /// Where the result is.
+    pub(crate) fn ptr(&self) -> Ptr<LossSum> {
+        self.0.view().ptr()
     }
 
     /// Mean loss of the batch; waits for the device.

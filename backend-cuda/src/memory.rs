@@ -8,7 +8,7 @@ use bytemuck::{Pod, Zeroable};
 use cust::memory::{DeviceBuffer, DeviceCopy};
 use cust::sys::{self, CUdeviceptr};
 
-use crate::{CudaError, Device, Grid, Ptr, PtrMut};
+use crate::{CudaError, Device, Grid, Ptr, PtrMut, graph};
 
 /// A fixed number of values on the device.
 pub struct DeviceVec<T: DeviceCopy> {
@@ -76,6 +76,16 @@ impl<T: DeviceCopy + Pod> DeviceVec<T> {
     /// # Errors
     /// [`CudaError::Length`] if there are more of them than entries.
     pub fn write(&mut self, values: &[T]) -> Result<(), CudaError> {
+        // SAFETY: the values are borrowed until it has been waited for.
+        unsafe { self.begin_write(values)? };
+        if values.is_empty() { Ok(()) } else { self.device.synchronize() }
+    }
+
+    /// As [`DeviceVec::write`], without waiting.
+    ///
+    /// # Safety
+    /// The values must stay as they are until the device has been waited for, whatever is returned.
+    pub(crate) unsafe fn begin_write(&mut self, values: &[T]) -> Result<(), CudaError> {
         if values.len() > self.len {
             let (expected, found) = (self.len, values.len());
             return Err(CudaError::Length { what: "values to copy to the device", expected, found });
@@ -84,7 +94,7 @@ impl<T: DeviceCopy + Pod> DeviceVec<T> {
             return Ok(());
         }
         self.device.bind()?;
-        // SAFETY: both sides have so many bytes; the host's are borrowed until the stream has been waited for.
+        // SAFETY: both sides have so many bytes; that the host's stay is the caller's promise.
         let code = unsafe {
             sys::cuMemcpyHtoDAsync_v2(
                 self.address(),
@@ -93,8 +103,7 @@ impl<T: DeviceCopy + Pod> DeviceVec<T> {
                 self.device.stream(),
             )
         };
-        self.device.check("copying to the device", code)?;
-        self.device.synchronize()
+        self.device.check("copying to the device", code)
     }
 
     /// All values, after all work before is done.
@@ -245,6 +254,13 @@ impl<T: DeviceCopy> DeviceVec<T> {
 
 impl<T: DeviceCopy> Drop for DeviceVec<T> {
     fn drop(&mut self) {
+        if self.len > 0 && graph::take_over(self.address(), self.len * size_of::<T>()) {
+            // SAFETY: nothing is allocated.
+            if let Ok(nothing) = unsafe { DeviceBuffer::uninitialized(0) } {
+                core::mem::forget(core::mem::replace(&mut self.buffer, nothing));
+            }
+            return;
+        }
         // The stream may still use the memory. A failure has nobody to go to.
         let _ = self.device.synchronize();
     }

@@ -1,5 +1,7 @@
 //! Networks on the device behind `sam-core`'s gradient oracle.
 
+#![allow(unsafe_code, reason = "copies of which two are waited for at once")]
+
 mod build;
 mod choose;
 mod error;
@@ -310,9 +312,13 @@ impl CudaNetwork {
 
     fn load(&mut self, images: &[f32], labels: &[u16]) -> Result<(), CudaError> {
         let labels: Vec<u32> = labels.iter().map(|&label| u32::from(label)).collect();
-        self.loss.labels.write(&labels)?;
         let image = self.buffers[0];
-        self.values[image].write(images)
+        // SAFETY: both are borrowed until the device has been waited for, once for both.
+        let begun = unsafe {
+            self.loss.labels.begin_write(&labels).and_then(|()| self.values[image].begin_write(images))
+        };
+        self.device.synchronize()?;
+        begun
     }
 }
 

@@ -1,5 +1,7 @@
 //! Training methods whose whole step runs on the device, behind one face.
 
+#![allow(unsafe_code, reason = "launches of kernels")]
+
 /// What methods with a space, a rule and a base optimizer do alike.
 macro_rules! steps_with_rule {
     () => {
@@ -40,7 +42,10 @@ use sam_core::{
     Descent, GradientOracle, LearningRate, Outcome, Pass, Sink, Source, Step, StepError, Verdict,
 };
 
-use crate::{CudaError, DeviceLoss, DeviceNorm, DeviceVec, Gradient, NetworkError};
+use crate::{
+    CudaError, DeviceLoss, DeviceNorm, DeviceVec, Gradient, Grid, NetworkError, Ptr, loss::LossSum,
+    space::NormParts,
+};
 
 /// Loss and gradient of a network on the device.
 pub type DeviceOracle<'a> =
@@ -173,12 +178,46 @@ pub(crate) fn settled(report: &DeviceReport, g: &Gradient) -> Result<Outcome, Cu
         return Ok(report.outcome);
     }
     let clean = report.norm.as_ref().map_or(Ok(Verdict::Unknown), DeviceNorm::verdict)?;
-    let finite = g.is_finite()?;
-    Ok(match (clean, report.perturbed.is_some()) {
+    Ok(outcome(report, clean, g.is_finite()?))
+}
+
+/// Of a step whose outcome nobody has asked for: from what the norm and the check say.
+fn outcome(report: &DeviceReport, clean: Verdict, finite: bool) -> Outcome {
+    match (clean, report.perturbed.is_some()) {
+        _ if report.outcome != Outcome::Deferred => report.outcome,
         (Verdict::NonFinite, _) => Outcome::NonFinite(Pass::Clean),
         (_, true) if !finite => Outcome::NonFinite(Pass::Perturbed),
         (_, false) if !finite => Outcome::NonFinite(Pass::Clean),
         (Verdict::Zero, _) => Outcome::ZeroGradient,
         _ => Outcome::Descended,
-    })
+    }
+}
+
+const LOSS_WORDS: usize = size_of::<LossSum>() / 4;
+const NORM_WORDS: usize = size_of::<NormParts>() / 4;
+/// Words that [`gather`] needs room for.
+pub(crate) const REPORT_WORDS: usize = LOSS_WORDS + NORM_WORDS + 1;
+
+/// The clean loss and what the step came to, in one copy from the device; waits for it once.
+///
+/// # Errors
+/// A device that fails.
+pub(crate) fn gather(
+    report: &DeviceReport,
+    g: &Gradient,
+    to: &mut DeviceVec<u32>,
+) -> Result<(f64, Outcome), CudaError> {
+    let device = to.device().clone();
+    let norm = report.norm.as_ref().map_or(Ptr::NULL, |norm| norm.parts().ptr());
+    let sizes = [LOSS_WORDS as u32, NORM_WORDS as u32];
+    let arguments = (report.clean.ptr(), sizes[0], norm, sizes[1], g.finite().ptr(), to.view_mut().ptr());
+    // SAFETY: loss and norm are records of so many words, the flag is one; there is room for all.
+    unsafe { device.launch(&device.kernels().report, Grid::new([1, 1, 1], 64), arguments)? };
+    let words = to.read()?;
+    let loss: LossSum = bytemuck::pod_read_unaligned(bytemuck::cast_slice(&words[..LOSS_WORDS]));
+    let clean = report.norm.as_ref().map_or(Verdict::Unknown, |_| {
+        let norm = &words[LOSS_WORDS..][..NORM_WORDS];
+        bytemuck::pod_read_unaligned::<NormParts>(bytemuck::cast_slice(norm)).verdict()
+    });
+    Ok((loss.loss(), outcome(report, clean, words[REPORT_WORDS - 1] != 0)))
 }

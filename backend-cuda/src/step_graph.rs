@@ -14,22 +14,41 @@ use crate::{
     timing::{Marks, Timed},
 };
 
-/// Steps of a method on a network, recorded at the first and replayed from then on: gradients, norm, ascent, check and
-/// descent are one launch. For small networks, whose kernels take less time than their launches.
+/// Steps of a method on a network, recorded at the second and replayed from then on: gradients, norm, ascent, check and
+/// descent are one launch. For small networks, whose kernels take less time than their launches. The first is launched kernel by
+/// kernel, for libraries load what they need at its first use, which a recording does not survive.
 ///
-/// It owns all that the recording refers to. Where the driver cannot record, or the method cannot be recorded
-/// ([`DeviceStep::is_recordable`]), steps are launched kernel by kernel: see [`StepGraph::launches`]. The bits are the same.
+/// It owns all that the recording refers to. Where the driver cannot record, or a recording fails
+/// ([`StepGraph::unrecorded`]), or the method cannot be recorded ([`DeviceStep::is_recordable`]), steps are launched kernel by
+/// kernel: see [`StepGraph::launches`]. The bits are the same.
 pub struct StepGraph<S> {
     /// Dropped first: it refers to all the rest.
     recorded: Option<Recorded>,
     /// Whether steps are still to be recorded.
     recording: bool,
+    /// Whether a step has been launched as it will be recorded.
+    launched: bool,
+    /// Why a recording failed.
+    unrecorded: Option<String>,
+    /// Where a step's numbers are put together for the host.
+    gathered: DeviceVec<u32>,
     marks: Option<Marks>,
     method: S,
     network: CudaNetwork,
     w: DeviceVec<f32>,
     g: Gradient,
     samples: usize,
+}
+
+/// What a step came to, on the host.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Settled {
+    /// Mean loss of the batch in the clean pass.
+    pub loss: f64,
+    /// Whether the weights were changed, and if not, why.
+    pub outcome: Outcome,
+    /// The part of the step spent in gradients; zero without [`StepGraph::with_marks`].
+    pub in_gradients: Duration,
 }
 
 struct Recorded {
@@ -57,7 +76,20 @@ impl<S: DeviceStep> StepGraph<S> {
     pub fn new(method: S, network: CudaNetwork, w: DeviceVec<f32>) -> Result<Self, CudaError> {
         let g = Gradient::zeros(w.device(), w.len())?;
         let recording = method.is_recordable();
-        Ok(Self { recorded: None, recording, marks: None, method, network, w, g, samples: 0 })
+        let gathered = DeviceVec::zeros(w.device(), step::REPORT_WORDS)?;
+        Ok(Self {
+            recorded: None,
+            recording,
+            launched: false,
+            unrecorded: None,
+            gathered,
+            marks: None,
+            method,
+            network,
+            w,
+            g,
+            samples: 0,
+        })
     }
 
     /// Launches steps kernel by kernel, as a driver that cannot record makes it do: to compare, and to find a fault.
@@ -72,7 +104,7 @@ impl<S: DeviceStep> StepGraph<S> {
     /// A device that fails.
     pub fn with_marks(self) -> Result<Self, CudaError> {
         let marks = Some(Marks::new(self.w.device())?);
-        Ok(Self { recorded: None, marks, ..self })
+        Ok(Self { recorded: None, launched: false, marks, ..self })
     }
 
     /// The batch of the steps to come, as in [`CudaNetwork::set_batch`]. One of another size is recorded anew.
@@ -189,6 +221,11 @@ impl<S: DeviceStep> StepGraph<S> {
         if !self.recording {
             return self.launch();
         }
+        if !self.launched {
+            let report = self.launch()?;
+            self.launched = true;
+            return Ok(report);
+        }
         let device = self.w.device().clone();
         match Graph::record(&device, || self.launch().map_err(RecordError::Step)) {
             Ok(Some((graph, report))) => {
@@ -197,13 +234,17 @@ impl<S: DeviceStep> StepGraph<S> {
                 unsafe { recorded.graph.launch() }.map_err(StepError::Space)?;
                 Ok(recorded.report.clone())
             }
-            Ok(None) => {
-                self.recording = false;
-                self.launch()
-            }
-            Err(RecordError::Device(error)) => Err(StepError::Space(error)),
-            Err(RecordError::Step(error)) => Err(error),
+            Ok(None) => self.give_up_recording("the driver cannot record".to_owned()),
+            // Nothing of it was done. If the step itself fails it does so again.
+            Err(RecordError::Device(error)) => self.give_up_recording(error.to_string()),
+            Err(RecordError::Step(error)) => self.give_up_recording(error.to_string()),
         }
+    }
+
+    fn give_up_recording(&mut self, reason: String) -> DeviceStepResult {
+        self.recording = false;
+        self.unrecorded = Some(reason);
+        self.launch()
     }
 
     fn launch(&mut self) -> DeviceStepResult {
@@ -212,6 +253,27 @@ impl<S: DeviceStep> StepGraph<S> {
             Some(marks) => method.step(w, g, &mut Timed { network, marks } as &mut DeviceOracle<'_>),
             None => method.step(w, g, network as &mut DeviceOracle<'_>),
         }
+    }
+
+    /// What the step that `report` is of came to, with its loss and, after [`StepGraph::with_marks`], its time in gradients: one copy
+    /// from the device, after one wait.
+    ///
+    /// # Errors
+    /// A device that fails.
+    pub fn settle(&mut self, report: &DeviceReport) -> Result<Settled, CudaError> {
+        let (loss, outcome) = step::gather(report, &self.g, &mut self.gathered)?;
+        let in_gradients = match &self.marks {
+            // The device has come to the step's end.
+            Some(marks) => marks.in_gradients(report)?,
+            None => Duration::ZERO,
+        };
+        Ok(Settled { loss, outcome, in_gradients })
+    }
+
+    /// Why steps are launched although the method could be recorded, where a recording has failed.
+    #[must_use]
+    pub fn unrecorded(&self) -> Option<&str> {
+        self.unrecorded.as_deref()
     }
 
     /// What the step that `report` is of came to; waits for the device.
@@ -253,9 +315,10 @@ impl<S: DeviceStep> StepGraph<S> {
         &self.network
     }
 
-    /// Everything, to change. What was recorded is forgotten; the next step is recorded anew.
+    /// Everything, to change. What was recorded is forgotten; the next step but one is recorded anew.
     pub fn parts_mut(&mut self) -> (&mut S, &mut CudaNetwork, &mut DeviceVec<f32>) {
         self.recorded = None;
+        self.launched = false;
         self.samples = 0;
         (&mut self.method, &mut self.network, &mut self.w)
     }
@@ -270,6 +333,7 @@ impl<S: DeviceStep> StepGraph<S> {
     fn expect(&mut self, samples: usize) {
         if self.samples != samples {
             self.recorded = None;
+            self.launched = false;
             self.samples = samples;
         }
     }

@@ -6,6 +6,7 @@ mod native;
 #[cfg(test)]
 mod tests;
 mod trial;
+mod verdicts;
 
 pub(crate) use choice::{Choosing, Trials};
 pub(crate) use geometry::Geometry;

@@ -2,7 +2,7 @@
 
 use bytemuck::{Pod, Zeroable};
 use cust::memory::DeviceCopy;
-use sam_core::{Norm, Rule};
+use sam_core::{Norm, Rule, Verdict};
 
 /// Hyper-parameters that may change from step to step.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Zeroable, Pod, DeviceCopy)]
@@ -29,6 +29,17 @@ pub(crate) struct NormParts {
     pub factor: f64,
     pub index: u32,
     pub verdict: u32,
+}
+
+impl NormParts {
+    /// What the norm says about the gradient.
+    pub const fn verdict(&self) -> Verdict {
+        match self.verdict {
+            0 => Verdict::Finite,
+            1 => Verdict::Zero,
+            _ => Verdict::NonFinite,
+        }
+    }
 }
 
 /// A chunk's share of a sweep.

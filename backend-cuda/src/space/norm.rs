@@ -41,11 +41,7 @@ impl DeviceNorm {
     /// # Errors
     /// A device that fails.
     pub fn verdict(&self) -> Result<Verdict, CudaError> {
-        self.read().map(|parts| match parts.verdict {
-            0 => Verdict::Finite,
-            1 => Verdict::Zero,
-            _ => Verdict::NonFinite,
-        })
+        self.read().map(|parts| parts.verdict())
     }
 
     /// The power of two and the factor whose product is `rho / norm`; waits for the device. What the ascent for p = 2

@@ -39,8 +39,10 @@ const WANTED: Wanted = Wanted {
 
 const FLOAT: cudnnDataType_t = cudnnDataType_t::CUDNN_DATA_FLOAT;
 const CHANNELS_LAST: cudnnTensorFormat_t = cudnnTensorFormat_t::CUDNN_TENSOR_NHWC;
-/// Statuses that say that there is no such thing.
-const UNSUPPORTED: core::ops::Range<u32> = 3000..4000;
+/// Statuses that say that there is no such thing: `NOT_SUPPORTED`, and `BAD_PARAM`, which is what the older functions answer to shapes
+/// that they don't have.
+const UNSUPPORTED: core::ops::Range<u32> = 2000..4000;
+
 /// The library with a handle in the context that it was opened in.
 pub(super) struct Cudnn {
     functions: &'static Functions,

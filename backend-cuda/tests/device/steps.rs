@@ -124,6 +124,14 @@ fn a_recorded_step_is_the_step() {
         let before = device.synchronisations();
         let found = graph.step().unwrap();
         assert_eq!(device.synchronisations(), before, "the step waited for the device");
+        let before = device.synchronisations();
+        let settled = graph.settle(&found).unwrap();
+        assert_eq!(device.synchronisations().map(|n| n - 1), before, "one wait for all that is reported");
+        assert_eq!(settled.loss.to_bits(), expected.clean.value().unwrap().to_bits());
+        assert_eq!(
+            (settled.outcome, graph.outcome(&found).unwrap()),
+            (Outcome::Descended, Outcome::Descended)
+        );
         for (found, expected) in [
             (found.clean.value().unwrap(), expected.clean.value().unwrap()),
             (found.perturbed.unwrap().value().unwrap(), expected.perturbed.unwrap().value().unwrap()),

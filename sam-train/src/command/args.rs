@@ -294,9 +294,13 @@ pub enum ScheduleArg {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Machine")]
 pub struct MachineArgs {
-    /// cpu, or cuda: the first NVIDIA GPU [default: cpu, or what the resumed run last ran on]
+    /// cpu, or cuda: an NVIDIA GPU [default: cpu, or what the resumed run last ran on]
     #[arg(long, value_name = "NAME")]
     pub backend: Option<BackendName>,
+
+    /// Which GPU, as the driver counts them from 0 on [default: 0, or as the resumed run]
+    #[arg(long, value_name = "N")]
+    pub device: Option<u32>,
 
     /// What a GPU multiplies in: f32, or on tensor cores tf32 or bf16 [default: f32, or as the resumed run]
     #[arg(long, value_name = "NAME")]
@@ -330,7 +334,7 @@ impl MachineArgs {
     /// # Errors
     /// [`LearnerError`], when the machine does not have what was asked for.
     pub fn open(&self, threads: usize) -> Result<Backend, LearnerError> {
-        Backend::open(self.backend.unwrap_or_default(), threads)?
+        Backend::open_at(self.backend.unwrap_or_default(), self.device.unwrap_or_default(), threads)?
             .with_precision(self.precision.unwrap_or_default())?
             .with_kernels(self.kernels.unwrap_or_default())
     }
@@ -339,6 +343,7 @@ impl MachineArgs {
     pub fn machine(&self, data: &DataArgs) -> Machine {
         Machine {
             backend: self.backend.unwrap_or_default(),
+            device: self.device.unwrap_or_default(),
             precision: self.precision.unwrap_or_default(),
             kernels: self.kernels.unwrap_or_default(),
             threads: self.threads(),

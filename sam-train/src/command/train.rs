@@ -33,7 +33,7 @@ use crate::{
     },
     training::{
         backend::{Backend, BackendName},
-        config::Config,
+        config::{Config, Machine},
         learner::{Learner, LearnerError},
         memory,
         nonfinite::OnNonFinite,
@@ -113,7 +113,7 @@ pub struct TrainArgs {
     on_nonfinite: Option<OnNonFinite>,
 
     /// Go on with the run in DIR, with its settings: another is refused by its name, but for more --epochs. What may be given anew is
-    /// --backend, --precision, --kernels, --threads, --data-dir, --on-nonfinite and how it is shown.
+    /// --backend, --device, --precision, --kernels, --threads, --data-dir, --on-nonfinite and how it is shown.
     #[arg(long, value_name = "DIR", help_heading = "Run", conflicts_with_all = ["out", "config", "weights"])]
     resume: Option<PathBuf>,
 
@@ -211,7 +211,8 @@ fn prepared(
     check_batch(settings, &dataset)?;
     let (shape, classes) = (dataset.shape, dataset.classes);
     memory::check(settings, memory::of_run(config, &dataset))?;
-    let backend = Backend::open(config.machine.backend, config.machine.threads)?;
+    let Machine { backend, device, threads, .. } = config.machine;
+    let backend = Backend::open_at(backend, device, threads)?;
     let backend = backend.with_precision(config.machine.precision)?;
     let backend = backend.with_kernels(config.machine.kernels)?;
     let mut learner = backend.learner_on(settings, shape, classes, call.ranks)?;
@@ -353,7 +354,7 @@ fn resumed(args: &TrainArgs, path: &Path, ranks: &dyn Ranks) -> Result<(Place, C
 fn on_this_machine(args: &TrainArgs, mut config: Config) -> Result<Config, ExperimentError> {
     config.run = args.given.resumed(args, &config.run)?;
     config.run.check()?;
-    let MachineArgs { backend, precision, kernels, threads } = &args.machine;
+    let MachineArgs { backend, device, precision, kernels, threads } = &args.machine;
     if let Some(threads) = threads {
         config.machine.threads = threads.get();
     }
@@ -367,6 +368,7 @@ fn on_this_machine(args: &TrainArgs, mut config: Config) -> Result<Config, Exper
         }
         None => {}
     }
+    config.machine.device = device.unwrap_or(config.machine.device);
     config.machine.precision = precision.unwrap_or(config.machine.precision);
     config.machine.kernels = kernels.unwrap_or(config.machine.kernels);
     config.on_nonfinite = args.on_nonfinite.unwrap_or(config.on_nonfinite);
@@ -392,7 +394,7 @@ mod tests {
             .filter(|argument| settled().all(|settled| settled != *argument))
             .collect();
         let named =
-            ["data_dir", "backend", "precision", "kernels", "threads", "weights", "out", "on_nonfinite"];
+            ["data_dir", "backend", "device", "precision", "kernels", "threads", "weights", "out", "on_nonfinite"];
         assert_eq!(free, [&named[..], &["resume", "config", "tensorboard"]].concat());
         assert!(settled().all(|settled| arguments.contains(&settled)));
         command.debug_assert();

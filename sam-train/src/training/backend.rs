@@ -61,15 +61,31 @@ pub enum Backend {
     Cuda(cuda::Device),
 }
 
+/// GPUs are numbered, processors are not.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "`device`: expected `backend` cuda with the GPU number {0}, found cpu; use `backend` cuda or leave it out"
+)]
+struct OneProcessor(u32);
+
 impl Backend {
     /// Opens the backend `name`; `threads` are the processor's for each network.
     ///
     /// # Errors
     /// [`LearnerError::Backend`] without a GPU, or in a build without the backend.
     pub fn open(name: BackendName, threads: usize) -> Result<Self, LearnerError> {
+        Self::open_at(name, 0, threads)
+    }
+
+    /// The same on the GPU number `device`, as the driver counts them from 0 on.
+    ///
+    /// # Errors
+    /// As [`Backend::open`]; [`LearnerError::Backend`] for a number other than 0 of a backend that has no GPUs.
+    pub fn open_at(name: BackendName, device: u32, threads: usize) -> Result<Self, LearnerError> {
         match name {
+            BackendName::Cpu if device != 0 => Err(LearnerError::backend(OneProcessor(device))),
             BackendName::Cpu => Ok(Self::Cpu { threads }),
-            BackendName::Cuda => cuda::open().map(Self::Cuda),
+            BackendName::Cuda => cuda::open(device).map(Self::Cuda),
         }
     }
 

@@ -34,6 +34,9 @@ pub struct Machine {
     /// What computes: the same run on another backend has other roundings, but goes on from its checkpoints.
     #[serde(default, skip_serializing_if = "is_default")]
     pub backend: BackendName,
+    /// Which GPU, as the driver counts them from 0 on.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub device: u32,
     /// The numbers that the backend multiplies; each kind rounds in its own way.
     #[serde(default, skip_serializing_if = "is_default")]
     pub precision: Precision,
@@ -63,6 +66,7 @@ impl Machine {
     pub fn cpu(threads: usize) -> Self {
         Self {
             backend: BackendName::Cpu,
+            device: 0,
             precision: Precision::default(),
             kernels: KernelChoice::default(),
             threads,

@@ -7,7 +7,7 @@ use std::{borrow::Cow, time::Duration};
 use ndarray::ArrayView4;
 use sam_backend_cuda::{
     self as backend, Augmentation, CudaAverage, CudaError, CudaNetwork, DeviceImages, DeviceStep, DeviceVec,
-    NetworkError, StepGraph,
+    NetworkError, Settled, StepGraph,
 };
 use sam_core::{Pass, Values, ValuesMut};
 use sam_model::{Evaluation, ImageShape, random::Random};
@@ -152,12 +152,12 @@ impl Device {
     }
 }
 
-/// Opens the first GPU.
+/// Opens the GPU of that number, as the driver counts them from 0 on.
 ///
 /// # Errors
 /// [`LearnerError::Backend`] without one, or without its driver.
-pub fn open() -> Result<Device, LearnerError> {
-    let gpu = backend::Device::new(0)?;
+pub fn open(device: u32) -> Result<Device, LearnerError> {
+    let gpu = backend::Device::new(device)?;
     let (precision, kernels) = (backend::Precision::Single, backend::KernelChoice::Native);
     Ok(Device { gpu, precision, kernels })
 }
@@ -280,13 +280,9 @@ impl CudaLearner {
     fn observed_step(&mut self) -> Result<StepReport, LearnerError> {
         let steps = &mut self.steps;
         let report = steps.step().map_err(LearnerError::backend)?;
-        Ok(StepReport {
-            loss: report.clean.value()?,
-            outcome: steps.outcome(&report)?,
-            in_gradients: steps.in_gradients(&report)?,
-            in_batch: Duration::ZERO,
-            figures: StepFigures::default(),
-        })
+        let Settled { loss, outcome, in_gradients } = steps.settle(&report)?;
+        let (in_batch, figures) = (Duration::ZERO, StepFigures::default());
+        Ok(StepReport { loss, outcome, in_gradients, in_batch, figures })
     }
 }
 

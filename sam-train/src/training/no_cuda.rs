@@ -37,12 +37,12 @@ struct NoCuda;
 /// # Errors
 /// Always.
 pub fn check(_: &Settings) -> Result<(), LearnerError> {
-    open().map(|device| match device {})
+    open(0).map(|device| match device {})
 }
 
 /// # Errors
 /// Always.
-pub fn open() -> Result<Device, LearnerError> {
+pub fn open(_: u32) -> Result<Device, LearnerError> {
     Err(LearnerError::backend(NoCuda))
 }
 

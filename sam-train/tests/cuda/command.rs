@@ -159,6 +159,25 @@ fn the_command_times_steps_on_a_device() {
     assert!(text.contains("\"sam_ms\":"), "{text}");
 }
 
+/// A number that no GPU has is refused by the driver, and one without a GPU by the command.
+#[test]
+fn the_command_takes_the_gpu_that_it_is_told() {
+    let said = |arguments: &[&str]| {
+        let output = sam()
+            .args(["bench", "--model", "mlp-4", "--image", "2x2x1", "--batch", "4", "--steps", "9"])
+            .args(arguments)
+            .env(DRIVER, env::var_os(DRIVER).unwrap_or_else(|| interpreter().into()))
+            .output()
+            .unwrap();
+        (output.status.success(), String::from_utf8(output.stderr).unwrap())
+    };
+    assert!(said(&["--backend", "cuda", "--device", "0"]).0);
+    let (success, text) = said(&["--backend", "cuda", "--device", "77"]);
+    assert!(!success && text.contains("asked for device 77"), "{text}");
+    let (success, text) = said(&["--device", "1"]);
+    assert!(!success && text.contains("--device: expected --backend cuda"), "{text}");
+}
+
 /// A run's directory may be somebody else's: its config.toml alone must not have a library loaded.
 #[test]
 fn a_resumed_run_loads_the_library_of_the_environment_only_if_the_command_line_asks_for_the_device() {

@@ -96,7 +96,9 @@ fn recording_changes_no_bit() {
             });
             assert_eq!(found, expected, "step {seed}");
             assert_eq!(launched.launches().unwrap(), None);
-            assert!(recorded.launches().unwrap().is_some_and(|launches| launches > 15), "step {seed}");
+            // The first step of a size is launched, the second recorded.
+            let launches = recorded.launches().unwrap();
+            assert_eq!(launches.is_some_and(|launches| launches > 15), [1, 4].contains(&seed), "step {seed}");
         }
         assert_eq!(recorded.export().unwrap(), launched.export().unwrap());
     }

@@ -472,6 +472,7 @@ fn a_configuration_survives_the_file_and_a_wrong_one_is_refused() {
     for method in [Method::Sgd, SAM, Method::Sam { rho: 0.3, norm: NormExponent(Norm::LInf) }] {
         let machine = Machine {
             backend: BackendName::Cpu,
+            device: 3,
             precision: Precision::Bf16,
             kernels: KernelChoice::Native,
             threads: 2,

@@ -13,6 +13,7 @@ const SUCCESS: Status = 0;
 const NOT_INITIALIZED: Status = 1;
 const INVALID_VALUE: Status = 7;
 const EXECUTION_FAILED: Status = 13;
+const ALLOC_FAILED: Status = 3;
 const NOT_SUPPORTED: Status = 15;
 
 const CUDA_R_32F: u32 = 0;
@@ -91,6 +92,7 @@ extern "C" fn cublasLtGetStatusString(status: Status) -> *const c_char {
         INVALID_VALUE => c"CUBLAS_STATUS_INVALID_VALUE",
         EXECUTION_FAILED => c"CUBLAS_STATUS_EXECUTION_FAILED",
         NOT_SUPPORTED => c"CUBLAS_STATUS_NOT_SUPPORTED",
+        ALLOC_FAILED => c"CUBLAS_STATUS_ALLOC_FAILED",
         _ => c"UNKNOWN",
     };
     text.as_ptr()
@@ -332,6 +334,9 @@ extern "C" fn cublasLtMatmul(
     }
     if fault::is(Fault::Failing) {
         return EXECUTION_FAILED;
+    }
+    if fault::is(Fault::OutOfMemory) {
+        return ALLOC_FAILED;
     }
     let work = move |memory: &crate::device::Memory| {
         let [a_layout, b_layout, _, d_layout] = layouts;

@@ -13,6 +13,7 @@ const SUCCESS: Status = 0;
 const NOT_INITIALIZED: Status = 1001;
 const BAD_PARAM: Status = 2000;
 const NOT_SUPPORTED: Status = 3000;
+const DEVICE_ALLOCATION_FAILED: Status = 4004;
 const EXECUTION_FAILED: Status = 5000;
 
 const TENSOR_NHWC: u32 = 1;
@@ -68,6 +69,7 @@ extern "C" fn cudnnGetErrorString(status: Status) -> *const c_char {
         NOT_INITIALIZED => c"CUDNN_STATUS_NOT_INITIALIZED",
         BAD_PARAM => c"CUDNN_STATUS_BAD_PARAM",
         NOT_SUPPORTED => c"CUDNN_STATUS_NOT_SUPPORTED",
+        DEVICE_ALLOCATION_FAILED => c"CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED",
         EXECUTION_FAILED => c"CUDNN_STATUS_EXECUTION_FAILED",
         _ => c"CUDNN_UNKNOWN_STATUS",
     };

@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use libloading::Library;
 
+use crate::fault;
+
 /// Products computed.
 pub static PRODUCTS: AtomicU64 = AtomicU64::new(0);
 
@@ -52,7 +54,11 @@ type Release = unsafe extern "C" fn(*mut c_void);
 struct Driver {
     submit: unsafe extern "C" fn(usize, Run, Release, *mut c_void) -> u32,
     current: unsafe extern "C" fn(*mut usize) -> u32,
+    captures: unsafe extern "C" fn(usize, *mut i32) -> u32,
 }
+
+/// `CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED`.
+const CAPTURE_UNSUPPORTED: u32 = 900;
 
 fn driver() -> Option<&'static Driver> {
     static DRIVER: OnceLock<Option<Driver>> = OnceLock::new();
@@ -65,6 +71,7 @@ fn driver() -> Option<&'static Driver> {
             Driver {
                 submit: *library.get("ptx_interpreter_submit").ok()?,
                 current: *library.get("cuCtxGetCurrent").ok()?,
+                captures: *library.get("cuStreamIsCapturing").ok()?,
             }
         };
         std::mem::forget(library);
@@ -94,9 +101,14 @@ unsafe extern "C" fn release(data: *mut c_void) {
 
 /// Has work done on a stream.
 pub fn submit(stream: usize, work: impl Fn(&Memory) -> Result<(), u32> + 'static) -> Result<(), u32> {
+    let driver = driver().ok_or(100u32)?;
+    let mut captured = 0;
+    // SAFETY: the pointer is to a local variable.
+    if unsafe { (driver.captures)(stream, &mut captured) } != 0 || fault::forbids(captured != 0) {
+        return Err(CAPTURE_UNSUPPORTED);
+    }
     let work: Work = Box::new(work);
     let data = Box::into_raw(Box::new(work));
-    let driver = driver().ok_or(100u32)?;
     // SAFETY: both functions take the data; nothing in it belongs to a thread.
     match unsafe { (driver.submit)(stream, run, release, data.cast()) } {
         0 => Ok(()),

@@ -1,8 +1,10 @@
 //! Faults that a test can plant, to see that they are found.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 static PLANTED: AtomicU32 = AtomicU32::new(0);
+/// Whether a product has run since a fault was planted.
+static LOADED: AtomicBool = AtomicBool::new(false);
 
 /// A fault by its number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,6 +24,14 @@ pub enum Fault {
     FiltersLast = 6,
     /// Products want more workspace than there is on any card.
     Workspace = 7,
+    /// The first product loads what it needs, which no capture survives.
+    LoadsAtFirstUse = 8,
+    /// No product can be captured.
+    NeverCaptured = 9,
+    /// Convolutions are refused as a wrong parameter, which is how the older functions say that they don't have them.
+    BadParameter = 10,
+    /// Products find no memory.
+    OutOfMemory = 11,
 }
 
 /// Whether a fault is planted.
@@ -33,6 +43,13 @@ pub fn is(fault: Fault) -> bool {
 #[unsafe(no_mangle)]
 pub extern "C" fn vendor_stand_in_plant(fault: u32) {
     PLANTED.store(fault, Ordering::SeqCst);
+    LOADED.store(false, Ordering::SeqCst);
+}
+
+/// Whether a product may not run here: loading and some work are forbidden in a capture.
+pub fn forbids(captured: bool) -> bool {
+    let loaded = LOADED.swap(true, Ordering::SeqCst);
+    captured && (is(Fault::NeverCaptured) || (is(Fault::LoadsAtFirstUse) && !loaded))
 }
 
 /// Handles and descriptors that were not destroyed.

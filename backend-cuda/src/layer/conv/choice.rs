@@ -5,7 +5,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use super::{Geometry, native::Native, trial};
+use super::{Geometry, native::Native, trial, verdicts::Shelf};
 use crate::{CudaError, Device, KernelChoice, Precision, Product, vendor::VendorKernel};
 
 /// What a layer chooses its kernels by.
@@ -51,26 +51,28 @@ impl Choosing<'_> {
         let name = kernel.name();
         let key =
             Key { geometry: *geometry, product, precision, alignment: parameter.trailing_zeros().min(6) };
-        let (verdict, kernel) = device
-            .trials()
-            .verdict(key, kernel, |kernel| trial::run(device, native, geometry, product, kernel));
+        let libraries = device.vendor()?.description();
+        let shelf = || Shelf::new(device, &libraries);
+        let trial = |kernel: &mut _| trial::run(device, native, geometry, product, kernel);
+        let (verdict, kernel) = device.trials().verdict(shelf, key, kernel, trial);
         let reason = format!("{name}, {}", verdict.reason);
         Ok((verdict.taken.then_some(kernel), reason))
     }
 }
 
-/// What trials of libraries' kernels came to, so that equal layers choose alike.
+/// What trials of libraries' kernels came to, so that equal layers choose alike; with where that is kept for other processes,
+/// once somebody has asked.
 #[derive(Default)]
-pub(crate) struct Trials(Mutex<HashMap<Key, Verdict>>);
+pub(crate) struct Trials(Mutex<Option<(HashMap<Key, Verdict>, Shelf)>>);
 
 /// What a kernel is chosen for.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-struct Key {
-    geometry: Geometry,
-    product: Product,
-    precision: Precision,
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Key {
+    pub geometry: Geometry,
+    pub product: Product,
+    pub precision: Precision,
     /// Of the parameters, as a library sees it.
-    alignment: u32,
+    pub alignment: u32,
 }
 
 /// Whether a library's kernel is taken, and why.
@@ -81,18 +83,26 @@ pub(super) struct Verdict {
 }
 
 impl Trials {
-    /// The verdict on a kernel: an earlier one, or that of a trial, in which a failure counts against the library. One trial at
-    /// a time.
+    /// The verdict on a kernel: an earlier one, of this process or another, or that of a trial, in which a failure counts against
+    /// the library, in this process only. One trial at a time.
     fn verdict<K>(
         &self,
+        shelf: impl FnOnce() -> Shelf,
         key: Key,
         mut kernel: K,
         trial: impl FnOnce(&mut K) -> Result<Verdict, CudaError>,
     ) -> (Verdict, K) {
-        let mut verdicts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let verdict = verdicts.entry(key).or_insert_with(|| {
-            let failed = |error: CudaError| Verdict { taken: false, reason: error.to_string() };
-            trial(&mut kernel).unwrap_or_else(failed)
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (verdicts, shelf) = known.get_or_insert_with(|| {
+            let shelf = shelf();
+            (shelf.read(), shelf)
+        });
+        let verdict = verdicts.entry(key).or_insert_with(|| match trial(&mut kernel) {
+            Ok(verdict) => {
+                shelf.add(&key, &verdict);
+                verdict
+            }
+            Err(error) => Verdict { taken: false, reason: error.to_string() },
         });
         (verdict.clone(), kernel)
     }

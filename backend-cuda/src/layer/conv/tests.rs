@@ -1,34 +1,11 @@
 //! The three products in each precision against sums in f64, to the bound that rounding allows.
 
-use std::{env, sync::OnceLock};
-
 use super::*;
 use crate::{
     Device, DeviceVec, PtrMut,
     layer::{Drawn, InputGradient, Mode},
+    testing::device,
 };
-
-/// A GPU where there is one, else the interpreter of kernels, which lies beside this program.
-fn device() -> Option<Device> {
-    static CHOICE: OnceLock<()> = OnceLock::new();
-    CHOICE.get_or_init(|| {
-        // SAFETY: the system's driver may be loaded: its initialiser expects nothing of the program.
-        let driver = unsafe { libloading::Library::new("libcuda.so.1") };
-        let interpreter = env::current_exe().unwrap().with_file_name("libptx_interpreter_driver.so");
-        if env::var_os("SAM_CUDA_DRIVER").is_none() && driver.is_err() && interpreter.exists() {
-            // SAFETY: only here, once, before anything reads it; no other test of this program reads the environment.
-            unsafe { env::set_var("SAM_CUDA_DRIVER", interpreter) };
-        }
-    });
-    match Device::new(0) {
-        Ok(device) => Some(device),
-        Err(error) => {
-            assert!(env::var_os("SAM_REQUIRE_CUDA").is_none_or(|value| value != "1"), "{error}");
-            println!("skipped: {error}");
-            None
-        }
-    }
-}
 
 /// Values in (-1, 1) with no structure that a wrong index could hide behind, none of them of few bits.
 fn noise(seed: u64, count: usize) -> Vec<f32> {

@@ -3,8 +3,8 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::{
-    BAD_PARAM, CROSS_CORRELATION, DATA_FLOAT, DEFAULT_MATH, EXECUTION_FAILED, FMA_MATH, NOT_SUPPORTED,
-    SUCCESS, Status, TENSOR_NHWC, output, parts, refuse, status,
+    BAD_PARAM, CROSS_CORRELATION, DATA_FLOAT, DEFAULT_MATH, DEVICE_ALLOCATION_FAILED, EXECUTION_FAILED,
+    FMA_MATH, NOT_SUPPORTED, SUCCESS, Status, TENSOR_NHWC, output, parts, refuse, status,
 };
 use crate::convolution::{Product, Shapes};
 use crate::device::submit;
@@ -47,6 +47,9 @@ fn way(parts: &Shapes, product: Product, algorithm: u32) -> Result<Way, Status> 
         (Product::Input | Product::Filters, 0) => true,
         _ => return Err(refuse(NOT_SUPPORTED, &format!("{product:?} by algorithm {algorithm}"))),
     };
+    if fault::is(Fault::BadParameter) {
+        return Err(BAD_PARAM);
+    }
     if fault::is(Fault::Unsupported) { Err(NOT_SUPPORTED) } else { Ok(Way { math, atomic }) }
 }
 
@@ -147,6 +150,9 @@ fn compute(call: &Call) -> Status {
     }
     if fault::is(Fault::Failing) {
         return EXECUTION_FAILED;
+    }
+    if fault::is(Fault::OutOfMemory) {
+        return DEVICE_ALLOCATION_FAILED;
     }
     let lens = match product {
         Product::Forward => [parts.x.len(), parts.w.len(), parts.y.len()],
