@@ -1,6 +1,9 @@
 //! A small network on the device, trained with SAM to tell two interleaved spirals apart.
 //!
-//! `cargo run --release -p sam-backend-cuda --example quickstart [STEPS]`
+//! `cargo run -p sam-backend-cuda --example quickstart [STEPS]`, by default 400; 100 on the interpreter of kernels, where there is no
+//! GPU.
+
+mod common;
 
 use std::{env, error::Error, process::ExitCode};
 
@@ -12,26 +15,19 @@ const POINTS: usize = 64;
 const RHO: f32 = 0.05;
 
 fn main() -> ExitCode {
-    match run() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    common::main(run)
 }
 
-fn run() -> Result<(), Box<dyn Error>> {
-    let steps: usize = env::args().nth(1).map_or(Ok(400), |steps| steps.parse())?;
-    let device = Device::new(0)?;
-    println!("{}", device.description());
+fn run(device: &Device, interpreted: bool) -> Result<(), Box<dyn Error>> {
+    let usual = if interpreted { 100 } else { 400 };
+    let steps: usize = env::args().nth(1).map_or(Ok(usual), |steps| steps.parse())?;
 
     let model: Architecture = "mlp-32-32".parse()?;
-    let mut network = CudaNetwork::new(&device, &model, ImageShape::vector(2), 2, POINTS)?;
-    let mut w = DeviceVec::from_slice(&device, &network.initial_parameters(0))?;
-    let mut g = Gradient::zeros(&device, w.len())?;
-    let base = CudaSgd::new(&device, 0.05)?.with_momentum(0.9, w.len())?;
-    let mut sam = Sam::new(CudaSpace::new(&device, w.len())?, Rule::l2(RHO), base);
+    let mut network = CudaNetwork::new(device, &model, ImageShape::vector(2), 2, POINTS)?;
+    let mut w = DeviceVec::from_slice(device, &network.initial_parameters(0))?;
+    let mut g = Gradient::zeros(device, w.len())?;
+    let base = CudaSgd::new(device, 0.05)?.with_momentum(0.9, w.len())?;
+    let mut sam = Sam::new(CudaSpace::new(device, w.len())?, Rule::l2(RHO), base);
 
     let (points, labels) = spirals();
     network.set_batch(&points, &labels)?;

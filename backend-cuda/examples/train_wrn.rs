@@ -1,7 +1,9 @@
 //! A wide residual network on images of stripes, ten directions, trained with SAM; reports images a second.
 //!
-//! `cargo run --release -p sam-backend-cuda --example train_wrn [MODEL] [BATCH] [STEPS] [EXTENT]`, by default
-//! `wrn-16-4 128 200 32`; an interpreter of kernels manages `wrn-10-1 4 2 8`.
+//! `cargo run -p sam-backend-cuda --example train_wrn [MODEL] [BATCH] [STEPS] [EXTENT]`, by default
+//! `wrn-16-4 128 200 32`; `wrn-10-1 4 2 8` on the interpreter of kernels, where there is no GPU.
+
+mod common;
 
 use std::{env, error::Error, process::ExitCode, time::Instant};
 
@@ -12,35 +14,27 @@ use sam_model::{Architecture, ImageShape};
 const CLASSES: usize = 10;
 
 fn main() -> ExitCode {
-    match run() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    common::main(run)
 }
 
-fn run() -> Result<(), Box<dyn Error>> {
-    let argument = |place: usize, default: &str| env::args().nth(place).unwrap_or_else(|| default.to_owned());
-    let model: Architecture = argument(1, "wrn-16-4-projection").parse()?;
-    let batch: usize = argument(2, "128").parse()?;
-    let steps: u64 = argument(3, "200").parse()?;
-    let extent: usize = argument(4, "32").parse()?;
+fn run(device: &Device, interpreted: bool) -> Result<(), Box<dyn Error>> {
+    let usual = if interpreted { ["wrn-10-1", "4", "2", "8"] } else { ["wrn-16-4", "128", "200", "32"] };
+    let argument = |place: usize| env::args().nth(place + 1).unwrap_or_else(|| usual[place].to_owned());
+    let model: Architecture = argument(0).parse()?;
+    let (batch, steps, extent): (usize, u64, usize) =
+        (argument(1).parse()?, argument(2).parse()?, argument(3).parse()?);
 
-    let device = Device::new(0)?;
-    println!("{}", device.description());
     let image = ImageShape::new(extent, extent, 3);
-    let mut network = CudaNetwork::new(&device, &model, image, CLASSES, batch)?;
+    let mut network = CudaNetwork::new(device, &model, image, CLASSES, batch)?;
     let n = network.parameter_count();
     println!("{model}: {n} parameters, {} MiB of activations", network.buffer_bytes() >> 20);
 
-    let mut w = DeviceVec::from_slice(&device, &network.initial_parameters(0))?;
-    let mut g = Gradient::zeros(&device, n)?;
+    let mut w = DeviceVec::from_slice(device, &network.initial_parameters(0))?;
+    let mut g = Gradient::zeros(device, n)?;
     let schedule = Schedule::cosine(0.05f32).with_warmup(steps / 20);
-    let base = CudaSgd::new(&device, 0.0)?.with_momentum(0.9, n)?.with_nesterov();
+    let base = CudaSgd::new(device, 0.0)?.with_momentum(0.9, n)?.with_nesterov();
     let base = base.with_decay(WeightDecay::Coupled(5e-4));
-    let mut sam = Sam::new(CudaSpace::new(&device, n)?, Rule::l2(0.05), base);
+    let mut sam = Sam::new(CudaSpace::new(device, n)?, Rule::l2(0.05), base);
 
     let started = Instant::now();
     for step in 0..steps {

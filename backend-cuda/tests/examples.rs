@@ -52,3 +52,23 @@ fn on_the_interpreter_they_do_what_they_say() {
         assert!(text.contains(expected) && text.contains("interpreter"), "{name}: {text}");
     }
 }
+
+/// As the line that starts each of them says, with nothing set and nothing given: on the interpreter, and it is said that it is.
+#[test]
+fn without_a_gpu_they_find_the_interpreter() {
+    // SAFETY: the system's driver may be loaded: its initialiser expects nothing of the program.
+    #[allow(unsafe_code, reason = "asks whether there is a driver")]
+    if unsafe { libloading::Library::new("libcuda.so.1") }.is_ok() {
+        println!("skipped: there is a driver");
+        return;
+    }
+    for (name, _, expected) in EXAMPLES {
+        let program = folder(2).join("examples").join(name);
+        let output = Command::new(program).env_remove("SAM_CUDA_DRIVER").output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        let errors = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(0), "{name}: {text}{errors}");
+        assert!(text.contains(expected) && text.contains("interpreter"), "{name}: {text}");
+        assert!(errors.starts_with("no GPU here, so kernels are interpreted") && errors.lines().count() == 1);
+    }
+}

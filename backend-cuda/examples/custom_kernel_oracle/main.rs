@@ -1,8 +1,12 @@
 //! A kernel of one's own behind `GradientOracle`: SAM descends Rosenbrock's function, whose gradient no network computes.
 //!
-//! `cargo run --release -p sam-backend-cuda --example custom_kernel_oracle [DIMENSIONS] [STEPS]`, by default `8 4000`
+//! `cargo run -p sam-backend-cuda --example custom_kernel_oracle [DIMENSIONS] [STEPS]`, by default `8 4000`; `8 1000` on the
+//! interpreter of kernels, where there is no GPU.
 
 #![allow(unsafe_code, reason = "launches a kernel")]
+
+#[path = "../common/mod.rs"]
+mod common;
 
 use std::{env, error::Error, process::ExitCode};
 
@@ -44,25 +48,17 @@ impl GradientOracle<DeviceVec<f32>, Gradient> for Rosenbrock {
 }
 
 fn main() -> ExitCode {
-    match run() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    common::main(run)
 }
 
-fn run() -> Result<(), Box<dyn Error>> {
+fn run(device: &Device, interpreted: bool) -> Result<(), Box<dyn Error>> {
     let dimensions: usize = env::args().nth(1).map_or(Ok(8), |n| n.parse())?;
-    let steps: u32 = env::args().nth(2).map_or(Ok(4000), |n| n.parse())?;
-    let device = Device::new(0)?;
-    println!("{}", device.description());
-    let mut oracle = Rosenbrock::new(&device)?;
-    let mut w = DeviceVec::from_slice(&device, &vec![-0.5f32; dimensions])?;
-    let mut g = Gradient::zeros(&device, dimensions)?;
-    let base = CudaAdam::new(&device, 0.02, dimensions)?;
-    let mut sam = Sam::new(CudaSpace::new(&device, dimensions)?, Rule::l2(0.001), base);
+    let steps: u32 = env::args().nth(2).map_or(Ok(if interpreted { 1000 } else { 4000 }), |n| n.parse())?;
+    let mut oracle = Rosenbrock::new(device)?;
+    let mut w = DeviceVec::from_slice(device, &vec![-0.5f32; dimensions])?;
+    let mut g = Gradient::zeros(device, dimensions)?;
+    let base = CudaAdam::new(device, 0.02, dimensions)?;
+    let mut sam = Sam::new(CudaSpace::new(device, dimensions)?, Rule::l2(0.001), base);
     println!("at the start: {:.4e}", value(&w.read()?));
     for step in 1..=steps {
         let _ = sam.step(&mut w, &mut g, &mut oracle)?;
