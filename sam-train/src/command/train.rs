@@ -393,8 +393,17 @@ mod tests {
             .copied()
             .filter(|argument| settled().all(|settled| settled != *argument))
             .collect();
-        let named =
-            ["data_dir", "backend", "device", "precision", "kernels", "threads", "weights", "out", "on_nonfinite"];
+        let named = [
+            "data_dir",
+            "backend",
+            "device",
+            "precision",
+            "kernels",
+            "threads",
+            "weights",
+            "out",
+            "on_nonfinite",
+        ];
         assert_eq!(free, [&named[..], &["resume", "config", "tensorboard"]].concat());
         assert!(settled().all(|settled| arguments.contains(&settled)));
         command.debug_assert();
