@@ -451,3 +451,24 @@ fn what_is_no_data_is_refused_with_what_to_do() {
     assert!(place.refused().contains("files of one format"), "{}", place.refused());
     assert!(read(Path::new("nowhere"), &FileSettings::of(Path::new("nowhere"))).is_err());
 }
+
+#[test]
+fn safetensors_are_arrays_by_name_and_a_broken_one_is_refused() {
+    use safetensors::{Dtype, serialize, tensor::TensorView};
+    let images: Vec<u8> = (0..20 * 16).map(|i| (i * 7 % 256) as u8).collect();
+    let labels: Vec<u8> = (0..20_i64).flat_map(|i| (i % 2).to_le_bytes()).collect();
+    let view = |dtype, shape: &[usize], data| TensorView::new(dtype, shape.to_vec(), data).unwrap();
+    let bytes = serialize(
+        [("images", view(Dtype::U8, &[20, 4, 4], &images)), ("labels", view(Dtype::I64, &[20], &labels))],
+        None,
+    )
+    .unwrap();
+    let place = Place::new();
+    place.write("data.safetensors", &bytes);
+    let found = place.read().unwrap();
+    assert_eq!(found.format, "arrays (NumPy, safetensors)");
+    assert_eq!((found.dataset.shape, found.dataset.classes), (ImageShape::new(4, 4, 1), 2));
+    assert_eq!(found.dataset.train.len() + found.dataset.test.len(), 20);
+    place.write("data.safetensors", &bytes[..bytes.len() - 1]);
+    assert!(place.refused().contains("a whole safetensors file"), "{}", place.refused());
+}

@@ -116,7 +116,8 @@ function valleys({ core }) {
       for (const [x, y] of path.points) context.lineTo(px(x), py(y));
       context.stroke();
       const [x, y] = path.points.at(-1);
-      if (which === SAM) ball(context, px, py, [x, y], path.up);
+      // Round the point that the latest step was taken from: `up` is what it climbed to.
+      if (which === SAM) ball(context, px, py, path.points.at(-2) ?? [x, y], path.up);
       context.beginPath();
       context.arc(px(x), py(y), 5, 0, 2 * Math.PI);
       context.fill();

@@ -116,7 +116,8 @@ fn begin(work: &str, total: u64, done: u64) -> Option<ProgressBar> {
     if quiet() || !io::stderr().is_terminal() {
         return None;
     }
-    let template = "{prefix} [{bar:32}] {percent:>3}%  {elapsed} done, {eta} to go";
+    // As wide as the terminal, whichever that is: a longer line would leave its ends behind.
+    let template = "{prefix} [{wide_bar}] {percent:>3}% {elapsed}, {eta} to go";
     let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
     let bar = ProgressBar::new(total).with_style(style.progress_chars("=> ")).with_prefix(work.to_owned());
     bar.set_position(done);

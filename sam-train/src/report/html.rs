@@ -36,23 +36,30 @@ caption { text-align: left; font-weight: 600; padding-bottom: .3rem; }
 th, td { padding: .2rem .8rem; border-bottom: 1px solid var(--line); text-align: right; }
 th:first-child, td:first-child { text-align: left; }
 .wide { overflow-x: auto; }
-figure { margin: 1rem 0; background: #fff; padding: .5rem; border-radius: 6px; }
+figure { margin: 1rem 0; overflow-x: auto; }
 figure img { max-width: 100%; height: auto; display: block; }
+@media (max-width: 40rem) {
+  body { margin: 1rem auto; } th, td { padding: .2rem .4rem; }
+  figure img { max-width: none; width: 40rem; }
+}
+@media (prefers-color-scheme: dark) { figure img { filter: invert(.91) hue-rotate(180deg); } }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .1rem 1rem; color: var(--quiet); font-size: .9rem; }
 dt { font-weight: 600; } dd { margin: 0; overflow-wrap: anywhere; }
-nav ul { columns: 2; }
+summary { color: var(--quiet); cursor: pointer; }
 @media print {
   :root { --ink: #000; --paper: #fff; --line: #bbb; --quiet: #444; }
   body { max-width: none; margin: 0; font-size: 10pt; }
   section { break-before: page; } section:first-of-type { break-before: auto; }
-  figure, table { break-inside: avoid; } nav { display: none; }
+  figure, table { break-inside: avoid; } nav { display: none; } figure img { filter: none; }
 }
 ";
 
 /// The page of `sections`; `others` are directories that have no result, and why.
 pub fn page(sections: &[Section], others: &[(String, String)]) -> String {
     let entry = |(i, section): (usize, &Section)| {
-        format!("<li><a href=\"#s{i}\">{}</a></li>\n", escaped(&section.heading))
+        let says =
+            section.sentences.first().map_or_else(String::new, |first| format!(": {}", escaped(first)));
+        format!("<li><a href=\"#s{i}\">{}</a>{says}</li>\n", escaped(&section.heading))
     };
     let entries: String = sections.iter().enumerate().map(entry).collect();
     let body: String = sections.iter().enumerate().map(|(i, section)| self::section(i, section)).collect();
@@ -82,7 +89,7 @@ fn section(number: usize, section: &Section) -> String {
     let facts: String =
         facts.iter().map(|(name, value)| format!("<dt>{name}</dt><dd>{}</dd>\n", escaped(value))).collect();
     format!(
-        "<section id=\"s{number}\">\n<h2>{heading}</h2>\n{tables}{sentences}{pictures}<dl>\n{facts}</dl>\n</section>\n"
+        "<section id=\"s{number}\">\n<h2>{heading}</h2>\n{tables}{sentences}{pictures}<details>\n<summary>Settings and machine</summary>\n<dl>\n{facts}</dl>\n</details>\n</section>\n"
     )
 }
 

@@ -32,7 +32,7 @@ pub fn draw(path: &Path, summaries: &[Summary]) -> Result<(), DrawError> {
     if Varied::among(summaries).any() {
         return figure::draw(path, &overview(title, summaries));
     }
-    plot::save(path, (1040, 40 + ROW * summaries.len() as u32), |area| {
+    plot::save(path, &title, (1040, 40 + ROW * summaries.len() as u32), |area| {
         let area = area.titled(&title, plot::text(20)).map_err(DrawError::draw)?;
         for (row, summary) in area.split_evenly((summaries.len(), 1)).iter().zip(summaries) {
             let (left, right) = row.split_horizontally(620);

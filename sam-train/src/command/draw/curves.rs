@@ -26,15 +26,16 @@ pub fn draw(path: &Path, title: &str, epochs: &[EpochMetrics]) -> Result<(), Dra
         epochs.iter().filter_map(|metrics| Some((metrics.epoch as f64, value(metrics)?))).collect()
     };
     let train_loss = of(|metrics| Some(metrics.train_loss));
+    let train_error = of(|metrics| metrics.train_error);
     let (test_loss, test_error) = (of(|metrics| metrics.test_loss), of(|metrics| metrics.test_error));
     let x = Axis { label: "epoch", range: 0.0..epochs.len().max(1) as f64, ticks: 10 };
-    plot::save(path, (960, 400), |area| {
+    plot::save(path, title, (960, 400), |area| {
         let area = area.titled(title, plot::text(20)).map_err(DrawError::draw)?;
         let (left, right) = area.split_horizontally(480);
         let loss = [("training", &train_loss, BLUE), ("test", &test_loss, VERMILION)];
         panel(&mut plot::chart(&left, "Mean loss", x.clone(), y_axis("loss (nats)", &loss))?, &loss)?;
-        let error = [("test", &test_error, VERMILION)];
-        panel(&mut plot::chart(&right, "Test error", x, y_axis("test error (%)", &error))?, &error)
+        let error = [("training", &train_error, BLUE), ("test", &test_error, VERMILION)];
+        panel(&mut plot::chart(&right, "Errors", x, y_axis("error (%)", &error))?, &error)
     })
 }
 
@@ -47,7 +48,9 @@ fn y_axis(label: &'static str, series: &[Series<'_>]) -> Axis<'static> {
 }
 
 fn panel<'a, 'b: 'a>(chart: &mut Chart<'a, 'b>, series: &[Series<'_>]) -> Result<(), DrawError> {
-    for &(name, points, color) in series {
+    let mut shown = 0;
+    for &(name, points, color) in series.iter().filter(|(_, points, _)| !points.is_empty()) {
+        shown += 1;
         plot::line(chart, points, f64::INFINITY, color)?;
         // A dot for each epoch as long as dots can be told apart; it also shows a run of one epoch.
         let dots =
@@ -57,6 +60,9 @@ fn panel<'a, 'b: 'a>(chart: &mut Chart<'a, 'b>, series: &[Series<'_>]) -> Result
             .map_err(DrawError::draw)?
             .label(name)
             .legend(move |(x, y)| PathElement::new(vec![(x, y), (x + 18, y)], color.stroke_width(3)));
+    }
+    if shown < 2 {
+        return Ok(());
     }
     chart
         .configure_series_labels()

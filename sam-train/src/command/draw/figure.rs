@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use plotters::{
-    element::{Circle, EmptyElement, PathElement, Polygon, Text},
+    element::{Circle, Cross, EmptyElement, PathElement, Polygon, Rectangle, Text, TriangleMarker},
     prelude::{DashedLineSeries, SeriesLabelPosition},
     style::{
         Color, RGBColor, WHITE,
@@ -27,6 +27,9 @@ pub const PALETTE: [RGBColor; 9] = [
     RGBColor(150, 190, 60),
 ];
 
+/// The methods whose colour is the same in every picture: the palette's of that place.
+const METHODS: [&str; 4] = ["SGD", "SAM", "ASAM", "mixup"];
+
 /// Draws `figure` to `path`.
 ///
 /// # Errors
@@ -35,7 +38,7 @@ pub fn draw(path: &Path, figure: &Figure) -> Result<(), DrawError> {
     let columns = figure.panels.len().clamp(1, 2);
     let rows = figure.panels.len().div_ceil(2).max(1);
     let size = (if columns == 1 { 760 } else { 1120 }, 44 + 400 * rows as u32);
-    plot::save(path, size, |area| {
+    plot::save(path, &figure.title, size, |area| {
         let area = area.titled(&figure.title, plot::text(20)).map_err(DrawError::draw)?;
         for (area, panel) in area.split_evenly((rows, columns)).iter().zip(&figure.panels) {
             draw_panel(area, panel)?;
@@ -95,8 +98,9 @@ fn draw_panel(area: &Area<'_>, panel: &Panel) -> Result<(), DrawError> {
             chart.draw_series([label]).map_err(DrawError::draw)?;
         }
     }
-    for series in &panel.series {
-        draw_series(&mut chart, series, y.start, scale)?;
+    let colors = colors(&panel.series);
+    for (series, color) in panel.series.iter().zip(colors) {
+        draw_series(&mut chart, series, color, y.start, scale)?;
     }
     if panel.series.iter().any(|series| !series.name.is_empty()) {
         chart
@@ -111,6 +115,18 @@ fn draw_panel(area: &Area<'_>, panel: &Panel) -> Result<(), DrawError> {
     Ok(())
 }
 
+/// The colour of each series by its number in the palette: that of its method in all pictures, if it is called like one; of the others
+/// none that such a one of them has.
+fn colors(series: &[Series]) -> Vec<usize> {
+    let of_method = |name: &str| METHODS.iter().position(|method| *method == name);
+    let taken: Vec<usize> = series.iter().filter_map(|series| of_method(&series.name)).collect();
+    let free = |color: usize| {
+        let mut all = (0..PALETTE.len()).map(|step| (color + step) % PALETTE.len());
+        all.find(|color| !taken.contains(color)).unwrap_or(color)
+    };
+    series.iter().map(|series| of_method(&series.name).unwrap_or_else(|| free(series.color))).collect()
+}
+
 /// The ends of the finite ones of `values`, never equal.
 fn range(values: impl Iterator<Item = f64>) -> (f64, f64) {
     let (low, high) = values
@@ -123,13 +139,34 @@ fn range(values: impl Iterator<Item = f64>) -> (f64, f64) {
     }
 }
 
+/// Marks that tell lines apart without their colours: dots, triangles, crosses, squares in turn.
+fn markers(
+    chart: &mut Chart<'_, '_>,
+    places: &[(f64, f64)],
+    number: usize,
+    color: RGBColor,
+) -> Result<(), DrawError> {
+    let places = places.iter().copied();
+    match number % 4 {
+        0 => chart.draw_series(places.map(|place| Circle::new(place, 3, color.filled()))).map(drop),
+        1 => chart.draw_series(places.map(|place| TriangleMarker::new(place, 5, color.filled()))).map(drop),
+        2 => chart.draw_series(places.map(|place| Cross::new(place, 4, color.stroke_width(2)))).map(drop),
+        _ => {
+            let square = |place| EmptyElement::at(place) + Rectangle::new([(-3, -3), (3, 3)], color.filled());
+            chart.draw_series(places.map(square)).map(drop)
+        }
+    }
+    .map_err(DrawError::draw)
+}
+
 fn draw_series(
     chart: &mut Chart<'_, '_>,
     series: &Series,
+    number: usize,
     floor: f64,
     scale: impl Fn(f64) -> f64,
 ) -> Result<(), DrawError> {
-    let color = PALETTE[series.color % PALETTE.len()];
+    let color = PALETTE[number % PALETTE.len()];
     let at = |point: &Point, offset: f64| {
         let y = scale(point.y.mean + offset * point.y.ci95.unwrap_or(0.0));
         (point.x, if y.is_finite() { y.max(floor) } else { floor })
@@ -146,8 +183,7 @@ fn draw_series(
             }
             chart.draw_series([PathElement::new(means.clone(), stroke)]).map_err(DrawError::draw)?;
             if points.len() <= 40 {
-                let dots = means.iter().map(|&mean| Circle::new(mean, 3, color.filled()));
-                chart.draw_series(dots).map_err(DrawError::draw)?;
+                markers(chart, &means, number, color)?;
             }
         }
         Style::Dashed => {

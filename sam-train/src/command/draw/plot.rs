@@ -11,7 +11,10 @@ use plotters::{
 };
 
 use super::raster;
-use crate::files::{self, FileError};
+use crate::{
+    files::{self, FileError},
+    report::markdown::escaped,
+};
 
 /// Colours that people with any kind of colour vision tell apart (Okabe and Ito 2008).
 pub const BLUE: RGBColor = RGBColor(0, 114, 178);
@@ -48,12 +51,13 @@ impl DrawError {
 }
 
 /// Writes an SVG file of `size` (width, height in pixels) that `draw` fills, on white ground; beside it the same picture as
-/// a PNG file of twice the size.
+/// a PNG file of twice the size. Who cannot see the picture is told its `title`.
 ///
 /// # Errors
 /// [`DrawError`], when drawing or writing fails.
 pub fn save(
     path: &Path,
+    title: &str,
     size: (u32, u32),
     draw: impl FnOnce(&Area<'_>) -> Result<(), DrawError>,
 ) -> Result<(), DrawError> {
@@ -64,8 +68,20 @@ pub fn save(
         draw(&area)?;
         area.present().map_err(DrawError::draw)?;
     }
+    let svg = named(&svg, title);
     files::replace(path, svg.as_bytes())?;
     Ok(files::replace(&path.with_extension("png"), &raster::png(&svg)?)?)
+}
+
+/// The document `svg` as an image called `title`.
+fn named(svg: &str, title: &str) -> String {
+    let title = escaped(title);
+    match svg.strip_prefix("<svg ").and_then(|rest| rest.split_once('>')) {
+        Some((attributes, content)) => {
+            format!("<svg role=\"img\" aria-label=\"{title}\" {attributes}>\n<title>{title}</title>{content}")
+        }
+        None => svg.to_owned(),
+    }
 }
 
 /// Text of `size` pixels.
@@ -177,6 +193,18 @@ pub fn line(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_picture_has_its_title_for_those_who_do_not_see_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("p.svg");
+        save(&path, "a < b & \"c\"", (40, 30), |_| Ok(())).unwrap();
+        let svg = std::fs::read_to_string(path).unwrap();
+        assert!(
+            svg.contains("<title>a &lt; b &amp; ") && svg.starts_with("<svg role=\"img\" aria-label="),
+            "{svg}"
+        );
+    }
 
     #[test]
     fn powers_of_ten_are_short() {

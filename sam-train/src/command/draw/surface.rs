@@ -23,7 +23,7 @@ pub fn draw(path: &Path, title: &str, surfaces: &[Surface]) -> Result<(), DrawEr
     let finite = || surfaces.iter().flat_map(|s| &s.losses).copied().filter(|x| x.is_finite() && *x > 0.0);
     let (low, high) = finite().fold((f64::INFINITY, 0.0_f64), |(low, high), x| (low.min(x), high.max(x)));
     let scale = Scale { low: low.max(1e-6).log10(), high: high.max(2e-6).log10() };
-    plot::save(path, (1120, 980), |area| {
+    plot::save(path, title, (1120, 980), |area| {
         let area = area.titled(title, plot::text(20)).map_err(DrawError::draw)?;
         let cells = area.split_evenly((2, surfaces.len().max(1)));
         let (above, below) = cells.split_at(surfaces.len());

@@ -26,8 +26,7 @@ pub enum Format {
 }
 
 /// What [`Content::of`] looks for, for errors.
-const EXPECTED: &str =
-    "class folders of PNG or JPEG pictures, or files named .csv, .npy, .npz, ...-idx3-ubyte or .bin";
+const EXPECTED: &str = "class folders of PNG or JPEG pictures, or files named .csv, .npy, .npz, .safetensors, ...-idx3-ubyte or .bin";
 
 impl Format {
     /// The format for people.
@@ -35,7 +34,7 @@ impl Format {
         match self {
             Self::Pictures => "class folders of pictures",
             Self::Rows => "rows of numbers (CSV)",
-            Self::Numpy => "NumPy arrays",
+            Self::Numpy => "arrays (NumPy, safetensors)",
             Self::Idx => "IDX arrays",
             Self::Cifar => "CIFAR records",
         }
@@ -49,7 +48,7 @@ impl Format {
         match name.rsplit('.').next().filter(|_| name.contains('.')) {
             _ if idx || name.ends_with("-ubyte") || name.ends_with(".idx") => Some(Self::Idx),
             Some("csv" | "tsv") => Some(Self::Rows),
-            Some("npy" | "npz") => Some(Self::Numpy),
+            Some("npy" | "npz" | "safetensors") => Some(Self::Numpy),
             Some("bin") => Some(Self::Cifar),
             _ => None,
         }
@@ -85,8 +84,8 @@ impl Content {
         let format = path.file_name().and_then(|name| Format::of(&name.to_string_lossy()));
         let format = format.ok_or_else(|| content.unusable(&format!("a file named {}", name_of(path))))?;
         let mut files = vec![path.to_owned()];
-        let alone =
-            matches!(format, Format::Rows) || path.extension().is_some_and(|extension| extension == "npz");
+        let alone = matches!(format, Format::Rows)
+            || path.extension().is_some_and(|extension| extension == "npz" || extension == "safetensors");
         if !alone {
             let folder =
                 path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));

@@ -1,4 +1,4 @@
-//! NumPy's `.npy` and `.npz`.
+//! Arrays by name: NumPy's `.npy` and `.npz`, and safetensors.
 
 use std::{
     io::{Cursor, Read},
@@ -6,6 +6,7 @@ use std::{
 };
 
 use npyz::{DType, NpyFile, Order, TypeChar};
+use safetensors::{Dtype, SafeTensors};
 use zip::ZipArchive;
 
 use super::{
@@ -30,13 +31,18 @@ enum Values {
 /// The parts of the data set: arrays whose names say what they hold, such as `x_train` and `y_train`, `train_images` and
 /// `train_labels`, `X` and `y`.
 pub fn read(content: &Content, settings: &FileSettings, notes: &mut Vec<String>) -> Result<Parts, DataError> {
-    let mut arrays: Vec<(String, PathBuf, Vec<u8>)> = Vec::new();
+    let mut arrays: Vec<(String, PathBuf, Member)> = Vec::new();
     for file in content.files(Format::Numpy)? {
         let bytes = files::read(file).map_err(|source| DataError::Read { path: file.clone(), source })?;
         let name = name_of(file);
-        if name.to_lowercase().ends_with(".npz") {
+        let ends = |ending| name.to_lowercase().ends_with(ending);
+        if ends(".npz") || ends(".safetensors") {
             let split = Split::of(&name);
-            for (inner, bytes) in members(file, &bytes, settings.unpacking())? {
+            let members = match ends(".npz") {
+                true => members(file, &bytes, settings.unpacking())?,
+                false => tensors(file, &bytes)?,
+            };
+            for (inner, bytes) in members {
                 // `train.npz` and `test.npz` each hold `x` and `y`.
                 let inner = match (split, Split::of(&inner)) {
                     (Some(_), None) => format!("{name} {inner}"),
@@ -45,7 +51,7 @@ pub fn read(content: &Content, settings: &FileSettings, notes: &mut Vec<String>)
                 arrays.push((inner, file.clone(), bytes));
             }
         } else {
-            arrays.push((name, file.clone(), bytes));
+            arrays.push((name, file.clone(), Member::Npy(bytes)));
         }
     }
     let found = || arrays.iter().map(|(name, ..)| name.as_str()).collect::<Vec<_>>().join(", ");
@@ -71,11 +77,11 @@ pub fn read(content: &Content, settings: &FileSettings, notes: &mut Vec<String>)
         };
         match (of(Role::Images)?, of(Role::Labels)?) {
             (Some((_, origin, images)), Some((_, of_labels, labels))) => {
-                let images = match parse_any(origin, images)? {
+                let images = match images.parse(origin)? {
                     Values::Numbers(array) => Images::of(array, settings.size, origin)?,
                     Values::Words(_) => return Err(unusable("images of numbers", "words".into())),
                 };
-                let labels = match parse_any(of_labels, labels)? {
+                let labels = match labels.parse(of_labels)? {
                     Values::Numbers(array) => labels_of(&array, of_labels)?,
                     Values::Words(words) => words,
                 };
@@ -97,7 +103,7 @@ pub fn read(content: &Content, settings: &FileSettings, notes: &mut Vec<String>)
 }
 
 /// The arrays in a `.npz`, a zip archive of `.npy` files.
-fn members(path: &Path, bytes: &[u8], limit: UnpackLimit) -> Result<Vec<(String, Vec<u8>)>, DataError> {
+fn members(path: &Path, bytes: &[u8], limit: UnpackLimit) -> Result<Vec<(String, Member)>, DataError> {
     let broken = |found: String| broken(path, "a whole .npz of numpy.savez", found);
     let mut archive = ZipArchive::new(Cursor::new(bytes)).map_err(|error| broken(error.to_string()))?;
     let mut members = Vec::new();
@@ -113,9 +119,65 @@ fn members(path: &Path, bytes: &[u8], limit: UnpackLimit) -> Result<Vec<(String,
         limit
             .check(packed, unpacked)
             .map_err(|expanded| DataError::Expands { path: path.to_owned(), expanded })?;
-        members.push((name, content));
+        members.push((name, Member::Npy(content)));
     }
     Ok(members)
+}
+
+/// An array that was found by its name: of a `.npy` as it was written, since not all that are there are read.
+enum Member {
+    Npy(Vec<u8>),
+    Array(Array),
+}
+
+impl Member {
+    fn parse(&self, path: &Path) -> Result<Values, DataError> {
+        match self {
+            Self::Npy(bytes) => parse_any(path, bytes),
+            Self::Array(array) => Ok(Values::Numbers(array.clone())),
+        }
+    }
+}
+
+/// The tensors of numbers in a safetensors file.
+fn tensors(path: &Path, bytes: &[u8]) -> Result<Vec<(String, Member)>, DataError> {
+    let broken = |expected: &'static str, found: String| DataError::Unusable {
+        path: path.to_owned(),
+        expected: expected.into(),
+        found,
+        advice: "save it again by safetensors' save_file".into(),
+    };
+    let file = SafeTensors::deserialize(bytes)
+        .map_err(|error| broken("a whole safetensors file", error.to_string()))?;
+    let tensor = |(name, view): (String, safetensors::tensor::TensorView<'_>)| {
+        let data = view.data();
+        let numbers = match view.dtype() {
+            Dtype::U8 | Dtype::BOOL => Numbers::Bytes(data.to_vec()),
+            Dtype::I8 => Numbers::Whole(data.iter().map(|&byte| i64::from(byte.cast_signed())).collect()),
+            Dtype::I16 => Numbers::Whole(each(data, |bytes| i16::from_le_bytes(bytes).into())),
+            Dtype::U16 => Numbers::Whole(each(data, |bytes| u16::from_le_bytes(bytes).into())),
+            Dtype::I32 => Numbers::Whole(each(data, |bytes| i32::from_le_bytes(bytes).into())),
+            Dtype::U32 => Numbers::Whole(each(data, |bytes| u32::from_le_bytes(bytes).into())),
+            Dtype::I64 => Numbers::Whole(each(data, i64::from_le_bytes)),
+            Dtype::F32 => Numbers::Real(each(data, f32::from_le_bytes)),
+            Dtype::F64 => Numbers::Real(each(data, |bytes| f64::from_le_bytes(bytes) as f32)),
+            other => {
+                let expected = "tensors of bytes, whole numbers of 8 to 64 bits, float32 or float64";
+                return Err(broken(expected, format!("{other:?} in {name}")));
+            }
+        };
+        if let Numbers::Real(values) = &numbers
+            && let Some(at) = values.iter().position(|value| !value.is_finite())
+        {
+            return Err(broken("finite numbers", format!("{} at position {at} of {name}", values[at])));
+        }
+        Ok((name, Member::Array(Array { dims: view.shape().to_vec(), numbers })))
+    };
+    file.tensors().into_iter().map(tensor).collect()
+}
+
+fn each<const N: usize, T>(data: &[u8], number: impl Fn([u8; N]) -> T) -> Vec<T> {
+    data.as_chunks::<N>().0.iter().map(|&bytes| number(bytes)).collect()
 }
 
 fn broken(path: &Path, expected: &'static str, found: String) -> DataError {
