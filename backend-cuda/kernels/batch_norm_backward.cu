@@ -1,5 +1,6 @@
 // With g the gradient of the output, zero where the ReLU is off, and N the values of a channel:
-// d beta = sum g, d gamma = sum g x_hat, dx = gamma / deviation (g - d beta / N - x_hat d gamma / N).
+// d beta = sum g, d gamma = sum g x_hat, dx = gamma / deviation (g - d beta / N - x_hat d gamma / N). Of frozen statistics, which do
+// not depend on x, dx = gamma / deviation g.
 #include "batch_norm.cuh"
 #include "columns.cuh"
 #include "divisor.cuh"
@@ -38,7 +39,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) batch_norm_sums(
 
 extern "C" __global__ void __launch_bounds__(THREADS) batch_norm_gradients(
     const Sums* partials, unsigned int chunks, unsigned int channels, unsigned int rows, const Channel* normals,
-    float* d_gamma_beta, Correction* corrections) {
+    int frozen, float* d_gamma_beta, Correction* corrections) {
     __shared__ Sums shared[THREADS];
     const unsigned int c = channel();
     Sums own = {0.0, 0.0};
@@ -50,7 +51,8 @@ extern "C" __global__ void __launch_bounds__(THREADS) batch_norm_gradients(
     const double inverse = normals[c].inverse_deviation, count = rows;
     d_gamma_beta[c] = float(all.product * inverse);
     d_gamma_beta[channels + c] = float(all.gradient);
-    corrections[c] = {float(all.gradient / count), float(all.product / count * inverse * inverse)};
+    corrections[c] = {0.0f, 0.0f};
+    if (!frozen) corrections[c] = {float(all.gradient / count), float(all.product / count * inverse * inverse)};
 }
 
 // Writes dx, or adds to it.

@@ -161,9 +161,9 @@ kernels! {
     "batch_norm_backward" {
         // x, dy, rows, channels, normals, relu, partials
         batch_norm_sums(Ptr<f32>, Ptr<f32>, u32, u32, Ptr<Channel>, i32, PtrMut<Sums>);
-        // partials, chunks, channels, rows, normals, gradients, corrections
+        // partials, chunks, channels, rows, normals, frozen, gradients, corrections
         batch_norm_gradients(
-            Ptr<Sums>, u32, u32, u32, Ptr<Channel>, PtrMut<f32>, PtrMut<Correction>,
+            Ptr<Sums>, u32, u32, u32, Ptr<Channel>, i32, PtrMut<f32>, PtrMut<Correction>,
         );
         // x, dy, n, channels, normals, corrections, relu, accumulate, dx
         batch_norm_input_gradient(

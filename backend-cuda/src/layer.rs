@@ -41,6 +41,8 @@ pub(crate) enum Mode {
     Clean,
     /// Gradient at perturbed parameters: batch statistics, the running ones stay.
     Perturbed,
+    /// Gradient with running statistics, which stay.
+    Frozen,
     /// Running statistics, nothing changes.
     Evaluate,
 }

@@ -50,6 +50,7 @@ pub struct CudaNetwork {
     clean: DeviceLoss,
     perturbed: DeviceLoss,
     smoothing: f64,
+    frozen: bool,
     choice: KernelChoice,
     chosen: Vec<ChosenKernel>,
     samples: usize,
@@ -100,6 +101,7 @@ impl CudaNetwork {
             description: description.clone(),
             buffers: plan.values,
             smoothing: 0.0,
+            frozen: false,
             choice: KernelChoice::Native,
             chosen: Vec::new(),
             samples: 0,
@@ -146,6 +148,12 @@ impl CudaNetwork {
     pub fn set_statistics(&mut self, statistics: &[f32]) -> Result<(), CudaError> {
         CudaError::check_length("running statistics", self.statistics.len(), statistics.len())?;
         self.statistics.write(statistics)
+    }
+
+    /// Whether gradients, too, normalise by the running statistics, which then stay as they are in every pass: for fine-tuning on few
+    /// images. Not at first.
+    pub const fn freeze_statistics(&mut self, frozen: bool) {
+        self.frozen = frozen;
     }
 
     /// Keeps the running statistics as they are now, for [`CudaNetwork::recall_statistics`]: the clean pass of a step changes
@@ -343,7 +351,9 @@ impl GradientOracle<DeviceVec<f32>, Gradient> for CudaNetwork {
             Pass::Clean => (Mode::Clean, self.clean.clone()),
             _ => (Mode::Perturbed, self.perturbed.clone()),
         };
-        self.forward_backward(params, grads, mode, &loss)?;
+        let perturbed = mode == Mode::Perturbed;
+        let mode = if self.frozen { Mode::Frozen } else { mode };
+        self.forward_backward(params, grads, (mode, perturbed), &loss)?;
         Ok(loss)
     }
 }

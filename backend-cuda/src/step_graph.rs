@@ -159,6 +159,11 @@ impl<S: DeviceStep> StepGraph<S> {
         self.network.set_statistics(statistics)
     }
 
+    /// As [`CudaNetwork::freeze_statistics`]; the next step but one is recorded anew.
+    pub fn freeze_statistics(&mut self, frozen: bool) {
+        self.parts_mut().1.freeze_statistics(frozen);
+    }
+
     /// As [`CudaNetwork::batch_statistics`], at the parameters, of the batch of the steps to come.
     ///
     /// # Errors

@@ -50,6 +50,8 @@ pub(crate) struct BatchNorm {
     channels: usize,
     constants: Constants,
     relu: bool,
+    /// Whether the latest pass normalised by the running statistics.
+    frozen: bool,
     normals: DeviceVec<Channel>,
     corrections: DeviceVec<Correction>,
 }
@@ -63,6 +65,7 @@ impl BatchNorm {
             channels,
             constants: Constants { epsilon, momentum, unbiased: i32::from(unbiased), padding: 0 },
             relu,
+            frozen: false,
             normals: DeviceVec::zeros(device, channels)?,
             corrections: DeviceVec::zeros(device, channels)?,
         })
@@ -74,7 +77,8 @@ impl Layer for BatchNorm {
         let kernels = pass.device.kernels();
         let (rows, channels) = (pass.samples * self.pixels, self.channels);
         let (c, normals) = (channels as u32, self.normals.view_mut().ptr());
-        if pass.mode == Mode::Evaluate {
+        self.frozen = matches!(pass.mode, Mode::Evaluate | Mode::Frozen);
+        if self.frozen {
             let arguments = (pass.statistics.reading(), c, pass.params, self.constants, normals);
             // SAFETY: statistics and parameters have two values a channel, the normals one.
             unsafe { pass.device.launch(&kernels.batch_norm_running, Grid::over(c), arguments)? };
@@ -114,8 +118,17 @@ impl Layer for BatchNorm {
         // channel.
         unsafe { pass.device.launch(&kernels.batch_norm_sums, sweep(rows, channels), sums)? };
         let corrections = self.corrections.view_mut().ptr();
-        let gradients =
-            (partials.reading(), chunks(rows) as u32, c, rows as u32, normals, pass.grads, corrections);
+        let frozen = i32::from(self.frozen);
+        let gradients = (
+            partials.reading(),
+            chunks(rows) as u32,
+            c,
+            rows as u32,
+            normals,
+            frozen,
+            pass.grads,
+            corrections,
+        );
         // SAFETY: as above; the layer's gradients are two values a channel.
         unsafe { pass.device.launch(&kernels.batch_norm_gradients, finish(channels), gradients)? };
 

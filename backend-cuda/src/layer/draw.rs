@@ -107,8 +107,14 @@ impl Draws {
         self.random.store(&DeviceRandom::new(random))
     }
 
-    /// Draws the coefficients of a pass, one launch.
-    pub fn draw(&self, device: &Device, samples: usize, mode: Mode) -> Result<(), CudaError> {
+    /// Draws the coefficients of a pass, of the perturbed one or the clean, one launch.
+    pub fn draw(
+        &self,
+        device: &Device,
+        samples: usize,
+        mode: Mode,
+        perturbed: bool,
+    ) -> Result<(), CudaError> {
         if self.rules.is_empty() {
             return Ok(());
         }
@@ -122,7 +128,7 @@ impl Draws {
             samples as u32,
             self.batch as u32,
             i32::from(mode != Mode::Evaluate),
-            i32::from(mode == Mode::Perturbed),
+            i32::from(perturbed),
             self.coefficients.shared_ptr(),
         );
         // SAFETY: there is a row of coefficients for each rule, as long as the largest batch.

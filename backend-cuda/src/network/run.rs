@@ -20,7 +20,7 @@ impl CudaNetwork {
         params: &DeviceVec<f32>,
         samples: usize,
     ) -> Result<DeviceLoss, CudaError> {
-        self.forward(params, samples, Mode::Evaluate)?;
+        self.forward(params, samples, (Mode::Evaluate, false))?;
         self.loss.launch(samples, self.logits(), 0.0, PtrMut::NULL, &self.clean)?;
         Ok(self.clean.clone())
     }
@@ -29,11 +29,11 @@ impl CudaNetwork {
         &mut self,
         params: &DeviceVec<f32>,
         grads: &mut Gradient,
-        mode: Mode,
+        (mode, perturbed): (Mode, bool),
         loss: &DeviceLoss,
     ) -> Result<(), CudaError> {
         let samples = self.samples;
-        self.forward(params, samples, mode)?;
+        self.forward(params, samples, (mode, perturbed))?;
         let d_logits = self.gradients[self.d_logits].shared_ptr();
         self.loss.launch(samples, self.logits(), self.smoothing, d_logits, loss)?;
         let Self { device, tasks, backward, values, gradients, scratch, draws, .. } = self;
@@ -90,7 +90,7 @@ impl CudaNetwork {
     pub(super) fn forward_measure(&mut self, params: &DeviceVec<f32>) -> Result<Vec<f32>, CudaError> {
         let nothing = DeviceVec::zeros(&self.device, self.statistics.len())?;
         let before = replace(&mut self.statistics, nothing);
-        let done = self.forward(params, self.samples, Mode::Clean);
+        let done = self.forward(params, self.samples, (Mode::Clean, false));
         let measured = replace(&mut self.statistics, before);
         done?;
         // From zero the running statistics have come this share of the way.
@@ -104,9 +104,14 @@ impl CudaNetwork {
         Ok(measured)
     }
 
-    fn forward(&mut self, params: &DeviceVec<f32>, samples: usize, mode: Mode) -> Result<(), CudaError> {
+    fn forward(
+        &mut self,
+        params: &DeviceVec<f32>,
+        samples: usize,
+        (mode, perturbed): (Mode, bool),
+    ) -> Result<(), CudaError> {
         let Self { device, tasks, values, statistics, scratch, draws, .. } = self;
-        draws.draw(device, samples, mode)?;
+        draws.draw(device, samples, mode, perturbed)?;
         let drawn = draws.drawn();
         let value = |buffer: usize| values[buffer].shared_ptr();
         for Task { kind, input, output, params: own, statistics: own_statistics, .. } in tasks {

@@ -171,6 +171,31 @@ fn running_statistics_and_evaluation_are_the_hosts() {
     assert_eq!((found.correct, found.count), (expected.correct, expected.count));
 }
 
+/// Frozen ones are what both passes normalise by, as on the host, and stay.
+#[test]
+fn frozen_statistics_are_the_hosts() {
+    let Some(turn) = device("frozen_statistics_are_the_hosts") else { return };
+    for name in ["resnet-8", "pyramidnet-11-6-shakedrop"] {
+        let mut twins = twins(&turn, name, Shape::new(6, 5, 1), 4);
+        let count = twins.device.statistics().unwrap().len();
+        let statistics: Vec<f32> = crate::twins::noise(5).take(count).map(|n| 0.6 + 0.5 * n).collect();
+        twins.device.set_statistics(&statistics).unwrap();
+        let wide: Vec<f64> = statistics.iter().map(|x| f64::from(*x)).collect();
+        twins.host.set_statistics(&wide).unwrap();
+        twins.device.freeze_statistics(true);
+        twins.host.freeze_statistics(true);
+        for pass in [Pass::Clean, Pass::Perturbed] {
+            let (error, tensor) = twins.worst(&turn, pass);
+            assert!(error < 2e-4, "{name}, {pass} pass: the gradient of {tensor} is off by {error:e}");
+        }
+        assert_eq!(twins.device.statistics().unwrap(), statistics);
+        twins.device.freeze_statistics(false);
+        twins.host.freeze_statistics(false);
+        assert!(twins.worst(&turn, Pass::Clean).0 < 2e-4, "{name}");
+        assert_ne!(twins.device.statistics().unwrap(), statistics);
+    }
+}
+
 /// A step that comes to nothing leaves no trace in them either, if asked.
 #[test]
 fn running_statistics_can_be_recalled() {

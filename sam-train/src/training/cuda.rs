@@ -424,11 +424,8 @@ impl WeightAccess for CudaLearner {
     }
 
     fn freeze_statistics(&mut self) -> Result<(), LearnerError> {
-        Err(LearnerError::Backend(
-            "`backend` cuda: expected running statistics to follow the batches, found a run that freezes them; use \
-             `backend` cpu"
-                .into(),
-        ))
+        self.steps.freeze_statistics(true);
+        Ok(())
     }
 }
 
