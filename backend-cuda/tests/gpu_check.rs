@@ -7,8 +7,13 @@ use std::{
     env, fs,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
-    process::{self, Command},
+    process::{self, Command, Stdio},
+    sync::Mutex,
 };
+
+/// Held while a program is written and while one is started: a process that begins meanwhile would inherit the open file, and who
+/// starts a program that somebody has open for writing is told that it is busy.
+static STARTING: Mutex<()> = Mutex::new(());
 
 const ROW: &str = r#"echo '{"sgd_ms":1.5,"sam_ms":2.5,"sam_images_per_s":1600,"sam_over_sgd":1.667,"kernels":["a: native"]}'"#;
 
@@ -21,7 +26,10 @@ impl Packed {
         let _ = fs::remove_dir_all(&folder);
         fs::create_dir_all(folder.join("path")).unwrap();
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("gpu-check");
-        fs::copy(script, folder.join("gpu-check")).unwrap();
+        {
+            let _alone = STARTING.lock();
+            fs::copy(script, folder.join("gpu-check")).unwrap();
+        }
         let own = Self(folder);
         for program in [
             "quickstart",
@@ -41,6 +49,7 @@ impl Packed {
 
     fn program(&self, name: &str, does: &str) {
         let path = self.0.join(name);
+        let _alone = STARTING.lock();
         fs::write(&path, format!("#!/bin/sh\n{does}\n")).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
     }
@@ -50,7 +59,12 @@ impl Packed {
         let path = format!("{}:{}", self.0.join("path").display(), env::var("PATH").unwrap());
         let mut command = Command::new(self.0.join("gpu-check"));
         command.args(arguments).env("PATH", path).env("NETWORKS", "mlp-4 2x2x1 4").env_remove("OUT");
-        let output = command.env_remove("SAM_CUDA_LIB_DIR").output().unwrap();
+        command.env_remove("SAM_CUDA_LIB_DIR").stdout(Stdio::piped()).stderr(Stdio::piped());
+        let child = {
+            let _alone = STARTING.lock();
+            command.spawn().unwrap()
+        };
+        let output = child.wait_with_output().unwrap();
         (output.status.success(), String::from_utf8_lossy(&output.stdout).into_owned())
     }
 

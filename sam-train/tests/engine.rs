@@ -40,6 +40,8 @@ fn a_host_program_follows_a_run_and_finds_it_whole() {
     assert!(again.status.success(), "a finished run is found again");
     assert!(String::from_utf8(again.stdout).unwrap().starts_with("training: "));
 
-    let other = follow(&directory, "4");
-    assert_eq!(other.status.code(), Some(1), "the directory is of a run of three epochs");
+    let longer = follow(&directory, "4");
+    assert!(longer.status.success(), "a finished run goes on for another epoch");
+    let other = follow(&directory, "2");
+    assert_eq!(other.status.code(), Some(1), "the directory is of a run of four epochs");
 }

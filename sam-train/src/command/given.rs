@@ -44,13 +44,14 @@ impl Args for Given {
 
 /// The arguments that are settings of the run, the hyper-parameters of all methods and bases included.
 pub fn settled() -> impl Iterator<Item = &'static str> {
-    const SETTINGS: [&str; 37] = [
+    const SETTINGS: [&str; 38] = [
         "data",
         "size",
         "grey",
         "label",
         "test_share",
         "broken",
+        "unpack_limit",
         "validation",
         "limit",
         "label_noise",
@@ -142,6 +143,7 @@ fn onto(
             "label": files.label, data.files.label.clone();
             "test_share": files.test_share, data.files.test_share;
             "broken": files.broken, data.files.broken;
+            "unpack_limit": files.unpack_limit, data.files.unpack_limit;
         }
     }
     take! {
