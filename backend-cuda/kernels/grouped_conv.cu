@@ -4,6 +4,7 @@
 // Filters are rows x columns x channels of a group x filters. The host's side is src/layer/grouped.rs.
 #include "columns.cuh"
 #include "divisor.cuh"
+#include "place.cuh"
 
 struct Grouped {
     unsigned int height;
@@ -32,22 +33,20 @@ extern "C" __global__ void __launch_bounds__(256) grouped_conv_forward(
     const float* x, const float* w, const float* bias, unsigned int outputs, const Grouped conv, float* y) {
     const unsigned int i = blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= outputs) return;
-    unsigned int filter = i;
-    unsigned int out_x = conv.by_filters.split(filter);
-    unsigned int out_y = conv.by_out_width.split(out_x);
-    const unsigned int sample = conv.by_out_height.split(out_y);
+    const Place at = place(i, conv.by_filters, conv.by_out_width, conv.by_out_height);
+    const unsigned int filter = at.c;
     const unsigned int channels = conv.by_channels.divisor, filters = conv.by_filters.divisor;
     const unsigned int own = conv.by_group_channels.divisor;
     const unsigned int first = conv.by_group_filters.quotient(filter) * own;
     // As unsigned numbers coordinates before the first are too large as well.
-    const unsigned int top = out_y * conv.by_stride.divisor - conv.padding_y;
-    const unsigned int left = out_x * conv.by_stride.divisor - conv.padding_x;
+    const unsigned int top = at.y * conv.by_stride.divisor - conv.padding_y;
+    const unsigned int left = at.x * conv.by_stride.divisor - conv.padding_x;
     float sum = 0.0f;
     for (unsigned int r = 0; r < conv.kernel; r++) {
         if (top + r >= conv.height) continue;
         for (unsigned int s = 0; s < conv.kernel; s++) {
             if (left + s >= conv.width) continue;
-            const float* from = x + ((sample * conv.height + top + r) * conv.width + left + s) * channels + first;
+            const float* from = x + ((at.n * conv.height + top + r) * conv.width + left + s) * channels + first;
             const float* weight = w + (r * conv.kernel + s) * own * filters + filter;
             for (unsigned int c = 0; c < own; c++) sum = fmaf(from[c], weight[c * filters], sum);
         }
@@ -61,15 +60,12 @@ extern "C" __global__ void __launch_bounds__(256) grouped_conv_input_gradient(
     const float* dy, const float* w, unsigned int inputs, const Grouped conv, int accumulate, float* dx) {
     const unsigned int i = blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= inputs) return;
-    unsigned int channel = i;
-    unsigned int in_x = conv.by_channels.split(channel);
-    unsigned int in_y = conv.by_width.split(in_x);
-    const unsigned int sample = conv.by_height.split(in_y);
+    const Place at = place(i, conv.by_channels, conv.by_width, conv.by_height);
+    unsigned int channel = at.c;
     const unsigned int filters = conv.by_filters.divisor, own = conv.by_group_filters.divisor;
     const unsigned int channels = conv.by_group_channels.divisor;
     const unsigned int first = conv.by_group_channels.split(channel) * own;
-    in_y += conv.padding_y;
-    in_x += conv.padding_x;
+    const unsigned int in_y = at.y + conv.padding_y, in_x = at.x + conv.padding_x;
     float sum = 0.0f;
     for (unsigned int r = 0; r < conv.kernel && r <= in_y; r++) {
         unsigned int rest_y = in_y - r;
@@ -79,7 +75,7 @@ extern "C" __global__ void __launch_bounds__(256) grouped_conv_input_gradient(
             unsigned int rest_x = in_x - s;
             const unsigned int out_x = conv.by_stride.split(rest_x);
             if (rest_x != 0 || out_x >= conv.out_width) continue;
-            const float* from = dy + ((sample * conv.out_height + out_y) * conv.out_width + out_x) * filters + first;
+            const float* from = dy + ((at.n * conv.out_height + out_y) * conv.out_width + out_x) * filters + first;
             const float* weight = w + ((r * conv.kernel + s) * channels + channel) * filters + first;
             for (unsigned int o = 0; o < own; o++) sum = fmaf(from[o], weight[o], sum);
         }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "divisor.cuh"
+#include "place.cuh"
 
 struct Pool {
     unsigned int height;
@@ -20,20 +21,6 @@ struct Pool {
     Divisor by_out_width;
     Divisor by_out_height;
 };
-
-// A value's place: sample, row, column, channel.
-struct Place {
-    unsigned int n, y, x, c;
-};
-
-static __device__ Place place(unsigned int i, const Divisor& channels, const Divisor& width, const Divisor& height) {
-    Place at;
-    at.c = i;
-    at.x = channels.split(at.c);
-    at.y = width.split(at.x);
-    at.n = height.split(at.y);
-    return at;
-}
 
 // The first window, in one direction, that has the pixel `at`, counted from the padding's first, and the one after the last.
 static __device__ unsigned int first_window(const Pool& p, unsigned int at, unsigned int window) {
