@@ -3,11 +3,9 @@
 use core::borrow::BorrowMut;
 use core::ops::Range;
 
+use super::mini_batch::{clean_gradient, whole_batch};
 use crate::formula::{Ascent, all_finite, dual_norm};
-use crate::{
-    BufferedError, Combination, GradientOracle, Gsam, LengthMismatch, MiniBatch, Pass, Real, Rule, Sgd,
-    SliceSpace,
-};
+use crate::{BufferedError, Combination, GradientOracle, Gsam, MiniBatch, Pass, Real, Rule, Sgd, SliceSpace};
 
 /// Makes every gradient a GSAM gradient, as [`SamGradient`](crate::SamGradient) makes it a SAM gradient: over
 /// [`MicroBatches`](crate::MicroBatches) of `m` samples it is GSAM with m-sharpness, the mean of the GSAM gradients of groups. With
@@ -87,10 +85,8 @@ where
         pass: Pass,
     ) -> Result<T, Self::Error> {
         let up = self.perturbed.as_mut();
-        LengthMismatch::check("buffer for perturbed parameters", w.len(), up.len())
-            .map_err(BufferedError::Buffer)?;
-        let clean = self.inner.gradient_of(samples.clone(), w, g, pass).map_err(BufferedError::Inner)?;
-        if clean.is_non_finite() || !all_finite(g) {
+        let (clean, finite) = clean_gradient(&mut self.inner, up, samples.clone(), w, g, pass)?;
+        if !finite {
             return Ok(clean);
         }
         // The arithmetic of gradients in slices; nothing is perturbed in this space, and nothing descends.
@@ -111,18 +107,4 @@ where
     }
 }
 
-/// The gradient of all samples.
-impl<T, B, K, M> GradientOracle<[T]> for GsamGradient<T, B, K, M>
-where
-    T: Real,
-    B: MiniBatch<T>,
-    K: BorrowMut<[T]>,
-    M: AsMut<[T]>,
-{
-    type Loss = T;
-    type Error = BufferedError<B::Error>;
-
-    fn gradient(&mut self, params: &[T], grads: &mut [T], pass: Pass) -> Result<T, Self::Error> {
-        self.gradient_of(0..self.samples(), params, grads, pass)
-    }
-}
+whole_batch! { [T: Real, B: MiniBatch<T>, K: BorrowMut<[T]>, M: AsMut<[T]>] GsamGradient<T, B, K, M> }

@@ -176,15 +176,30 @@ impl<T: Real, B: MiniBatch<T>, M: AsMut<[T]>> MiniBatch<T> for SamGradient<T, B,
         pass: Pass,
     ) -> Result<T, Self::Error> {
         let up = self.perturbed.as_mut();
-        LengthMismatch::check("buffer for perturbed parameters", w.len(), up.len())
-            .map_err(BufferedError::Buffer)?;
-        let loss = self.inner.gradient_of(samples.clone(), w, g, pass).map_err(BufferedError::Inner)?;
-        if loss.is_non_finite() || !all_finite(g) {
+        let (loss, finite) = clean_gradient(&mut self.inner, up, samples.clone(), w, g, pass)?;
+        if !finite {
             return Ok(loss);
         }
         Ascent::new(&self.rule, &dual_norm(&self.rule, w, g)).write(0, w, g, up);
         self.inner.gradient_of(samples, up, g, Pass::Perturbed).map_err(BufferedError::Inner)
     }
+}
+
+/// The gradient of `samples` before they climb into `up`, which must be as long as the parameters; whether it and the loss are
+/// finite: what is not is passed on as it is.
+pub(super) fn clean_gradient<T: Real, B: MiniBatch<T>>(
+    inner: &mut B,
+    up: &[T],
+    samples: Range<usize>,
+    w: &[T],
+    g: &mut [T],
+    pass: Pass,
+) -> Result<(T, bool), BufferedError<B::Error>> {
+    LengthMismatch::check("buffer for perturbed parameters", w.len(), up.len())
+        .map_err(BufferedError::Buffer)?;
+    let loss = inner.gradient_of(samples, w, g, pass).map_err(BufferedError::Inner)?;
+    let finite = !loss.is_non_finite() && all_finite(g);
+    Ok((loss, finite))
 }
 
 macro_rules! whole_batch {
@@ -200,6 +215,7 @@ macro_rules! whole_batch {
         }
     };
 }
+pub(super) use whole_batch;
 
 whole_batch! { [T: Real, B: MiniBatch<T>, M: AsMut<[T]>] MicroBatches<B, M> }
 whole_batch! { [T: Real, B: MiniBatch<T>, M: AsMut<[T]>] SamGradient<T, B, M> }
