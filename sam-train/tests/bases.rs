@@ -3,17 +3,16 @@
 
 #![allow(clippy::unwrap_used)]
 
-use ndarray::Array4;
-use rand::RngExt;
+mod steps;
+
 use sam_backend_ndarray::Network;
 use sam_core::{GradientOracle, Pass};
-use sam_model::{ImageShape, Role};
+use sam_model::Role;
 use sam_train::{
     data::DataSource,
-    random::{Purpose, stream},
     training::{
         cpu::CpuLearner,
-        learner::{Batch, Learner},
+        learner::Learner,
         settings::{
             AscentSettings, Base, DataSettings, LastBatch, Method, RadiusShape, ScheduleSettings,
             ScheduleShape, Settings, SgdSettings, Tensors,
@@ -21,39 +20,19 @@ use sam_train::{
         trainer::Trainer,
     },
 };
+use steps::{BATCH, CLASSES, SHAPE, advance_at, batch, bits, learner};
 
-const BATCH: usize = 12;
-const CLASSES: usize = 3;
-const SHAPE: ImageShape = ImageShape::new(8, 8, 1);
 const RATE: f32 = 0.01;
+
+fn advance(learner: &mut CpuLearner, steps: std::ops::Range<u64>) {
+    advance_at(RATE, learner, steps);
+}
 
 fn settings(model: &str, method: Method, base: Base) -> Settings {
     let mut settings = Settings::new(model.parse().unwrap(), DataSource::Digits, method);
     (settings.batch, settings.base) = (BATCH.into(), base);
     settings.sgd = SgdSettings { weight_decay: 0.02, ..base.usual(settings.sgd) };
     settings
-}
-
-fn learner(settings: &Settings) -> CpuLearner {
-    CpuLearner::new(settings, SHAPE, CLASSES, 1).unwrap()
-}
-
-fn batch(step: u64) -> (Array4<f32>, Vec<u16>) {
-    let mut random = stream(1, Purpose::BenchBatch, 0, step);
-    let images = Array4::from_shape_simple_fn((BATCH, 8, 8, 1), || random.random::<f32>() * 3.0 - 1.5);
-    let labels = (0..BATCH).map(|_| random.random_range(0..CLASSES as u16)).collect();
-    (images, labels)
-}
-
-fn advance(learner: &mut CpuLearner, steps: std::ops::Range<u64>) {
-    for step in steps {
-        let (images, labels) = batch(step);
-        learner.step_on(Batch { images: images.view(), labels: &labels }, RATE).unwrap();
-    }
-}
-
-fn bits(learner: &CpuLearner) -> Vec<u32> {
-    learner.weights().iter().map(|weight| weight.to_bits()).collect()
 }
 
 fn run(settings: &Settings) -> Vec<u32> {

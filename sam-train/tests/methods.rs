@@ -2,14 +2,13 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod steps;
+
 use ndarray::{Array4, ArrayView4};
-use rand::RngExt;
 use sam_backend_ndarray::Network;
 use sam_core::{GradientOracle, Pass};
-use sam_model::ImageShape;
 use sam_train::{
     data::DataSource,
-    random::{Purpose, stream},
     training::{
         checkpoint::{Checkpoint, RunPosition},
         cpu::CpuLearner,
@@ -20,10 +19,7 @@ use sam_train::{
         },
     },
 };
-
-const BATCH: usize = 12;
-const CLASSES: usize = 3;
-const SHAPE: ImageShape = ImageShape::new(8, 8, 1);
+use steps::{BATCH, CLASSES, SHAPE, advance_at, batch, bits};
 
 fn every_method() -> Vec<Method> {
     let rho = 0.1;
@@ -77,27 +73,12 @@ fn settings(model: &str, method: Method) -> Settings {
 }
 
 fn learner(model: &str, method: Method) -> CpuLearner {
-    CpuLearner::new(&settings(model, method), SHAPE, CLASSES, 1).unwrap()
-}
-
-/// The batch of a step: a function of it.
-fn batch(step: u64) -> (Array4<f32>, Vec<u16>) {
-    let mut random = stream(1, Purpose::BenchBatch, 0, step);
-    let images = Array4::from_shape_simple_fn((BATCH, 8, 8, 1), || random.random::<f32>() * 3.0 - 1.5);
-    let labels = (0..BATCH).map(|_| random.random_range(0..CLASSES as u16)).collect();
-    (images, labels)
+    steps::learner(&settings(model, method))
 }
 
 /// Makes the steps number `steps`.
 fn advance(learner: &mut CpuLearner, steps: std::ops::Range<u64>) {
-    for step in steps {
-        let (images, labels) = batch(step);
-        learner.step_on(Batch { images: images.view(), labels: &labels }, 0.05).unwrap();
-    }
-}
-
-fn bits(learner: &CpuLearner) -> Vec<u32> {
-    learner.weights().iter().map(|weight| weight.to_bits()).collect()
+    advance_at(0.05, learner, steps);
 }
 
 #[test]

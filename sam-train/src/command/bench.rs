@@ -14,8 +14,8 @@ use crate::{
     training::{
         memory,
         settings::{
-            AscentSettings, AverageSettings, Base, DataSettings, InvalidSetting, LastBatch, Method, Model,
-            NormExponent, ScheduleSettings, ScheduleShape, Settings, SgdSettings, Tensors,
+            InvalidSetting, Method, Model, NormExponent, ScheduleSettings, ScheduleShape, Settings,
+            SgdSettings,
         },
     },
 };
@@ -67,34 +67,14 @@ impl BenchArgs {
     }
 
     fn bench(&self) -> Result<Bench, InvalidSetting> {
+        let method = Method::Sam { rho: self.rho, norm: self.norm };
         let settings = Settings {
-            seed: 0,
             epochs: 1,
             batch: self.batch.into(),
-            model: self.model.clone(),
-            last_batch: LastBatch::Drop,
-            groups: None,
-            init: None,
-            checkpoint_activations: false,
-            label_smoothing: 0.0,
-            data: DataSettings::new(DataSource::Digits),
-            method: Method::Sam { rho: self.rho, norm: self.norm },
             // A rate at which no network diverges on random labels in as many steps as anybody times.
-            sgd: SgdSettings {
-                lr: 1e-3,
-                momentum: 0.9,
-                nesterov: true,
-                weight_decay: 5e-4,
-                decoupled: false,
-                decay_on: Tensors::All,
-                clip_norm: None,
-            },
-            ascent: AscentSettings::PLAIN,
-            base: Base::Sgd,
+            sgd: SgdSettings::new(1e-3),
             schedule: ScheduleSettings { shape: ScheduleShape::Constant, warmup_epochs: 0 },
-            average: AverageSettings::NONE,
-            start: None,
-            patience: None,
+            ..Settings::new(self.model.clone(), DataSource::Digits, method)
         };
         settings.check()?;
         if !(FEWEST_STEPS..=MOST_STEPS).contains(&self.steps) {

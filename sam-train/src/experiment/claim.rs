@@ -40,17 +40,21 @@ impl Claim {
         Ok(claim)
     }
 
-    /// Writes where a run stands to a file of the directory, and what its epochs gave beside it.
+    /// Writes where a run stands to a file of the directory, and what its epochs gave beside it; after that to `copy` too, if there
+    /// is one.
     ///
     /// # Errors
-    /// As [`Claim::check`], [`Trainer::encode`], and when the file cannot be written.
-    pub fn save(&self, trainer: &mut Trainer<'_>, path: &Path) -> Result<(), ExperimentError> {
+    /// As [`Claim::check`], [`Trainer::encode`], and when a file cannot be written.
+    pub fn save(
+        &self,
+        trainer: &mut Trainer<'_>,
+        path: &Path,
+        copy: Option<&Path>,
+    ) -> Result<(), ExperimentError> {
         let content = trainer.encode(path)?;
         // At the last moment: to make the content takes longer than to write it.
-        self.write(path, |path| {
-            trainer.save_history(path)?;
-            files::replace(path, &content)
-        })
+        self.write(path, |path| trainer.write(path, &content))?;
+        copy.map_or(Ok(()), |copy| self.write(copy, |copy| files::replace(copy, &content)))
     }
 
     /// Writes to the file `path` of the directory, as `write` does it with the path that it is given.

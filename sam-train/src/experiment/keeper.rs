@@ -66,9 +66,14 @@ impl Keeper {
     ///
     /// # Errors
     /// As [`Claim::save`].
-    pub fn save(&self, trainer: &mut Trainer<'_>, path: &Path) -> Result<(), ExperimentError> {
+    pub fn save(
+        &self,
+        trainer: &mut Trainer<'_>,
+        path: &Path,
+        copy: Option<&Path>,
+    ) -> Result<(), ExperimentError> {
         let saved = match &self.claim {
-            Some(claim) => claim.save(trainer, path),
+            Some(claim) => claim.save(trainer, path, copy),
             // Whether the state is of use is seen on all ranks alike, and acted upon.
             None => trainer.finite_state().map(drop).map_err(ExperimentError::from),
         };

@@ -298,7 +298,7 @@ struct Run<'a> {
 
 impl Run<'_> {
     fn save(&self, trainer: &mut Trainer<'_>, path: &Path) -> Result<(), ExperimentError> {
-        self.claim.save(trainer, path)
+        self.claim.save(trainer, path, None)
     }
 
     /// Keeps the state after `epoch` epochs, without what they gave.

@@ -299,7 +299,7 @@ pub fn train(
         None => {
             keeper.agreed(host.doubt(Doubt::about(settings, dataset.train.len())))?;
             if config.on_nonfinite == OnNonFinite::Rollback {
-                keeper.save(&mut trainer, &directory.checkpoint())?;
+                keeper.save(&mut trainer, &directory.checkpoint(), None)?;
             }
         }
     }
@@ -315,7 +315,7 @@ pub fn train(
     let mut own = Ok(());
     while !trainer.finished() {
         if trainer.stops(host.interrupt.requested()) {
-            keeper.save(&mut trainer, &directory.checkpoint())?;
+            keeper.save(&mut trainer, &directory.checkpoint(), None)?;
             return Err(ExperimentError::Interrupted {
                 done: format!("{} of {total} steps are in the checkpoint", trainer.steps_done()),
                 resumable: Some(directory.path().to_owned()),
@@ -331,16 +331,12 @@ pub fn train(
             let metrics = trainer.end_epoch(true)?;
             keeper.write(&directory.checkpoint(), |path| trainer.save_history(path))?;
             keeper.agreed(host.tell(&Event::Epoch { metrics: &metrics, epochs: settings.epochs }))?;
-            let saved = keeper.save(&mut trainer, &directory.checkpoint());
-            recover(saved, &mut trainer, directory, &keeper, config.on_nonfinite, host)?;
             // On the test set nothing is chosen.
-            let is_best = trainer.best().is_some_and(|best| best.epoch == trainer.epoch());
-            if settings.data.validation.is_some() && is_best && trainer.at_epoch_start() {
-                keeper.first(|claim| {
-                    let content = trainer.encode(&directory.best())?;
-                    claim.write(&directory.best(), |path| files::replace(path, &content))
-                })?;
-            }
+            let chosen = settings.data.validation.is_some();
+            let is_best = chosen && trainer.best().is_some_and(|best| best.epoch == trainer.epoch());
+            let best = is_best.then(|| directory.best());
+            let saved = keeper.save(&mut trainer, &directory.checkpoint(), best.as_deref());
+            recover(saved, &mut trainer, directory, &keeper, config.on_nonfinite, host)?;
         }
         own = work.set(trainer.steps_done() as u64);
     }
@@ -421,7 +417,7 @@ fn recover(
                 content.ok_or_else(|| FileError::of(&path, "read")(io::ErrorKind::NotFound.into()))?;
             keeper.agreed(trainer.restore_from(&path, &content))?;
             trainer.halve_rate(found)?;
-            keeper.save(trainer, &path)?;
+            keeper.save(trainer, &path, None)?;
         }
     }
     Ok(())

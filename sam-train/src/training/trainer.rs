@@ -5,7 +5,7 @@ mod saving;
 mod together;
 
 use std::{
-    path::Path,
+    rc::Rc,
     time::{Duration, Instant},
 };
 
@@ -26,7 +26,10 @@ use super::{
 use crate::{
     data::{BatchMaker, DataError, Dataset, NoisyLabels, epoch_order, replace_at_random},
     interrupt::Interrupt,
-    ranks::agreement::{PeerFailed, agreed},
+    ranks::{
+        Ranks,
+        agreement::{PeerFailed, agreed},
+    },
 };
 
 /// A run goes back so many times at most: then its rate is a thousandth.
@@ -42,6 +45,8 @@ pub struct Trainer<'a> {
     settings: &'a Settings,
     dataset: &'a Dataset,
     learner: Box<dyn Learner + 'a>,
+    /// The learner's.
+    ranks: Rc<dyn Ranks>,
     /// Shows the test set.
     images: BatchMaker,
     labels: NoisyLabels,
@@ -184,6 +189,7 @@ impl<'a> Trainer<'a> {
         Ok(Self {
             settings,
             dataset,
+            ranks: learner.ranks(),
             learner,
             images: images_shown,
             labels,
@@ -329,16 +335,6 @@ impl<'a> Trainer<'a> {
         self.position.skipped += 1;
         self.position.step += 1;
         Ok(())
-    }
-
-    /// Goes back to the checkpoint at `path`, and to half the learning rate from there on. The checkpoint remembers it.
-    ///
-    /// # Errors
-    /// [`TrainingError::RolledBack`], when that was done too often; as [`Trainer::restore`] and [`Trainer::save`].
-    pub fn roll_back(&mut self, path: &Path, found: Box<NonFinite>) -> Result<(), TrainingError> {
-        self.restore(path)?;
-        self.halve_rate(found)?;
-        self.save(path)
     }
 
     /// From here, where the run has gone back to for what was `found`, it goes on at half the learning rate. What is saved

@@ -18,7 +18,7 @@ impl Trainer<'_> {
     /// # Errors
     /// [`TrainingError::Data`]; [`TrainingError::Learner`], when the evaluation fails.
     pub fn evaluate_test(&mut self) -> Result<Evaluation, TrainingError> {
-        let ranks = self.learner.ranks();
+        let ranks = self.ranks();
         let (rank, size) = (ranks.rank(), ranks.size());
         let mut parts = Vec::new();
         let mut number = 0;

@@ -31,8 +31,16 @@ impl Trainer<'_> {
     /// fails or a file cannot be written. In each case the checkpoint is as it was.
     pub fn save(&mut self, path: &Path) -> Result<(), TrainingError> {
         let content = self.encode(path)?;
-        let written = self.save_history(path).and_then(|()| files::replace(path, &content));
-        Ok(written.map_err(CheckpointError::from)?)
+        Ok(self.write(path, &content).map_err(CheckpointError::from)?)
+    }
+
+    /// Writes the `content` of a checkpoint ([`Trainer::encode`]) to `path`, and what the epochs gave beside it.
+    ///
+    /// # Errors
+    /// [`FileError`], when it cannot be written.
+    pub fn write(&mut self, path: &Path, content: &[u8]) -> Result<(), FileError> {
+        self.save_history(path)?;
+        files::replace(path, content)
     }
 
     /// Writes what the epochs gave beside the checkpoint at `path`.

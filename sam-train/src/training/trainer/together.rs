@@ -15,7 +15,7 @@ use crate::{
 impl Trainer<'_> {
     /// The processes that share out its steps.
     pub fn ranks(&self) -> Rc<dyn Ranks> {
-        self.learner.ranks()
+        Rc::clone(&self.ranks)
     }
 
     /// Says what this rank tells the others with the next step.
