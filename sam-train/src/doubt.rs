@@ -88,8 +88,13 @@ impl Doubt {
     /// What is to be said after the run `name` on `dataset` has ended with the test error `error`, in percent.
     pub fn about_outcome(name: &str, error: f64, dataset: &Dataset) -> Option<Self> {
         let chance = dataset.chance_error();
-        (error >= AT_CHANCE * chance).then(|| Self::AtChance { run: name.to_owned(), error, chance })
+        (!has_learnt(error, chance)).then(|| Self::AtChance { run: name.to_owned(), error, chance })
     }
+}
+
+/// Whether a network with this test error is better than one that always names the most frequent class, which has the error `chance`.
+pub fn has_learnt(error: f64, chance: f64) -> bool {
+    error < AT_CHANCE * chance
 }
 
 #[cfg(test)]

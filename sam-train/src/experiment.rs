@@ -13,6 +13,7 @@ pub mod grid;
 mod keeper;
 pub mod landscape;
 pub mod noise;
+pub mod outcome;
 pub mod predict_gap;
 mod queue;
 pub mod run_store;

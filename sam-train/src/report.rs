@@ -8,6 +8,7 @@ pub mod markdown;
 pub mod result_file;
 pub mod statistics;
 pub mod surface;
+pub mod verdict;
 
 /// `1 seed`, `2 seeds`.
 pub fn counted(count: usize, noun: &str) -> String {

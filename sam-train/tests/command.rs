@@ -119,11 +119,11 @@ fn bad_usage_exits_with_2_and_failure_with_1_and_each_says_what_to_do() {
 #[test]
 fn compare_prints_the_promised_json_and_repeats_no_run() {
     let place = Place::new();
-    let arguments = "compare --json --epochs 2 --seeds 3 --limit 300 --label-noise 0,0.6 --threads 2 --out c";
+    let arguments = "compare --json --epochs 6 --seeds 3 --limit 300 --label-noise 0,0.3 --threads 2 --out c";
     let first = place.stdout(arguments);
     let lines: Vec<Value> = first.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(lines.len(), 2);
-    for (line, noise) in lines.iter().zip([0.0, 0.6]) {
+    for (line, noise) in lines.iter().zip([0.0, 0.3]) {
         let keys: Vec<_> = line.as_object().unwrap().keys().collect();
         let promised = [
             "data",
@@ -144,8 +144,17 @@ fn compare_prints_the_promised_json_and_repeats_no_run() {
             for field in ["error_mean", "error_ci95", "ms_per_step"] {
                 assert!(line[arm][field].as_f64().unwrap() > 0.0, "{arm} {field}");
             }
+            // The whole test set of the digits has 600 images.
+            let [low, high] = [0, 1].map(|end| line[arm]["test_set_interval"][end].as_f64().unwrap());
+            let mean = line[arm]["error_mean"].as_f64().unwrap();
+            assert!(low < mean && mean < high && high - low < 9.0, "{low} {mean} {high}");
+            assert_eq!(line[arm]["never_left_start"], 0);
         }
         assert!(line["difference"]["mean"].is_f64() && line["difference"]["ci95"].is_f64());
+        assert_eq!(
+            (&line["difference"]["verdict"], &line["difference"]["pairs"]),
+            (&"too-few".into(), &3.into())
+        );
     }
     assert_eq!(place.files("c"), ["compare.png", "compare.svg", "result.json", "runs.jsonl", "table.md"]);
 
@@ -159,7 +168,7 @@ fn compare_prints_the_promised_json_and_repeats_no_run() {
     let errors = |method: &str, epochs: u64| -> Vec<f64> {
         let mut chosen: Vec<_> = runs
             .iter()
-            .filter(|run| run["settings"]["data"]["label-noise"] == 0.6)
+            .filter(|run| run["settings"]["data"]["label-noise"] == 0.3)
             .filter(|run| run["settings"]["method"]["name"] == method && run["settings"]["epochs"] == epochs)
             .map(|run| (run["settings"]["seed"].as_u64().unwrap(), run["test_error"].as_f64().unwrap()))
             .collect();
@@ -168,8 +177,8 @@ fn compare_prints_the_promised_json_and_repeats_no_run() {
     };
     let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
     let sgd =
-        [errors("sgd", 2), errors("sgd", 4)].into_iter().min_by(|a, b| mean(a).total_cmp(&mean(b))).unwrap();
-    let sam = errors("sam", 2);
+        [errors("sgd", 6), errors("sgd", 12)].into_iter().min_by(|a, b| mean(a).total_cmp(&mean(b))).unwrap();
+    let sam = errors("sam", 6);
     let close = |value: &Value, expected: f64| (value.as_f64().unwrap() - expected).abs() < 1e-9;
     assert!(close(&lines[1]["sgd"]["error_mean"], mean(&sgd)));
     assert!(close(&lines[1]["sam"]["error_mean"], mean(&sam)));
@@ -226,9 +235,15 @@ fn compare_takes_several_networks_and_augmentations() {
 fn compare_without_json_prints_a_table_with_both_lengths_of_sgd_and_a_sentence() {
     let place = Place::new();
     let table = place.stdout("compare --epochs 1 --seeds 1 --limit 200 --label-noise 0.4");
-    for text in
-        ["SGD, 1 epoch ", "SGD, 2 epochs", "SAM, 1 epoch ", "SAM \u{2212} SGD", "% wrong", "one seed", ".svg"]
-    {
+    for text in [
+        "SGD, 1 epoch ",
+        "SGD, 2 epochs",
+        "SAM, 1 epoch ",
+        "SAM \u{2212} SGD",
+        "% wrong",
+        "over 1 seed: too few",
+        ".svg",
+    ] {
         assert!(table.contains(text), "no {text} in:\n{table}");
     }
     let svg = fs::read_to_string(place.path("runs/compare-digits-mlp-128-64/compare.svg")).unwrap();

@@ -7,7 +7,10 @@ pub mod rho_default;
 pub mod second_order;
 pub mod variants;
 
-use super::arms::{self, ArmResult};
+use super::{
+    arms::{self, ArmResult},
+    outcome,
+};
 use crate::report::{
     figure::{Figure, Horizontal, Panel},
     markdown::{self, Table, significant},
@@ -22,13 +25,14 @@ fn error_table(title: String, results: &[ArmResult]) -> Table {
         let minus = if i == 0 { String::new() } else { markdown::difference(&result.minus(&results[0])) };
         table.row(vec![
             result.name.clone(),
-            markdown::estimate(&result.error),
+            result.outcome.cell(),
             minus,
             significant(result.train_loss.mean),
             significant(result.gradients_per_step),
             significant(result.ms_per_step),
         ]);
     }
+    outcome::add_test_set(&mut table, results.iter().map(|result| &result.outcome));
     table
 }
 

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::{
     ExperimentError,
+    outcome::{self, Outcome},
     run_store::FinishedRun,
     runner::{Job, LoadedData, Runner},
 };
@@ -11,6 +12,7 @@ use crate::{
     report::{
         figure::{Point, Series, Style},
         statistics::Estimate,
+        verdict::Difference,
     },
     training::settings::Settings,
 };
@@ -24,15 +26,14 @@ pub struct Arm {
     pub settings: Settings,
 }
 
-/// What a procedure gave over all seeds.
+/// What a procedure gave over all seeds; means are over the runs that have learnt.
 #[derive(Debug, Clone, Serialize)]
 pub struct ArmResult {
     /// Its name.
     pub name: String,
-    /// Test error after the last epoch in percent, seed by seed.
-    pub errors: Vec<f64>,
-    /// Their mean.
-    pub error: Estimate,
+    /// Test errors after the last epoch.
+    #[serde(flatten)]
+    pub outcome: Outcome,
     /// The lowest test error of any epoch looked at, which no honest procedure could have chosen.
     pub best_error: Estimate,
     /// Mean training loss in the last epoch.
@@ -92,46 +93,33 @@ pub fn compare(
 impl ArmResult {
     /// Sums up the runs of a procedure, in the order of their seeds.
     pub fn new(name: &str, runs: &[&FinishedRun]) -> Self {
+        let outcome = Outcome::of(runs);
         let of = |value: fn(&FinishedRun) -> f64| runs.iter().map(|run| value(run)).collect::<Vec<f64>>();
-        let errors = of(|run| run.test_error);
-        let best = of(|run| run.curve.iter().map(|&(_, error)| error).fold(f64::INFINITY, f64::min));
-        let epochs = runs.first().map_or(&[][..], |run| &run.curve).iter().map(|&(epoch, _)| epoch);
-        let curve = epochs.enumerate().map(|(i, epoch)| {
-            let at = runs.iter().filter_map(|run| Some(run.curve.get(i)?.1)).collect::<Vec<_>>();
-            (epoch, Estimate::of(&at))
-        });
+        let learnt = |value: fn(&FinishedRun) -> f64| -> Vec<f64> {
+            outcome.learnt(runs).map(|run| value(run)).collect()
+        };
+        let best = learnt(|run| run.curve.iter().map(|&(_, error)| error).fold(f64::INFINITY, f64::min));
         Self {
             name: name.to_owned(),
-            error: Estimate::of(&errors),
-            best_error: Estimate::of(&best),
-            train_loss: Estimate::of(&of(|run| run.train_loss)),
+            best_error: Estimate::of_percentages(&best),
+            train_loss: Estimate::of(&learnt(|run| run.train_loss)),
             wrong_labels: Estimate::of(&of(|run| run.wrong_labels)).mean,
             gradients_per_step: runs.first().map_or(f64::NAN, |run| run.settings.method.gradients_per_step()),
             ms_per_step: of(|run| run.ms_per_step).into_iter().fold(f64::NAN, f64::min),
-            curve: curve.collect(),
-            errors,
+            curve: outcome.curve(runs),
+            outcome,
         }
+    }
+
+    /// The same under another name.
+    #[must_use]
+    pub fn named(&self, name: impl Into<String>) -> Self {
+        Self { name: name.into(), ..self.clone() }
     }
 
     /// This procedure's error minus the other's, paired by seed.
-    pub fn minus(&self, other: &Self) -> Estimate {
-        Estimate::of_differences(&self.errors, &other.errors)
-    }
-
-    /// What [`ArmResult::minus`] says, in a sentence.
-    pub fn against(&self, other: &Self) -> String {
-        let difference = self.minus(other);
-        let direction = if difference.mean <= 0.0 { "below" } else { "above" };
-        let Estimate { mean, ci95 } = difference;
-        let (a, b) = (&self.name, &other.name);
-        let opening = format!("{a}: mean test error {:.2} points {direction} that of {b}", mean.abs());
-        match ci95 {
-            None => format!("{opening}; one seed says nothing about how far that is chance."),
-            Some(half) if difference.excludes_zero() => {
-                format!("{opening} (\u{b1} {half:.2}, paired): a difference beyond chance.")
-            }
-            Some(half) => format!("{opening} (\u{b1} {half:.2}, paired): no difference is shown."),
-        }
+    pub fn minus(&self, other: &Self) -> Difference {
+        self.outcome.minus(&other.outcome)
     }
 
     /// Test error along training as a series of a picture.
@@ -141,10 +129,17 @@ impl ArmResult {
     }
 }
 
+/// What an experiment's comparisons show, the first of each pair against the second: a sentence each, corrected for their number, and
+/// one for each procedure with runs that never left the start.
+pub fn sentences<'a>(comparisons: impl IntoIterator<Item = (&'a ArmResult, &'a ArmResult)>) -> Vec<String> {
+    let named = |result: &'a ArmResult| (result.name.as_str(), &result.outcome);
+    outcome::sentences(&comparisons.into_iter().map(|(a, b)| (named(a), named(b))).collect::<Vec<_>>())
+}
+
 /// Whether errors differ so much that a linear axis would show the largest alone: a procedure that does not learn must
 /// not flatten all others.
 pub fn needs_logarithm(results: &[ArmResult]) -> bool {
-    let errors = || results.iter().map(|result| result.error.mean).filter(|&mean| mean > 0.0);
+    let errors = || results.iter().map(|result| result.outcome.error.mean).filter(|&mean| mean > 0.0);
     errors().fold(0.0, f64::max) > 10.0 * errors().fold(f64::INFINITY, f64::min)
 }
 
@@ -153,7 +148,8 @@ pub fn dots(results: &[ArmResult]) -> Vec<Series> {
     let column = |(i, result): (usize, &ArmResult)| {
         let x = i as f64;
         let single = |&error: &f64| Point::exact(x + 0.22, error);
-        let points = result.errors.iter().map(single).chain([Point { x, y: result.error }]).collect();
+        let points =
+            result.outcome.errors.iter().map(single).chain([Point { x, y: result.outcome.error }]).collect();
         Series { name: String::new(), color: i, style: Style::Dots, points }
     };
     results.iter().enumerate().map(column).collect()

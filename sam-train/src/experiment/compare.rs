@@ -136,6 +136,8 @@ impl Comparison {
             let arms = self.arms(base).into_iter().map(|arm| (arm, runs(&arm))).collect();
             Summary::new(base, noise, arms)
         };
-        self.cases().map(summary).collect()
+        let mut summaries: Vec<Summary> = self.cases().map(summary).collect();
+        Summary::judge_together(&mut summaries);
+        summaries
     }
 }

@@ -2,9 +2,10 @@
 
 use super::{
     ExperimentError, ablate,
-    arms::{Arm, ArmResult},
+    arms::{self, Arm, ArmResult},
     design::{Design, Experiment},
     findings::{Findings, Picture},
+    outcome,
     runner::{Job, LoadedData, Runner},
 };
 use crate::{
@@ -152,15 +153,16 @@ impl Experiment for Finetune {
             markdown::Table::new(title.clone(), &["method", "test error (%)", "minus fine-tuned, SGD"]);
         for result in &results {
             let minus = markdown::difference(&result.minus(&results[0]));
-            table.row(vec![result.name.clone(), markdown::estimate(&result.error), minus]);
+            table.row(vec![result.name.clone(), result.outcome.cell(), minus]);
         }
+        outcome::add_test_set(&mut table, results.iter().map(|result| &result.outcome));
         let picture = Picture::figure("finetune", ablate::error_figure(title, &results));
         let mut findings = Findings { tables: vec![table], pictures: vec![picture], ..Findings::default() };
-        findings.sentences = vec![
-            results[1].against(&results[0]),
-            results[0].against(&results[2]),
-            results[3].against(&results[2]),
-        ];
+        findings.sentences = arms::sentences([
+            (&results[1], &results[0]),
+            (&results[0], &results[2]),
+            (&results[3], &results[2]),
+        ]);
         results.iter().for_each(|result| findings.line(result));
         Ok(findings)
     }

@@ -14,7 +14,7 @@ use crate::{
     random::{Purpose, stream},
     report::{
         figure::{Figure, Horizontal, Panel, Point, Series, Style},
-        markdown::{self, Table},
+        markdown::Table,
     },
     training::settings::Method,
 };
@@ -57,8 +57,7 @@ pub fn choose(
     let data = LoadedData::new(hold_out(&design.data.dataset, design.base.seed)?)?;
     let results = sweep(runner, design, rhos, &data)?;
     // SGD is there to be compared with, not to be chosen.
-    let by_error =
-        |(_, a): &&(f64, ArmResult), (_, b): &&(f64, ArmResult)| a.error.mean.total_cmp(&b.error.mean);
+    let by_error = |(_, a): &&(f64, ArmResult), (_, b): &&(f64, ArmResult)| a.outcome.by_error(&b.outcome);
     let chosen = results.iter().filter(|(rho, _)| *rho != 0.0).min_by(by_error).map_or(0.0, |(rho, _)| *rho);
     Ok((chosen, results))
 }
@@ -86,8 +85,8 @@ pub fn table(validation: &[(f64, ArmResult)], test: Option<&[(f64, ArmResult)]>)
     }
     let mut table = Table::new("Radius by radius", &columns);
     for (i, (rho, result)) in validation.iter().enumerate() {
-        let mut row = vec![rho.to_string(), markdown::estimate(&result.error)];
-        row.extend(test.and_then(|test| test.get(i)).map(|(_, result)| markdown::estimate(&result.error)));
+        let mut row = vec![rho.to_string(), result.outcome.cell()];
+        row.extend(test.and_then(|test| test.get(i)).map(|(_, result)| result.outcome.cell()));
         table.row(row);
     }
     table
@@ -110,17 +109,17 @@ impl Experiment for Grid {
         for ((rho, validation), (_, test)) in validation.iter().zip(&test) {
             findings.line(&serde_json::json!({
                 "rho": rho, "chosen": *rho == chosen,
-                "validation_error": validation.error, "test_error": test.error,
-                "validation_errors": validation.errors, "test_errors": test.errors,
+                "validation_error": validation.outcome.error, "test_error": test.outcome.error,
+                "validation_errors": validation.outcome.errors, "test_errors": test.outcome.errors,
+                "validation_lost": validation.outcome.lost, "test_lost": test.outcome.lost,
+                "test_set": test.outcome.test_set,
             }));
         }
         let at = |rho: f64| test.iter().find(|(other, _)| *other == rho).map(|(_, result)| result);
         findings.sentences.push(format!("Lowest mean validation error of the radii: rho = {chosen}."));
         if let (Some(sam), Some(sgd)) = (at(chosen), at(0.0)) {
-            let named =
-                |result: &ArmResult, name: &str| ArmResult { name: name.to_owned(), ..result.clone() };
-            let (sam, sgd) = (named(sam, &format!("SAM at rho {chosen}")), named(sgd, "SGD"));
-            findings.sentences.push(sam.against(&sgd));
+            let (sam, sgd) = (sam.named(format!("SAM at rho {chosen}")), sgd.named("SGD"));
+            findings.sentences.extend(arms::sentences([(&sam, &sgd)]));
         }
         Ok(findings)
     }
@@ -136,7 +135,7 @@ fn picture_of(title: &str, validation: &[(f64, ArmResult)], test: &[(f64, ArmRes
         points: results
             .iter()
             .enumerate()
-            .map(|(i, (_, result))| Point { x: i as f64, y: result.error })
+            .map(|(i, (_, result))| Point { x: i as f64, y: result.outcome.error })
             .collect(),
     };
     Figure {

@@ -2,9 +2,10 @@
 
 use super::{
     ExperimentError,
-    arms::{Arm, ArmResult},
+    arms::{self, Arm, ArmResult},
     design::{Design, Experiment},
     findings::{Findings, Picture},
+    outcome::TEST_SET,
     run_store::FinishedRun,
     runner::{Job, LoadedData, Runner},
     snapshots,
@@ -82,7 +83,7 @@ impl Noise {
             .map(|(arm, runs)| ArmResult::new(&arm.name, &runs.iter().collect::<Vec<_>>()))
             .collect();
         let mixups = 1..=self.alphas.len();
-        let best = mixups.clone().min_by(|&a, &b| results[a].error.mean.total_cmp(&results[b].error.mean));
+        let best = mixups.clone().min_by(|&a, &b| results[a].outcome.by_error(&results[b].outcome));
         let chosen: Vec<usize> =
             (0..arms.len()).filter(|i| !mixups.contains(i) || Some(*i) == best).collect();
         let mut cells = Vec::new();
@@ -134,11 +135,6 @@ fn bootstrap(
     Ok(runs.into_iter().zip(data_sets.into_iter().map(|(_, wrong)| wrong)).collect())
 }
 
-/// Accuracy from an error, as the paper's table has it.
-fn accuracy(error: Estimate) -> Estimate {
-    Estimate { mean: 100.0 - error.mean, ..error }
-}
-
 impl Experiment for Noise {
     const NAME: &'static str = "noise";
     const PAPER: &'static str = "Table 4, section 3.3";
@@ -148,24 +144,38 @@ impl Experiment for Noise {
         let mut findings = Findings::default();
         let rates = self.rates.iter().map(|&rate| Ok((rate, self.at_rate(runner, design, rate)?)));
         let rates = rates.collect::<Result<Vec<(f64, Vec<Cell>)>, ExperimentError>>()?;
+        let mut compared = Vec::new();
         for (rate, cells) in &rates {
-            let columns =
-                ["method", "accuracy, last epoch (%)", "accuracy, best epoch (%)", "labels wrong (%)"];
+            let columns = [
+                "method",
+                "accuracy, last epoch (%)",
+                "accuracy, best epoch (%)",
+                "labels wrong (%)",
+                TEST_SET,
+            ];
             let percent = (rate * 1e4).round() / 1e2;
             let mut table = Table::new(format!("{percent} % of the training labels random"), &columns);
             for Cell { result, wrong } in cells {
                 table.row(vec![
                     result.name.clone(),
-                    markdown::estimate(&accuracy(result.error)),
-                    markdown::estimate(&accuracy(result.best_error)),
+                    result.outcome.cell_of(&result.outcome.error.complement()),
+                    markdown::estimate(&result.best_error.complement()),
                     format!("{wrong:.1}"),
+                    result
+                        .outcome
+                        .test_set
+                        .map_or(String::new(), |[low, high]| markdown::between([100.0 - high, 100.0 - low])),
                 ]);
                 findings.line(&serde_json::json!({ "rate": rate, "wrong_labels": wrong, "result": result }));
             }
             findings.tables.push(table);
-            let (sgd, sam) = (&cells[0].result, &cells[2].result);
-            findings.sentences.push(format!("{percent} % random labels. {}", sam.against(sgd)));
+            // SAM against SGD at each rate, by names that tell the rates apart.
+            let at = |i: usize| {
+                cells[i].result.named(format!("{percent} % random labels, {}", cells[i].result.name))
+            };
+            compared.push((at(2), at(0)));
         }
+        findings.sentences = arms::sentences(compared.iter().map(|(sam, sgd)| (sam, sgd)));
         findings.pictures.push(Picture::figure("noise", picture_of(title, &rates)));
         Ok(findings)
     }
@@ -178,7 +188,7 @@ fn picture_of(title: String, rates: &[(f64, Vec<Cell>)]) -> Figure {
     let series = |first: usize| -> Vec<Series> {
         let line = |(i, name): (usize, &&str)| {
             let at = |(x, (_, cells)): (usize, &(f64, Vec<Cell>))| {
-                let y = accuracy(cells.get(first + i)?.result.error);
+                let y = cells.get(first + i)?.result.outcome.error.complement();
                 Some(Point { x: x as f64, y })
             };
             let points = rates.iter().enumerate().filter_map(at).collect();

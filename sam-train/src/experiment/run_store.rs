@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ExperimentError;
 use crate::{
+    doubt::has_learnt,
     files::{self, FileError},
     json,
     training::settings::Settings,
@@ -34,6 +35,23 @@ pub struct FinishedRun {
     pub ms_per_step: f64,
     /// Identity of the final weights.
     pub weights_sha256: String,
+    /// Images that the test error was counted on; 0 if an earlier version has not written it down.
+    #[serde(default)]
+    pub test_images: usize,
+    /// The test error, in percent, of naming the most frequent class for every image.
+    #[serde(default = "whole")]
+    pub chance_error: f64,
+}
+
+const fn whole() -> f64 {
+    100.0
+}
+
+impl FinishedRun {
+    /// Whether the network has learnt more than which class is the most frequent.
+    pub fn left_start(&self) -> bool {
+        has_learnt(self.test_error, self.chance_error)
+    }
 }
 
 /// The key of a run of these settings on the data with this fingerprint, evaluated every so many epochs.

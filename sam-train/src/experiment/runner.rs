@@ -365,6 +365,8 @@ impl Run<'_> {
             wrong_labels: trainer.wrong_labels() as f64 / data.dataset.train.len() as f64,
             ms_per_step: median(&mut step_ms).unwrap_or(f64::NAN),
             weights_sha256: trainer.state()?.weights_sha256(),
+            test_images: data.dataset.test.len(),
+            chance_error: data.dataset.chance_error(),
             curve,
         })
     }

@@ -8,6 +8,7 @@ use super::{
     arms::{self, Arm},
     design::{Design, Experiment},
     findings::{Findings, Picture},
+    outcome::Outcome,
     runner::{Job, Runner},
     snapshots,
 };
@@ -16,8 +17,9 @@ use crate::{
     random::{Purpose, stream},
     report::{
         figure::{Figure, Horizontal, Panel, Point, Series, Style},
-        markdown::{Table, significant},
+        markdown::{self, Table, significant},
         statistics::Estimate,
+        verdict::{Difference, judged},
     },
     training::settings::Method,
 };
@@ -78,7 +80,7 @@ impl Experiment for Spectrum {
         let arms = [Method::Sgd, Method::sam(design.rho())]
             .map(|method| Arm::new(method.title(), design.with(method)));
         let jobs = arms::jobs(&arms, design.seeds, &design.data, &epochs);
-        runner.runs("training", &jobs)?;
+        let runs = runner.runs("training", &jobs)?;
         let mut methods: Vec<Vec<EpochSpectrum>> = Vec::new();
         for (i, _) in arms.iter().enumerate() {
             let look = |&epoch: &usize| {
@@ -98,10 +100,7 @@ impl Experiment for Spectrum {
             for look in looks {
                 let [largest, ratio, least] =
                     [look.estimate(|ritz| ritz.eigenvalue(1)), look.estimate(ratio), look.estimate(least)];
-                let cell = |e: Estimate| {
-                    let half = e.ci95.map_or(String::new(), |half| format!(" \u{b1} {}", significant(half)));
-                    format!("{}{half}", significant(e.mean))
-                };
+                let cell = |estimate: Estimate| markdown::significant_estimate(&estimate);
                 table.row(vec![
                     format!("{}, {}", arm.name, look.epoch),
                     cell(largest),
@@ -119,16 +118,19 @@ impl Experiment for Spectrum {
         let last = |looks: &[EpochSpectrum]| -> Vec<f64> {
             looks.last().map_or(Vec::new(), |look| look.seeds.iter().map(|p| p[0].eigenvalue(1)).collect())
         };
-        let difference = Estimate::of_differences(&last(&methods[1]), &last(&methods[0]));
-        let direction = if difference.mean < 0.0 { "smaller" } else { "larger" };
-        let sure = match difference.excludes_zero() {
-            true => "beyond chance (95 %, paired)",
-            false => "which may be chance",
-        };
+        let pairs: Vec<(f64, f64)> = last(&methods[1]).into_iter().zip(last(&methods[0])).collect();
+        let judged = judged(&[Difference::of(&pairs)])[0];
+        let mean = judged.difference.estimate.mean;
+        let direction = if mean < 0.0 { "smaller" } else { "larger" };
         findings.sentences.push(format!(
-            "At the end of training SAM's largest eigenvalue is {} {direction} than SGD's, {sure}.",
-            significant(difference.mean.abs())
+            "At the end of training SAM's largest eigenvalue is {} {direction} than SGD's{}",
+            significant(mean.abs()),
+            judged.words()
         ));
+        for (i, arm) in arms.iter().enumerate() {
+            let outcome = Outcome::of(&runs.iter().skip(i).step_by(arms.len()).collect::<Vec<_>>());
+            findings.sentences.extend(outcome.lost_of(&arm.name));
+        }
         findings.pictures.push(Picture::figure("spectrum", picture_of(title, &arms, &methods)));
         Ok(findings)
     }

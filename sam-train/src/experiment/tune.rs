@@ -1,5 +1,7 @@
 //! Radius and learning rate by successive halving (Jamieson and Talwalkar, AISTATS 2016) on images held out of the training set.
 
+use std::cmp::Ordering;
+
 use serde_json::json;
 
 use super::{
@@ -7,6 +9,7 @@ use super::{
     arms::{Arm, ArmResult, jobs},
     design::{Design, Experiment},
     findings::{Findings, Picture},
+    outcome::Outcome,
     run_store::FinishedRun,
     runner::Runner,
 };
@@ -14,7 +17,8 @@ use crate::{
     report::{
         counted,
         figure::{Figure, Horizontal, Panel, Point, Series, Style},
-        markdown::{self, Table},
+        markdown::Table,
+        verdict::{Difference, FEWEST_PAIRS, Verdict, judged},
     },
     training::settings::{Method, Settings},
 };
@@ -55,9 +59,12 @@ impl Candidate {
         settings
     }
 
-    /// Its mean validation error on the last rung that it was on.
-    fn error(&self) -> f64 {
-        self.results.last().map_or(f64::INFINITY, |result| result.error.mean)
+    /// The better one first: by the last rung that it was on, then by the smaller radius and rate.
+    fn order(&self, other: &Self) -> Ordering {
+        let last = |one: &Self| one.results.last().map(|result| result.outcome.clone());
+        let by_error =
+            last(self).zip(last(other)).map_or(Ordering::Equal, |(own, other)| own.by_error(&other));
+        by_error.then(self.rho.total_cmp(&other.rho)).then(self.lr.total_cmp(&other.lr))
     }
 }
 
@@ -100,11 +107,7 @@ impl Tune {
 /// smaller radius and the smaller rate count as better.
 fn better_half(of: &[&mut Candidate]) -> Vec<bool> {
     let mut order: Vec<usize> = (0..of.len()).collect();
-    let key = |i: usize| (of[i].error(), of[i].rho, of[i].lr);
-    order.sort_by(|&a, &b| {
-        let (a, b) = (key(a), key(b));
-        a.0.total_cmp(&b.0).then(a.1.total_cmp(&b.1)).then(a.2.total_cmp(&b.2))
-    });
+    order.sort_by(|&a, &b| of[a].order(of[b]));
     let mut kept = vec![false; of.len()];
     order.iter().take(of.len().div_ceil(2)).for_each(|&i| kept[i] = true);
     if let Some(&plain) = order.iter().find(|&&i| of[i].rho == 0.0) {
@@ -147,7 +150,7 @@ impl Experiment for Tune {
             ..Findings::default()
         };
         for candidate in &candidates {
-            let errors: Vec<_> = candidate.results.iter().map(|result| result.error).collect();
+            let errors: Vec<_> = candidate.results.iter().map(|result| result.outcome.error).collect();
             findings.line(&json!({
                 "rho": candidate.rho, "lr": candidate.lr, "epochs": &rungs[..errors.len()], "validation_errors": errors,
                 "chosen": best(&finalists).is_some_and(|best| (best.rho, best.lr) == (candidate.rho, candidate.lr)),
@@ -159,41 +162,47 @@ impl Experiment for Tune {
 
 /// The finalist with the lowest mean error; of equals the smaller radius, then the smaller rate.
 fn best<'a>(finalists: &[&'a Candidate]) -> Option<&'a Candidate> {
-    let order = |a: &&&Candidate, b: &&&Candidate| a.error().total_cmp(&b.error());
-    finalists.iter().min_by(order).copied()
+    finalists.iter().min_by(|a, b| a.order(b)).copied()
 }
 
 /// Which one is best, and which ones cannot be told from it.
 fn sentences(finalists: &[&Candidate], seeds: usize) -> Vec<String> {
     let Some(best) = best(finalists) else { return Vec::new() };
-    let last = |candidate: &Candidate| candidate.results.last().cloned();
-    let (mut worse, mut same) = (Vec::new(), Vec::new());
-    for other in finalists.iter().filter(|other| (other.rho, other.lr) != (best.rho, best.lr)) {
-        let apart =
-            last(other).zip(last(best)).is_some_and(|(other, best)| other.minus(&best).excludes_zero());
-        if apart { worse.push(other.name()) } else { same.push(other.name()) }
-    }
+    let last = |candidate: &Candidate| candidate.results.last().map(|result| result.outcome.clone());
+    let Some(lowest) = last(best) else { return Vec::new() };
+    let others: Vec<(&Candidate, Outcome)> = finalists
+        .iter()
+        .filter(|other| (other.rho, other.lr) != (best.rho, best.lr))
+        .filter_map(|other| Some((*other, last(other)?)))
+        .collect();
+    let differences: Vec<Difference> = others.iter().map(|(_, other)| other.minus(&lowest)).collect();
+    let named = |verdict: fn(Verdict) -> bool| -> String {
+        let chosen = others.iter().zip(judged(&differences)).filter(|(_, judged)| verdict(judged.verdict));
+        chosen.map(|((other, _), _)| other.name()).collect::<Vec<_>>().join("; ")
+    };
+    let (worse, same) = (named(|one| one == Verdict::Beyond), named(|one| one != Verdict::Beyond));
+    let of = counted(seeds, "seed");
     let mut sentences = vec![format!(
-        "Lowest mean validation error: {} ({:.2} % over {}).",
+        "Lowest mean validation error: {} ({:.2} % over {of}).",
         best.name(),
-        best.error(),
-        counted(seeds, "seed")
+        lowest.error.mean
     )];
-    match (same.is_empty(), seeds) {
-        (true, _) if worse.is_empty() => {}
-        (true, _) => sentences.push(format!("Worse by more than chance (95 %, paired by seed): {}.", worse.join("; "))),
-        (false, 1) => sentences.push(format!(
-            "With one seed nothing says how far the order is chance: {} cannot be told apart from it; take more seeds.",
-            same.join("; ")
-        )),
-        (false, _) => {
-            let worse = if worse.is_empty() { String::new() } else { format!(" Worse: {}.", worse.join("; ")) };
-            sentences.push(format!(
-                "Cannot be told apart from it (95 %, paired by seed): {}. More seeds or more held-out images would tell, or it \
-                 does not matter which.{worse}",
-                same.join("; ")
-            ));
-        }
+    if !worse.is_empty() {
+        sentences
+            .push(format!("Worse beyond chance (95 %, paired by seed, after Holm's correction): {worse}."));
+    }
+    if !same.is_empty() && seeds < FEWEST_PAIRS {
+        sentences.push(format!(
+            "{of} cannot say how far the order is chance, which takes {FEWEST_PAIRS}: {same} cannot be told apart from it."
+        ));
+    } else if !same.is_empty() {
+        sentences.push(format!(
+            "Cannot be told apart from it (95 %, paired by seed, after Holm's correction): {same}. More seeds or more held-out images \
+             would tell, or it does not matter which."
+        ));
+    }
+    for candidate in finalists {
+        sentences.extend(last(candidate).and_then(|outcome| outcome.lost_of(&candidate.name())));
     }
     sentences
 }
@@ -207,9 +216,8 @@ fn table(candidates: &[Candidate], rungs: &[usize], design: &Design) -> Table {
     let mut table = Table::new(title, &columns);
     for candidate in candidates {
         let mut row = vec![candidate.name()];
-        let cell = |rung: usize| {
-            candidate.results.get(rung).map_or(String::new(), |result| markdown::estimate(&result.error))
-        };
+        let cell =
+            |rung: usize| candidate.results.get(rung).map_or(String::new(), |result| result.outcome.cell());
         row.extend((0..rungs.len()).map(cell));
         table.row(row);
     }
@@ -225,7 +233,7 @@ fn picture(candidates: &[Candidate], epochs: usize, design: &Design) -> Figure {
     }
     let point = |lr: f64, (x, &rho): (usize, &f64)| {
         let one = candidates.iter().find(|one| (one.rho, one.lr) == (rho, lr))?;
-        Some(Point { x: x as f64, y: one.results.first()?.error })
+        Some(Point { x: x as f64, y: one.results.first()?.outcome.error })
     };
     let series = lrs.iter().enumerate().map(|(color, &lr)| Series {
         name: format!("lr {lr}"),
@@ -258,8 +266,7 @@ mod tests {
     fn candidate(rho: f64, lr: f64, errors: &[f64]) -> Candidate {
         let result = ArmResult {
             name: String::new(),
-            errors: errors.to_vec(),
-            error: Estimate::of(errors),
+            outcome: Outcome::of_errors(errors.iter().map(|&error| (0, error, error < 90.0)).collect(), 100),
             best_error: Estimate::of(errors),
             train_loss: Estimate::of(errors),
             wrong_labels: 0.0,
@@ -296,14 +303,31 @@ mod tests {
 
     #[test]
     fn radii_are_told_apart_where_all_seeds_agree_and_else_it_is_said_that_they_are_not() {
-        let (best, near) = (candidate(0.1, 0.1, &[2.0, 3.0, 4.0]), candidate(0.2, 0.1, &[2.5, 2.9, 4.1]));
-        let far = candidate(0.4, 0.1, &[7.0, 8.1, 9.0]);
-        let said = sentences(&[&best, &near, &far], 3).join(" ");
-        assert!(said.contains("error: rho 0.1, lr 0.1 (3.00 % over 3 seeds)"), "{said}");
-        assert!(said.contains("told apart from it (95 %, paired by seed): rho 0.2, lr 0.1."), "{said}");
-        assert!(said.contains("Worse: rho 0.4, lr 0.1."), "{said}");
-        let one = |rho, error| candidate(rho, 0.1, &[error]);
-        let said = sentences(&[&one(0.1, 2.0), &one(0.2, 3.0)], 1).join(" ");
-        assert!(said.contains("take more seeds"), "{said}");
+        let best = candidate(0.1, 0.1, &[2.0, 3.0, 4.0, 3.0]);
+        let near = candidate(0.2, 0.1, &[2.5, 2.9, 4.1, 2.9]);
+        let far = candidate(0.4, 0.1, &[7.0, 8.1, 9.0, 8.0]);
+        let said = sentences(&[&best, &near, &far], 4).join(" ");
+        assert!(said.contains("error: rho 0.1, lr 0.1 (3.00 % over 4 seeds)"), "{said}");
+        assert!(said.contains("Cannot be told apart from it (95 %, paired by seed, after Holm's correction): rho 0.2, lr 0.1."), "{said}");
+        assert!(
+            said.contains(
+                "Worse beyond chance (95 %, paired by seed, after Holm's correction): rho 0.4, lr 0.1."
+            ),
+            "{said}"
+        );
+        let three = |rho, shift: f64| candidate(rho, 0.1, &[2.0 + shift, 3.0 + shift, 4.1 + shift]);
+        let said = sentences(&[&three(0.1, 0.0), &three(0.2, 5.0)], 3).join(" ");
+        assert!(
+            said.contains("3 seeds cannot say how far the order is chance, which takes 4: rho 0.2"),
+            "{said}"
+        );
+    }
+
+    #[test]
+    fn a_radius_whose_runs_do_not_all_leave_the_start_is_not_chosen_for_the_error_of_the_others() {
+        let (steady, lucky) = (candidate(0.1, 0.1, &[5.0, 5.0]), candidate(0.2, 0.1, &[1.0, 90.0]));
+        assert_eq!(best(&[&lucky, &steady]).map(|one| one.rho), Some(0.1));
+        let said = sentences(&[&lucky, &steady], 2).join(" ");
+        assert!(said.contains("rho 0.2, lr 0.1: 1 of 2 runs never left the start"), "{said}");
     }
 }

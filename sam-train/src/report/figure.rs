@@ -73,6 +73,6 @@ pub struct Point {
 impl Point {
     /// A value without an interval.
     pub const fn exact(x: f64, y: f64) -> Self {
-        Self { x, y: Estimate { mean: y, ci95: None } }
+        Self { x, y: Estimate::exact(y) }
     }
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::statistics::Estimate;
+use super::{statistics::Estimate, verdict::Difference};
 
 /// A table: its rows have as many cells as there are columns.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -71,18 +71,38 @@ pub fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
-/// A mean with its interval, with two digits after the point.
+/// A mean with its interval, with two digits after the point: half of its width, or its ends where it is cut at one.
 pub fn estimate(estimate: &Estimate) -> String {
-    match estimate.ci95 {
-        Some(half) => format!("{:.2} \u{b1} {half:.2}", estimate.mean),
-        None => format!("{:.2}", estimate.mean),
+    let Estimate { mean, ci95, interval } = *estimate;
+    match (ci95, interval) {
+        (Some(half), Some([low, high])) if high - low < 1.999_999 * half => {
+            format!("{mean:.2} ({})", between([low, high]))
+        }
+        (Some(half), _) => format!("{mean:.2} \u{b1} {half:.2}"),
+        (None, _) if mean.is_nan() => String::new(),
+        (None, _) => format!("{mean:.2}"),
     }
 }
 
+/// The ends of an interval.
+pub fn between([low, high]: [f64; 2]) -> String {
+    format!("{low:.2} to {high:.2}")
+}
+
 /// A difference with its interval and its sign.
-pub fn difference(estimate: &Estimate) -> String {
-    let sign = if estimate.mean < 0.0 { "\u{2212}" } else { "+" };
-    format!("{sign}{}", self::estimate(&Estimate { mean: estimate.mean.abs(), ..*estimate }))
+pub fn difference(difference: &Difference) -> String {
+    let Estimate { mean, ci95, .. } = difference.estimate;
+    if mean.is_nan() {
+        return String::new();
+    }
+    let sign = if mean < 0.0 { "\u{2212}" } else { "+" };
+    format!("{sign}{}", estimate(&Estimate { ci95, ..Estimate::exact(mean.abs()) }))
+}
+
+/// A mean with its interval, in three significant digits.
+pub fn significant_estimate(estimate: &Estimate) -> String {
+    let half = estimate.ci95.map_or(String::new(), |half| format!(" \u{b1} {}", significant(half)));
+    format!("{}{half}", significant(estimate.mean))
 }
 
 /// A number with three significant digits.
@@ -112,6 +132,14 @@ mod tests {
         assert_eq!(widths, [widths[0]; 4], "{text}");
         assert!(text.contains("|:-------|------------:|\n"), "{text}");
         assert!(table.html().contains("<td>a&lt;b</td>"));
+    }
+
+    #[test]
+    fn an_interval_that_would_leave_the_whole_is_shown_by_its_ends() {
+        assert_eq!(estimate(&Estimate::of_percentages(&[0.1, 0.5])), "0.30 (0.00 to 2.84)");
+        assert_eq!(estimate(&Estimate::of_percentages(&[50.0, 50.2])), "50.10 \u{b1} 1.27");
+        assert_eq!(difference(&Difference::of(&[(1.0, 2.0), (1.0, 2.5)])), "\u{2212}1.25 \u{b1} 3.18");
+        assert_eq!(estimate(&Estimate::of(&[])), "");
     }
 
     #[test]

@@ -17,7 +17,10 @@ use super::{
 };
 use crate::{
     experiment::compare::summary::{self, ArmSummary, Summary, Varied},
-    report::figure::{Figure, Horizontal, Panel, Point, Series, Style},
+    report::{
+        figure::{Figure, Horizontal, Panel, Point, Series, Style},
+        statistics::Estimate,
+    },
 };
 
 /// Height of the row of one noise rate, in pixels.
@@ -54,11 +57,9 @@ fn colored(summary: &Summary) -> Vec<Colored<'_>> {
 
 /// The upper end of the error axis: all final errors fit, and the curves but for their very start.
 fn top(arms: &[Colored<'_>]) -> f64 {
-    let settled = arms
-        .iter()
-        .flat_map(|(arm, _)| &arm.curve[arm.curve.len() / 8..])
-        .map(|point| point.error.mean + point.error.ci95.unwrap_or(0.0));
-    let last = arms.iter().flat_map(|(arm, _)| arm.errors.iter().copied());
+    let settled =
+        arms.iter().flat_map(|(arm, _)| &arm.curve[arm.curve.len() / 8..]).map(|point| point.error.ends()[1]);
+    let last = arms.iter().flat_map(|(arm, _)| arm.outcome.errors.iter().copied());
     let highest = settled.chain(last).filter(|value| value.is_finite()).fold(0.0, f64::max);
     if highest > 0.0 { highest * 1.12 } else { 1.0 }
 }
@@ -79,14 +80,15 @@ fn along_training(
     let mut chart =
         plot::chart(area, &title, x, Axis { label: "test error (%)", range: 0.0..top, ticks: 7 })?;
     for &(arm, color) in arms {
-        let at = |offset: f64| -> Vec<(f64, f64)> {
-            let value = |e: &crate::report::statistics::Estimate| e.mean + offset * e.ci95.unwrap_or(0.0);
-            arm.curve.iter().map(|point| (point.gradients as f64, value(&point.error))).collect()
+        // Where all runs are lost there is no curve.
+        let learnt = || arm.curve.iter().filter(|point| point.error.mean.is_finite());
+        let at = |value: fn(&Estimate) -> f64| -> Vec<(f64, f64)> {
+            learnt().map(|point| (point.gradients as f64, value(&point.error))).collect()
         };
-        let band = at(1.0).into_iter().chain(at(-1.0).into_iter().rev());
+        let band = at(|e| e.ends()[1]).into_iter().chain(at(|e| e.ends()[0]).into_iter().rev());
         let band: Vec<_> = band.map(|(x, y)| (x, y.clamp(0.0, top))).collect();
         chart.draw_series([Polygon::new(band, color.mix(0.18))]).map_err(DrawError::draw)?;
-        plot::line(&mut chart, &at(0.0), top, color)?;
+        plot::line(&mut chart, &at(|e| e.mean), top, color)?;
     }
     Ok(())
 }
@@ -102,28 +104,31 @@ fn at_the_end(area: &Area<'_>, arms: &[Colored<'_>], top: f64) -> Result<(), Dra
     )?;
     for (column, &(arm, color)) in arms.iter().enumerate() {
         let middle = column as f64 + 0.5;
-        let count = arm.errors.len().max(2) as f64 - 1.0;
-        let dots = arm.errors.iter().enumerate().map(|(i, &error)| {
+        let count = arm.outcome.errors.len().max(2) as f64 - 1.0;
+        let dots = arm.outcome.errors.iter().enumerate().map(|(i, &error)| {
             Circle::new((middle + 0.24 * (i as f64 / count - 0.5), error), 3, color.mix(0.4).filled())
         });
         chart.draw_series(dots).map_err(DrawError::draw)?;
-        let (mean, half) = (arm.error.mean, arm.error.ci95.unwrap_or(0.0));
+        let label = plot::text(13).color(&color).pos(Pos::new(HPos::Center, VPos::Top));
+        let below = EmptyElement::at((middle, 0.0)) + Text::new(arm.arm.label(), (0, 8), label);
+        chart.draw_series([below]).map_err(DrawError::draw)?;
+        let (mean, [low, high]) = (arm.outcome.error.mean, arm.outcome.error.ends());
+        if mean.is_nan() {
+            continue;
+        }
         let stroke = color.stroke_width(3);
         let bars = [
             vec![(middle - 0.2, mean), (middle + 0.2, mean)],
-            vec![(middle, mean - half), (middle, mean + half)],
-            vec![(middle - 0.07, mean - half), (middle + 0.07, mean - half)],
-            vec![(middle - 0.07, mean + half), (middle + 0.07, mean + half)],
+            vec![(middle, low), (middle, high)],
+            vec![(middle - 0.07, low), (middle + 0.07, low)],
+            vec![(middle - 0.07, high), (middle + 0.07, high)],
         ];
         chart.draw_series(bars.map(|bar| PathElement::new(bar, stroke))).map_err(DrawError::draw)?;
-        let highest = arm.errors.iter().copied().fold(mean + half, f64::max);
+        let highest = arm.outcome.errors.iter().copied().fold(high, f64::max);
         let value = plot::text(14).pos(Pos::new(HPos::Center, VPos::Bottom));
         chart
             .draw_series([Text::new(format!("{mean:.2}"), (middle, highest + 0.02 * top), value)])
             .map_err(DrawError::draw)?;
-        let label = plot::text(13).color(&color).pos(Pos::new(HPos::Center, VPos::Top));
-        let below = EmptyElement::at((middle, 0.0)) + Text::new(arm.arm.label(), (0, 8), label);
-        chart.draw_series([below]).map_err(DrawError::draw)?;
     }
     Ok(())
 }
@@ -145,8 +150,8 @@ fn overview(title: String, summaries: &[Summary]) -> Figure {
             let points = shown.iter().enumerate().flat_map(|(place, summary)| {
                 let x = place as f64 + 0.26 * (i as f64 - (count - 1) as f64 / 2.0);
                 let arm = arm(summary);
-                let seeds = arm.errors.into_iter().map(move |error| Point::exact(x + 0.08, error));
-                seeds.chain([Point { x, y: arm.error }])
+                let seeds = arm.outcome.errors.into_iter().map(move |error| Point::exact(x + 0.08, error));
+                seeds.chain([Point { x, y: arm.outcome.error }])
             });
             // SGD in blues, SAM in vermilion.
             let color = if i + 1 == count { 1 } else { [5, 0][i % 2] };

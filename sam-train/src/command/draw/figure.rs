@@ -54,10 +54,7 @@ fn draw_panel(area: &Area<'_>, panel: &Panel) -> Result<(), DrawError> {
         let value = value.min(most);
         if panel.logarithmic { value.log10() } else { value }
     };
-    let ends = |point: &Point| {
-        let half = point.y.ci95.unwrap_or(0.0);
-        [point.y.mean - half, point.y.mean + half]
-    };
+    let ends = |point: &Point| point.y.ends();
     let points = || panel.series.iter().flat_map(|series| &series.points);
     // A wide interval on a logarithmic axis may reach below zero: the mean alone counts then.
     let heights = points().flat_map(|point| ends(point).map(scale).into_iter().chain([scale(point.y.mean)]));
@@ -167,16 +164,17 @@ fn draw_series(
     scale: impl Fn(f64) -> f64,
 ) -> Result<(), DrawError> {
     let color = PALETTE[number % PALETTE.len()];
-    let at = |point: &Point, offset: f64| {
-        let y = scale(point.y.mean + offset * point.y.ci95.unwrap_or(0.0));
+    let at = |point: &Point, value: f64| {
+        let y = scale(value);
         (point.x, if y.is_finite() { y.max(floor) } else { floor })
     };
     let points: Vec<&Point> = series.points.iter().filter(|point| scale(point.y.mean).is_finite()).collect();
-    let means: Vec<(f64, f64)> = points.iter().map(|point| at(point, 0.0)).collect();
+    let means: Vec<(f64, f64)> = points.iter().map(|point| at(point, point.y.mean)).collect();
     let stroke = color.stroke_width(2);
     match series.style {
         Style::Line => {
-            let band = points.iter().map(|p| at(p, 1.0)).chain(points.iter().rev().map(|p| at(p, -1.0)));
+            let upper = points.iter().map(|p| at(p, p.y.ends()[1]));
+            let band = upper.chain(points.iter().rev().map(|p| at(p, p.y.ends()[0])));
             let band: Vec<_> = band.collect();
             if points.iter().any(|point| point.y.ci95.is_some()) {
                 chart.draw_series([Polygon::new(band, color.mix(0.18))]).map_err(DrawError::draw)?;
@@ -193,7 +191,7 @@ fn draw_series(
             let dots = means.iter().map(|&mean| Circle::new(mean, 4, color.mix(0.75).filled()));
             chart.draw_series(dots).map_err(DrawError::draw)?;
             let bars = points.iter().filter(|point| point.y.ci95.is_some());
-            let bars = bars.map(|p| PathElement::new(vec![at(p, -1.0), at(p, 1.0)], stroke));
+            let bars = bars.map(|p| PathElement::new(p.y.ends().map(|end| at(p, end)).to_vec(), stroke));
             chart.draw_series(bars).map_err(DrawError::draw)?;
         }
     }

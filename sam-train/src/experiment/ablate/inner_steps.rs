@@ -16,7 +16,7 @@ use crate::{
     report::{
         counted,
         figure::{Figure, Horizontal, Panel, Point, Series, Style},
-        markdown::{Table, significant},
+        markdown::{self, Table},
         statistics::Estimate,
     },
     training::settings::Method,
@@ -91,13 +91,8 @@ impl Experiment for InnerSteps {
                 }
             }
             let curves = looks.map(|values| snapshots::along(design, &epochs, &values));
-            let last =
-                |i: usize| curves[i].last().map_or(Estimate { mean: f64::NAN, ci95: None }, |last| last.1);
-            let cell = |i: usize| {
-                let Estimate { mean, ci95 } = last(i);
-                let half = ci95.map_or(String::new(), |half| format!(" \u{b1} {}", significant(half)));
-                format!("{}{half}", significant(mean))
-            };
+            let last = |i: usize| curves[i].last().map_or(Estimate::exact(f64::NAN), |last| last.1);
+            let cell = |i: usize| markdown::significant_estimate(&last(i));
             table.row(vec![steps.to_string(), cell(0), cell(1), cell(2)]);
             let series = |i: usize| Series {
                 name: counted(steps, "step"),
@@ -115,11 +110,9 @@ impl Experiment for InnerSteps {
         findings.tables.push(table);
         if let Some(one) = self.steps.iter().position(|&steps| steps == 1) {
             let others = (0..results.len()).filter(|&i| i != one);
-            let named = |i: usize| arms::ArmResult {
-                name: format!("{} ascent steps", results[i].name),
-                ..results[i].clone()
-            };
-            findings.sentences = others.map(|i| named(i).against(&named(one))).collect();
+            let named: Vec<_> =
+                results.iter().map(|result| result.named(format!("{} ascent steps", result.name))).collect();
+            findings.sentences = arms::sentences(others.map(|i| (&named[i], &named[one])));
         }
         let panel = |title: &str, y: &str, series| Panel {
             title: title.into(),

@@ -10,7 +10,7 @@ use crate::{
     },
     report::{
         figure::{Figure, Horizontal, Panel, Point, Series, Style},
-        markdown::{self, Table},
+        markdown::Table,
     },
     training::settings::Method,
 };
@@ -48,19 +48,19 @@ impl Experiment for MAblation {
         let mut table = Table { title: title.clone(), columns, rows: Vec::new() };
         let mut findings = Findings::default();
         for (m, results) in &rows {
-            let cells = results.iter().map(|result| markdown::estimate(&result.error));
+            let cells = results.iter().map(|result| result.outcome.cell());
             table.row([format!("m = {m}")].into_iter().chain(cells).collect());
             for (rho, result) in self.rhos.iter().zip(results.iter()) {
                 findings.line(&serde_json::json!({ "m": m, "rho": rho, "result": result }));
             }
         }
-        let reference = markdown::estimate(&sgd[0].error);
+        let reference = sgd[0].outcome.cell();
         findings.sentences.push(format!("SGD: {reference} %. Each row of the table has one size of group."));
         let (smallest, largest) = (rows.iter().min_by_key(|row| row.0), rows.iter().max_by_key(|row| row.0));
         if let (Some((small, a)), Some((large, b))) = (smallest, largest)
             && small != large
         {
-            findings.sentences.extend(a.iter().zip(b.iter()).map(|(a, b)| a.against(b)));
+            findings.sentences.extend(arms::sentences(a.iter().zip(b.iter())));
         }
         findings.tables.push(table);
 
@@ -72,11 +72,15 @@ impl Experiment for MAblation {
                 name: format!("m = {m}"),
                 color,
                 style: Style::Line,
-                points: results.iter().enumerate().map(|(i, r)| Point { x: i as f64, y: r.error }).collect(),
+                points: results
+                    .iter()
+                    .enumerate()
+                    .map(|(i, r)| Point { x: i as f64, y: r.outcome.error })
+                    .collect(),
             })
             .collect();
         let ends = [0.0, self.rhos.len() as f64 - 1.0];
-        let points = ends.map(|x| Point::exact(x, sgd[0].error.mean)).to_vec();
+        let points = ends.map(|x| Point::exact(x, sgd[0].outcome.error.mean)).to_vec();
         series.push(Series { name: "SGD".into(), color: 7, style: Style::Dashed, points });
         let panel = Panel {
             title: "Mean and 95 % confidence interval".into(),

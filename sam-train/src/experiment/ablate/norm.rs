@@ -53,9 +53,7 @@ impl Experiment for NormAblation {
             pictures: vec![picture],
             ..Findings::default()
         };
-        for other in [0, 1, 2, 4] {
-            findings.sentences.push(results[3].against(&results[other]));
-        }
+        findings.sentences = arms::sentences([0, 1, 2, 4].map(|other| (&results[3], &results[other])));
         results.iter().for_each(|result| findings.line(result));
         Ok(findings)
     }

@@ -43,11 +43,11 @@ impl Experiment for RhoDefault {
             pictures: vec![picture],
             ..Findings::default()
         };
-        findings.sentences = vec![
-            results[1].against(&results[0]),
-            results[2].against(&results[0]),
-            results[2].against(&results[1]),
-        ];
+        findings.sentences = arms::sentences([
+            (&results[1], &results[0]),
+            (&results[2], &results[0]),
+            (&results[2], &results[1]),
+        ]);
         results.iter().for_each(|result| findings.line(result));
         Ok(findings)
     }

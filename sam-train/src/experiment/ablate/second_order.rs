@@ -81,7 +81,7 @@ impl Experiment for SecondOrderAblation {
         }
         findings.line(&serde_json::json!({ "result": results[2] }));
         findings.tables.push(table);
-        findings.sentences = vec![results[1].against(&results[0]), results[0].against(&results[2])];
+        findings.sentences = arms::sentences([(&results[1], &results[0]), (&results[0], &results[2])]);
         let mut panels = error_figure(String::new(), &results).panels;
         panels.push(Panel {
             title: "Cosine of both updates along each trajectory".into(),

@@ -7,6 +7,7 @@ use crate::{
         arms::{self, Arm},
         design::{Design, Experiment},
         findings::{Findings, Picture},
+        outcome,
         runner::Runner,
     },
     report::markdown::{self, Table, significant},
@@ -73,7 +74,7 @@ impl Experiment for VariantAblation {
             table.row(vec![
                 result.name.clone(),
                 method.rho().map_or(String::new(), significant),
-                markdown::estimate(&result.error),
+                result.outcome.cell(),
                 minus(0),
                 if matches!(method, Method::Sam { .. }) { String::new() } else { minus(1) },
                 significant(result.ms_per_step),
@@ -84,8 +85,9 @@ impl Experiment for VariantAblation {
                 "method": method, "result": result, "words_per_weight": method.buffers(),
             }));
         }
+        outcome::add_test_set(&mut table, results.iter().map(|result| &result.outcome));
         findings.tables.push(table);
-        findings.sentences = results[1..].iter().map(|result| result.against(&results[0])).collect();
+        findings.sentences = arms::sentences(results[1..].iter().map(|result| (result, &results[0])));
         Ok(findings)
     }
 }

@@ -1,12 +1,14 @@
 //! What a comparison says about one network, augmentation and noise rate.
 
-use std::fmt::Write as _;
-
 use serde::Serialize;
 
-use crate::experiment::run_store::FinishedRun;
+use crate::experiment::{outcome::Outcome, run_store::FinishedRun};
 use crate::{
-    report::{counted, statistics::Estimate},
+    report::{
+        counted,
+        statistics::Estimate,
+        verdict::{Difference, Judged, judged},
+    },
     training::settings::{Method, Settings},
 };
 
@@ -25,13 +27,12 @@ pub struct ArmSummary {
     /// The arm.
     #[serde(flatten)]
     pub arm: Arm,
-    /// Test error after the last epoch in percent, seed by seed.
-    pub errors: Vec<f64>,
-    /// Their mean.
-    pub error: Estimate,
+    /// Test errors after the last epoch.
+    #[serde(flatten)]
+    pub outcome: Outcome,
     /// Time of a step in ms: the median over the steps of a run, in the run that was disturbed least.
     pub ms_per_step: f64,
-    /// Mean test error along training.
+    /// Mean test error along training, over the runs that have learnt.
     pub curve: Vec<CurvePoint>,
 }
 
@@ -61,12 +62,12 @@ pub struct Summary {
     pub seeds: usize,
     /// SGD at one or two lengths.
     pub sgd: Vec<ArmSummary>,
-    /// The one of `sgd` with the lower mean error, which SAM is compared with.
+    /// The better of `sgd`, which SAM is compared with: with fewer runs that never left the start, then with the lower mean error.
     pub best_sgd: usize,
     /// SAM.
     pub sam: ArmSummary,
-    /// SAM's test error minus that of the best SGD, paired by seed, in percentage points.
-    pub difference: Estimate,
+    /// SAM's test error minus that of the best SGD, paired by seed, in percentage points, and what that shows.
+    pub difference: Judged,
     /// Time of a SAM step over that of an SGD step.
     pub sam_over_sgd_time: f64,
 }
@@ -91,7 +92,7 @@ pub struct SummaryLine<'a> {
     seeds: usize,
     sgd: ArmLine,
     sam: ArmLine,
-    difference: Estimate,
+    difference: Judged,
     sam_over_sgd_time: f64,
 }
 
@@ -99,6 +100,9 @@ pub struct SummaryLine<'a> {
 struct ArmLine {
     error_mean: f64,
     error_ci95: Option<f64>,
+    error_interval: Option<[f64; 2]>,
+    test_set_interval: Option<[f64; 2]>,
+    never_left_start: usize,
     ms_per_step: f64,
 }
 
@@ -111,24 +115,25 @@ impl Arm {
 
 impl ArmSummary {
     fn new(arm: Arm, runs: &[FinishedRun]) -> Self {
-        let errors: Vec<f64> = runs.iter().map(|run| run.test_error).collect();
+        let runs: Vec<&FinishedRun> = runs.iter().collect();
+        let outcome = Outcome::of(&runs);
         let ms_per_step = runs.iter().map(|run| run.ms_per_step).fold(f64::NAN, f64::min);
         let gradients = runs.first().map_or(1, |run| run.settings.gradients_per_step());
-        let epochs = runs.first().map_or(&[][..], |run| &run.curve).iter().map(|&(epoch, _)| epoch);
-        let curve = epochs
-            .enumerate()
-            .map(|(i, epoch)| {
-                let errors: Vec<f64> = runs.iter().filter_map(|run| Some(run.curve.get(i)?.1)).collect();
-                CurvePoint { gradients: epoch * gradients, error: Estimate::of(&errors) }
-            })
-            .collect();
-        let error = Estimate::of(&errors);
-        Self { arm, errors, error, ms_per_step, curve }
+        let point = |(epoch, error)| CurvePoint { gradients: epoch * gradients, error };
+        let curve = outcome.curve(&runs).into_iter().map(point).collect();
+        Self { arm, outcome, ms_per_step, curve }
     }
 
     fn line(&self) -> ArmLine {
-        let Estimate { mean, ci95 } = self.error;
-        ArmLine { error_mean: mean, error_ci95: ci95, ms_per_step: self.ms_per_step }
+        let Estimate { mean, ci95, interval } = self.outcome.error;
+        ArmLine {
+            error_mean: mean,
+            error_ci95: ci95,
+            error_interval: interval,
+            test_set_interval: self.outcome.test_set,
+            never_left_start: self.outcome.lost.len(),
+            ms_per_step: self.ms_per_step,
+        }
     }
 }
 
@@ -174,6 +179,12 @@ pub fn title(summaries: &[Summary]) -> String {
 }
 
 impl Summary {
+    /// Corrects what is said of the differences of all `summaries` for their number.
+    pub fn judge_together(summaries: &mut [Self]) {
+        let differences: Vec<Difference> = summaries.iter().map(|one| one.difference.difference).collect();
+        summaries.iter_mut().zip(judged(&differences)).for_each(|(one, judged)| one.difference = judged);
+    }
+
     /// Sums up the runs of SGD arms and, last, the SAM arm; the runs of each in the order of their seeds.
     ///
     /// # Panics
@@ -182,7 +193,7 @@ impl Summary {
         let wrong: Vec<f64> = arms.iter().flat_map(|(_, runs)| runs).map(|run| run.wrong_labels).collect();
         let mut sgd: Vec<ArmSummary> = arms.iter().map(|(arm, runs)| ArmSummary::new(*arm, runs)).collect();
         let sam = sgd.pop().expect("the SAM arm");
-        let by_error = |&a: &usize, &b: &usize| sgd[a].error.mean.total_cmp(&sgd[b].error.mean);
+        let by_error = |&a: &usize, &b: &usize| sgd[a].outcome.by_error(&sgd[b].outcome);
         let best_sgd = (0..sgd.len()).min_by(by_error).expect("an SGD arm");
         let best = &sgd[best_sgd];
         Self {
@@ -191,9 +202,9 @@ impl Summary {
             augment: base.data.augment.to_string(),
             label_noise,
             wrong_labels: Estimate::of(&wrong).mean,
-            seeds: sam.errors.len(),
+            seeds: sam.outcome.errors.len(),
             best_sgd,
-            difference: Estimate::of_differences(&sam.errors, &best.errors),
+            difference: judged(&[sam.outcome.minus(&best.outcome)])[0],
             sam_over_sgd_time: sam.ms_per_step / best.ms_per_step,
             sgd,
             sam,
@@ -229,28 +240,28 @@ impl Summary {
         format!("{}\u{a0}% random labels", round_percent(self.label_noise))
     }
 
-    /// What came out, in one sentence.
+    /// What came out, in a sentence, and one more for each arm with runs that never left the start.
     pub fn sentence(&self, varied: Varied) -> String {
-        let Estimate { mean, ci95 } = self.difference;
-        let (seeds, sgd) = (counted(self.seeds, "seed"), counted(self.best_sgd().arm.epochs, "epoch"));
+        let mean = self.difference.difference.estimate.mean;
+        let sgd = counted(self.best_sgd().arm.epochs, "epoch");
         let opening = if varied.any() { format!("{}: with", varied.of(self)) } else { "With".to_owned() };
-        let mut text = format!("{opening} {}, SAM's mean test error is ", self.labels());
-        let direction = if mean <= 0.0 { "below" } else { "above" };
-        // Writing to a string cannot fail.
-        let _ = write!(text, "{:.2} points {direction} SGD's (its better length, {sgd})", mean.abs());
-        let _ = match ci95 {
-            None => write!(text, "; one seed says nothing about how far that is chance."),
-            Some(half) if self.difference.excludes_zero() => {
-                write!(
-                    text,
-                    ", with a 95 % interval of \u{b1} {half:.2} paired over {seeds}: a difference beyond chance."
-                )
-            }
-            Some(half) => write!(
-                text,
-                "; the 95 % interval of \u{b1} {half:.2} paired over {seeds} contains 0: no difference is shown."
-            ),
+        let opening = format!("{opening} {}", self.labels());
+        let mut text = if mean.is_nan() {
+            format!("{opening}, no seed has learnt with both SAM and SGD: nothing is compared.")
+        } else {
+            let direction = if mean <= 0.0 { "below" } else { "above" };
+            format!(
+                "{opening}, SAM's mean test error is {:.2} points {direction} SGD's (its better length, {sgd}){}",
+                mean.abs(),
+                self.difference.words()
+            )
         };
+        for arm in self.sgd.iter().chain([&self.sam]) {
+            if let Some(lost) = arm.outcome.lost_of(&arm.arm.label()) {
+                text.push(' ');
+                text.push_str(&lost);
+            }
+        }
         text
     }
 }

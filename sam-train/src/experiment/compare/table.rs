@@ -1,7 +1,10 @@
 //! The table of a comparison, as text for a terminal and as a [`Table`].
 
 use super::summary::{self, ArmSummary, Summary, Varied};
-use crate::report::{markdown::Table, statistics::Estimate};
+use crate::{
+    experiment::outcome::TEST_SET,
+    report::markdown::{self, Table},
+};
 
 /// The table of a comparison: a block for each network, augmentation and noise rate.
 pub fn comparison(summaries: &[Summary]) -> String {
@@ -19,10 +22,10 @@ pub fn of_comparison(summaries: &[Summary]) -> Table {
     }
 }
 
-const HEAD: [&str; 4] = ["training labels", "method", "test error (%)", "ms per step"];
+const HEAD: [&str; 5] = ["training labels", "method", "test error (%)", TEST_SET, "ms per step"];
 
 /// The head, then the blocks with an empty row between.
-fn rows(summaries: &[Summary]) -> Vec<[String; 4]> {
+fn rows(summaries: &[Summary]) -> Vec<[String; 5]> {
     let varied = Varied::among(summaries);
     let mut rows = vec![HEAD.map(str::to_owned)];
     if varied.any() {
@@ -34,16 +37,17 @@ fn rows(summaries: &[Summary]) -> Vec<[String; 4]> {
             rows.push([
                 labels.next().unwrap_or_default(),
                 arm.arm.label(),
-                estimate(&arm.error),
+                arm.outcome.cell(),
+                arm.outcome.test_set_cell(),
                 milliseconds(arm),
             ]);
         }
-        let Estimate { mean, ci95 } = summary.difference;
         let difference = format!("SAM \u{2212} SGD, {}", summary.best_sgd().arm.epochs);
         rows.push([
             labels.next().unwrap_or_default(),
             difference,
-            format!("{}{}", sign(mean), estimate(&Estimate { mean: mean.abs(), ci95 })),
+            markdown::difference(&summary.difference.difference),
+            String::new(),
             format!("\u{d7} {:.2}", summary.sam_over_sgd_time),
         ]);
         rows.push(Default::default());
@@ -58,17 +62,6 @@ fn labels(summary: &Summary, varied: Varied) -> impl Iterator<Item = String> {
     let wrong = noise.then(|| format!("({:.1} % wrong)", 100.0 * summary.wrong_labels));
     let subject = varied.any().then(|| varied.of(summary));
     subject.into_iter().chain([summary.labels()]).chain(wrong)
-}
-
-fn sign(value: f64) -> &'static str {
-    if value < 0.0 { "\u{2212}" } else { "+" }
-}
-
-fn estimate(estimate: &Estimate) -> String {
-    match estimate.ci95 {
-        Some(half) => format!("{:.2} \u{b1} {half:.2}", estimate.mean),
-        None => format!("{:.2}", estimate.mean),
-    }
 }
 
 fn milliseconds(arm: &ArmSummary) -> String {
