@@ -16,6 +16,15 @@ pub enum Weighting<T> {
         /// What is left of the weight of earlier steps, in 0..1.
         decay: T,
     },
+    /// As TensorFlow averages the weights of EfficientNets: until step `from` the average is the step's weights, and of the
+    /// `d`th step after that (`d` = 0 at `from`) the decay is `(1 + d) / (10 + d)`, at most `decay`. The average is young
+    /// for longer than that of [`Weighting::Exponential`], and forgets the start of training.
+    Warmed {
+        /// What is left of the weight of earlier steps, in 0..1.
+        decay: T,
+        /// The first step, counted from 1, that is averaged with those before it.
+        from: u64,
+    },
 }
 
 impl<T: Real> Weighting<T> {
@@ -24,6 +33,13 @@ impl<T: Real> Weighting<T> {
         let share = T::narrow(1.0 / count as f64);
         match self {
             Self::Exponential { decay } if share < T::ONE - decay => T::ONE - decay,
+            Self::Warmed { decay, from } => match count.checked_sub(from) {
+                None => T::ONE,
+                Some(steps) => {
+                    let own = T::narrow(9.0 / (10.0 + steps as f64));
+                    if own < T::ONE - decay { T::ONE - decay } else { own }
+                }
+            },
             _ => share,
         }
     }
@@ -71,11 +87,11 @@ impl<T: Real, B: AsRef<[T]> + AsMut<[T]>> Average<T, B> {
         let mean = self.mean.as_mut();
         LengthMismatch::check("average's buffer", w.len(), mean.len())?;
         self.count = self.count.saturating_add(1);
-        if self.count == 1 {
+        let share = self.weighting.share(self.count);
+        if self.count == 1 || share == T::ONE {
             mean.iter_mut().zip(w).for_each(|(mean, w)| *mean = *w);
             return Ok(());
         }
-        let share = self.weighting.share(self.count);
         mean.iter_mut().zip(w).for_each(|(mean, w)| *mean += (*w - *mean) * share);
         Ok(())
     }

@@ -7,12 +7,18 @@ const N: usize = 3;
 
 /// What each of `count` steps counts, from the definition: 1 for each, or less by `decay` a step.
 fn weights(weighting: Weighting<f64>, count: usize) -> Vec<f64> {
-    let Weighting::Exponential { decay } = weighting else {
-        return vec![1.0 / count as f64; count];
-    };
     let mut weights: Vec<f64> = Vec::new();
     for n in 1..=count {
-        let share = (1.0 - decay).max(1.0 / n as f64);
+        let share = match weighting {
+            Weighting::Exponential { decay } => (1.0 - decay).max(1.0 / n as f64),
+            // The first step has nothing before it to keep.
+            Weighting::Warmed { from, .. } if n == 1 || (n as u64) < from => 1.0,
+            Weighting::Warmed { decay, from } => {
+                let steps = (n as u64 - from) as f64;
+                1.0 - decay.min((1.0 + steps) / (10.0 + steps))
+            }
+            _ => 1.0 / n as f64,
+        };
         weights.iter_mut().for_each(|weight| *weight *= 1.0 - share);
         weights.push(share);
     }
@@ -20,7 +26,11 @@ fn weights(weighting: Weighting<f64>, count: usize) -> Vec<f64> {
 }
 
 fn weighting() -> impl Strategy<Value = Weighting<f64>> {
-    prop_oneof![Just(Weighting::Uniform), (0.0..1.0f64).prop_map(|decay| Weighting::Exponential { decay })]
+    prop_oneof![
+        Just(Weighting::Uniform),
+        (0.0..1.0f64).prop_map(|decay| Weighting::Exponential { decay }),
+        (0.0..1.0f64, 0..40u64).prop_map(|(decay, from)| Weighting::Warmed { decay, from }),
+    ]
 }
 
 fn average(weighting: Weighting<f64>, steps: &[[f64; N]]) -> Average<f64, [f64; N]> {

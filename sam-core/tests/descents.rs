@@ -78,6 +78,21 @@ fn rmsprop() {
 }
 
 #[test]
+fn rmsprop_as_tensorflow_has_it_begins_at_one_and_adds_inside_of_the_root() {
+    let mut rms = RmsProp::tensorflow(0.01, [f64::NAN; N], [f64::NAN; N]);
+    rms.decay = 0.02;
+    close(
+        run(&mut rms, start(), 0..6),
+        reference(6, |w, g, [v, m], t| {
+            let g = g + 0.02 * *w;
+            *v = 0.9 * if t == 1 { 1.0 } else { *v } + 0.1 * g * g;
+            *m = 0.9 * *m + g / (*v + 1e-3).sqrt();
+            *w -= 0.01 * *m;
+        }),
+    );
+}
+
+#[test]
 fn lion() {
     close(
         run(&mut Lion::new(0.01, 0.05, [f64::NAN; N]), start(), 0..6),

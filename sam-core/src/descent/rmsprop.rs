@@ -5,14 +5,20 @@ use core::marker::PhantomData;
 use super::{LearningRate, Momentum};
 use crate::{Descent, InvalidSetting, LengthMismatch, Real, state::state};
 
-/// RMSProp with momentum (Hinton et al., 2012), which the paper's code trains EfficientNets with; the
-/// arithmetic of `torch.optim.RMSprop`:
+/// RMSProp with momentum (Hinton et al., 2012), by the arithmetic of `torch.optim.RMSprop`:
 ///
 /// ```text
 /// g = g + decay * w
 /// v = alpha * v + (1 - alpha) * g^2
 /// m = momentum * m + g / (sqrt(v) + epsilon)
 /// w = w - lr * m
+/// ```
+///
+/// [`RmsProp::tensorflow`] begins with `v = 1` and adds `epsilon` inside of the root, as TensorFlow 1 does, and as
+/// EfficientNets are trained, by the code of SAM's paper too:
+///
+/// ```text
+/// m = momentum * m + g / sqrt(v + epsilon)
 /// ```
 ///
 /// Memory: two words a weight. Traffic: 4 reads, 3 writes a weight. `lr = 0` leaves every bit of `w` as it
@@ -25,8 +31,10 @@ pub struct RmsProp<T, B> {
     pub alpha: T,
     /// Share of the momentum that stays.
     pub momentum: T,
-    /// Added to the root.
+    /// Added to the root, or inside of it.
     pub epsilon: T,
+    /// Whether `epsilon` is added to `v` before the root is taken.
+    pub epsilon_inside: bool,
     /// Coupled weight decay.
     pub decay: T,
     square: B,
@@ -44,11 +52,21 @@ impl<T: Real, B: AsRef<[T]> + AsMut<[T]>> RmsProp<T, B> {
             alpha: T::narrow(0.9),
             momentum: T::narrow(0.9),
             epsilon: T::narrow(1e-8),
+            epsilon_inside: false,
             decay: T::ZERO,
             square,
             velocity,
             element: PhantomData,
         }
+    }
+
+    /// TensorFlow's form, with what EfficientNets are trained with: `alpha = 0.9, momentum = 0.9, epsilon = 0.001`
+    /// inside of the root, no decay; the buffer of the mean square is set to one. The first steps are short where
+    /// [`RmsProp::new`] has its longest, since the mean square comes down from 1 instead of up from 0.
+    pub fn tensorflow(lr: T, square: B, velocity: B) -> Self {
+        let mut new = Self::new(lr, square, velocity);
+        new.square.as_mut().iter_mut().for_each(|v| *v = T::ONE);
+        Self { epsilon: T::narrow(1e-3), epsilon_inside: true, ..new }
     }
 
     /// Words of buffer that `weights` parameters need.
@@ -67,12 +85,13 @@ impl<T: Real, B: AsRef<[T]> + AsMut<[T]>> Descent<[T]> for RmsProp<T, B> {
         LengthMismatch::check("gradient", w.len(), g.len())?;
         LengthMismatch::check("buffer for the mean squared gradient", w.len(), square.len())?;
         LengthMismatch::check("momentum buffer", w.len(), velocity.len())?;
-        let Self { lr, alpha, momentum, epsilon, decay, .. } = *self;
+        let Self { lr, alpha, momentum, epsilon, epsilon_inside, decay, .. } = *self;
+        let (inside, outside) = if epsilon_inside { (epsilon, T::ZERO) } else { (T::ZERO, epsilon) };
         let still = lr == T::ZERO;
         for ((w, g), (v, m)) in w.iter_mut().zip(g).zip(square.iter_mut().zip(velocity)) {
             let g = *g + decay * *w;
             *v = alpha * *v + (T::ONE - alpha) * (g * g);
-            *m = momentum * *m + g / (v.sqrt() + epsilon);
+            *m = momentum * *m + g / ((*v + inside).sqrt() + outside);
             *w = if still { *w } else { *w - lr * *m };
         }
         Ok(())
