@@ -18,6 +18,7 @@ pub mod ptx_execute;
 pub mod ptx_parse;
 pub mod step;
 pub mod tensors;
+pub mod torch;
 
 #[path = "../../sam-core/tests/support/method.rs"]
 #[allow(dead_code, missing_docs, reason = "shared with the tests of sam-core, which use the rest")]

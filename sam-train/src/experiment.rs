@@ -27,8 +27,8 @@ use std::path::PathBuf;
 
 use crate::{
     data::DataError,
-    export::weights::StartError,
     files::FileError,
+    import::weights::StartError,
     observer::ObserverError,
     ranks::agreement::PeerFailed,
     training::{

@@ -5,7 +5,6 @@ pub mod onnx;
 mod protobuf;
 pub mod pytorch;
 pub mod tensorboard;
-pub mod weights;
 
 /// A network that cannot be written for other programs.
 #[derive(Debug, thiserror::Error)]

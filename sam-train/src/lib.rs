@@ -21,6 +21,7 @@ pub mod doubt;
 pub mod experiment;
 pub mod export;
 pub mod files;
+pub mod import;
 pub mod interrupt;
 pub mod json;
 mod named;

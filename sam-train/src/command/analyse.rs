@@ -22,6 +22,7 @@ use crate::{
         checkpoint::Checkpoint,
         config::Config,
         settings::{InvalidSetting, Settings},
+        start,
         state::State,
     },
 };
@@ -168,7 +169,8 @@ Examples:
     mut_arg("batch", |arg| arg.default_value("16")), allow_negative_numbers = true, after_help = FINETUNE
 )]
 pub struct FinetuneArgs {
-    /// Directory of a run of `sam train`, or its checkpoint, to start from; --data is the second task.
+    /// Directory of a run of `sam train`, or a file of weights, to start from: a checkpoint, an export, or what others published with
+    /// PyTorch's `torch.save` or as safetensors; --data is the second task.
     #[arg(long, value_name = "PATH")]
     init: Option<PathBuf>,
     /// Training images of the second task, at most, where there is no --init.
@@ -303,19 +305,25 @@ pub fn finetune(args: &FinetuneArgs, call: Call<'_>) -> Result<(), ExperimentErr
     args.check()?;
     let start = match &args.init {
         None => Start::FirstClasses { images: args.images },
-        Some(path) if path.is_dir() => Start::Trained(Box::new(trained(path)?.1)),
-        Some(path) => Start::Trained(Box::new(Checkpoint::load(path)?.state)),
+        Some(path) if path.is_dir() => Start::File(start::Start::of(&run(path)?.checkpoint())?),
+        Some(path) => Start::File(start::Start::of(path)?),
     };
     let finetune = Finetune { start, epochs: args.tune_epochs, lr: args.tune_lr };
     experiment::run(&finetune, &args.experiment, 0.0, call)
 }
 
-/// The settings and the state of the run in `path`.
-fn trained(path: &Path) -> Result<(Settings, State), ExperimentError> {
+/// The run in the directory `path`.
+fn run(path: &Path) -> Result<RunDirectory, ExperimentError> {
     let directory = RunDirectory::new(path);
     if !directory.config().exists() {
         return Err(ExperimentError::NoRun { path: path.to_owned() });
     }
+    Ok(directory)
+}
+
+/// The settings and the state of the run in `path`.
+fn trained(path: &Path) -> Result<(Settings, State), ExperimentError> {
+    let directory = run(path)?;
     let config = Config::load(&directory.config())?;
     Ok((config.run, Checkpoint::load(&directory.checkpoint())?.state))
 }

@@ -23,8 +23,9 @@ use crate::{
         ExperimentError,
         train::{RunDirectory, TrainResult, train},
     },
-    export::{tensorboard::TensorBoard, weights::start_from},
+    export::tensorboard::TensorBoard,
     files::{self, FileError},
+    import::weights::start_from,
     json,
     observer::{Host, Observer, Several},
     ranks::{
@@ -69,8 +70,8 @@ pub struct TrainArgs {
     #[arg(long, value_name = "NAME", help_heading = "Training")]
     pub init: Option<Initialization>,
 
-    /// Start from the weights of FILE: a checkpoint, or what `sam export` wrote as safetensors, of the same network. The layer of logits
-    /// starts afresh if its classes are others.
+    /// Start from the weights of FILE, of the same network: a checkpoint, what `sam export` wrote as safetensors, or what others published
+    /// with PyTorch's `torch.save` or as safetensors. The layer of logits starts afresh if its classes are others.
     #[arg(long, value_name = "FILE", help_heading = "Training")]
     pub weights: Option<PathBuf>,
 

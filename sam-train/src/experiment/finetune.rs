@@ -10,11 +10,13 @@ use super::{
 };
 use crate::{
     data::{DataError, Dataset, ImageSet},
+    import::weights,
     report::markdown,
     training::{
         learner::LearnerError,
         settings::{Method, Settings},
-        state::{STATISTICS, State, StateMismatch, WEIGHTS},
+        start,
+        state::Head,
     },
 };
 
@@ -22,7 +24,7 @@ use crate::{
 #[derive(Debug, Clone)]
 pub enum Start {
     /// A network trained elsewhere; the design's data set is the second task.
-    Trained(Box<State>),
+    File(start::Start),
     /// A network trained with the design's settings on the first half of the classes; the second half, or the first images
     /// of it, is the second task.
     FirstClasses {
@@ -59,35 +61,6 @@ fn with_classes(
     Ok(Dataset { classes: classes.len(), class_names, train, test, ..dataset.clone() })
 }
 
-/// The state that training starts from: `fresh`, with weights and statistics of `trained` in all layers but the last.
-///
-/// # Errors
-/// [`StateMismatch`], when another layer differs.
-fn transplant(fresh: &State, trained: &State) -> Result<State, StateMismatch> {
-    let mut state = fresh.clone();
-    let head =
-        fresh.tensors.iter().rfind(|tensor| tensor.name.starts_with(WEIGHTS)).map(|t| t.layer().to_owned());
-    for tensor in &mut state.tensors {
-        let kept = tensor.name.starts_with(WEIGHTS) || tensor.name.starts_with(STATISTICS);
-        if !kept || Some(tensor.layer()) == head.as_deref() {
-            continue;
-        }
-        let of = |shape: &[usize]| format!("shape {shape:?}");
-        let found = trained.get(&tensor.name);
-        match found.filter(|found| found.shape == tensor.shape) {
-            Some(found) => tensor.values.clone_from(&found.values),
-            None => {
-                return Err(StateMismatch {
-                    name: tensor.name.clone(),
-                    expected: of(&tensor.shape),
-                    found: found.map_or("none".to_owned(), |found| of(&found.shape)),
-                });
-            }
-        }
-    }
-    Ok(state)
-}
-
 impl Experiment for Finetune {
     const NAME: &'static str = "finetune";
     const PAPER: &'static str = "Section 3.2, table 3";
@@ -95,7 +68,11 @@ impl Experiment for Finetune {
     fn run(&self, runner: &mut Runner<'_>, design: &Design) -> Result<Findings, ExperimentError> {
         let dataset = &design.data.dataset;
         let (target, trained) = match &self.start {
-            Start::Trained(state) => (design.data.clone(), (**state).clone()),
+            Start::File(file) => {
+                let description = design.base.describe(dataset.shape, dataset.classes);
+                let description = description.map_err(LearnerError::backend)?;
+                (design.data.clone(), weights::read(file, &description)?)
+            }
             Start::FirstClasses { images } => {
                 let half = dataset.classes / 2;
                 let first = LoadedData::new(with_classes(dataset, 0..half, usize::MAX)?)?;
@@ -123,8 +100,9 @@ impl Experiment for Finetune {
         for seed in 0..design.seeds {
             for (_, settings, _) in &arms {
                 let settings = Settings { seed: settings.seed + seed as u64, ..settings.clone() };
-                let fresh = runner.fresh_state(&settings, &target.dataset)?;
-                starts.push(transplant(&fresh, &trained).map_err(LearnerError::State)?);
+                let mut state = runner.fresh_state(&settings, &target.dataset)?;
+                state.take_over(&trained, Head::Fresh).map_err(LearnerError::State)?;
+                starts.push(state);
             }
         }
         let mut jobs = Vec::new();
@@ -171,7 +149,7 @@ impl Experiment for Finetune {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{data::DataSource, training::state::Tensor};
+    use crate::data::DataSource;
 
     #[test]
     fn classes_are_parted_and_counted_from_zero() {
@@ -180,27 +158,5 @@ mod tests {
         assert_eq!(a.train.len() + b.train.len(), dataset.train.len());
         assert!(b.train.labels.iter().chain(&b.test.labels).all(|&label| label < 5));
         assert_eq!(with_classes(&dataset, 5..10, 7).unwrap().train.len(), 7);
-    }
-
-    #[test]
-    fn all_but_the_head_is_taken_over() {
-        let tensor = |name: &str, size: usize, value: f32| Tensor {
-            name: name.into(),
-            shape: vec![size],
-            values: vec![value; size],
-        };
-        let network = |head, value| State {
-            tensors: vec![
-                tensor("weights/body.weight", 3, value),
-                tensor("weights/logits.weight", head, value),
-                tensor("weights/logits.bias", head, value),
-                tensor("momentum/body.weight", 3, value),
-            ],
-        };
-        let state = transplant(&network(5, 0.0), &network(10, 1.0)).unwrap();
-        let values: Vec<f32> = state.tensors.iter().map(|tensor| tensor.values[0]).collect();
-        assert_eq!(values, [1.0, 0.0, 0.0, 0.0]);
-        let other = State { tensors: vec![tensor("weights/body.weight", 4, 1.0)] };
-        assert_eq!(transplant(&network(5, 0.0), &other).unwrap_err().name, "weights/body.weight");
     }
 }

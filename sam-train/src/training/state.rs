@@ -52,7 +52,50 @@ pub struct StateMismatch {
     pub found: String,
 }
 
+impl StateMismatch {
+    /// Of a tensor whose shapes differ.
+    fn of(expected: Option<&Tensor>, found: Option<&Tensor>) -> Self {
+        let shape =
+            |tensor: Option<&Tensor>| tensor.map_or("none".to_owned(), |t| format!("shape {:?}", t.shape));
+        let name = expected.or(found).map(|tensor| tensor.name.clone()).unwrap_or_default();
+        Self { name, expected: shape(expected), found: shape(found) }
+    }
+}
+
+/// What becomes of the layer of logits where a network starts from another's weights.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Head {
+    /// It is taken over if it has as many classes.
+    IfItFits,
+    /// It starts afresh.
+    Fresh,
+}
+
 impl State {
+    /// Takes over weights and running statistics of `given`, and leaves everything else as it is; returns the names of the weights
+    /// that were left: those of the layer of logits, which is the last.
+    ///
+    /// # Errors
+    /// [`StateMismatch`], when another layer is not there or of another shape; then some were taken over before.
+    pub fn take_over(&mut self, given: &Self, head: Head) -> Result<Vec<String>, StateMismatch> {
+        let last = self.tensors.iter().rfind(|tensor| tensor.name.starts_with(WEIGHTS));
+        let last = last.map_or_else(String::new, |tensor| tensor.layer().to_owned());
+        let mut left = Vec::new();
+        for tensor in &mut self.tensors {
+            if ![WEIGHTS, STATISTICS].iter().any(|group| tensor.name.starts_with(group)) {
+                continue;
+            }
+            let is_head = tensor.layer() == last;
+            let found = given.get(&tensor.name);
+            match found.filter(|found| found.shape == tensor.shape && !(is_head && head == Head::Fresh)) {
+                Some(found) => tensor.values.clone_from(&found.values),
+                None if is_head => left.push(tensor.name.clone()),
+                None => return Err(StateMismatch::of(Some(tensor), found)),
+            }
+        }
+        Ok(left)
+    }
+
     /// SHA-256 over all weights (little-endian 32-bit, in order) in hexadecimal: equal if and only if they are.
     pub fn weights_sha256(&self) -> String {
         let mut hash = Sha256::new();
@@ -68,14 +111,11 @@ impl State {
     /// # Errors
     /// [`StateMismatch`] for the first tensor that differs.
     pub fn check_against(&self, expected: &Self) -> Result<(), StateMismatch> {
-        let of =
-            |tensor: Option<&Tensor>| tensor.map_or("none".to_owned(), |t| format!("shape {:?}", t.shape));
         let pairs = expected.tensors.iter().map(|tensor| (Some(tensor), self.get(&tensor.name)));
         let surplus = self.tensors.iter().map(|tensor| (expected.get(&tensor.name), Some(tensor)));
         for (expected, found) in pairs.chain(surplus) {
             if expected.map(|t| &t.shape) != found.map(|t| &t.shape) {
-                let name = expected.or(found).map(|t| t.name.clone()).unwrap_or_default();
-                return Err(StateMismatch { name, expected: of(expected), found: of(found) });
+                return Err(StateMismatch::of(expected, found));
             }
         }
         Ok(())
@@ -94,5 +134,52 @@ impl State {
     /// The tensor of that name.
     pub fn get(&self, name: &str) -> Option<&Tensor> {
         self.tensors.iter().find(|tensor| tensor.name == name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn network(head: usize, value: f32) -> State {
+        let tensor = |name: &str, size: usize| Tensor {
+            name: name.into(),
+            shape: vec![size],
+            values: vec![value; size],
+        };
+        State {
+            tensors: vec![
+                tensor("weights/body.weight", 3),
+                tensor("weights/logits.weight", head),
+                tensor("weights/logits.bias", head),
+                tensor("statistics/body.running_mean", 3),
+                tensor("momentum/body.weight", 3),
+            ],
+        }
+    }
+
+    #[test]
+    fn weights_and_statistics_are_taken_over_and_the_head_as_asked() {
+        let cases = [
+            (5, Head::Fresh, [1.0, 0.0, 0.0, 1.0, 0.0]),
+            (10, Head::Fresh, [1.0, 0.0, 0.0, 1.0, 0.0]),
+            (5, Head::IfItFits, [1.0, 0.0, 0.0, 1.0, 0.0]),
+            (10, Head::IfItFits, [1.0, 1.0, 1.0, 1.0, 0.0]),
+        ];
+        for (classes, head, expected) in cases {
+            let mut state = network(classes, 0.0);
+            let left = state.take_over(&network(10, 1.0), head).unwrap();
+            let values: Vec<f32> = state.tensors.iter().map(|tensor| tensor.values[0]).collect();
+            assert_eq!(values, expected, "{classes} {head:?}");
+            assert_eq!(left.len(), if expected[1] == 1.0 { 0 } else { 2 });
+        }
+        let other = State {
+            tensors: vec![Tensor {
+                name: "weights/body.weight".into(),
+                shape: vec![4],
+                values: vec![1.0; 4],
+            }],
+        };
+        assert_eq!(network(5, 0.0).take_over(&other, Head::Fresh).unwrap_err().name, "weights/body.weight");
     }
 }
