@@ -1,13 +1,15 @@
 //! Writing files so that a reader, or a run after a crash, finds the old content or the new, never a part.
 
 mod disk;
+mod lock;
 mod regular;
 
 pub use disk::{Disk, SystemDisk};
+pub use lock::{is_of, lock_directory};
 pub use regular::{open, read, read_text};
 
 use std::{
-    fs::{self, File, TryLockError},
+    fs,
     io::{self, ErrorKind, Write},
     path::{Path, PathBuf},
 };
@@ -28,20 +30,6 @@ impl FileError {
     /// For `map_err`: the error of doing `action` with `path`.
     pub fn of(path: &Path, action: &'static str) -> impl FnOnce(io::Error) -> Self {
         move |source| Self { path: path.to_owned(), action, source }
-    }
-}
-
-/// Claims the directory `path` for this process until the file returned is dropped or the process ends, however it
-/// ends. `None`: another process has claimed it.
-///
-/// # Errors
-/// [`FileError`], when the directory cannot be opened, or is on a file system without locks.
-pub fn lock_directory(path: &Path) -> Result<Option<File>, FileError> {
-    let directory = File::open(path).map_err(FileError::of(path, "opened"))?;
-    match directory.try_lock() {
-        Ok(()) => Ok(Some(directory)),
-        Err(TryLockError::WouldBlock) => Ok(None),
-        Err(TryLockError::Error(error)) => Err(FileError::of(path, "locked")(error)),
     }
 }
 

@@ -1,7 +1,7 @@
 //! A directory of runs, claimed for one process.
 
 use std::{
-    fs::{self, File},
+    fs::File,
     path::{Path, PathBuf},
 };
 
@@ -15,8 +15,8 @@ use crate::{
 /// As long as it lives no other process works in the directory, however this one ends.
 pub struct Claim {
     path: PathBuf,
-    /// The directory itself; none where there are no locks.
-    directory: Option<File>,
+    /// The directory's lock; none where there are no locks.
+    lock: Option<File>,
 }
 
 impl Claim {
@@ -26,7 +26,7 @@ impl Claim {
     /// [`ExperimentError::Locked`], when another process has claimed it; [`ExperimentError::File`].
     pub fn new(path: &Path, host: Host<'_>) -> Result<Self, ExperimentError> {
         files::create_directory(path)?;
-        let directory = match files::lock_directory(path) {
+        let lock = match files::lock_directory(path) {
             Ok(None) => return Err(ExperimentError::Locked { path: path.to_owned() }),
             Ok(locked) => locked,
             Err(error) => {
@@ -34,7 +34,7 @@ impl Claim {
                 None
             }
         };
-        let claim = Self { path: path.to_owned(), directory };
+        let claim = Self { path: path.to_owned(), lock };
         // It may have been removed between the two.
         claim.check()?;
         Ok(claim)
@@ -82,7 +82,7 @@ impl Claim {
     /// what is open. Elsewhere it is its own path, and what [`Claim::check`] found has to do.
     fn open_directory(&self) -> PathBuf {
         #[cfg(target_os = "linux")]
-        if let Some(directory) = &self.directory {
+        if let Some(directory) = &self.lock {
             use std::os::fd::AsRawFd;
             let open = PathBuf::from(format!("/proc/self/fd/{}", directory.as_raw_fd()));
             if open.is_dir() {
@@ -97,27 +97,11 @@ impl Claim {
     /// # Errors
     /// [`ExperimentError::Replaced`] if it was removed since, or another was put in its place.
     pub fn check(&self) -> Result<(), ExperimentError> {
-        match &self.directory {
-            Some(directory) if !same(directory, &self.path) => {
+        match &self.lock {
+            Some(lock) if !files::is_of(lock, &self.path) => {
                 Err(ExperimentError::Replaced { path: self.path.clone() })
             }
             _ => Ok(()),
         }
     }
-}
-
-/// Whether `path` leads to the open directory. Where a system does not tell, it does.
-#[cfg(unix)]
-fn same(directory: &File, path: &Path) -> bool {
-    use std::os::unix::fs::MetadataExt;
-    let identity = |metadata: &fs::Metadata| (metadata.dev(), metadata.ino());
-    match (directory.metadata(), fs::metadata(path)) {
-        (Ok(open), Ok(there)) => identity(&open) == identity(&there),
-        _ => false,
-    }
-}
-
-#[cfg(not(unix))]
-fn same(_: &File, path: &Path) -> bool {
-    path.is_dir()
 }
