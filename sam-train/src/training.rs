@@ -19,6 +19,7 @@ pub mod cuda;
 #[path = "training/no_cuda.rs"]
 pub mod cuda;
 pub mod data_facts;
+mod decay_in;
 pub mod history;
 pub mod host_batches;
 pub mod kernel_choice;

@@ -14,7 +14,7 @@ use sam_train::{
         cpu::CpuLearner,
         learner::Learner,
         settings::{
-            AscentSettings, Base, DataSettings, LastBatch, Method, RadiusShape, ScheduleSettings,
+            AscentSettings, Base, DataSettings, DecayIn, LastBatch, Method, RadiusShape, ScheduleSettings,
             ScheduleShape, Settings, SgdSettings, Tensors,
         },
         trainer::Trainer,
@@ -59,13 +59,24 @@ fn by_hand(settings: &Settings, steps: u64) -> Vec<f64> {
         let (images, labels) = batch(step);
         network.set_batch(images.mapv(f64::from).view(), &labels).unwrap();
         network.gradient(&w, &mut g, Pass::Clean).unwrap();
+        let penalize = |w: &[f64], g: &mut [f64]| {
+            for i in (0..n).filter(|&i| sgd.decay_in == DecayIn::Loss && chosen(sgd.decay_on, i)) {
+                g[i] += sgd.weight_decay * w[i];
+            }
+        };
+        penalize(&w, &mut g);
         let climbs: Vec<bool> = (0..n).map(|i| chosen(settings.ascent.tensors, i)).collect();
         let norm = (0..n).filter(|&i| climbs[i]).map(|i| g[i] * g[i]).sum::<f64>().sqrt();
         let up: Vec<f64> = (0..n).map(|i| if climbs[i] { w[i] + rho * g[i] / norm } else { w[i] }).collect();
         network.gradient(&up, &mut g, Pass::Perturbed).unwrap();
+        penalize(&up, &mut g);
+        let length = g.iter().map(|g| g * g).sum::<f64>().sqrt();
+        let cut = sgd.clip_norm.map_or(1.0, |longest| (longest / length).min(1.0));
+        g.iter_mut().for_each(|g| *g *= cut);
         let t = step as i32 + 1;
         for i in 0..n {
-            let decay = if chosen(sgd.decay_on, i) { sgd.weight_decay } else { 0.0 };
+            let outside = sgd.decay_in == DecayIn::Base && chosen(sgd.decay_on, i);
+            let decay = if outside { sgd.weight_decay } else { 0.0 };
             match settings.base {
                 Base::Sgd => {
                     let g = g[i] + decay * w[i];
@@ -86,6 +97,12 @@ fn by_hand(settings: &Settings, steps: u64) -> Vec<f64> {
                     let g = g[i] + decay * w[i];
                     v[i] = 0.9 * v[i] + 0.1 * g * g;
                     m[i] = 0.9 * m[i] + g / (v[i].sqrt() + epsilon);
+                    w[i] -= rate * m[i];
+                }
+                Base::RmsPropTf { epsilon, .. } => {
+                    let g = g[i] + decay * w[i];
+                    v[i] = 0.9 * if t == 1 { 1.0 } else { v[i] } + 0.1 * g * g;
+                    m[i] = 0.9 * m[i] + g / (v[i] + epsilon).sqrt();
                     w[i] -= rate * m[i];
                 }
                 Base::Lion { .. } => {
@@ -109,6 +126,7 @@ fn every_base_computes_what_plain_code_does_on_all_tensors_and_on_weights_alone(
         Base::Adam { beta1: 0.9, beta2: 0.999, epsilon },
         Base::AdamW { beta1: 0.9, beta2: 0.999, epsilon },
         Base::RmsProp { beta2: 0.9, epsilon },
+        Base::RmsPropTf { beta2: 0.9, epsilon },
         Base::LION,
     ];
     assert_eq!(
@@ -132,6 +150,52 @@ fn every_base_computes_what_plain_code_does_on_all_tensors_and_on_weights_alone(
             let allowed = if matches!(base, Base::Lion { .. }) { expected.len() / 50 } else { 0 };
             assert!(wrong <= allowed, "{base:?} {perturb} {decay_on}: {wrong} of {}", expected.len());
         }
+    }
+}
+
+#[test]
+fn decay_in_the_loss_turns_the_ascent_and_counts_in_the_length_that_is_cut() {
+    for base in [Base::Sgd, Base::RMSPROP_TF] {
+        for (decay_on, clip) in
+            [(Tensors::All, None), (Tensors::All, Some(0.7)), (Tensors::Weights, Some(0.7))]
+        {
+            let mut settings = settings("resnet-8", Method::sam(0.1), base);
+            (settings.sgd.decay_in, settings.sgd.decay_on) = (DecayIn::Loss, decay_on);
+            (settings.sgd.weight_decay, settings.sgd.clip_norm) = (0.1, clip);
+            assert_eq!(settings.check(), Ok(()));
+            let mut learner = learner(&settings);
+            advance(&mut learner, 0..2);
+            let expected = by_hand(&settings, 2);
+            let farthest = learner.weights().iter().zip(&expected).map(|(w, e)| (f64::from(*w) - e).abs());
+            let farthest = farthest.fold(0.0, f64::max);
+            assert!(farthest < 2e-5, "{base:?} {decay_on} {clip:?}: {farthest}");
+            // It is another training than the decay outside: the comparison above can tell.
+            settings.sgd.decay_in = DecayIn::Base;
+            let outside = by_hand(&settings, 2);
+            assert!(
+                outside.iter().zip(&expected).any(|(a, b)| (a - b).abs() > 2e-4),
+                "{base:?} {decay_on} {clip:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn decay_of_plain_sgd_is_the_same_in_the_loss_and_in_the_base() {
+    let mut settings = settings("resnet-8", Method::Sgd, Base::Sgd);
+    let outside = run(&settings);
+    settings.sgd.decay_in = DecayIn::Loss;
+    let inside = run(&settings);
+    for (a, b) in outside.iter().zip(inside) {
+        let (a, b) = (f32::from_bits(*a), f32::from_bits(b));
+        assert!((a - b).abs() < 1e-6, "{a} {b}");
+    }
+    let refused = [(Base::ADAMW, false), (Base::LION, false), (Base::Sgd, true)];
+    for (base, decoupled) in refused {
+        (settings.base, settings.sgd) = (base, base.usual(settings.sgd));
+        (settings.sgd.decay_in, settings.sgd.decoupled) = (DecayIn::Loss, decoupled);
+        let found = settings.check().unwrap_err().to_string();
+        assert!(found.starts_with("`decay-in`: expected base"), "{found}");
     }
 }
 

@@ -45,11 +45,11 @@ enum What {
 /// How many images share a perturbation (figure 3, middle): test error against rho for each m.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Experiment")]
-#[command(mut_arg("rho", |arg| arg.hide(true)), allow_negative_numbers = true)]
+#[command(mut_arg("rho", |arg| arg.hide(true)), mut_arg("m", |arg| arg.long("one-m").hide(true)), allow_negative_numbers = true)]
 struct MArgs {
     /// Images in a group, with commas between; a batch at most.
-    #[arg(long, value_name = "M,..", value_delimiter = ',', default_value = "4,16,64")]
-    m: Vec<usize>,
+    #[arg(long = "m", value_name = "M,..", value_delimiter = ',', default_value = "4,16,64")]
+    ms: Vec<usize>,
     /// Radii, with commas between.
     #[arg(long, value_name = "RHO,..", value_delimiter = ',', default_value = "0.02,0.05,0.1,0.2,0.5")]
     rhos: Vec<f64>,
@@ -130,24 +130,30 @@ impl AblateArgs {
             What::M(args) => {
                 args.experiment.check(0.0)?;
                 radii("rhos", &args.rhos)?;
-                args.m.iter().try_for_each(|&m| positive("m", m))
+                args.ms.iter().try_for_each(|&m| positive("m", m))
             }
             What::Norm(args) => {
                 args.experiment.check(0.0)?;
+                args.experiment.check_no_groups()?;
                 radii("rho-1", args.rho_1.as_slice())?;
                 radii("rho-inf", args.rho_inf.as_slice())
             }
             What::InnerSteps(args) => {
                 args.experiment.check(0.0)?;
+                args.experiment.check_no_groups()?;
                 args.steps.iter().try_for_each(|&steps| positive("steps", steps))
             }
             What::RhoDefault(args) => {
                 args.experiment.check(0.0)?;
                 radii("rhos", &args.rhos)
             }
-            What::SecondOrder(args) => args.experiment.check(0.0),
+            What::SecondOrder(args) => {
+                args.experiment.check(0.0)?;
+                args.experiment.check_no_groups()
+            }
             What::Variants(args) => {
                 args.experiment.check(0.0)?;
+                args.experiment.check_no_groups()?;
                 radii("rho-asam", args.rho_asam.as_slice())?;
                 radii("rho-momentum", args.rho_momentum.as_slice())
             }
@@ -162,8 +168,8 @@ impl AblateArgs {
 pub fn run(args: &AblateArgs, call: Call<'_>) -> Result<(), ExperimentError> {
     args.check()?;
     match &args.what {
-        What::M(MArgs { experiment, m, rhos }) => {
-            let ablation = MAblation { ms: m.clone(), rhos: rhos.clone() };
+        What::M(MArgs { experiment, ms, rhos }) => {
+            let ablation = MAblation { ms: ms.clone(), rhos: rhos.clone() };
             experiment::run(&ablation, experiment, 0.0, call)
         }
         What::Norm(NormArgs { experiment, rho_1, rho_inf }) => {

@@ -96,13 +96,13 @@ Examples:
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Experiment")]
 #[command(
-    mut_arg("seeds", |arg| arg.default_value("2")),
+    mut_arg("seeds", |arg| arg.default_value("2")), mut_arg("m", |arg| arg.long("one-m").hide(true)),
     allow_negative_numbers = true, after_help = PREDICT_GAP
 )]
 pub struct PredictGapArgs {
     /// Sizes of groups, with commas between.
-    #[arg(long, value_name = "M,..", value_delimiter = ',', default_value = "1,4,16,64,256")]
-    m: Vec<usize>,
+    #[arg(long = "m", value_name = "M,..", value_delimiter = ',', default_value = "1,4,16,64,256")]
+    ms: Vec<usize>,
     /// Training images that sharpness is measured on, at most.
     #[arg(long, value_name = "N", default_value_t = 256)]
     images: usize,
@@ -166,7 +166,7 @@ Examples:
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Experiment")]
 #[command(
-    mut_arg("batch", |arg| arg.default_value("16")), allow_negative_numbers = true, after_help = FINETUNE
+    mut_arg("batch", |arg| arg.default_value("16")), mut_arg("weight_decay", |arg| arg.default_value("0.00001")), allow_negative_numbers = true, after_help = FINETUNE
 )]
 pub struct FinetuneArgs {
     /// Directory of a run of `sam train`, or a file of weights, to start from: a checkpoint, an export, or what others published with
@@ -179,6 +179,9 @@ pub struct FinetuneArgs {
     /// Epochs of fine-tuning.
     #[arg(long, value_name = "N", default_value_t = 40)]
     tune_epochs: usize,
+    /// Epochs of SGD's second chance in fine-tuning [default: twice --tune-epochs, unless --sgd-epochs is 0]
+    #[arg(long, value_name = "N")]
+    tune_sgd_epochs: Option<usize>,
     /// Highest learning rate of fine-tuning.
     #[arg(long, value_name = "RATE", default_value_t = 0.016)]
     tune_lr: f64,
@@ -216,7 +219,7 @@ impl PredictGapArgs {
     /// Makes sure that every number is in its range.
     pub fn check(&self) -> Result<(), InvalidSetting> {
         self.experiment.check(self.label_noise)?;
-        self.m.iter().try_for_each(|&m| positive("m", m))?;
+        self.ms.iter().try_for_each(|&m| positive("m", m))?;
         self.batches.iter().try_for_each(|&batch| positive("batches", batch))?;
         positive("images", self.images)?;
         radii("rates", &self.rates)?;
@@ -275,7 +278,7 @@ pub fn landscape(args: &LandscapeArgs, call: Call<'_>) -> Result<(), ExperimentE
 pub fn predict_gap(args: &PredictGapArgs, call: Call<'_>) -> Result<(), ExperimentError> {
     args.check()?;
     let gap = PredictGap {
-        ms: args.m.clone(),
+        ms: args.ms.clone(),
         images: args.images,
         rates: args.rates.clone(),
         batches: args.batches.clone(),
@@ -308,7 +311,8 @@ pub fn finetune(args: &FinetuneArgs, call: Call<'_>) -> Result<(), ExperimentErr
         Some(path) if path.is_dir() => Start::File(start::Start::of(&run(path)?.checkpoint())?),
         Some(path) => Start::File(start::Start::of(path)?),
     };
-    let finetune = Finetune { start, epochs: args.tune_epochs, lr: args.tune_lr };
+    let finetune =
+        Finetune { start, epochs: args.tune_epochs, sgd_epochs: args.tune_sgd_epochs, lr: args.tune_lr };
     experiment::run(&finetune, &args.experiment, 0.0, call)
 }
 

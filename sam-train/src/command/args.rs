@@ -22,12 +22,13 @@ use crate::{
         method::default_radius,
         precision::Precision,
         settings::{
-            AscentSettings, BatchSizes, DataSettings, InvalidSetting, Method, Model, NormExponent,
+            AscentSettings, BatchSizes, DataSettings, DecayIn, InvalidSetting, Method, Model, NormExponent,
             RadiusShape, ScheduleSettings, ScheduleShape, Settings, SgdSettings, Tensors,
         },
     },
 };
 use clap::{Args, ValueEnum};
+use sam_core::Norm;
 
 /// What is learned from.
 #[derive(Debug, Clone, Args)]
@@ -200,15 +201,21 @@ pub struct TrainingArgs {
     #[arg(long, value_name = "drop|keep", default_value_t = LastBatch::Drop)]
     pub last_batch: LastBatch,
 
+    /// Cut each batch into N groups, which the processes of `mpirun` share out, as many as a power of two. Sums go along a tree
+    /// over the groups, so that the number of processes changes no bit; batch normalisation goes by group. With m-sharpness
+    /// each group climbs by itself and N is --batch / --m [default: that, or a group for each of several processes]
+    #[arg(long, value_name = "N")]
+    pub groups: Option<usize>,
+
     #[command(flatten)]
     pub base: BaseArgs,
 
     /// Highest learning rate [default: for sgd 0.1 of resnet and wrn, whose batch normalisation bears it, 0.02 of shake-shake and
-    /// wrn-D-K-nobn, 0.05 of others; for adam, adamw and rmsprop 0.001, for lion 0.0003]
+    /// wrn-D-K-nobn, 0.05 of others; for adam, adamw, rmsprop and rmsprop-tf 0.001, for lion 0.0003]
     #[arg(long)]
     pub lr: Option<f64>,
 
-    /// Momentum, of sgd and rmsprop [default: 0.9]
+    /// Momentum, of sgd and both rmsprop [default: 0.9]
     #[arg(long)]
     pub momentum: Option<f64>,
 
@@ -216,7 +223,7 @@ pub struct TrainingArgs {
     #[arg(long)]
     pub no_nesterov: bool,
 
-    /// Weight decay [default: 0.0005 for sgd, 0 for adam, 0.01 for adamw, 0.00001 for rmsprop, 0.1 for lion]
+    /// Weight decay [default: 0.0005 for sgd, 0 for adam, 0.01 for adamw, 0.00001 for both rmsprop, 0.1 for lion]
     #[arg(long)]
     pub weight_decay: Option<f64>,
 
@@ -227,6 +234,16 @@ pub struct TrainingArgs {
     /// What weight decay pulls towards zero: all, or weights (neither biases nor normalisations).
     #[arg(long, value_name = "all|weights", default_value_t)]
     pub decay_on: Tensors,
+
+    /// Where weight decay acts: base (added at the weights by the base optimizer), or loss (0.5 X |w|^2 is a term of the loss that both
+    /// passes of SAM differentiate, as in the code of its paper).
+    #[arg(long, value_name = "base|loss", default_value_t)]
+    pub decay_in: DecayIn,
+
+    /// Cut the gradient that the base optimizer follows down to this Euclidean length if it is longer, before weight decay
+    /// is added, unless --decay-in is loss. The ascent has its own length, --rho [default: never]
+    #[arg(long, value_name = "C")]
+    pub clip_norm: Option<f64>,
 
     /// Learning rate over time: a half cosine down to 0, a fifth after 30, 60 and 90 % of the steps, or constant.
     #[arg(long, value_enum, default_value_t = ScheduleArg::Cosine)]
@@ -277,6 +294,11 @@ pub struct SamArgs {
     /// The norm the radius is measured in: 2, inf, 1, or any p between.
     #[arg(long, value_name = "P", default_value = "2")]
     pub norm: NormExponent,
+
+    /// Images that share a perturbation: SAM's gradient is the mean of those of groups of M images, as on devices with M images each.
+    /// The paper has 32 of 256 on CIFAR [default: the whole batch]
+    #[arg(long, value_name = "M")]
+    pub m: Option<usize>,
 }
 
 /// The shape of the learning rate over time.
@@ -355,7 +377,24 @@ impl MachineArgs {
 impl SamArgs {
     /// SAM as the arguments describe it, with the radius that `model` bears where none is given.
     pub fn method(&self, model: &Model) -> Method {
-        Method::Sam { rho: self.rho.unwrap_or_else(|| default_radius(model)), norm: self.norm }
+        let rho = self.rho.unwrap_or_else(|| default_radius(model));
+        match self.m {
+            Some(m) => Method::MSharpness { rho, m },
+            None => Method::Sam { rho, norm: self.norm },
+        }
+    }
+
+    /// Makes sure that the arguments go together.
+    ///
+    /// # Errors
+    /// [`InvalidSetting`] for one that does not.
+    pub fn check(&self) -> Result<(), InvalidSetting> {
+        match self.m {
+            Some(_) if self.norm.0 != Norm::L2 => {
+                Err(InvalidSetting::new("norm", "2, the norm of groups of `m` images", self.norm))
+            }
+            _ => Ok(()),
+        }
     }
 }
 
@@ -389,6 +428,7 @@ impl TrainingArgs {
         let sgd = base.usual(usual.sgd);
         Ok(Settings {
             seed: self.seed,
+            groups: self.groups,
             checkpoint_activations: self.checkpoint_activations,
             epochs: self.epochs,
             batch: BatchSizes::try_from(self.batch.clone()).unwrap_or(usual.batch),
@@ -403,7 +443,8 @@ impl TrainingArgs {
                 weight_decay: self.weight_decay.unwrap_or(sgd.weight_decay),
                 decoupled: self.decoupled,
                 decay_on: self.decay_on,
-                ..sgd
+                decay_in: self.decay_in,
+                clip_norm: self.clip_norm,
             },
             schedule: ScheduleSettings { shape: self.schedule.into(), warmup_epochs: self.warmup_epochs },
             ..usual

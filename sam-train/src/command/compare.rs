@@ -7,7 +7,7 @@ use clap::{Arg, ArgMatches, Args, Command, FromArgMatches};
 use super::{
     Call,
     args::{AscentArgs, DataArgs, MachineArgs, SamArgs, TrainingArgs},
-    experiment::check_seeds,
+    experiment::{check_seeds, check_sgd_epochs},
     output::{keep, print},
 };
 use crate::{
@@ -20,7 +20,7 @@ use crate::{
     json,
     training::{
         memory,
-        settings::{InvalidSetting, MOST_EPOCHS, Model, Settings},
+        settings::{InvalidSetting, Model, Settings},
         trainer::check_batch,
     },
 };
@@ -166,11 +166,10 @@ impl CompareArgs {
             }
         }
         self.data.check()?;
+        self.sam.check()?;
         let epochs = self.training.epochs;
         check_seeds(self.seeds)?;
-        if let Some(epochs) = self.sgd_epochs.filter(|&epochs| epochs > MOST_EPOCHS) {
-            return Err(InvalidSetting::new("sgd-epochs", "a number up to 1000000", epochs));
-        }
+        check_sgd_epochs(self.sgd_epochs)?;
         Ok(Comparison {
             noises,
             seeds: self.seeds,

@@ -20,7 +20,8 @@ use crate::{
     json,
     training::{
         memory,
-        settings::{InvalidSetting, Method, Settings},
+        range::Range,
+        settings::{InvalidSetting, MOST_EPOCHS, Method, Settings},
         trainer::check_batch,
     },
 };
@@ -32,6 +33,11 @@ pub struct ExperimentArgs {
     /// Number of seeds, counted up from --seed.
     #[arg(long, value_name = "N", default_value_t = 5)]
     pub seeds: usize,
+
+    /// Epochs of a second chance for SGD, and for mixup, whose steps take one gradient: the better of both lengths is compared with
+    /// SAM, as in the paper; 0 for none [default: twice --epochs]
+    #[arg(long, value_name = "N")]
+    pub sgd_epochs: Option<usize>,
 
     /// Epochs between two looks at the test set [default: a 20th of --epochs]
     #[arg(long, value_name = "N")]
@@ -57,8 +63,18 @@ impl ExperimentArgs {
     /// Makes sure that every number is in its range.
     pub fn check(&self, label_noise: f64) -> Result<(), InvalidSetting> {
         self.data.check()?;
+        self.sam.check()?;
         self.settings(label_noise)?.check()?;
+        check_sgd_epochs(self.sgd_epochs)?;
         check_seeds(self.seeds)
+    }
+
+    /// Makes sure that no groups of images are asked for where the method that is varied has none.
+    pub fn check_no_groups(&self) -> Result<(), InvalidSetting> {
+        self.sam.m.map_or(Ok(()), |m| {
+            let expected = "nothing: what is varied here takes the batch as a whole";
+            Err(InvalidSetting::new("m", expected, m))
+        })
     }
 
     /// SAM as the arguments describe it.
@@ -115,7 +131,8 @@ pub fn run_with<E: Experiment>(
     let learner =
         |settings: &Settings, dataset: &Dataset| backend.learner(settings, dataset.shape, dataset.classes);
     drop(learner(&base, &dataset)?);
-    let design = Design { base, seeds: args.seeds, data: LoadedData::new(dataset)? };
+    let sgd_epochs = args.sgd_epochs.unwrap_or(2 * base.epochs);
+    let design = Design { base, seeds: args.seeds, sgd_epochs, data: LoadedData::new(dataset)? };
     let base = &design.base;
     let default = || PathBuf::from(format!("runs/{}-{}-{}", E::NAME, base.data.title(), base.model));
     let directory = ExperimentDirectory(args.out.clone().unwrap_or_else(default));
@@ -153,6 +170,12 @@ pub fn radii(setting: &'static str, values: &[f64]) -> Result<(), InvalidSetting
 /// Makes sure that a command makes runs of at least one seed, and of no more than can be meant.
 pub fn check_seeds(seeds: usize) -> Result<(), InvalidSetting> {
     in_range("seeds", (1..=10_000).contains(&seeds), "a number from 1 up to 10000", seeds)
+}
+
+/// Makes sure that SGD's second chance is no longer than the longest run.
+pub fn check_sgd_epochs(epochs: Option<usize>) -> Result<(), InvalidSetting> {
+    let epochs = epochs.unwrap_or(0);
+    Range::Whole(0, MOST_EPOCHS as u64).check_whole("sgd-epochs", epochs)
 }
 
 /// The error of a setting that is not `valid`.

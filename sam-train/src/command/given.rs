@@ -44,7 +44,7 @@ impl Args for Given {
 
 /// The arguments that are settings of the run, the hyper-parameters of all methods and bases included.
 pub fn settled() -> impl Iterator<Item = &'static str> {
-    const SETTINGS: [&str; 38] = [
+    const SETTINGS: [&str; 40] = [
         "data",
         "size",
         "grey",
@@ -69,8 +69,10 @@ pub fn settled() -> impl Iterator<Item = &'static str> {
         "weight_decay",
         "decoupled",
         "decay_on",
+        "decay_in",
         "clip_norm",
         "ema",
+        "ema_from",
         "swa_from",
         "patience",
         "schedule",
@@ -157,10 +159,11 @@ fn onto(
         "epochs": to.epochs, training.epochs;
         "batch": to.batch, BatchSizes::try_from(training.batch.clone()).unwrap_or(to.batch);
         "last_batch": to.last_batch, training.last_batch;
-        "groups": to.groups, args.groups;
+        "groups": to.groups, training.groups;
         "label_smoothing": to.label_smoothing, training.label_smoothing;
         "seed": to.seed, training.seed;
         "ema": to.average.ema, args.ema;
+        "ema_from": to.average.ema_from, args.ema_from;
         "swa_from": to.average.swa_from, args.swa_from;
         "patience": to.patience, args.patience;
         "warmup_epochs": to.schedule.warmup_epochs, training.warmup_epochs;
@@ -176,7 +179,12 @@ fn onto(
     to.method = args.method.on(method, given)?;
     if given("base") && training.base.row().row().name != to.base.name() {
         let usual = training.base.row().usual(SgdSettings::of_model(&to.model));
-        to.sgd = SgdSettings { clip_norm: to.sgd.clip_norm, decay_on: to.sgd.decay_on, ..usual };
+        to.sgd = SgdSettings {
+            clip_norm: to.sgd.clip_norm,
+            decay_on: to.sgd.decay_on,
+            decay_in: to.sgd.decay_in,
+            ..usual
+        };
         to.base = training.base.row();
     }
     to.base = training.base.on(to.base, given)?;
@@ -187,7 +195,8 @@ fn onto(
         "weight_decay": to.sgd.weight_decay, training.weight_decay.unwrap_or(to.sgd.weight_decay);
         "decoupled": to.sgd.decoupled, true;
         "decay_on": to.sgd.decay_on, training.decay_on;
-        "clip_norm": to.sgd.clip_norm, args.clip_norm;
+        "decay_in": to.sgd.decay_in, training.decay_in;
+        "clip_norm": to.sgd.clip_norm, training.clip_norm;
     }
     Ok(to)
 }

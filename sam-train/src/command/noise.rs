@@ -25,7 +25,7 @@ pub struct NoiseArgs {
     rates: Vec<f64>,
 
     /// mixup's alpha, with commas between.
-    #[arg(long, value_name = "A,..", value_delimiter = ',', default_value = "1,8,32")]
+    #[arg(long, value_name = "A,..", value_delimiter = ',', default_value = "1,8,16,32")]
     alpha: Vec<f64>,
 
     /// ASAM's radius [default: ten times --rho]

@@ -79,15 +79,15 @@ pub struct TrainArgs {
     #[arg(long, value_name = "N", help_heading = "Training")]
     pub patience: Option<usize>,
 
-    /// Cut the gradient that the base optimizer follows down to this Euclidean length if it is longer, before weight decay
-    /// is added. The ascent has its own length, --rho [default: never]
-    #[arg(long, value_name = "C", help_heading = "Training")]
-    pub clip_norm: Option<f64>,
-
     /// Evaluate an exponential moving average of the weights too, with so much of it left after each step; 0.99 to 0.9999
     /// as a rule. Its first 1 / (1 - DECAY) steps count alike.
     #[arg(long, value_name = "DECAY", help_heading = "Averages")]
     pub ema: Option<f64>,
+
+    /// Let the average of --ema begin as TensorFlow's does: it is the weights themselves until STEP, and its decay rises from 0.1 after
+    /// it. EfficientNets are trained with 1560.
+    #[arg(long, value_name = "STEP", requires = "ema", help_heading = "Averages")]
+    pub ema_from: Option<u64>,
 
     /// Evaluate the equal-weight average of the final weights of all epochs from EPOCH on too (SWA, Izmailov et al. 2018),
     /// with batch normalisation measured anew on the training images. Meant for --schedule constant.
@@ -97,12 +97,6 @@ pub struct TrainArgs {
     /// Probability with which each training label is replaced by a random one.
     #[arg(long, value_name = "P", default_value_t = 0.0, help_heading = "Data")]
     pub label_noise: f64,
-
-    /// Cut each batch into N groups, which the processes of `mpirun` share out, as many as a power of two. Sums go along a tree
-    /// over the groups, so that the number of processes changes no bit; batch normalisation goes by group. With m-sharpness
-    /// each group climbs by itself and N is --batch / --m [default: that, or a group for each of several processes]
-    #[arg(long, value_name = "N", help_heading = "Training")]
-    pub groups: Option<usize>,
 
     /// Where the run goes [default: runs/train-DATA-MODEL-OPTIMIZER-NUMBER, the first that is free]
     #[arg(long, value_name = "DIR", help_heading = "Run")]
@@ -274,10 +268,9 @@ impl TrainArgs {
         let mut settings = self.training.settings(&self.data, method, self.label_noise)?;
         settings.ascent = self.ascent.settings();
         settings.init = self.init;
-        settings.sgd.clip_norm = self.clip_norm;
         settings.patience = self.patience;
-        settings.average = AverageSettings { ema: self.ema, swa_from: self.swa_from };
-        settings.groups = self.groups;
+        settings.average =
+            AverageSettings { ema: self.ema, ema_from: self.ema_from, swa_from: self.swa_from };
         settings.check()?;
         Ok(settings)
     }

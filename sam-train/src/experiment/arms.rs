@@ -4,17 +4,19 @@ use serde::Serialize;
 
 use super::{
     ExperimentError,
+    design::Design,
     outcome::{self, Outcome},
     run_store::FinishedRun,
     runner::{Job, LoadedData, Runner},
 };
 use crate::{
     report::{
+        counted,
         figure::{Point, Series, Style},
         statistics::Estimate,
         verdict::Difference,
     },
-    training::settings::Settings,
+    training::settings::{Method, Settings},
 };
 
 /// A training procedure.
@@ -54,6 +56,18 @@ impl Arm {
         Self { name: name.into(), settings }
     }
 
+    /// The procedure at its own length and, if it is not SAM, at `sgd_epochs` too, by a name that says so.
+    pub fn lengths(&self, sgd_epochs: usize) -> Vec<Self> {
+        let mut lengths = vec![self.clone()];
+        let settings = &self.settings;
+        let plain = matches!(settings.method, Method::Sgd | Method::Mixup { .. });
+        if plain && sgd_epochs != 0 && sgd_epochs != settings.epochs {
+            let name = format!("{}, {}", self.name, counted(sgd_epochs, "epoch"));
+            lengths.push(Self::new(name, Settings { epochs: sgd_epochs, ..settings.clone() }));
+        }
+        lengths
+    }
+
     /// The run of seed number `seed`, counted from 0.
     pub fn job<'a>(&self, seed: usize, data: &'a LoadedData) -> Job<'a> {
         let mut settings = self.settings.clone();
@@ -69,25 +83,33 @@ pub fn jobs<'a>(arms: &[Arm], seeds: usize, data: &'a LoadedData, snapshots: &[u
     (0..seeds).flat_map(of).collect()
 }
 
-/// Makes the runs of all `arms` and sums them up.
+/// Makes the runs of all `arms` and sums them up. A procedure that is not SAM, and computes one gradient a step where SAM computes
+/// two, is trained for the design's `sgd_epochs` too, and the better of both lengths counts (section 3.1).
 ///
 /// # Errors
 /// As [`Runner::runs`].
 pub fn compare(
     runner: &mut Runner<'_>,
     arms: &[Arm],
-    seeds: usize,
+    design: &Design,
     data: &LoadedData,
 ) -> Result<Vec<ArmResult>, ExperimentError> {
-    let runs = runner.runs("training", &jobs(arms, seeds, data, &[]))?;
-    Ok(arms
-        .iter()
-        .enumerate()
-        .map(|(i, arm)| {
-            let own: Vec<&FinishedRun> = runs.iter().skip(i).step_by(arms.len()).collect();
-            ArmResult::new(&arm.name, &own)
-        })
-        .collect())
+    let lengths: Vec<Vec<Arm>> = arms.iter().map(|arm| arm.lengths(design.sgd_epochs)).collect();
+    let all: Vec<Arm> = lengths.iter().flatten().cloned().collect();
+    let runs = runner.runs("training", &jobs(&all, design.seeds, data, &[]))?;
+    let mut results = results(&all, &runs).into_iter();
+    Ok(lengths.iter().filter_map(|lengths| better(results.by_ref().take(lengths.len()))).collect())
+}
+
+/// What each of `arms` gave in `runs`, which are in the order of [`jobs`].
+pub fn results(arms: &[Arm], runs: &[FinishedRun]) -> Vec<ArmResult> {
+    let own = |i: usize| runs.iter().skip(i).step_by(arms.len()).collect::<Vec<_>>();
+    arms.iter().enumerate().map(|(i, arm)| ArmResult::new(&arm.name, &own(i))).collect()
+}
+
+/// The better one of a procedure's lengths, the first of equals.
+pub fn better(lengths: impl Iterator<Item = ArmResult>) -> Option<ArmResult> {
+    lengths.min_by(|a, b| a.outcome.by_error(&b.outcome))
 }
 
 impl ArmResult {

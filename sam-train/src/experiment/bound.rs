@@ -60,7 +60,7 @@ impl Experiment for BoundExperiment {
     const PAPER: &'static str = "Theorem 2, appendix A.1";
 
     fn run(&self, runner: &mut Runner<'_>, design: &Design) -> Result<Findings, ExperimentError> {
-        let arms = [Method::Sgd, Method::sam(design.rho())]
+        let arms = [Method::Sgd, design.sam(design.rho())]
             .map(|method| Arm::new(method.title(), design.with(method)));
         let mut networks = Vec::new();
         match &self.trained {

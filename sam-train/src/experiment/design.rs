@@ -14,6 +14,8 @@ pub struct Design {
     pub base: Settings,
     /// How many seeds.
     pub seeds: usize,
+    /// Epochs of a second chance for procedures of one gradient a step, the better of both counting; 0 for none.
+    pub sgd_epochs: usize,
     /// The data set.
     pub data: LoadedData,
 }
@@ -22,6 +24,11 @@ impl Design {
     /// The base settings with another method.
     pub fn with(&self, method: Method) -> Settings {
         Settings { method, ..self.base.clone() }
+    }
+
+    /// SAM with the radius `rho`, in the norm and the groups of images of the base settings.
+    pub fn sam(&self, rho: f64) -> Method {
+        self.base.method.with_rho(rho)
     }
 
     /// The run that all others are variations of.

@@ -40,6 +40,8 @@ pub struct Finetune {
     pub start: Start,
     /// Epochs of it.
     pub epochs: usize,
+    /// Epochs of SGD's second chance; `None` for twice as many, unless the design gives SGD none.
+    pub sgd_epochs: Option<usize>,
     /// Its highest learning rate.
     pub lr: f64,
 }
@@ -88,18 +90,24 @@ impl Experiment for Finetune {
             settings
         };
         let scratch = |method| Settings { epochs: self.epochs, ..design.with(method) };
-        let sam = Method::sam(design.rho());
-        let arms = [
-            ("fine-tuned, SGD", tuned(Method::Sgd), true),
-            ("fine-tuned, SAM", tuned(sam), true),
-            ("from scratch, SGD", scratch(Method::Sgd), false),
-            ("from scratch, SAM", scratch(sam), false),
+        let sam = design.sam(design.rho());
+        let procedures = [
+            (Arm::new("fine-tuned, SGD", tuned(Method::Sgd)), true),
+            (Arm::new("fine-tuned, SAM", tuned(sam)), true),
+            (Arm::new("from scratch, SGD", scratch(Method::Sgd)), false),
+            (Arm::new("from scratch, SAM", scratch(sam)), false),
         ];
+        // Twice the epochs of fine-tuning, where SGD has twice those of training.
+        let sgd_epochs = if design.sgd_epochs == 0 { 0 } else { self.sgd_epochs.unwrap_or(2 * self.epochs) };
+        let lengths = procedures.each_ref().map(|(arm, _)| arm.lengths(sgd_epochs));
+        let both = lengths.iter().zip(&procedures);
+        let arms: Vec<(Arm, bool)> =
+            both.flat_map(|(arms, (_, tuned))| arms.iter().map(|arm| (arm.clone(), *tuned))).collect();
         // Every seed has a new head of its own.
         let mut starts = Vec::new();
         for seed in 0..design.seeds {
-            for (_, settings, _) in &arms {
-                let settings = Settings { seed: settings.seed + seed as u64, ..settings.clone() };
+            for (arm, _) in &arms {
+                let settings = Settings { seed: arm.settings.seed + seed as u64, ..arm.settings.clone() };
                 let mut state = runner.fresh_state(&settings, &target.dataset)?;
                 state.take_over(&trained, Head::Fresh).map_err(LearnerError::State)?;
                 starts.push(state);
@@ -107,19 +115,16 @@ impl Experiment for Finetune {
         }
         let mut jobs = Vec::new();
         for seed in 0..design.seeds {
-            for (i, (name, settings, tuned)) in arms.iter().enumerate() {
-                let job = Arm::new(*name, settings.clone()).job(seed, &target);
-                jobs.push(Job { start: tuned.then(|| &starts[seed * arms.len() + i]), ..job });
+            for (i, (arm, tuned)) in arms.iter().enumerate() {
+                let start = tuned.then(|| &starts[seed * arms.len() + i]);
+                jobs.push(Job { start, ..arm.job(seed, &target) });
             }
         }
         let runs = runner.runs("fine-tuning", &jobs)?;
-        let results: Vec<ArmResult> = arms
-            .iter()
-            .enumerate()
-            .map(|(i, (name, ..))| {
-                ArmResult::new(name, &runs.iter().skip(i).step_by(arms.len()).collect::<Vec<_>>())
-            })
-            .collect();
+        let arms: Vec<Arm> = arms.into_iter().map(|(arm, _)| arm).collect();
+        let mut all = arms::results(&arms, &runs).into_iter();
+        let results: Vec<ArmResult> =
+            lengths.iter().filter_map(|lengths| arms::better(all.by_ref().take(lengths.len()))).collect();
         let subject = format!(
             "{}, {} images of {} classes",
             design.subject(),

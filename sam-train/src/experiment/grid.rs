@@ -72,9 +72,9 @@ fn sweep(
     all.extend(rhos.iter().copied().filter(|&rho| rho > 0.0));
     all.sort_by(f64::total_cmp);
     all.dedup();
-    let method = |rho| if rho == 0.0 { Method::Sgd } else { Method::sam(rho) };
+    let method = |rho| if rho == 0.0 { Method::Sgd } else { design.sam(rho) };
     let arms: Vec<Arm> = all.iter().map(|&rho| Arm::new(rho.to_string(), design.with(method(rho)))).collect();
-    Ok(all.into_iter().zip(arms::compare(runner, &arms, design.seeds, data)?).collect())
+    Ok(all.into_iter().zip(arms::compare(runner, &arms, design, data)?).collect())
 }
 
 /// Validation error of each radius, and test error where it was taken.

@@ -34,7 +34,7 @@ impl Experiment for Landscape {
     const PAPER: &'static str = "Figure 1";
 
     fn run(&self, runner: &mut Runner<'_>, design: &Design) -> Result<Findings, ExperimentError> {
-        let arms = [Method::Sgd, Method::sam(design.rho())]
+        let arms = [Method::Sgd, design.sam(design.rho())]
             .map(|method| Arm::new(method.title(), design.with(method)));
         let last = design.base.epochs;
         let jobs = arms.iter().map(|arm| arm.job(0, &design.data).with_snapshots(vec![last]));

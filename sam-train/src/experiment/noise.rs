@@ -37,6 +37,9 @@ pub struct Noise {
     pub rho_asam: f64,
 }
 
+/// The methods, by what the names of their arms begin with.
+const METHODS: [&str; 4] = ["SGD", "mixup", "SAM", "ASAM"];
+
 /// What one method gave at one rate.
 struct Cell {
     result: ArmResult,
@@ -51,15 +54,16 @@ impl Noise {
             settings.data.label_noise = rate;
             settings
         };
-        let mixup = |&alpha: &f64| Arm::new("mixup", with(Method::Mixup { alpha }));
+        let mixup = |&alpha: &f64| Arm::new(format!("mixup, alpha {alpha}"), with(Method::Mixup { alpha }));
         let rest = [
-            Arm::new("SAM", with(Method::sam(design.rho()))),
+            Arm::new("SAM", with(design.sam(design.rho()))),
             Arm::new("ASAM", with(Method::ASAM_WEIGHTS.with_rho(self.rho_asam))),
         ];
         [Arm::new("SGD", with(Method::Sgd))]
             .into_iter()
             .chain(self.alphas.iter().map(mixup))
             .chain(rest)
+            .flat_map(|arm| arm.lengths(design.sgd_epochs))
             .collect()
     }
 
@@ -82,19 +86,17 @@ impl Noise {
             .zip(runs.chunks(design.seeds))
             .map(|(arm, runs)| ArmResult::new(&arm.name, &runs.iter().collect::<Vec<_>>()))
             .collect();
-        let mixups = 1..=self.alphas.len();
-        let best = mixups.clone().min_by(|&a, &b| results[a].outcome.by_error(&results[b].outcome));
-        let chosen: Vec<usize> =
-            (0..arms.len()).filter(|i| !mixups.contains(i) || Some(*i) == best).collect();
-        let mut cells = Vec::new();
-        for &i in &chosen {
-            let mut result = results[i].clone();
-            if let Method::Mixup { alpha } = arms[i].settings.method {
-                result.name = format!("mixup, alpha {alpha}");
-            }
-            let wrong = 100.0 * result.wrong_labels;
-            cells.push(Cell { result, wrong });
-        }
+        // The best of each method's lengths and shares.
+        let chosen: Vec<usize> = METHODS
+            .iter()
+            .filter_map(|method| {
+                let of = |&i: &usize| arms[i].name.starts_with(method);
+                let by_error = |&a: &usize, &b: &usize| results[a].outcome.by_error(&results[b].outcome);
+                (0..arms.len()).filter(of).min_by(by_error)
+            })
+            .collect();
+        let cell = |&i: &usize| Cell { result: results[i].clone(), wrong: 100.0 * results[i].wrong_labels };
+        let mut cells: Vec<Cell> = chosen.iter().map(cell).collect();
         for (place, &i) in chosen.iter().enumerate() {
             let bootstrapped = bootstrap(runner, design, &jobs(&arms[i]))?;
             let runs: Vec<&FinishedRun> = bootstrapped.iter().map(|(run, _)| run).collect();
@@ -184,7 +186,6 @@ impl Experiment for Noise {
 fn picture_of(title: String, rates: &[(f64, Vec<Cell>)]) -> Figure {
     let names: Vec<String> =
         rates.iter().map(|(rate, _)| format!("{} %", (rate * 1e4).round() / 1e2)).collect();
-    let methods = ["SGD", "mixup", "SAM", "ASAM"];
     let series = |first: usize| -> Vec<Series> {
         let line = |(i, name): (usize, &&str)| {
             let at = |(x, (_, cells)): (usize, &(f64, Vec<Cell>))| {
@@ -194,7 +195,7 @@ fn picture_of(title: String, rates: &[(f64, Vec<Cell>)]) -> Figure {
             let points = rates.iter().enumerate().filter_map(at).collect();
             Series { name: (*name).to_owned(), color: i, style: Style::Line, points }
         };
-        methods.iter().enumerate().map(line).collect()
+        METHODS.iter().enumerate().map(line).collect()
     };
     let panel = |title: &str, first| Panel {
         title: title.to_owned(),
@@ -204,6 +205,6 @@ fn picture_of(title: String, rates: &[(f64, Vec<Cell>)]) -> Figure {
         logarithmic: false,
         series: series(first),
     };
-    let panels = vec![panel("Trained once", 0), panel("Bootstrapped", methods.len())];
+    let panels = vec![panel("Trained once", 0), panel("Bootstrapped", METHODS.len())];
     Figure { title, panels }
 }

@@ -77,7 +77,7 @@ impl Experiment for Spectrum {
 
     fn run(&self, runner: &mut Runner<'_>, design: &Design) -> Result<Findings, ExperimentError> {
         let epochs = snapshots::epochs(design.base.epochs, self.looks);
-        let arms = [Method::Sgd, Method::sam(design.rho())]
+        let arms = [Method::Sgd, design.sam(design.rho())]
             .map(|method| Arm::new(method.title(), design.with(method)));
         let jobs = arms::jobs(&arms, design.seeds, &design.data, &epochs);
         let runs = runner.runs("training", &jobs)?;

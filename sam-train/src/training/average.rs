@@ -20,6 +20,10 @@ pub struct AverageSettings {
     /// The decay of an exponential moving average over all steps.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ema: Option<f64>,
+    /// The first step, from 1, that is averaged with those before it, with a decay that rises from 0.1 up to `ema`:
+    /// TensorFlow's average, as EfficientNets are trained. Nothing: the average has no such step.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ema_from: Option<u64>,
     /// The first epoch, from 1, whose final weights are in an average that weighs all alike (SWA, Izmailov et al. 2018).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub swa_from: Option<usize>,
@@ -27,7 +31,7 @@ pub struct AverageSettings {
 
 impl AverageSettings {
     /// No average.
-    pub const NONE: Self = Self { ema: None, swa_from: None };
+    pub const NONE: Self = Self { ema: None, ema_from: None, swa_from: None };
 
     /// Whether there is none.
     #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
@@ -41,6 +45,17 @@ impl AverageSettings {
     /// [`InvalidSetting`] for the first that is not.
     pub(super) fn check(&self, epochs: usize) -> Result<(), InvalidSetting> {
         Range::BelowOne.check("ema", self.ema.unwrap_or(0.0))?;
+        match self.ema_from {
+            Some(0) => return Err(InvalidSetting::new("ema-from", "a step from 1 up", 0)),
+            Some(from) if self.ema.is_none() => {
+                return Err(InvalidSetting::new(
+                    "ema-from",
+                    "`ema`, the highest decay of that average",
+                    from,
+                ));
+            }
+            _ => {}
+        }
         match self.swa_from {
             Some(from) if !(1..=epochs).contains(&from) => {
                 Err(InvalidSetting::new("swa-from", "an epoch from 1 up to `epochs`", from))
@@ -57,7 +72,10 @@ impl AverageSettings {
     /// How the weights that are taken into an average count in it; `None` if it is not wanted.
     fn weighting(&self, which: Which) -> Option<Weighting<f32>> {
         match which {
-            Which::Ema => self.ema.map(|decay| Weighting::Exponential { decay: decay as f32 }),
+            Which::Ema => self.ema.map(|decay| match self.ema_from {
+                Some(from) => Weighting::Warmed { decay: decay as f32, from },
+                None => Weighting::Exponential { decay: decay as f32 },
+            }),
             Which::Swa => self.swa_from.map(|_| Weighting::Uniform),
         }
     }

@@ -5,6 +5,7 @@
 
 use super::{
     choice::{Choice as _, Number, choices},
+    decay_in::DecayIn,
     range::Range,
     settings::{InvalidSetting, SgdSettings},
 };
@@ -76,7 +77,6 @@ choices! {
         forms: false,
     }
 
-    // What the code of SAM's paper trains EfficientNets with.
     RMSPROP: RmsProp {
         beta2: Number = 0.9, Range::BelowOne, SQUARE;
         epsilon: Number = 1e-8, Range::FromZero, EPSILON;
@@ -85,6 +85,22 @@ choices! {
         title: "RMSProp",
         summary: "steps of the gradient over the root of the mean square, with momentum",
         source: "Hinton et al., 2012",
+        buffers: 2,
+        rate: Some(1e-3),
+        decay: 1e-5,
+        momentum: true,
+        forms: false,
+    }
+
+    // What EfficientNets are trained with, by the code of SAM's paper too. Its fine-tuning takes SGD.
+    RMSPROP_TF: RmsPropTf {
+        beta2: Number = 0.9, Range::BelowOne, SQUARE;
+        epsilon: Number = 1e-3, Range::FromZero, "added to the mean squared gradient before its root is taken";
+    } = {
+        name: "rmsprop-tf",
+        title: "TensorFlow's RMSProp",
+        summary: "RMSProp whose mean square begins at 1, with epsilon inside of the root",
+        source: "TensorFlow 1; Tan and Le, ICML 2019",
         buffers: 2,
         rate: Some(1e-3),
         decay: 1e-5,
@@ -147,12 +163,18 @@ impl Base {
                 Ok(())
             }
         };
-        only("momentum", "`base` sgd or rmsprop", settings.momentum != 0.0 && !columns.momentum)?;
+        only("momentum", "`base` sgd, rmsprop or rmsprop-tf", settings.momentum != 0.0 && !columns.momentum)?;
         only("nesterov", "`base` sgd", settings.nesterov && !columns.forms)?;
         only(
             "decoupled",
             "`base` sgd (adamw and lion always shrink the weights)",
             settings.decoupled && !columns.forms,
-        )
+        )?;
+        let shrinks = settings.decoupled || matches!(self, Self::AdamW { .. } | Self::Lion { .. });
+        if shrinks && settings.decay_in == DecayIn::Loss {
+            let expected = "base, since this decay shrinks the weights and is no gradient";
+            return Err(InvalidSetting::new("decay-in", expected, settings.decay_in));
+        }
+        Ok(())
     }
 }

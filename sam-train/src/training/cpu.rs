@@ -4,6 +4,7 @@ mod base;
 mod mixup;
 mod optimizer;
 mod oracle;
+mod penalty;
 mod segmented;
 mod sharing;
 
@@ -36,6 +37,7 @@ use crate::{
 use mixup::Mixup;
 use optimizer::Optimizer;
 use oracle::{DualNetwork, ObservedOracle, OracleError, Partners, Place};
+use penalty::Penalty;
 use sharing::Sharing;
 
 /// The counter of mixed batches.
@@ -54,6 +56,8 @@ pub struct CpuLearner {
     mixup: Option<Mixup>,
     /// For the term of second order.
     twin: Option<DualNetwork>,
+    /// Weight decay, where it is a term of the loss.
+    penalty: Option<Penalty>,
     /// Running statistics as of before the step: the clean pass changes them although the step may come to nothing.
     statistics: Vec<f32>,
     /// Whether the losses of the latest step were finite.
@@ -132,6 +136,7 @@ impl CpuLearner {
         Ok(Self {
             averages: Averages::new(&settings.average, count, statistics.len(), average)?,
             optimizer: optimizer::build(settings, network.tensors(), &network.threads()),
+            penalty: Penalty::of(settings, network.tensors()),
             method,
             climbs: true,
             network,
@@ -170,6 +175,7 @@ impl CpuLearner {
             optimizer,
             mixup,
             twin,
+            penalty,
             random,
             climbs,
             interrupt,
@@ -192,6 +198,7 @@ impl CpuLearner {
         let mut oracle = oracle.map_err(LearnerError::backend)?;
         // A step that does not climb is SGD's, with its coefficients of random layers.
         let fresh = |random: Random| Random { backward: Method::Sgd.backward_coefficients(), ..random };
+        oracle.set_penalty(penalty.as_ref());
         oracle.set_random(if *climbs { *random } else { random.map(fresh) });
         let step = match climbs {
             true => optimizer.step(weights, gradient, &mut oracle),

@@ -24,7 +24,7 @@ use super::{
     nonfinite::Origin,
     precision::Precision,
     random_layers,
-    settings::{Method, Settings, Tensors},
+    settings::{DecayIn, Method, Settings, Tensors},
     state::{STATISTICS, State, WEIGHTS},
     tensors::{gather, group, tensors},
 };
@@ -75,6 +75,7 @@ pub fn check(settings: &Settings) -> Result<(), LearnerError> {
     let others = [
         ("base", base.name(), "sgd", !base.is_sgd()),
         ("decay-on", "weights", "all", sgd.decay_on != Tensors::All),
+        ("decay-in", "loss", "base", sgd.decay_in != DecayIn::Base),
         ("perturb", "weights", "all", ascent.tensors != Tensors::All),
         (
             "rho-schedule",

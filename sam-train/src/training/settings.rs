@@ -12,6 +12,7 @@ pub use super::{
     average::AverageSettings,
     base::Base,
     batch_sizes::BatchSizes,
+    decay_in::DecayIn,
     last_batch::LastBatch,
     method::Method,
     model::{Model, ModelError},
@@ -166,7 +167,10 @@ pub struct SgdSettings {
     /// What weight decay pulls towards zero.
     #[serde(default, skip_serializing_if = "is_all")]
     pub decay_on: Tensors,
-    /// The length that a gradient is cut down to before the step, weight decay not counted.
+    /// Where it acts.
+    #[serde(default, skip_serializing_if = "is_in_base")]
+    pub decay_in: DecayIn,
+    /// The length that a gradient is cut down to before the step. Weight decay counts in it if it acts in the loss.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clip_norm: Option<f64>,
 }
@@ -181,6 +185,7 @@ impl SgdSettings {
             weight_decay: 5e-4,
             decoupled: false,
             decay_on: Tensors::All,
+            decay_in: DecayIn::Base,
             clip_norm: None,
         }
     }
@@ -415,6 +420,11 @@ impl ScheduleSettings {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
 const fn is_off(value: &bool) -> bool {
     !*value
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+const fn is_in_base(place: &DecayIn) -> bool {
+    matches!(place, DecayIn::Base)
 }
 
 const fn sgd() -> Base {

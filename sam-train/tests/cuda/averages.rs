@@ -25,7 +25,7 @@ fn averaged() -> Settings {
     settings.data.augment = Augment::Basic;
     settings.sgd.lr = 0.02;
     settings.sgd.clip_norm = Some(0.5);
-    settings.average = AverageSettings { ema: Some(0.8), swa_from: Some(2) };
+    settings.average = AverageSettings { ema: Some(0.8), swa_from: Some(2), ..AverageSettings::NONE };
     settings
 }
 

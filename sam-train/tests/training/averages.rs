@@ -38,7 +38,7 @@ fn assert_close(found: &[f64], expected: &[f64], tolerance: f64) {
 fn averages_are_what_their_definitions_say_and_change_nothing_else() {
     let decay = 0.8;
     let plain = settings("resnet-8");
-    let average = AverageSettings { ema: Some(decay), swa_from: Some(2) };
+    let average = AverageSettings { ema: Some(decay), swa_from: Some(2), ..AverageSettings::NONE };
     let settings = Settings { average, ..plain.clone() };
     let data = data(&settings);
     let mut trainer = trainer(&settings, &data, 1);
@@ -128,7 +128,7 @@ fn without_average(name: &str) -> bool {
 fn a_checkpoint_with_other_averages_is_refused() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("c.safetensors");
-    let average = AverageSettings { ema: Some(0.9), swa_from: None };
+    let average = AverageSettings { ema: Some(0.9), ..AverageSettings::NONE };
     let with = Settings { average, ..settings("mlp-8") };
     let data = data(&with);
     let mut trainer = trainer(&with, &data, 1);

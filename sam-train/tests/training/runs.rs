@@ -479,7 +479,7 @@ fn a_configuration_survives_the_file_and_a_wrong_one_is_refused() {
             data_dir: Some("/some/where".into()),
         };
         let run = settings("wrn-16-4-projection", method);
-        let average = AverageSettings { ema: Some(0.99), swa_from: Some(2) };
+        let average = AverageSettings { ema: Some(0.99), swa_from: Some(2), ..AverageSettings::NONE };
         let batch = BatchSizes::try_from(vec![32, 64]).unwrap();
         let sgd = SgdSettings { clip_norm: Some(5.0), ..run.sgd };
         let full = Settings { average, batch, sgd, ..run.clone() };

@@ -66,7 +66,7 @@ impl Experiment for InnerSteps {
             self.steps.iter().map(|&steps| Arm::new(steps.to_string(), design.with(method(steps)))).collect();
         let jobs = arms::jobs(&arms, design.seeds, &design.data, &epochs);
         runner.runs("training", &jobs)?;
-        let results = arms::compare(runner, &arms, design.seeds, &design.data)?;
+        let results = arms::compare(runner, &arms, design, &design.data)?;
 
         let title = format!("Ascent steps: {}, rho {rho}", design.subject());
         let columns = [

@@ -38,7 +38,7 @@ impl Experiment for MAblation {
             let arm = |&rho: &f64| Arm::new(format!("m = {m}, rho {rho}"), design.with(method(m, rho)));
             arms.extend(self.rhos.iter().map(arm));
         }
-        let results = arms::compare(runner, &arms, design.seeds, &design.data)?;
+        let results = arms::compare(runner, &arms, design, &design.data)?;
         let (sgd, rest) = results.split_at(1);
         let rows: Vec<_> = self.ms.iter().zip(rest.chunks(self.rhos.len())).collect();
 

@@ -45,7 +45,7 @@ impl Experiment for NormAblation {
             (format!("p = inf, {rho_inf:.2e}"), sam(rho_inf, Norm::LInf)),
         ];
         let arms = arms.map(|(name, method)| Arm::new(name, design.with(method)));
-        let results = arms::compare(runner, &arms, design.seeds, &design.data)?;
+        let results = arms::compare(runner, &arms, design, &design.data)?;
         let title = format!("Norm of the neighbourhood (with its radius): {}", design.subject());
         let picture = Picture::figure("norm", error_figure(title.clone(), &results));
         let mut findings = Findings {

@@ -31,11 +31,11 @@ impl Experiment for RhoDefault {
         let (chosen, validation) = grid::choose(runner, design, &self.rhos)?;
         let arms = [
             ("SGD".to_owned(), Method::Sgd),
-            (format!("SAM, rho {DEFAULT}"), Method::sam(DEFAULT)),
-            (format!("SAM, tuned rho {chosen}"), Method::sam(chosen)),
+            (format!("SAM, rho {DEFAULT}"), design.sam(DEFAULT)),
+            (format!("SAM, tuned rho {chosen}"), design.sam(chosen)),
         ];
         let arms = arms.map(|(name, method)| Arm::new(name, design.with(method)));
-        let results = arms::compare(runner, &arms, design.seeds, &design.data)?;
+        let results = arms::compare(runner, &arms, design, &design.data)?;
         let title = format!("Default radius against the tuned one: {}", design.subject());
         let picture = Picture::figure("rho-default", error_figure(title.clone(), &results));
         let mut findings = Findings {

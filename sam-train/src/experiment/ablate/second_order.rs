@@ -50,7 +50,7 @@ impl Experiment for SecondOrderAblation {
             .map(|method| Arm::new(method.title(), design.with(method)));
         let jobs = arms::jobs(&arms[..2], design.seeds, &design.data, &epochs);
         runner.runs("training", &jobs)?;
-        let results = arms::compare(runner, &arms, design.seeds, &design.data)?;
+        let results = arms::compare(runner, &arms, design, &design.data)?;
 
         let title = format!("The term of second order: {}, rho {rho}", design.subject());
         let mut findings =

@@ -51,7 +51,7 @@ impl Experiment for VariantAblation {
     fn run(&self, runner: &mut Runner<'_>, design: &Design) -> Result<Findings, ExperimentError> {
         let methods = self.methods(design.rho());
         let arms = methods.map(|method| Arm::new(method.title(), design.with(method)));
-        let results = arms::compare(runner, &arms, design.seeds, &design.data)?;
+        let results = arms::compare(runner, &arms, design, &design.data)?;
         let title = format!("Variants: {}", design.subject());
         let picture = Picture::figure("variants", error_figure(title.clone(), &results));
         let columns = [

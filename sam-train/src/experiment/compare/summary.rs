@@ -109,7 +109,7 @@ struct ArmLine {
 impl Arm {
     /// The arm for people.
     pub fn label(&self) -> String {
-        format!("{}, {}", self.method.name().to_uppercase(), counted(self.epochs, "epoch"))
+        format!("{}, {}", self.method.title(), counted(self.epochs, "epoch"))
     }
 }
 

@@ -7,9 +7,10 @@ use sam_core::{
     Adam, Clipped, Descent, InvalidSetting, LearningRate, LengthMismatch, Lion, Momentum, RmsProp, Sgd, Sink,
     Source, State, WeightDecay,
 };
-use sam_model::{Role, TensorInfo};
+use sam_model::TensorInfo;
 
-use crate::training::settings::{Base, Settings, SgdSettings, Tensors};
+use super::penalty;
+use crate::training::settings::{Base, DecayIn, Settings, SgdSettings, Tensors};
 
 /// The base optimizer of a run.
 pub type AnyBase = Clipped<f32, Decayed<OfTable>>;
@@ -24,7 +25,8 @@ pub fn build(settings: &Settings, tensors: &[TensorInfo], threads: &Threads) -> 
     let zeros = || vec![0.0; weights];
     let SgdSettings { lr, momentum, .. } = *sgd;
     let (lr, momentum) = (lr as f32, momentum as f32);
-    let decay = sgd.weight_decay as f32;
+    // What is a term of the loss is in the gradient already.
+    let decay = if sgd.decay_in == DecayIn::Loss { 0.0 } else { sgd.weight_decay as f32 };
     let shrinks = sgd.decoupled || matches!(base, Base::AdamW { .. } | Base::Lion { .. });
     // What is decayed apart from the base is not decayed by it.
     let own = if sgd.decay_on == Tensors::All { decay } else { 0.0 };
@@ -46,16 +48,21 @@ pub fn build(settings: &Settings, tensors: &[TensorInfo], threads: &Threads) -> 
             (rmsprop.momentum, rmsprop.decay) = (momentum, own);
             OfTable::RmsProp(rmsprop)
         }
+        Base::RmsPropTf { beta2, epsilon } => {
+            let mut rmsprop = RmsProp::tensorflow(lr, zeros(), zeros());
+            (rmsprop.alpha, rmsprop.epsilon) = (beta2 as f32, epsilon as f32);
+            (rmsprop.momentum, rmsprop.decay) = (momentum, own);
+            OfTable::RmsProp(rmsprop)
+        }
         Base::Lion { beta1, beta2 } => {
             let mut lion = Lion::new(lr, own, zeros());
             (lion.beta1, lion.beta2) = (beta1 as f32, beta2 as f32);
             OfTable::Lion(lion)
         }
     };
-    let filters = || tensors.iter().filter(|tensor| tensor.role == Role::Weight);
     let ranges = match sgd.decay_on {
         Tensors::All => Vec::new(),
-        Tensors::Weights => filters().map(|tensor| tensor.range.clone()).collect(),
+        Tensors::Weights => penalty::decayed(sgd.decay_on, tensors),
     };
     let base = Decayed { base: optimizer, decay: form(decay), ranges };
     Clipped::new(base, sgd.clip_norm.map_or(f32::INFINITY, |norm| norm as f32))

@@ -9,7 +9,7 @@ use ndarray::{Array4, Axis, Slice};
 use sam_backend_ndarray::{BatchError, Dual64, ForwardOverReverse, Network, Random};
 use sam_core::{GradientOracle, HessianVector, Pass, Ready};
 
-use super::sharing::Sharing;
+use super::{penalty::Penalty, sharing::Sharing};
 use crate::{interrupt::Interrupt, ranks::agreement::PeerFailed, training::learner::Batch};
 
 /// The network in dual numbers, for products with the Hessian.
@@ -64,6 +64,8 @@ pub struct ObservedOracle<'a> {
     loaded: Range<usize>,
     partners: Option<Partners<'a>>,
     twin: Option<&'a mut DualNetwork>,
+    /// Weight decay, where it is a term of the loss.
+    penalty: Option<&'a Penalty>,
     random: Option<Random>,
     /// Asked before each gradient: a step may have millions of them.
     interrupt: &'a Interrupt,
@@ -103,6 +105,7 @@ impl<'a> ObservedOracle<'a> {
             loaded,
             partners,
             twin,
+            penalty: None,
             random: None,
             interrupt,
             spent: Duration::ZERO,
@@ -120,6 +123,11 @@ impl<'a> ObservedOracle<'a> {
         if let Some(twin) = &mut self.twin {
             twin.inner.set_random(random);
         }
+    }
+
+    /// What is a term of the loss beside the data's, in all gradients of this step.
+    pub const fn set_penalty(&mut self, penalty: Option<&'a Penalty>) {
+        self.penalty = penalty;
     }
 
     fn check_interrupt(&self) -> Result<(), OracleError> {
@@ -181,6 +189,10 @@ impl<'a> ObservedOracle<'a> {
         let mut product = vec![0.0; out.len()];
         twin.hessian_vector(params, vector, &mut product)?;
         out.iter_mut().zip(product).for_each(|(out, product)| *out = product as f32);
+        if let Some(penalty) = self.penalty {
+            let vector: Vec<f32> = vector.iter().map(|&value| value as f32).collect();
+            penalty.add_gradient(&vector, out);
+        }
         self.spent += started.elapsed();
         self.gradients += PRODUCT * part.len() as f64 / self.place.total as f64;
         Ok(())
@@ -204,6 +216,8 @@ impl<'a> ObservedOracle<'a> {
             self.loaded = part.clone();
         }
         let mut loss = match self.partners {
+            // Nothing is ready before the penalty is in it.
+            None if self.penalty.is_some() => self.network.gradient(params, grads, pass)?,
             None => self.network.gradient_in_parts(params, grads, pass, ready)?,
             Some(_) => self.network.gradient(params, grads, pass)?,
         };
@@ -221,6 +235,9 @@ impl<'a> ObservedOracle<'a> {
             grads.iter_mut().zip(scratch.iter()).for_each(|(g, other)| *g = first * *g + second * other);
             loss = *share * loss + (1.0 - *share) * other;
             computed = 2.0;
+        }
+        if let Some(penalty) = self.penalty {
+            penalty.add_gradient(params, grads);
         }
         self.spent += started.elapsed();
         let share = part.len() as f64 / self.place.total as f64;
