@@ -31,7 +31,7 @@ impl Scalar for Dual64 {
         wide
     }
     fn kernels() -> MicroKernels<Self> {
-        MicroKernels::portable()
+        MicroKernels::plain()
     }
 }
 

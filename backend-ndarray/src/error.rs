@@ -1,6 +1,8 @@
 //! Why a network cannot be built, and why a batch does not fit.
 
 use core::fmt;
+
+use crate::kernel::UnknownVectors;
 use sam_model::DescriptionError;
 
 /// A network can't be built.
@@ -12,6 +14,8 @@ pub enum NetworkError {
     EmptyBatch,
     /// The threads could not be started.
     Threads(String),
+    /// `SAM_VECTORS` names vector instructions that this machine does not have.
+    Vectors(UnknownVectors),
     /// Buffers of this many elements can't be addressed.
     TooLarge(u128),
 }
@@ -28,6 +32,7 @@ impl fmt::Display for NetworkError {
             Self::Description(error) => error.fmt(f),
             Self::EmptyBatch => f.write_str("expected a batch of at least one sample, found 0"),
             Self::Threads(cause) => write!(f, "threads could not be started ({cause}); ask for fewer"),
+            Self::Vectors(error) => error.fmt(f),
             Self::TooLarge(elements) => {
                 write!(
                     f,

@@ -19,7 +19,7 @@ mod view;
 #[cfg(feature = "dual")]
 pub use dual::ForwardOverReverse;
 pub use error::{BatchError, NetworkError};
-pub use kernel::arithmetic;
+pub use kernel::{UnknownVectors, arithmetic};
 pub use network::{Network, Random, Size};
 #[cfg(feature = "dual")]
 pub use num_dual::Dual64;

@@ -7,6 +7,7 @@ mod run;
 use crate::{
     Scalar,
     error::{BatchError, NetworkError, check_length},
+    kernel::Vectors,
     plan::{Activations, Place, Plan},
     threads::Threads,
 };
@@ -163,6 +164,7 @@ impl<T: Scalar> Network<T> {
         if batch == 0 {
             return Err(NetworkError::EmptyBatch);
         }
+        Vectors::check().map_err(NetworkError::Vectors)?;
         let plan = Plan::new(description, activations);
         let values = build::buffers(&plan.value_slots, batch)?;
         let gradients = build::buffers(&plan.gradient_slots, batch)?;

@@ -1,6 +1,6 @@
 //! What a network's numbers must be able to do.
 
-use crate::kernel::MicroKernels;
+use crate::kernel::{MicroKernels, Vectors};
 use core::{
     fmt::{Debug, Display},
     iter::Sum,
@@ -85,7 +85,7 @@ impl Scalar for f32 {
         wide as Self
     }
     fn kernels() -> MicroKernels<Self> {
-        MicroKernels::detect_f32()
+        MicroKernels::of(Vectors::chosen())
     }
 }
 
@@ -109,7 +109,7 @@ impl Scalar for f64 {
         wide
     }
     fn kernels() -> MicroKernels<Self> {
-        MicroKernels::portable()
+        MicroKernels::plain()
     }
 }
 

@@ -1,12 +1,26 @@
 //! Micro-kernels: one tile of a matrix product in registers.
 
-use super::Run;
-use crate::Scalar;
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+#[cfg(target_arch = "aarch64")]
+mod neon;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+mod tiles;
 
-/// Rows of a tile.
-pub const ROWS: usize = 6;
-/// Columns of a tile. 6 x 16 fills the sixteen 8-wide registers of AVX2: 12 sums, 2 of B, 1 of A.
+use super::{
+    Run,
+    vectors::{Set, Vectors},
+};
+use crate::Scalar;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+use tiles::tiles;
+
+/// Columns of a tile.
 pub const COLUMNS: usize = 16;
+/// Most rows of a tile.
+pub const MOST_ROWS: usize = 12;
 
 /// What the sums of a tile start from.
 #[derive(Clone, Copy)]
@@ -45,51 +59,53 @@ pub struct Operands<'a, T> {
 /// machine has the instruction set that the kernel was compiled for.
 pub type MicroKernel<T> = unsafe fn(Operands<'_, T>);
 
-/// Micro-kernels for 1 to [`ROWS`] rows.
+/// Micro-kernels for 1 to so many rows, at most [`MOST_ROWS`]. They only use instructions that this machine has.
 #[derive(Clone, Copy)]
-pub struct MicroKernels<T>(pub [MicroKernel<T>; ROWS]);
+pub struct MicroKernels<T> {
+    /// Behind the last of them it comes again.
+    tiles: [MicroKernel<T>; MOST_ROWS],
+    rows: usize,
+}
 
 impl<T: Scalar> MicroKernels<T> {
-    /// For any machine; the reference of the others.
-    pub fn portable() -> Self {
-        Self([
-            portable::<T, 1>,
-            portable::<T, 2>,
-            portable::<T, 3>,
-            portable::<T, 4>,
-            portable::<T, 5>,
-            portable::<T, 6>,
-        ])
+    fn new(tiles: &[MicroKernel<T>]) -> Self {
+        Self { tiles: core::array::from_fn(|i| tiles[i.min(tiles.len() - 1)]), rows: tiles.len() }
+    }
+
+    /// For any machine.
+    pub fn plain() -> Self {
+        Self::new(&[plain::<T, 1>, plain::<T, 2>, plain::<T, 3>, plain::<T, 4>, plain::<T, 5>, plain::<T, 6>])
+    }
+
+    /// Rows of a whole tile.
+    pub const fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// The kernel for so many rows, from 1 to [`MicroKernels::rows`].
+    #[inline(always)]
+    pub const fn tile(&self, rows: usize) -> MicroKernel<T> {
+        self.tiles[rows - 1]
     }
 }
 
 impl MicroKernels<f32> {
-    /// AVX2 and FMA where the machine has both, else portable.
-    pub fn detect_f32() -> Self {
-        #[cfg(target_arch = "x86_64")]
-        if has_avx2_and_fma() {
-            return super::micro_avx2::kernels();
+    /// In these instructions.
+    pub fn of(vectors: Vectors) -> Self {
+        match vectors.set() {
+            Set::Plain => Self::plain(),
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx2 => Self::new(avx2::TILES),
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx512 => Self::new(avx512::TILES),
+            #[cfg(target_arch = "aarch64")]
+            Set::Neon => Self::new(neon::TILES),
         }
-        Self::portable()
     }
-}
-
-#[cfg(target_arch = "x86_64")]
-fn has_avx2_and_fma() -> bool {
-    std::is_x86_feature_detected!("avx2") && std::is_x86_feature_detected!("fma")
-}
-
-/// How this machine computes products of matrices in `f32`, as a noun: a network's bits depend on nothing else of a machine.
-pub fn arithmetic() -> &'static str {
-    #[cfg(target_arch = "x86_64")]
-    if has_avx2_and_fma() {
-        return "fused multiply-add";
-    }
-    "products that are rounded before they are added"
 }
 
 #[expect(unsafe_code, reason = "unchecked reads in the innermost loop")]
-unsafe fn portable<T: Scalar, const R: usize>(x: Operands<'_, T>) {
+unsafe fn plain<T: Scalar, const R: usize>(x: Operands<'_, T>) {
     // SAFETY: the caller vouches for COLUMNS values at every offset of B, the target and the initial row, and for
     // every offset of A.
     unsafe {

@@ -1,8 +1,8 @@
 //! Matrix products made of tiles: what they start from, where they go, what is done to them at the end.
 
 use super::{
-    COLUMNS, MicroKernels, ROWS, Runs,
-    micro::{Initial, Operands},
+    COLUMNS, MicroKernels, Runs,
+    micro::{Initial, MOST_ROWS, Operands},
 };
 use crate::{
     Scalar,
@@ -148,13 +148,15 @@ pub fn product<T: Scalar>(
         "a product leads out of its target"
     );
 
+    // As few tiles as can be, of about the same height: one of a row or two takes as long as one of many.
+    let height = rows.len().div_ceil(rows.len().div_ceil(kernels.rows()).max(1)).max(1);
     let mut blocks = runs.list.chunks(runs.block.max(1));
     let mut block = blocks.next().unwrap_or(&[]);
     let mut start = start;
     loop {
         let next = blocks.next();
         let finish = if next.is_none() { finish } else { Finish::Nothing };
-        for (rows, out_rows) in rows.chunks(ROWS).zip(out_rows.chunks(ROWS)) {
+        for (rows, out_rows) in rows.chunks(height).zip(out_rows.chunks(height)) {
             let tile = |out: &mut [T], out_rows: &[u32], initial| {
                 let operands = Operands {
                     a: a.as_ptr(),
@@ -171,11 +173,11 @@ pub fn product<T: Scalar>(
                 // SAFETY: the largest row plus A's reach, B's reach, and the largest target row plus a tile's
                 // width are within their slices (asserted above, or by the size of `apart` below), and reaches are
                 // maxima over all runs, of which `block` is a part. The initial row is as wide as a tile where it
-                // is used. `kernels[r - 1]` is the kernel for r rows, and `MicroKernels` are only made for
-                // instruction sets that the machine has.
+                // is used. The kernel is the one for so many rows, and `MicroKernels` only use instructions that
+                // the machine has.
                 #[expect(unsafe_code, reason = "offsets were checked once for all tiles")]
                 unsafe {
-                    kernels.0[rows.len() - 1](operands);
+                    kernels.tile(rows.len())(operands);
                 }
             };
             if full {
@@ -193,7 +195,7 @@ pub fn product<T: Scalar>(
                 continue;
             }
             // Too narrow a panel: through a tile of its own.
-            let mut apart = [T::zero(); ROWS * COLUMNS];
+            let mut apart = [T::zero(); MOST_ROWS * COLUMNS];
             for (sums, &row) in apart.chunks_exact_mut(COLUMNS).zip(out_rows) {
                 match start {
                     Start::Zero => {}
@@ -242,10 +244,10 @@ pub fn product_in_place<T: Scalar>(
 }
 
 /// Rows of a tile that lies by itself.
-const TILE_ROWS: [u32; ROWS] = {
-    let mut rows = [0; ROWS];
+const TILE_ROWS: [u32; MOST_ROWS] = {
+    let mut rows = [0; MOST_ROWS];
     let mut i = 0;
-    while i < ROWS {
+    while i < MOST_ROWS {
         rows[i] = (i * COLUMNS) as u32;
         i += 1;
     }

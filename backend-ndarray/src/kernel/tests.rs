@@ -2,8 +2,8 @@
 //! runs.
 
 use super::{
-    COLUMNS, Finish, MicroKernels, Run, Runs, Start, Target, pack_panels, pack_rows, pack_transpose, panels,
-    product,
+    COLUMNS, Finish, MicroKernels, Run, Runs, Start, Target, Vectors, pack_panels, pack_rows, pack_transpose,
+    panels, product,
 };
 use crate::Scalar;
 use proptest::prelude::*;
@@ -22,7 +22,7 @@ struct Case {
 }
 
 fn cases() -> impl Strategy<Value = Case> {
-    let extents = (1usize..15, 1usize..5, 0usize..40, 1usize..4, COLUMNS..40, 1usize..4, 1usize..=COLUMNS);
+    let extents = (1usize..40, 1usize..5, 0usize..40, 1usize..4, COLUMNS..40, 1usize..4, 1usize..=COLUMNS);
     (extents, any::<u64>()).prop_map(|((rows, runs, depth, a_step, b_step, block, columns), seed)| {
         let mut state = seed | 1;
         let mut next = move |below: usize| {
@@ -102,14 +102,50 @@ fn check<T: Scalar>(kernels: &MicroKernels<T>, case: &Case, tolerance: f64) {
     }
 }
 
+/// Some rows of a case's product, from zero and in full width.
+fn bits(kernels: &MicroKernels<f32>, case: &Case, rows: &[u32], (a, b): (&[f32], &[f32])) -> Vec<u32> {
+    let (a_step, b_step) = case.steps;
+    let runs = Runs { list: &case.runs, depth: case.depth, a_step, b_step, block: case.block };
+    let mut out = vec![0f32; rows.len() * COLUMNS];
+    let out_rows: Vec<u32> = (0..rows.len()).map(|row| (row * COLUMNS) as u32).collect();
+    let (start, finish) = (Start::Zero, Finish::Nothing);
+    let target = Target { out: &mut out, rows: &out_rows, column: 0, columns: COLUMNS, start, finish };
+    product(kernels, a, rows, b, runs, target);
+    out.iter().map(|value| value.to_bits()).collect()
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn products_equal_plain_loops(case in cases()) {
-        check(&MicroKernels::<f64>::portable(), &case, 1e-12);
-        check(&MicroKernels::<f32>::portable(), &case, 1e-3);
-        check(&f32::kernels(), &case, 1e-3);
+        check(&MicroKernels::<f64>::plain(), &case, 1e-12);
+        for vectors in Vectors::available() {
+            check(&MicroKernels::of(vectors), &case, 1e-3);
+        }
+    }
+
+    /// The promise that lets a run go on elsewhere: one fused multiply-add after the other, whatever a tile's shape.
+    #[test]
+    fn every_set_of_vectors_has_the_bits_of_a_plain_loop(case in cases()) {
+        let a: Vec<f32> = case.a.iter().map(|&v| v as f32).collect();
+        let b: Vec<f32> = case.b.iter().map(|&v| v as f32).collect();
+        for vectors in Vectors::available() {
+            let found = bits(&MicroKernels::of(vectors), &case, &case.rows, (&a, &b));
+            let mut expected = Vec::new();
+            for &row in &case.rows {
+                for column in 0..COLUMNS {
+                    let products = case.runs.iter().flat_map(|run| (0..case.depth).map(move |k| (run, k)));
+                    let sum = products.fold(0f32, |sum, (run, k)| {
+                        let a = a[row as usize + run.a as usize + k * case.steps.0];
+                        let b = b[run.b as usize + k * case.steps.1 + column];
+                        if vectors.fuse() { a.mul_add(b, sum) } else { sum + a * b }
+                    });
+                    expected.push(sum.to_bits());
+                }
+            }
+            prop_assert_eq!(found, expected, "{:?}", vectors);
+        }
     }
 
     /// A row's bits depend on its own operands only, not on which rows share its tile.
@@ -117,17 +153,11 @@ proptest! {
     fn a_rows_bits_do_not_depend_on_its_neighbours(case in cases()) {
         let a: Vec<f32> = case.a.iter().map(|&v| v as f32).collect();
         let b: Vec<f32> = case.b.iter().map(|&v| v as f32).collect();
-        let runs = Runs { list: &case.runs, depth: case.depth, a_step: case.steps.0, b_step: case.steps.1, block: 1 };
-        let compute = |rows: &[u32]| {
-            let mut out = vec![0f32; rows.len() * COLUMNS];
-            let out_rows: Vec<u32> = (0..rows.len()).map(|row| (row * COLUMNS) as u32).collect();
-            let target = Target { out: &mut out, rows: &out_rows, column: 0, columns: COLUMNS, start: Start::Zero, finish: Finish::Nothing };
-            product(&f32::kernels(), &a, rows, &b, runs, target);
-            out.iter().map(|v| v.to_bits()).collect::<Vec<_>>()
-        };
-        let together = compute(&case.rows);
-        for (row, expected) in case.rows.iter().zip(together.chunks_exact(COLUMNS)) {
-            prop_assert_eq!(&compute(&[*row])[..], expected);
+        for kernels in Vectors::available().map(MicroKernels::of) {
+            let together = bits(&kernels, &case, &case.rows, (&a, &b));
+            for (row, expected) in case.rows.iter().zip(together.chunks_exact(COLUMNS)) {
+                prop_assert_eq!(&bits(&kernels, &case, &[*row], (&a, &b))[..], expected);
+            }
         }
     }
 

@@ -1,7 +1,8 @@
 //! Sweeps for the machine's widest vectors.
 
-/// Defines a function that is compiled twice, for any machine and for AVX2, and runs as the machine can. The same
-/// operations in the same order, so the same bits: nothing is contracted to fused multiply-adds.
+/// Defines a function that is compiled for any machine, for AVX2 and for AVX-512, and runs as
+/// [`Vectors::chosen`](crate::kernel::Vectors::chosen) says; NEON is part of any 64-bit Arm. The same operations in the same
+/// order, so the same bits: nothing is contracted to fused multiply-adds.
 ///
 /// What the body calls must be inlined to be part of it: `#[inline(always)]` functions and small iterators.
 macro_rules! wide {
@@ -20,13 +21,26 @@ macro_rules! wide {
                 body($($arg),*);
             }
 
+            /// # Safety
+            /// The machine must have these parts of AVX-512.
             #[cfg(target_arch = "x86_64")]
-            if std::is_x86_feature_detected!("avx2") {
-                // SAFETY: the machine has AVX2.
-                #[expect(unsafe_code, reason = "detected just before")]
-                return unsafe { avx2($($arg),*) };
+            #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
+            #[expect(unsafe_code, reason = "a function for AVX-512 may only run where AVX-512 is")]
+            unsafe fn avx512<T: $crate::Scalar>($($arg: $type),*) {
+                body($($arg),*);
             }
-            body($($arg),*);
+
+            match $crate::kernel::Vectors::chosen().set() {
+                // SAFETY: `Vectors` are of this machine.
+                #[cfg(target_arch = "x86_64")]
+                #[expect(unsafe_code, reason = "the machine has these instructions")]
+                $crate::kernel::Set::Avx2 => unsafe { avx2($($arg),*) },
+                // SAFETY: as above.
+                #[cfg(target_arch = "x86_64")]
+                #[expect(unsafe_code, reason = "the machine has these instructions")]
+                $crate::kernel::Set::Avx512 => unsafe { avx512($($arg),*) },
+                _ => body($($arg),*),
+            }
         }
     };
 }

@@ -4,7 +4,7 @@ use super::{Backward, Forward, InputGradient, Layer, Layouts};
 use crate::{
     Scalar,
     kernel::{
-        COLUMNS, Finish, MicroKernels, ROWS, Run, Runs, Start, Target, pack_rows, pack_transpose, panels,
+        COLUMNS, Caches, Finish, MicroKernels, Run, Runs, Start, Target, pack_rows, pack_transpose, panels,
         product,
     },
     layout::Layout,
@@ -13,15 +13,17 @@ use crate::{
 
 /// Rows of a product that are worth a task.
 const ROWS_A_TASK: usize = 48;
-/// Longest run of products: a panel of B of this depth takes half of a 32 KiB cache in f32.
-const DEPTH: usize = 256;
 
-/// How many of so many rows a task computes: as many tasks for each member, in whole tiles. A row's bits don't depend on
-/// it.
+/// Longest run of products: a panel of B of this depth takes half of the nearest cache in f32.
+fn longest_run() -> usize {
+    Caches::of_machine().first / (2 * COLUMNS * size_of::<f32>())
+}
+
+/// How many of so many rows a task computes: as many tasks for each member. A row's bits don't depend on it.
 fn rows_a_task(rows: usize, team: &Team) -> usize {
     let members = team.members();
     let rounds = (rows / (members * ROWS_A_TASK)).max(1);
-    rows.div_ceil(members * rounds).next_multiple_of(ROWS)
+    rows.div_ceil(members * rounds)
 }
 
 /// `y = x W + b` on vectors. Parameters are `[W row by row (inputs x outputs), b]`.
@@ -44,6 +46,8 @@ struct Gathered<T> {
     from: Layout,
     to: Layout,
     packed: Vec<T>,
+    /// Products in a full run.
+    depth: usize,
     /// Full runs, then the remainder.
     runs: Vec<Run>,
     remainder: Vec<Run>,
@@ -55,12 +59,14 @@ impl<T: Scalar> Gathered<T> {
         let (depth, columns) = (from.shape.len(), to.shape.len());
         let offset = |layout: Layout, row: usize| row * layout.sample_len() + layout.pixel(0, 0);
         let run = |k: usize| Run { a: k as u32, b: (k * COLUMNS) as u32 };
-        let full = depth / DEPTH * DEPTH;
+        let longest = longest_run();
+        let full = depth / longest * longest;
         Self {
             from,
             to,
             packed: vec![T::zero(); panels(columns) * depth * COLUMNS],
-            runs: (0..full).step_by(DEPTH).map(run).collect(),
+            depth: longest,
+            runs: (0..full).step_by(longest).map(run).collect(),
             remainder: if full < depth { vec![run(full)] } else { vec![] },
             rows: [from, to].map(|layout| (0..batch).map(|row| offset(layout, row) as u32).collect()),
         }
@@ -85,7 +91,7 @@ impl<T: Scalar> Gathered<T> {
                 let [rows, out_rows] = [0, 1].map(|side: usize| &self.rows[side][..a.len() / from]);
                 for (p, panel) in self.packed.chunks_exact(depth * COLUMNS).enumerate() {
                     let mut start = start;
-                    for (list, depth) in [(&self.runs, DEPTH), (&self.remainder, depth % DEPTH)] {
+                    for (list, depth) in [(&self.runs, self.depth), (&self.remainder, depth % self.depth)] {
                         if list.is_empty() {
                             continue;
                         }

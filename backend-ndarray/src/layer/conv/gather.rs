@@ -3,11 +3,13 @@
 use super::GROUP;
 use crate::{
     Scalar,
-    kernel::{COLUMNS, Finish, MicroKernels, Run, Runs, Start, Target, panels, product},
+    kernel::{COLUMNS, Caches, Finish, MicroKernels, Run, Runs, Start, Target, panels, product},
 };
 
-/// Bytes of B that a block of runs may take in f32: most of a 32 KiB cache.
-const BLOCK_BYTES: usize = 24 * 1024;
+/// Bytes of B that a block of runs may take in f32: most of the nearest cache.
+fn block_bytes() -> usize {
+    Caches::of_machine().first / 4 * 3
+}
 
 /// Pixels as rows of a product: each output value is a sum over patches of an image, the same pattern of runs at
 /// every pixel.
@@ -35,7 +37,8 @@ impl Gather {
             (0..GROUP).flat_map(|s| offsets.iter().map(move |at| (s * sample_len + at) as u32)).collect()
         };
         // A whole row of a patch is one run, unless its part of B alone would fill the cache.
-        let whole = columns * channels * COLUMNS * 4 <= BLOCK_BYTES;
+        let block_bytes = block_bytes();
+        let whole = columns * channels * COLUMNS * 4 <= block_bytes;
         let (run_depth, runs_a_row) = if whole { (columns * channels, 1) } else { (channels, columns) };
         let starts = patch_rows.flat_map(|start| (0..runs_a_row).map(move |i| start + i * run_depth));
         let runs = starts
@@ -48,7 +51,7 @@ impl Gather {
             pixels: sources.len(),
             runs,
             run_depth,
-            block: (BLOCK_BYTES / (run_depth * COLUMNS * 4).max(1)).max(1),
+            block: (block_bytes / (run_depth * COLUMNS * 4).max(1)).max(1),
         }
     }
 

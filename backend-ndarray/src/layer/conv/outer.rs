@@ -3,14 +3,16 @@
 use super::winograd::LANES;
 use crate::{
     Scalar,
-    kernel::{COLUMNS, Finish, MicroKernels, Run, Runs, Start, Target, panels, product},
+    kernel::{COLUMNS, Caches, Finish, MicroKernels, Run, Runs, Start, Target, panels, product},
     team::{Share, Team},
 };
 
-/// Points whose products are added up at a time: a panel of so many fills half of a 32 KiB cache, and reading and
+/// Points whose products are added up at a time: a panel of so many fills half of the nearest cache, and reading and
 /// writing the sums is shared by as many products.
-const POINTS_A_CHUNK: usize = 256;
-/// Rows of a sum that one task computes: a multiple of the micro-kernel's rows and of [`LANES`].
+fn points_a_chunk() -> usize {
+    Caches::of_machine().first / (2 * COLUMNS * size_of::<f32>())
+}
+/// Rows of a sum that one task computes: a multiple of every micro-kernel's rows and of [`LANES`].
 const ROWS_A_TASK: usize = 48;
 
 /// One of a product's two.
@@ -53,7 +55,7 @@ impl<T: Scalar> OuterProducts<T> {
         batch: usize,
     ) -> Self {
         let lens = matrix_lens.map(|len| matrices * len);
-        let samples = POINTS_A_CHUNK.div_ceil(points).min(batch);
+        let samples = points_a_chunk().div_ceil(points).min(batch);
         Self {
             points,
             rows,
@@ -116,7 +118,7 @@ impl<T: Scalar> OuterProducts<T> {
             depth: points,
             a_step: LANES,
             b_step: COLUMNS,
-            block: (POINTS_A_CHUNK / points).max(1),
+            block: (points_a_chunk() / points).max(1),
         };
         sums.chunks_exact_mut(rows * columns)
             .enumerate()

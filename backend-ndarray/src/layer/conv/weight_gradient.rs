@@ -7,13 +7,10 @@ pub use packed::PackedWeightGradient;
 use super::{Filters, Layouts};
 use crate::{
     Scalar,
-    kernel::{MicroKernels, Run, Runs, Start, product_in_place},
+    kernel::{Caches, MicroKernels, Run, Runs, Start, product_in_place},
     layer::{GROUP, add_groups},
     team::{Share, Team},
 };
-
-/// Bytes of image and gradient that a block of rows may take in f32: a 32 KiB cache.
-const BLOCK_BYTES: usize = 32 * 1024;
 
 /// Gradient of the weights on the images where they lie: filter taps as rows, summed over the pixels of all samples.
 pub struct WeightGradient<T> {
@@ -49,7 +46,8 @@ impl<T: Scalar> WeightGradient<T> {
                     b: (s * d_output.sample_len() + d_output.pixel(y as isize, 0)) as u32,
                 })
                 .collect(),
-            block: (BLOCK_BYTES / row_bytes).max(1),
+            // What fills the nearest cache, in f32.
+            block: (Caches::of_machine().first / row_bytes).max(1),
             shares: vec![T::zero(); batch.div_ceil(GROUP) * filters.weights()],
         }
     }

@@ -13,7 +13,7 @@ pub use weight_gradient::WinogradWeightGradient;
 
 use crate::{
     Scalar,
-    kernel::{COLUMNS, Finish, MicroKernels, ROWS, Run, Runs, Start, Target, panels, product},
+    kernel::{COLUMNS, Caches, Finish, MicroKernels, Run, Runs, Start, Target, panels, product},
     layer::samples_a_task,
     layout::Layout,
     team::{Share, Team},
@@ -26,9 +26,6 @@ use transform::{Arrangement, load_patches, store_outputs};
 const POSITIONS: usize = 16;
 /// Weights of a filter between two channels.
 const TAPS: usize = 9;
-/// Bytes in f32 that the patches of a block and their products should take: what a 512 KiB cache holds besides
-/// filters.
-const BLOCK_BYTES: usize = 160 * 1024;
 
 /// Whether the method applies to filters of this extent on these channels.
 pub const fn applies(kernel: usize, stride: usize, inputs: usize, outputs: usize) -> bool {
@@ -58,11 +55,11 @@ impl Tiles {
     }
 }
 
-/// Tiles in a block, a multiple of a product's rows where it can be.
+/// Tiles in a block: its patches and their products take, in f32, what the second cache holds besides filters.
 fn block(channels: usize) -> usize {
-    let fitting = BLOCK_BYTES / (POSITIONS * channels * 4);
+    let fitting = Caches::of_machine().second / 16 * 5 / (POSITIONS * channels * size_of::<f32>());
     // Fewer would read the filters too often; these hold a 14x14 image, or three of 7x7.
-    (fitting / ROWS * ROWS).clamp(54, 96)
+    fitting.clamp(54, 96)
 }
 
 /// Working memory of each thread, so that a pass allocates nothing.
@@ -162,8 +159,9 @@ impl<T: Scalar> Winograd<T> {
             team,
             |member, (target, source)| {
                 let tiles = target.len() / to * self.tiles.a_sample();
-                // Blocks of one size, in whole rows of the micro-kernel.
-                let block = tiles.div_ceil(tiles.div_ceil(self.block)).next_multiple_of(ROWS);
+                // Blocks of one size, in whole tiles of the micro-kernel where that is no more blocks.
+                let even = tiles.div_ceil(tiles.div_ceil(self.block));
+                let block = even.next_multiple_of(kernels.rows()).min(self.block);
                 self.scratch.with(member, |scratch| {
                     for first in (0..tiles).step_by(block) {
                         let count = block.min(tiles - first);

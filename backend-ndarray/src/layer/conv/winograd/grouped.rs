@@ -3,7 +3,7 @@
 use super::{LANES, POSITIONS, Scratch, transform::Arrangement};
 use crate::{
     Scalar,
-    kernel::{COLUMNS, Finish, MicroKernels, Run, Runs, Start, Target, product},
+    kernel::{COLUMNS, Caches, Finish, MicroKernels, Run, Runs, Start, Target, product},
     layer::{
         GROUP, add_groups,
         conv::outer::{Operand, rows_in_lanes},
@@ -12,8 +12,6 @@ use crate::{
 };
 use core::ops::Range;
 
-/// Bytes in f32 that a block's patches and gradients should take: a cache.
-const BLOCK_BYTES: usize = 512 * 1024;
 /// Least tiles in a block, however large: they share reading and writing the sums.
 const LEAST_TILES: usize = 128;
 /// Most pairs of channels, per tile of a group, for which the group's sums are worth their memory and being added up.
@@ -46,7 +44,8 @@ impl<T: Scalar> GroupedProducts<T> {
 
     /// For matrices C of `inputs x outputs`, and up to `batch` samples of `tiles` tiles each.
     pub fn new([inputs, outputs]: [usize; 2], tiles: usize, batch: usize) -> Self {
-        let fitting = BLOCK_BYTES / (POSITIONS * (inputs + outputs) * 4);
+        // A block's patches and gradients in f32 should fit the second cache.
+        let fitting = Caches::of_machine().second / (POSITIONS * (inputs + outputs) * size_of::<f32>());
         let block = fitting.max(LEAST_TILES).min(tiles * GROUP);
         let arrangements = [Arrangement::by_lanes(inputs, block), Arrangement::by_panels(outputs, block)];
         let [a, b] = arrangements.map(Arrangement::position_len);

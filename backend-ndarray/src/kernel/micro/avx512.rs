@@ -1,0 +1,12 @@
+//! 12 x 16 tiles in the 16-wide registers of AVX-512. There is room for more sums, but no general register for one more row's
+//! address: 16 rows take 1.3 times as long a product.
+#![expect(unsafe_code, reason = "intrinsics and unchecked reads in the innermost loop")]
+
+use core::arch::x86_64::{__m512, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_set1_ps, _mm512_storeu_ps};
+
+use super::{COLUMNS, Initial, MicroKernel, Operands, tiles};
+
+tiles! {
+    features: "avx512f", vector: __m512, load: _mm512_loadu_ps, store: _mm512_storeu_ps, everywhere: _mm512_set1_ps,
+    multiply_add: _mm512_fmadd_ps, rows: 1 2 3 4 5 6 7 8 9 10 11 12
+}
