@@ -1,5 +1,6 @@
 #![allow(clippy::unwrap_used, missing_docs, reason = "a benchmark fails by panicking")]
-//! What a second thread gains: `cargo bench -p sam-backend-ndarray --bench threads [NETWORK...]`.
+//! What a second thread gains: `cargo bench -p sam-backend-ndarray --bench threads [busy] [NETWORK...]`, `busy` for a machine on
+//! which somebody else has one processor.
 //!
 //! A gradient of 128 images on two threads is timed between two on one, and compared with their mean: the speed of a
 //! shared machine drifts less from one gradient to the next than from run to run. Beside it, in turn, the limit that the
@@ -86,6 +87,16 @@ fn quartiles(mut values: Vec<f64>) -> [f64; 3] {
 
 fn main() {
     let named: Vec<String> = std::env::args().skip(1).filter(|name| !name.starts_with('-')).collect();
+    let busy = named.iter().any(|name| name == "busy");
+    if busy {
+        // As a process of its own would, to the end.
+        thread::spawn(|| {
+            loop {
+                std::hint::spin_loop();
+            }
+        });
+    }
+    let named: Vec<String> = named.into_iter().filter(|name| name != "busy").collect();
     let names = if named.is_empty() { vec!["lenet".into(), "wrn-16-1-projection".into()] } else { named };
     for name in names {
         let [threads, networks] = multiples(&name);
@@ -93,7 +104,8 @@ fn main() {
         for (what, values) in [("two threads", threads), ("two networks at once", networks)] {
             let [low, median, high] = quartiles(values);
             println!(
-                "{name}, {what}: {median:.2} times one thread's speed ({low:.2} to {high:.2}, {count} times)"
+                "{name}{}, {what}: {median:.2} times one thread's speed ({low:.2} to {high:.2}, {count} times)",
+                if busy { " beside a busy neighbour" } else { "" }
             );
         }
     }

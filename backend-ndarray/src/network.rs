@@ -9,13 +9,13 @@ use crate::{
     error::{BatchError, NetworkError, check_length},
     kernel::Vectors,
     plan::{Activations, Place, Plan},
-    threads::Threads,
+    threads::{self, Threads},
 };
 use build::Task;
 use ndarray::{ArrayView4, ArrayViewMut2, Axis, Slice};
 pub use random::Random;
 use sam_core::{GradientOracle, Pass, Ready};
-use sam_model::{Architecture, Description, Evaluation, ImageShape, TensorInfo};
+use sam_model::{Architecture, Description, Evaluation, ImageShape, Node, TensorInfo};
 
 /// What a network takes, known before any of it is allocated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,7 +73,8 @@ pub struct Network<T> {
 
 impl<T: Scalar> Network<T> {
     /// Builds `architecture` for images of shape `image`, `classes` classes and batches of up to `batch` samples,
-    /// run by `threads` threads (0: as many as the machine has cores). Results don't depend on their number.
+    /// run by `threads` threads (0: as many as the machine has cores, but no more than [`Network::worthwhile_threads`]). Results
+    /// don't depend on their number.
     ///
     /// # Errors
     /// When the image is too small for the network, or a number is out of range.
@@ -124,6 +125,15 @@ impl<T: Scalar> Network<T> {
         Size { parameters, buffer_bytes: elements * size_of::<T>() as u128 }
     }
 
+    /// The most threads that a pass over a batch is worth: a second one for a network of microseconds would only have to be
+    /// woken.
+    #[must_use]
+    pub fn worthwhile_threads(description: &Description, batch: usize) -> usize {
+        let products = |node: &&Node| node.multiply_adds > 0;
+        let layers = description.nodes().iter().filter(products).count();
+        threads::worth(description.multiply_adds().saturating_mul(batch as u64), layers)
+    }
+
     /// Builds a network of one's own for batches of up to `batch` samples.
     ///
     /// ```
@@ -168,6 +178,10 @@ impl<T: Scalar> Network<T> {
         let plan = Plan::new(description, activations);
         let values = build::buffers(&plan.value_slots, batch)?;
         let gradients = build::buffers(&plan.gradient_slots, batch)?;
+        let threads = match threads {
+            0 => Threads::cores().min(Self::worthwhile_threads(description, batch)),
+            count => count,
+        };
         let threads = Threads::new(threads).map_err(|cause| NetworkError::Threads(cause.to_string()))?;
         let computed = description.nodes().iter().zip(&plan.steps).filter(|(_, step)| !step.skip);
         Ok(Self {

@@ -16,7 +16,7 @@ use std::{
 /// Rounds that a member waits awake before it sleeps: some ten microseconds, the usual gap between two loops.
 const SPINS: usize = 1000;
 
-/// What every member runs, with its number; alive until all have returned.
+/// What members run, with their numbers; alive until all that began have returned.
 #[derive(Clone, Copy)]
 struct Work(*const (dyn Fn(usize) + Sync));
 
@@ -29,8 +29,8 @@ struct Shared {
     state: Mutex<State>,
     /// Number of the newest loop, to be watched without the lock.
     newest: AtomicUsize,
-    /// Members that have not finished the newest loop.
-    busy: AtomicUsize,
+    /// Members that have joined the loop and not left it. They join with the lock, while there is work.
+    inside: AtomicUsize,
     panicked: AtomicBool,
     begin: Condvar,
     end: Condvar,
@@ -38,8 +38,13 @@ struct Shared {
 
 #[derive(Default)]
 struct State {
+    /// Until the caller finds nothing left to do.
     work: Option<Work>,
     newest: usize,
+    /// Members that sleep and have not been called, or more.
+    asleep: usize,
+    /// Whether the caller sleeps until nobody is inside.
+    waiting: bool,
     dismissed: bool,
 }
 
@@ -50,43 +55,51 @@ impl Shared {
     }
 
     fn member(&self, number: usize) {
+        self.leave();
         let mut seen = 0;
         loop {
             spin_until(|| self.newest.load(Acquire) != seen);
             let mut state = self.lock();
             while state.newest == seen && !state.dismissed {
+                state.asleep += 1;
                 state = self.begin.wait(state).unwrap_or_else(PoisonError::into_inner);
             }
             if state.dismissed {
                 return;
             }
             seen = state.newest;
-            let work = state.work;
+            // The loop may be over before this member came to it.
+            let Some(Work(work)) = state.work else { continue };
+            self.inside.fetch_add(1, AcqRel);
             drop(state);
-            if let Some(Work(work)) = work {
-                // SAFETY: `Team::run` waits for this member before it gives up the work.
-                #[expect(unsafe_code, reason = "the work outlives the loop")]
-                let work = unsafe { &*work };
-                if catch_unwind(AssertUnwindSafe(|| work(number))).is_err() {
-                    self.panicked.store(true, Release);
-                }
+            // SAFETY: this member joined while the work was there, and `Team::run` waits for it before it gives up the work.
+            #[expect(unsafe_code, reason = "the work outlives the loop")]
+            let work = unsafe { &*work };
+            if catch_unwind(AssertUnwindSafe(|| work(number))).is_err() {
+                self.panicked.store(true, Release);
             }
-            if self.busy.fetch_sub(1, AcqRel) == 1 {
-                // With the lock, so that the caller is either before its test or asleep.
-                let _state = self.lock();
-                self.end.notify_one();
-            }
+            self.leave();
         }
     }
 
-    fn wait(&self) {
-        if spin_until(|| self.busy.load(Acquire) == 0) {
+    fn leave(&self) {
+        if self.inside.fetch_sub(1, AcqRel) == 1 && self.lock().waiting {
+            self.end.notify_one();
+        }
+    }
+
+    /// Lets nobody join any more, and waits for those inside.
+    fn close(&self) {
+        self.lock().work = None;
+        if spin_until(|| self.inside.load(Acquire) == 0) {
             return;
         }
         let mut state = self.lock();
-        while self.busy.load(Acquire) != 0 {
+        state.waiting = true;
+        while self.inside.load(Acquire) != 0 {
             state = self.end.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
+        state.waiting = false;
     }
 }
 
@@ -111,16 +124,17 @@ pub struct Team {
 }
 
 impl Team {
-    /// A team of `members` threads, the caller's included (0: as many as the machine has cores).
+    /// A team of `members` threads, the caller's included.
     pub fn new(members: usize) -> std::io::Result<Self> {
-        let cores = || std::thread::available_parallelism().map_or(1, usize::from);
-        let members = if members == 0 { cores() } else { members };
         let mut team = Self { shared: Arc::default(), others: Vec::new(), unshared: PhantomData };
         for number in 1..members {
             let shared = Arc::clone(&team.shared);
+            shared.inside.fetch_add(1, AcqRel);
             let member = std::thread::Builder::new().name(format!("network-{number}"));
             team.others.push(member.spawn(move || shared.member(number))?);
         }
+        // A thread allocates when it begins, which should not be in the middle of a pass.
+        team.shared.close();
         Ok(team)
     }
 
@@ -129,7 +143,8 @@ impl Team {
         self.others.len() + 1
     }
 
-    /// Lets every member run the work once.
+    /// Runs the work, and lets every member that comes before the end run it too. Nobody waits for members that come late: on a
+    /// busy machine one may have no processor for some milliseconds, which is longer than most loops.
     ///
     /// # Panics
     /// When a member panics, after all have finished.
@@ -138,26 +153,29 @@ impl Team {
         struct Finish<'a>(&'a Shared);
         impl Drop for Finish<'_> {
             fn drop(&mut self) {
-                self.0.wait();
+                self.0.close();
             }
         }
 
         let shared = &*self.shared;
-        // SAFETY: only the lifetime changes. Members use the work until `busy` is 0, and `Finish` waits for that
-        // before this function is left by any way.
+        // SAFETY: only the lifetime changes. Members use the work while they are inside; `Finish` lets no more of them in and
+        // waits for these before this function is left by any way.
         #[expect(unsafe_code, reason = "the work is borrowed, the members are not")]
         let work_pointer: *const (dyn Fn(usize) + Sync + 'static) =
             unsafe { core::mem::transmute::<&(dyn Fn(usize) + Sync), &'static (dyn Fn(usize) + Sync)>(work) };
         // The caller's own panic in the loop before may have left it set.
         shared.panicked.store(false, Release);
-        shared.busy.store(self.others.len(), Release);
-        {
+        let asleep = {
             let mut state = shared.lock();
             state.work = Some(Work(work_pointer));
             state.newest = state.newest.wrapping_add(1);
             shared.newest.store(state.newest, Release);
+            core::mem::take(&mut state.asleep)
+        };
+        // Who was called before and has not come yet needs no second call, which would cost as much as a short loop.
+        if asleep > 0 {
+            shared.begin.notify_all();
         }
-        shared.begin.notify_all();
         {
             let _finish = Finish(shared);
             work(0);
@@ -252,6 +270,21 @@ mod tests {
                 sum.fetch_add(i, AcqRel);
             });
             assert_eq!(sum.load(Acquire), 4950);
+        }
+    }
+
+    /// Of many more members than cores most come late: they run nothing of a loop that is over, nor of the next one twice.
+    #[test]
+    fn members_that_come_late_find_the_loop_over() {
+        let team = Team::new(16).unwrap();
+        for round in 0..3000 {
+            let (inside, items) = (AtomicUsize::new(0), AtomicUsize::new(0));
+            (0..4).share(&team, |_| {
+                inside.fetch_add(1, AcqRel);
+                items.fetch_add(1, AcqRel);
+                inside.fetch_sub(1, AcqRel);
+            });
+            assert_eq!((inside.load(Acquire), items.load(Acquire)), (0, 4), "round {round}");
         }
     }
 

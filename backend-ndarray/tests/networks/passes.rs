@@ -500,3 +500,19 @@ fn what_does_not_fit_is_refused() {
         Some(NetworkError::TooLarge(_))
     ));
 }
+
+#[test]
+fn a_network_takes_as_many_threads_as_its_work_is_worth() {
+    let image = ImageShape::new(28, 28, 1);
+    let worth = |name: &str, batch| {
+        let description = name.parse::<Architecture>().unwrap().describe(image, 10).unwrap();
+        let worth = Network::<f32>::worthwhile_threads(&description, batch);
+        let count = Network::<f32>::build(&description, batch, 0).unwrap().threads().count();
+        assert!(count <= worth, "{name}: {count} threads, worth {worth}");
+        assert_eq!(Network::<f32>::build(&description, batch, 3).unwrap().threads().count(), 3);
+        worth
+    };
+    assert_eq!(worth("mlp-50-30", 16), 1);
+    assert!(worth("mlp", 128) >= 2);
+    assert!(worth("lenet", 128) > worth("lenet", 16));
+}

@@ -108,6 +108,7 @@ impl CpuLearner {
         let description = settings.describe(shape, classes).map_err(LearnerError::backend)?;
         let batch = settings.at_once();
         let activations = memory::activations(settings);
+        let threads = threads.min(Network::<f32>::worthwhile_threads(&description, batch));
         let network = Network::build_with(&description, batch, threads, activations);
         let mut network = network.map_err(LearnerError::backend)?;
         network.set_label_smoothing(settings.label_smoothing as f32);
