@@ -40,7 +40,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let directory = RunDirectory::new(arguments.next().unwrap_or_else(|| "runs/followed".to_owned()));
     let mut settings = Settings::new("mlp-32".parse()?, DataSource::Digits, Method::SAM);
     settings.epochs = arguments.next().map_or(Ok(5), |epochs| epochs.parse())?;
-    let config = Config { on_nonfinite: OnNonFinite::Stop, machine: Machine::cpu(2), run: settings };
+    let config =
+        Config { on_nonfinite: OnNonFinite::Stop, recipe: None, machine: Machine::cpu(2), run: settings };
 
     let dataset = config.run.data.name.load(None, None)?;
     let backend = Backend::open(BackendName::Cpu, config.machine.threads)?;

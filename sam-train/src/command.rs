@@ -16,6 +16,7 @@ mod method;
 mod models;
 mod noise;
 mod output;
+mod recipe;
 mod report;
 mod shell;
 mod signals;
@@ -28,7 +29,7 @@ mod words;
 
 use std::{ffi::OsString, process::ExitCode, rc::Rc};
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand, error::ErrorKind};
 
 use crate::{
     data::{DataError, Dataset, own::Found},
@@ -80,6 +81,7 @@ Examples:
   sam diff runs/sgd runs/sam                            two runs side by side
   sam bench --model wrn-16-1 --batch 128                the price of a SAM step
   sam models                                            the networks by name, with what they cost
+  sam recipe                                            how the paper's networks were trained, row by row of its tables
   sam noise                                             label noise: SGD, mixup, SAM, ASAM, bootstrapped too
   sam ablate variants                                   SAM's relatives side by side
 
@@ -103,6 +105,7 @@ enum Command {
     Train(train::TrainArgs),
     Bench(bench::BenchArgs),
     Models(models::ModelsArgs),
+    Recipe(recipe::RecipeListArgs),
     Tune(tune::TuneArgs),
     Grid(grid::GridArgs),
     Noise(noise::NoiseArgs),
@@ -155,6 +158,7 @@ pub fn run_on(ranks: &Rc<dyn Ranks>) -> ExitCode {
         Command::Train(args) => train::run(args, call),
         Command::Bench(args) => bench::run(args, call),
         Command::Models(args) => models::run(args, call),
+        Command::Recipe(args) => recipe::run(args, call),
         Command::Tune(args) => tune::run(args, call),
         Command::Grid(args) => grid::run(args, call),
         Command::Noise(args) => noise::run(args, call),
@@ -178,7 +182,7 @@ pub fn run_on(ranks: &Rc<dyn Ranks>) -> ExitCode {
 
 /// The arguments, if all ranks understand theirs; else the first that does not says why, and this is what all end with.
 fn parsed(ranks: &dyn Ranks) -> Result<Cli, ExitCode> {
-    let own = Cli::try_parse();
+    let own = understood(std::env::args_os().collect());
     let understood = own.as_ref().map_or_else(|error| vec![error.exit_code() as u8], |_| Vec::new());
     let all = ranks.gather(&understood);
     let Some(rank) = all.iter().position(|code| !code.is_empty()) else {
@@ -189,6 +193,15 @@ fn parsed(ranks: &dyn Ranks) -> Result<Cli, ExitCode> {
         let _ = error.print();
     }
     Err(all[rank][0].into())
+}
+
+/// What the arguments say, with those of a recipe that they name.
+fn understood(arguments: Vec<OsString>) -> Result<Cli, clap::Error> {
+    let expanded = recipe::expanded(arguments).map_err(|error| {
+        let text = format!("{}\n", in_flags(&error.to_string()));
+        Cli::command().error(ErrorKind::InvalidValue, text)
+    })?;
+    Cli::try_parse_from(expanded)
 }
 
 /// Tells how the command has ended, on all ranks at once.
@@ -226,7 +239,8 @@ fn ended(outcome: Result<(), ExperimentError>, ranks: &dyn Ranks) -> ExitCode {
 /// # Errors
 /// What is wrong with them, in the words that the command would use.
 pub fn check<T: Into<OsString> + Clone>(arguments: impl IntoIterator<Item = T>) -> Result<(), String> {
-    let cli = Cli::try_parse_from(arguments).map_err(|error| error.to_string())?;
+    let arguments = arguments.into_iter().map(Into::into).collect();
+    let cli = understood(arguments).map_err(|error| error.to_string())?;
     match cli.command {
         None => Ok(()),
         Some(Command::Data(args)) => args.check(),
@@ -245,6 +259,7 @@ pub fn check<T: Into<OsString> + Clone>(arguments: impl IntoIterator<Item = T>) 
         // Paths alone.
         Some(
             Command::Models(_)
+            | Command::Recipe(_)
             | Command::Evaluate(_)
             | Command::Predict(_)
             | Command::Export(_)

@@ -92,7 +92,8 @@ fn a_start_never_goes_on_with_another_run_that_has_its_directory() {
     };
     let mut run = Settings::new("mlp-4".parse().unwrap(), DataSource::Digits, Method::SAM);
     (run.epochs, run.data.limit) = (1, Some(64));
-    let config_of_second = Config { on_nonfinite: OnNonFinite::Stop, machine: Machine::cpu(1), run };
+    let config_of_second =
+        Config { on_nonfinite: OnNonFinite::Stop, recipe: None, machine: Machine::cpu(1), run };
     let dataset = config_of_second.run.data.name.load(None, Some(64)).unwrap();
     let backend = Backend::open(BackendName::Cpu, 1).unwrap();
     let learner = backend.learner(&config_of_second.run, dataset.shape, dataset.classes).unwrap();

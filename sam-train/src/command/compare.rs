@@ -9,6 +9,7 @@ use super::{
     args::{AscentArgs, DataArgs, MachineArgs, SamArgs, TrainingArgs},
     experiment::{check_seeds, check_sgd_epochs},
     output::{keep, print},
+    recipe::RecipeArgs,
 };
 use crate::{
     data::Augment,
@@ -75,6 +76,8 @@ pub struct CompareArgs {
     ascent: AscentArgs,
     #[command(flatten)]
     machine: MachineArgs,
+    #[command(flatten)]
+    recipe: RecipeArgs,
 }
 
 /// The networks and augmentations that are compared: all values of arguments that other commands take one value of.
@@ -200,7 +203,9 @@ pub fn run(args: &CompareArgs, call: Call<'_>) -> Result<(), ExperimentError> {
     let directory = ExperimentDirectory(args.out.clone().unwrap_or_else(default));
     let backend = args.machine.open(1)?;
     let learner = |settings: &_| backend.learner(settings, dataset.shape, dataset.classes);
-    let summaries = comparison.run(&directory, &dataset, call.host, learner)?;
+    let mut summaries = comparison.run(&directory, &dataset, call.host, learner)?;
+    let recipe = args.recipe.note();
+    summaries.iter_mut().for_each(|summary| summary.recipe.clone_from(&recipe));
     let pictures = keep(&Comparison::findings(&summaries), &directory, comparison.subject())?;
     let varied = Varied::among(&summaries);
     if call.as_json {
@@ -210,6 +215,7 @@ pub fn run(args: &CompareArgs, call: Call<'_>) -> Result<(), ExperimentError> {
         return Ok(());
     }
     print(format_args!("\n{}", table::comparison(&summaries)))?;
+    recipe.map_or(Ok(()), print)?;
     for summary in &summaries {
         print(summary.sentence(varied))?;
     }

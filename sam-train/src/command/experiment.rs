@@ -8,6 +8,7 @@ use super::{
     Call,
     args::{AscentArgs, DataArgs, MachineArgs, SamArgs, TrainingArgs},
     output::{keep, print},
+    recipe::RecipeArgs,
 };
 use crate::{
     data::Dataset,
@@ -57,6 +58,8 @@ pub struct ExperimentArgs {
     pub ascent: AscentArgs,
     #[command(flatten)]
     pub machine: MachineArgs,
+    #[command(flatten)]
+    pub recipe: RecipeArgs,
 }
 
 impl ExperimentArgs {
@@ -138,7 +141,10 @@ pub fn run_with<E: Experiment>(
     let directory = ExperimentDirectory(args.out.clone().unwrap_or_else(default));
     let every = args.evaluate_every.map_or(base.epochs.div_ceil(20), NonZeroUsize::get);
     let mut runner = Runner::open(directory.clone(), threads, every, call.host, &learner)?;
-    let findings = experiment.run(&mut runner, &design)?;
+    let mut findings = experiment.run(&mut runner, &design)?;
+    if let Some(recipe) = args.recipe.note() {
+        findings.follow(&recipe);
+    }
     let (settings, seeds) = (base, design.seeds);
     let subject = Subject { kind: E::NAME, paper: E::PAPER, settings, seeds, threads };
     let pictures = keep(&findings, &directory, subject)?;

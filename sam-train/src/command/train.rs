@@ -14,6 +14,7 @@ use super::{
     given::Given,
     method::MethodArgs,
     output::print,
+    recipe::RecipeArgs,
     start,
     terminal::note,
 };
@@ -65,6 +66,8 @@ pub struct TrainArgs {
     pub ascent: AscentArgs,
     #[command(flatten)]
     machine: MachineArgs,
+    #[command(flatten)]
+    recipe: RecipeArgs,
 
     /// How weights start: he-fan-in, he-fan-out, lecun or truncated-fan-out [default: as the network's authors have it]
     #[arg(long, value_name = "NAME", help_heading = "Training")]
@@ -326,7 +329,7 @@ fn started(args: &TrainArgs, ranks: &dyn Ranks) -> Result<(Place, Config), Exper
             Place::Numbered(format!("runs/train-{}-{model}-{}", data.title(), method.name()))
         }
     };
-    Ok((place, Config { on_nonfinite: action, machine, run: settings }))
+    Ok((place, Config { on_nonfinite: action, recipe: args.recipe.note(), machine, run: settings }))
 }
 
 /// The directory and settings of a run that was begun before, on the machine that the arguments describe.
@@ -398,7 +401,8 @@ mod tests {
             "out",
             "on_nonfinite",
         ];
-        assert_eq!(free, [&named[..], &["resume", "config", "tensorboard"]].concat());
+        let rest = ["resume", "config", "tensorboard"];
+        assert_eq!(free, [&named[..6], &["recipe", "scale"], &named[6..], &rest].concat());
         assert!(settled().all(|settled| arguments.contains(&settled)));
         command.debug_assert();
     }

@@ -95,6 +95,27 @@ impl Findings {
         self.lines.push(serde_json::to_value(value).expect("plain data with named fields is JSON"));
     }
 
+    /// Says in all of it that a recipe was followed, and how far it was shrunk.
+    pub fn follow(&mut self, recipe: &str) {
+        self.sentences.insert(0, recipe.to_owned());
+        for table in &mut self.tables {
+            table.title = format!("{}. {recipe}", table.title);
+        }
+        for line in self.lines.iter_mut().filter_map(Value::as_object_mut) {
+            line.insert("recipe".to_owned(), recipe.into());
+        }
+        for picture in &mut self.pictures {
+            match &mut picture.drawing {
+                Drawing::Figure(Figure { title, .. }) | Drawing::Surfaces { title, .. } => {
+                    *title = format!("{title}. {recipe}");
+                }
+                Drawing::Comparison(summaries) => {
+                    summaries.iter_mut().for_each(|summary| summary.recipe = Some(recipe.to_owned()));
+                }
+            }
+        }
+    }
+
     /// The tables and sentences as Markdown.
     pub fn markdown(&self) -> String {
         let tables: String = self.tables.iter().map(|table| format!("{}\n", table.markdown())).collect();

@@ -41,6 +41,9 @@ pub struct RunDirectory(PathBuf);
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TrainResult {
     kind: String,
+    /// The recipe that the run followed, and how far it was shrunk.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    recipe: Option<String>,
     data: String,
     model: String,
     optimizer: String,
@@ -191,8 +194,9 @@ impl TrainResult {
             }
             _ => String::new(),
         };
+        let recipe = self.recipe.as_ref().map_or(String::new(), |recipe| format!(". {recipe}"));
         format!(
-            "{model} on {data}, {method}, {epochs}: test error {error}{best}{memory}, weights sha256 {weights_sha256}"
+            "{model} on {data}, {method}, {epochs}: test error {error}{best}{memory}, weights sha256 {weights_sha256}{recipe}"
         )
     }
 
@@ -235,7 +239,7 @@ impl TrainResult {
         Section {
             heading: format!("sam train: {model} on {data}, {}", optimizer.to_uppercase()),
             tables: vec![table],
-            sentences: Vec::new(),
+            sentences: self.recipe.clone().into_iter().collect(),
             pictures: curves
                 .map(|svg| ("Loss and error over the epochs".to_owned(), svg))
                 .into_iter()
@@ -439,6 +443,7 @@ fn result(
     let last = epochs.last();
     Ok(TrainResult {
         kind: "train".to_owned(),
+        recipe: config.recipe.clone(),
         data: dataset.name.clone(),
         model: settings.model.to_string(),
         optimizer: settings.method.name().to_owned(),

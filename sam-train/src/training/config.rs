@@ -21,6 +21,9 @@ pub struct Config {
     /// What is done about a loss or gradient that is not finite.
     #[serde(default, rename = "on-nonfinite")]
     pub on_nonfinite: OnNonFinite,
+    /// The recipe that the settings began with, and how far it was shrunk: words, which nothing goes by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recipe: Option<String>,
     /// What may differ when the run is resumed.
     pub machine: Machine,
     /// What may not.

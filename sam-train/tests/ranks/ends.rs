@@ -54,7 +54,12 @@ fn run(
     interrupt: &Interrupt,
 ) -> Result<TrainResult, Box<ExperimentError>> {
     let learner = CpuLearner::on_ranks(settings, data.shape, data.classes, 1, ranks).unwrap();
-    let config = Config { on_nonfinite: OnNonFinite::Stop, machine: Machine::cpu(1), run: settings.clone() };
+    let config = Config {
+        on_nonfinite: OnNonFinite::Stop,
+        recipe: None,
+        machine: Machine::cpu(1),
+        run: settings.clone(),
+    };
     let host = Host { interrupt, observer };
     train(&RunDirectory::new(path), &config, data, Box::new(learner), host).map_err(Box::new)
 }

@@ -34,7 +34,7 @@ impl Observer for Doubts {
 /// Trains to the end in `directory`: what came out, and what was said.
 fn run(directory: &Path, settings: &Settings, data: &Dataset) -> (TrainResult, Vec<Doubt>) {
     let machine = Machine::cpu(1);
-    let config = Config { on_nonfinite: OnNonFinite::Stop, machine, run: settings.clone() };
+    let config = Config { on_nonfinite: OnNonFinite::Stop, recipe: None, machine, run: settings.clone() };
     let (interrupt, doubts) = (Interrupt::default(), Doubts::default());
     let host = Host { interrupt: &interrupt, observer: &doubts };
     let learner = Box::new(learner(settings, data, 1));

@@ -484,7 +484,8 @@ fn a_configuration_survives_the_file_and_a_wrong_one_is_refused() {
         let sgd = SgdSettings { clip_norm: Some(5.0), ..run.sgd };
         let full = Settings { average, batch, sgd, ..run.clone() };
         for run in [full, run] {
-            let config = Config { on_nonfinite: OnNonFinite::Skip, machine: machine.clone(), run };
+            let config =
+                Config { on_nonfinite: OnNonFinite::Skip, recipe: None, machine: machine.clone(), run };
             config.save(&path).unwrap();
             assert_eq!(Config::load(&path).unwrap(), config);
         }

@@ -70,6 +70,9 @@ pub struct Summary {
     pub difference: Judged,
     /// Time of a SAM step over that of an SGD step.
     pub sam_over_sgd_time: f64,
+    /// The recipe that was followed, and how far it was shrunk.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recipe: Option<String>,
 }
 
 /// What tells the summaries of a comparison apart, apart from the labels.
@@ -94,6 +97,8 @@ pub struct SummaryLine<'a> {
     sam: ArmLine,
     difference: Judged,
     sam_over_sgd_time: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    recipe: Option<&'a str>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -175,7 +180,9 @@ pub fn title(summaries: &[Summary]) -> String {
             models.push(&summary.model);
         }
     }
-    format!("SGD and SAM: {} on {}, {}", models.join(", "), first.data, counted(first.seeds, "seed"))
+    let title =
+        format!("SGD and SAM: {} on {}, {}", models.join(", "), first.data, counted(first.seeds, "seed"));
+    first.recipe.as_ref().map_or_else(|| title.clone(), |recipe| format!("{title}. {recipe}"))
 }
 
 impl Summary {
@@ -208,6 +215,7 @@ impl Summary {
             sam_over_sgd_time: sam.ms_per_step / best.ms_per_step,
             sgd,
             sam,
+            recipe: None,
         }
     }
 
@@ -229,6 +237,7 @@ impl Summary {
             sam: self.sam.line(),
             difference: self.difference,
             sam_over_sgd_time: self.sam_over_sgd_time,
+            recipe: self.recipe.as_deref(),
         }
     }
 
