@@ -5,6 +5,7 @@ pub mod epochs;
 pub mod figure;
 pub mod html;
 pub mod markdown;
+pub mod reduction;
 pub mod result_file;
 pub mod statistics;
 pub mod surface;

@@ -4,11 +4,12 @@
 
 use nalgebra::{DMatrix, SymmetricEigen};
 use sam_backend_ndarray::{Dual64, Scalar};
-use sam_core::{GradientOracle, Pass};
+use sam_core::{GradientOracle, Pass, Rule};
 use sam_train::{
     analysis::{
         lanczos::{Hessian, lanczos},
         model::Model,
+        update::perturbed_error,
     },
     data::{Augment, DataSource, Dataset},
     training::{
@@ -186,4 +187,25 @@ fn losses_and_predictions_are_those_of_the_learner() {
         parts += share * gradient(&mut model, &weights).0;
     }
     assert!((whole - parts).abs() < 1e-12, "{whole} {parts}");
+}
+
+/// A perceptron classifies alike in training and in evaluation: the error where SAM climbs to is that of the weights there.
+#[test]
+fn the_training_error_above_is_that_of_the_weights_that_sam_climbs_to() {
+    let (mut model, weights, _) = model::<f64>("mlp-8");
+    let mut seen = Vec::new();
+    for rho in [1e-9, 0.5, 5.0] {
+        let (_, gradient) = gradient(&mut model, &weights);
+        let norm = gradient.iter().map(|g| g * g).sum::<f64>().sqrt();
+        let there = model.evaluate(&moved(&weights, &gradient, rho / norm)).unwrap();
+        let expected = 100.0 * (there.count - there.correct) as f64 / there.count as f64;
+        assert_eq!(perturbed_error(&mut model, &weights, &Rule::l2(rho)).unwrap(), expected, "{rho}");
+        seen.push(expected);
+    }
+    assert!(seen[0] < seen[2], "{seen:?}");
+    // Of the images chosen alone, and of the latest gradient.
+    model.choose(0..10);
+    gradient(&mut model, &weights);
+    let there = model.evaluate(&weights).unwrap();
+    assert_eq!(model.error(), 10.0 * (there.count - there.correct) as f64);
 }

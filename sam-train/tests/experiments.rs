@@ -312,3 +312,58 @@ fn bootstrapping_is_training_again_on_the_predicted_labels() {
     assert_ne!(dataset.train.labels, labels);
     assert!(runs.contains(&train(&clean, &dataset).weights_sha256()), "the second training");
 }
+
+/// Table 9: the radius of each noise rate is the one that bootstrapped SAM has the lowest error with on images with clean labels.
+#[test]
+fn noise_chooses_the_radius_of_each_rate_on_held_out_images() {
+    let place = tempfile::tempdir().unwrap();
+    let arguments = "noise --rates 0.2,0.4 --rhos 0,0.05,0.2 --alpha 1 --model mlp-16 --epochs 3 --seeds 2 --limit 320 --batch 32 \
+                     --sgd-epochs 0 --json --out n";
+    let (stdout, _) = sam(place.path(), arguments);
+    let lines: Vec<Value> = stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    for rate in [0.2, 0.4] {
+        let of_rate = || lines.iter().filter(|line| line["rate"] == rate);
+        let radii: Vec<&Value> = of_rate().filter(|line| line.get("rho").is_some()).collect();
+        assert_eq!(
+            radii.iter().map(|line| line["rho"].as_f64().unwrap()).collect::<Vec<_>>(),
+            [0.0, 0.05, 0.2]
+        );
+        let error = |line: &Value| {
+            let outcome = &line["bootstrapped_validation_error"];
+            // 32 images are held out.
+            assert!(outcome["errors"].as_array().unwrap().iter().all(|error| {
+                let images = error.as_f64().unwrap() * 32.0 / 100.0;
+                (images - images.round()).abs() < 1e-9
+            }));
+            (
+                outcome["lost"].as_array().unwrap().len(),
+                outcome["error"]["mean"].as_f64().unwrap_or(f64::INFINITY),
+            )
+        };
+        let best = radii[1..].iter().min_by(|a, b| error(a).partial_cmp(&error(b)).unwrap()).unwrap();
+        let chosen: Vec<&&Value> = radii.iter().filter(|line| line["chosen"] == true).collect();
+        assert_eq!((chosen.len(), &chosen[0]["rho"]), (1, &best["rho"]));
+        let name = format!("SAM, rho {}", best["rho"]);
+        assert!(of_rate().any(|line| line["result"]["name"] == name.as_str()), "{name}");
+    }
+    let table = fs::read_to_string(place.path().join("n/table.md")).unwrap();
+    assert!(
+        table.starts_with("Validation error of bootstrapped SAM on images with clean labels (%)"),
+        "{table}"
+    );
+}
+
+/// Figure 1, left: what is in all comparisons, in one picture.
+#[test]
+fn a_report_of_several_comparisons_begins_with_what_sam_took_away_in_each() {
+    let place = tempfile::tempdir().unwrap();
+    let small = "--epochs 4 --seeds 1 --limit 320 --batch 32 --label-noise 0";
+    sam(place.path(), &format!("compare --model mlp-16,mlp-24 {small} --out c"));
+    sam(place.path(), "report c --out page.html");
+    let page = fs::read_to_string(place.path().join("page.html")).unwrap();
+    let title = "Error reduction by SAM (figure 1, left)";
+    assert!(page.find(title).unwrap() < page.find("sam compare").unwrap());
+    let svg = fs::read_to_string(place.path().join("reduction.svg")).unwrap();
+    assert!(svg.contains("clean labels") && !svg.contains("noisy labels"), "{svg}");
+    assert_needs_nothing_else(&page);
+}

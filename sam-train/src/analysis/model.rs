@@ -27,6 +27,8 @@ pub struct Model<T> {
     batch: usize,
     /// The images that gradients and losses are of.
     chosen: Range<usize>,
+    /// Images of the latest gradient, and those of them that were classified rightly in its forward pass.
+    latest: (usize, usize),
     part: Vec<T>,
 }
 
@@ -70,7 +72,7 @@ impl<T: Scalar> Model<T> {
         let mut network = Network::build(description, batch, 1).map_err(LearnerError::backend)?;
         network.set_label_smoothing(T::of(settings.label_smoothing));
         let part = vec![T::zero(); network.parameter_count()];
-        Ok(Self { network, images, labels, batch, chosen: 0..count, part })
+        Ok(Self { network, images, labels, batch, chosen: 0..count, latest: (0, 0), part })
     }
 
     /// The weights of `state`; takes over its statistics.
@@ -106,6 +108,13 @@ impl<T: Scalar> Model<T> {
     /// From now on, losses and gradients are of the images in `range` alone.
     pub fn choose(&mut self, range: Range<usize>) {
         self.chosen = range.start.min(self.len())..range.end.min(self.len());
+    }
+
+    /// Share of the images of the latest gradient that its forward pass classified wrongly, in percent: as in training, by the
+    /// statistics of the batch.
+    pub fn error(&self) -> f64 {
+        let (images, right) = self.latest;
+        100.0 * (images - right) as f64 / images as f64
     }
 
     /// Mean loss and hits in evaluation mode.
@@ -151,12 +160,14 @@ impl<T: Scalar> GradientOracle<[T]> for Model<T> {
         let Range { start, end } = self.chosen.clone();
         grads.fill(T::zero());
         let mut loss = 0.0;
+        self.latest = (end - start, 0);
         for first in (start..end).step_by(self.batch) {
             let last = (first + self.batch).min(end);
             let share = (last - first) as f64 / (end - start) as f64;
             let images = self.images.slice_axis(Axis(0), Slice::from(first..last));
             self.network.set_batch(images, &self.labels[first..last])?;
             loss += share * self.network.gradient(params, &mut self.part, Pass::Perturbed)?;
+            self.latest.1 += self.network.latest().correct;
             let share = T::of(share);
             grads.iter_mut().zip(&self.part).for_each(|(sum, &part)| *sum += share * part);
         }

@@ -46,6 +46,27 @@ impl Setting {
         }
     }
 
+    /// The deviation of the noise that stays in the ball of radius `rho` but with probability `1 / sqrt(n)`: `sigma` of the proof's
+    /// last step.
+    pub fn sigma(&self) -> f64 {
+        self.rho / ((self.k as f64).sqrt() + (self.n as f64).ln().sqrt())
+    }
+
+    /// Equation 13, which the theorem is a weaker form of: the bound on the loss under noise of deviation [`Setting::sigma`] on all
+    /// weights, whose mean on the training images is `expected_loss`. Half the square root and no maximum; but it is of the
+    /// perturbed network.
+    pub fn expected_bound(&self, expected_loss: f64) -> Bound {
+        let Bound { weights, confidence, union, denominator, .. } = self.bound(0.0);
+        let quarter = |term: f64| term / 4.0;
+        Bound {
+            perturbed_loss: expected_loss,
+            weights: quarter(weights),
+            confidence: quarter(confidence),
+            union: quarter(union) + 0.25,
+            denominator,
+        }
+    }
+
     /// The fewest images from which on the square root alone would be below 1, the network being the same: with
     /// fewer the bound says nothing whatever the loss.
     pub fn least_images(&self) -> u64 {
@@ -98,6 +119,21 @@ mod tests {
         assert!((bound.union - 54.419_158_1).abs() < 1e-6, "{}", bound.union);
         assert!((bound.complexity() - 2.430_649_7).abs() < 1e-6, "{}", bound.complexity());
         assert!(bound.is_vacuous());
+    }
+
+    /// Equation 13 by hand for the same setting: sigma = 0.2 / (10 + sqrt(4.605170186)) = 0.0164663724, k sigma^2 = 0.0271141421;
+    /// 25 ln(1 + 4 / 0.0271141421) = 125.018747; 1/4 + ln 2000 + 2 ln 900 = 21.455692; the root of 146.474439 / 99 is 1.21636334.
+    #[test]
+    fn equation_13_agrees_with_a_calculation_by_hand() {
+        let setting = Setting { n: 100, k: 100, squared_norm: 4.0, rho: 0.2, delta: 0.05 };
+        assert!((setting.sigma() - 0.016_466_372_4).abs() < 1e-9, "{}", setting.sigma());
+        let bound = setting.expected_bound(0.1);
+        let direct = 25.0 * (4.0 / (100.0 * setting.sigma().powi(2))).ln_1p();
+        assert!((bound.weights - direct).abs() < 1e-9, "{} {direct}", bound.weights);
+        assert!((bound.weights - 125.018_747).abs() < 1e-5, "{}", bound.weights);
+        assert!((bound.confidence + bound.union - 21.455_692).abs() < 1e-5);
+        assert!((bound.complexity() - 1.216_364).abs() < 1e-5, "{}", bound.complexity());
+        assert!(bound.value() < setting.bound(0.1).value());
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! SAM's gradient with and without the term of second order, at the same weights (appendix C.4).
+//! SAM's gradient with and without the term of second order at the same weights, and the training error that it sees (appendix C.4).
 
 use sam_backend_ndarray::{Dual64, ForwardOverReverse};
 use sam_core::{DifferentiableAscent, GradientOracle, HessianVector, ParamSpace, Pass, Rule, SliceSpace};
@@ -33,6 +33,26 @@ pub fn cosine_with_second_order(
         second.iter_mut().zip(&product).for_each(|(second, product)| *second += product);
     }
     Ok(cosine(&first, &second))
+}
+
+/// The share of the images that `model` has chosen which it classifies wrongly at `w + eps-hat(w)`, in percent: what the paper calls
+/// the training error in appendix C.4.
+///
+/// # Errors
+/// [`LearnerError`], the model's.
+pub fn perturbed_error(
+    model: &mut Model<f64>,
+    weights: &[f64],
+    rule: &Rule<f64>,
+) -> Result<f64, LearnerError> {
+    let mut space = SliceSpace::new(vec![0.0; weights.len()]);
+    let (mut weights, mut gradient) = (weights.to_vec(), vec![0.0; weights.len()]);
+    model.gradient(&weights, &mut gradient, Pass::Clean).map_err(LearnerError::backend)?;
+    let norm = space.dual_norm(&weights, &gradient, rule).map_err(LearnerError::backend)?;
+    space.ascend(&mut weights, &gradient, rule, &norm).map_err(LearnerError::backend)?;
+    let point = space.perturbed(&weights);
+    model.gradient(point, &mut gradient, Pass::Perturbed).map_err(LearnerError::backend)?;
+    Ok(model.error())
 }
 
 /// NaN where a vector is zero.

@@ -130,7 +130,8 @@ Examples:
 /// The PAC-Bayes bound of theorem 2, term by term: of networks trained with SGD and with SAM, or of one given.
 ///
 /// The loss is the share of images misclassified, which lies in [0, 1] as the theorem wants. Its maximum in the ball is
-/// what projected ascent of the cross-entropy finds: the true maximum may be larger.
+/// what projected ascent of the cross-entropy finds: the true maximum may be larger. Equation 13, the tighter bound on the error under
+/// Gaussian noise, is beside it, and whether the theorem's condition holds on the test images.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Experiment")]
 #[command(
@@ -150,6 +151,9 @@ pub struct BoundArgs {
     /// Ascent steps.
     #[arg(long, value_name = "N", default_value_t = 20)]
     steps: usize,
+    /// Draws of Gaussian noise on the weights, for equation 13 and the theorem's condition.
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    draws: usize,
     #[command(flatten)]
     experiment: ExperimentArgs,
 }
@@ -235,6 +239,7 @@ impl BoundArgs {
         self.experiment.check(0.0)?;
         radii("rhos", &self.rhos)?;
         positive("steps", self.steps)?;
+        positive("draws", self.draws)?;
         let valid = self.delta > 0.0 && self.delta < 1.0;
         in_range("delta", valid, "a probability, above 0 and below 1", self.delta)
     }
@@ -295,8 +300,13 @@ pub fn bound(args: &BoundArgs, call: Call<'_>) -> Result<(), ExperimentError> {
     args.check()?;
     let trained = args.run.as_deref().map(trained).transpose()?;
     let (settings, state) = trained.map_or((None, None), |(settings, state)| (Some(settings), Some(state)));
-    let bound =
-        BoundExperiment { delta: args.delta, rhos: args.rhos.clone(), steps: args.steps, trained: state };
+    let bound = BoundExperiment {
+        delta: args.delta,
+        rhos: args.rhos.clone(),
+        steps: args.steps,
+        draws: args.draws,
+        trained: state,
+    };
     experiment::run_with(&bound, &args.experiment, settings, 0.0, call)
 }
 

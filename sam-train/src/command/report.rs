@@ -4,22 +4,26 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::{Call, output::print, terminal::note};
+use super::{Call, draw::draw, output::print, terminal::note};
 use crate::{
     experiment::{
         ExperimentError,
+        findings::Picture,
         train::{RunDirectory, TrainResult},
     },
     files::{self, FileError},
+    observer::ObserverError,
     report::{
         html::{self, Section},
+        reduction::{self, Reduction},
         result_file::ResultFile,
     },
 };
 
 /// One page of HTML of any results, training runs and experiments: tables, pictures, commands, versions, machine.
 ///
-/// What is not finished, or is no result, is listed at its end.
+/// What is not finished, or is no result, is listed at its end. Of two comparisons of SGD and SAM or more the page begins with the share
+/// of its error that SAM took from each (figure 1, left), which is beside the page as reduction.svg too.
 /// The page needs no other file and no network, follows the reader's light or dark setting, and prints well.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = EXAMPLES)]
@@ -43,10 +47,13 @@ Examples:
 /// # Errors
 /// [`ExperimentError`], when a result cannot be read, none is there, or the page cannot be written.
 pub fn run(args: &ReportArgs, call: Call<'_>) -> Result<(), ExperimentError> {
-    let (mut sections, mut others) = (Vec::new(), Vec::new());
+    let (mut sections, mut others, mut reductions) = (Vec::new(), Vec::new(), Vec::new());
     for directory in &args.directories {
         match content(directory)? {
-            Content::Result(section) => sections.push(section),
+            Content::Result(section, compared) => {
+                sections.push(section);
+                reductions.extend(compared);
+            }
             Content::Other(why) => {
                 note(format_args!("{}: {why}", directory.display()));
                 others.push((directory.display().to_string(), why.to_owned()));
@@ -56,6 +63,14 @@ pub fn run(args: &ReportArgs, call: Call<'_>) -> Result<(), ExperimentError> {
     if let (true, Some(first)) = (sections.is_empty(), args.directories.first()) {
         let (path, found) = (first.join("result.json"), "none".to_owned());
         return Err(ExperimentError::NoResult { path, found });
+    }
+    if let Some(figure) = reduction::figure(&reductions) {
+        let title = figure.title.clone();
+        let place = args.out.parent().unwrap_or_else(|| Path::new("")).to_owned();
+        let path = draw(&place, &Picture::figure("reduction", figure)).map_err(ObserverError::from)?;
+        let svg = files::read_text(&path).map_err(FileError::of(&path, "read"))?;
+        let pictures = vec![(title.clone(), svg)];
+        sections.insert(0, Section { heading: title, pictures, ..Section::default() });
     }
     files::replace(&args.out, html::page(&sections, &others).as_bytes())?;
     let page = args.out.display();
@@ -69,8 +84,8 @@ pub fn run(args: &ReportArgs, call: Call<'_>) -> Result<(), ExperimentError> {
 
 /// What a directory has to say.
 enum Content {
-    /// A result.
-    Result(Section),
+    /// A result, and the comparisons of SGD and SAM in it.
+    Result(Section, Vec<Reduction>),
     /// Why there is none.
     Other(&'static str),
 }
@@ -93,7 +108,7 @@ fn content(directory: &Path) -> Result<Content, ExperimentError> {
         let run = RunDirectory::new(directory);
         // The picture is the command's, not the engine's: a host program may have drawn none.
         let curves = if files::present(&run.curves()) { Some(read(&run.curves())?) } else { None };
-        return Ok(Content::Result(result.section(place, curves)));
+        return Ok(Content::Result(result.section(place, curves), Vec::new()));
     }
     let result: ResultFile = serde_json::from_str(&text)
         .map_err(|error| ExperimentError::NoResult { path: path.clone(), found: error.to_string() })?;
@@ -103,5 +118,6 @@ fn content(directory: &Path) -> Result<Content, ExperimentError> {
         Ok((name.to_string_lossy().into_owned(), read(&directory.join(name))?))
     });
     let pictures = pictures.collect::<Result<Vec<_>, FileError>>()?;
-    Ok(Content::Result(result.section(place, pictures)))
+    let compared = reduction::of(&result);
+    Ok(Content::Result(result.section(place, pictures), compared))
 }

@@ -1,5 +1,7 @@
 //! Table 4, section 3.3: symmetric label noise.
 
+mod radius;
+
 use super::{
     ExperimentError,
     arms::{self, Arm, ArmResult},
@@ -21,6 +23,7 @@ use crate::{
         settings::{Method, Settings},
     },
 };
+use radius::Radii;
 
 /// Methods under label noise, each also bootstrapped: trained again from scratch on the labels that the first network
 /// predicts for the training images.
@@ -33,6 +36,9 @@ pub struct Noise {
     pub rates: Vec<f64>,
     /// Mixup's `alpha`.
     pub alphas: Vec<f64>,
+    /// Radii of SAM to choose from at each rate, by bootstrapped SAM on held-out images with clean labels (table 9); none for the
+    /// base settings'.
+    pub rhos: Vec<f64>,
     /// ASAM's radius.
     pub rho_asam: f64,
 }
@@ -48,15 +54,17 @@ struct Cell {
 }
 
 impl Noise {
-    fn arms(&self, design: &Design, rate: f64) -> Vec<Arm> {
+    fn arms(&self, design: &Design, rate: f64, rho: f64) -> Vec<Arm> {
         let with = |method| {
             let mut settings = design.with(method);
             settings.data.label_noise = rate;
             settings
         };
         let mixup = |&alpha: &f64| Arm::new(format!("mixup, alpha {alpha}"), with(Method::Mixup { alpha }));
+        // Where the radius is chosen, each rate has its own.
+        let sam = if self.rhos.is_empty() { "SAM".to_owned() } else { format!("SAM, rho {rho}") };
         let rest = [
-            Arm::new("SAM", with(design.sam(design.rho()))),
+            Arm::new(sam, with(design.sam(rho))),
             Arm::new("ASAM", with(Method::ASAM_WEIGHTS.with_rho(self.rho_asam))),
         ];
         [Arm::new("SGD", with(Method::Sgd))]
@@ -72,9 +80,9 @@ impl Noise {
         &self,
         runner: &mut Runner<'_>,
         design: &Design,
-        rate: f64,
+        (rate, rho): (f64, f64),
     ) -> Result<Vec<Cell>, ExperimentError> {
-        let arms = self.arms(design, rate);
+        let arms = self.arms(design, rate, rho);
         let jobs = |arm: &Arm| -> Vec<Job<'_>> {
             let job = |seed| arm.job(seed, &design.data).with_snapshots(vec![arm.settings.epochs]);
             (0..design.seeds).map(job).collect()
@@ -144,7 +152,16 @@ impl Experiment for Noise {
     fn run(&self, runner: &mut Runner<'_>, design: &Design) -> Result<Findings, ExperimentError> {
         let title = format!("Label noise: {}", design.subject());
         let mut findings = Findings::default();
-        let rates = self.rates.iter().map(|&rate| Ok((rate, self.at_rate(runner, design, rate)?)));
+        let radii = match self.rhos.is_empty() {
+            true => None,
+            false => Some(Radii::of(runner, design, &self.rates, &self.rhos)?),
+        };
+        let rho = |i: usize| radii.as_ref().and_then(|radii| radii.chosen(i)).unwrap_or_else(|| design.rho());
+        let rates = self
+            .rates
+            .iter()
+            .enumerate()
+            .map(|(i, &rate)| Ok((rate, self.at_rate(runner, design, (rate, rho(i)))?)));
         let rates = rates.collect::<Result<Vec<(f64, Vec<Cell>)>, ExperimentError>>()?;
         let mut compared = Vec::new();
         for (rate, cells) in &rates {
@@ -176,6 +193,10 @@ impl Experiment for Noise {
                 cells[i].result.named(format!("{percent} % random labels, {}", cells[i].result.name))
             };
             compared.push((at(2), at(0)));
+        }
+        if let Some(radii) = &radii {
+            findings.tables.insert(0, radii.table());
+            findings.lines.extend(radii.lines());
         }
         findings.sentences = arms::sentences(compared.iter().map(|(sam, sgd)| (sam, sgd)));
         findings.pictures.push(Picture::figure("noise", picture_of(title, &rates)));

@@ -1,6 +1,6 @@
 //! Figure 7 and table 12, appendix C.6: several steps in the inner maximisation.
 
-use sam_core::Rule;
+use sam_core::{GradientOracle as _, Pass, Rule};
 
 use super::error_table;
 use crate::{
@@ -19,7 +19,7 @@ use crate::{
         markdown::{self, Table},
         statistics::Estimate,
     },
-    training::settings::Method,
+    training::{learner::LearnerError, settings::Method},
 };
 
 /// Epochs looked at.
@@ -36,18 +36,25 @@ pub struct InnerSteps {
 
 impl InnerSteps {
     /// The rise of the loss within the radius that a run's own number of steps finds and that the largest number finds,
-    /// and the highest loss met with its own; at its weights after `epoch` epochs.
+    /// the highest loss met with its own, and the rise of the error rate, in points, to where that was met; at its weights after
+    /// `epoch` epochs.
     fn look(
         runner: &Runner<'_>,
         job: &Job<'_>,
         epoch: usize,
         (own, most): (usize, usize),
         rho: f64,
-    ) -> Result<[f64; 3], ExperimentError> {
+    ) -> Result<[f64; 4], ExperimentError> {
         let rise = |model: &mut Model<f64>, weights: &[f64]| {
             let found = climb(model, weights, &Rule::l2(rho), own, rho)?;
             let by_most = climb(model, weights, &Rule::l2(rho), most, rho)?;
-            Ok([found.sharpness(), by_most.sharpness(), found.highest])
+            let mut gradient = vec![0.0; weights.len()];
+            let mut error = |weights: &[f64]| -> Result<f64, LearnerError> {
+                model.gradient(weights, &mut gradient, Pass::Perturbed).map_err(LearnerError::backend)?;
+                Ok(model.error())
+            };
+            let rise = error(&found.at)? - error(weights)?;
+            Ok([found.sharpness(), by_most.sharpness(), found.highest, rise])
         };
         snapshots::mean_over_batches(runner, job, epoch, BATCHES, rise)
     }
@@ -71,6 +78,7 @@ impl Experiment for InnerSteps {
         let title = format!("Ascent steps: {}, rho {rho}", design.subject());
         let columns = [
             "ascent steps",
+            "estimated sharpness (error rate, points)",
             "estimated sharpness (nats)",
             &format!("sharpness by {most} steps (nats)"),
             "max loss (nats)",
@@ -78,14 +86,14 @@ impl Experiment for InnerSteps {
         let mut table = Table::new("At the end of training, mean over training batches", &columns);
         let mut findings =
             Findings { tables: vec![error_table(title.clone(), &results)], ..Findings::default() };
-        let (mut rises, mut tops) = (Vec::new(), Vec::new());
+        let (mut rises, mut tops, mut error_rises) = (Vec::new(), Vec::new(), Vec::new());
         for (color, (&steps, result)) in self.steps.iter().zip(&results).enumerate() {
-            let mut looks: [Vec<Vec<f64>>; 3] = [Vec::new(), Vec::new(), Vec::new()];
+            let mut looks: [Vec<Vec<f64>>; 4] = std::array::from_fn(|_| Vec::new());
             for seed in 0..design.seeds {
                 runner.check_interrupt()?;
                 let job = &jobs[seed * arms.len() + color];
                 let rise = |&epoch: &usize| Self::look(runner, job, epoch, (steps, most), rho);
-                let rises = epochs.iter().map(rise).collect::<Result<Vec<[f64; 3]>, _>>()?;
+                let rises = epochs.iter().map(rise).collect::<Result<Vec<[f64; 4]>, _>>()?;
                 for (i, values) in looks.iter_mut().enumerate() {
                     values.push(rises.iter().map(|rise| rise[i]).collect());
                 }
@@ -93,7 +101,7 @@ impl Experiment for InnerSteps {
             let curves = looks.map(|values| snapshots::along(design, &epochs, &values));
             let last = |i: usize| curves[i].last().map_or(Estimate::exact(f64::NAN), |last| last.1);
             let cell = |i: usize| markdown::significant_estimate(&last(i));
-            table.row(vec![steps.to_string(), cell(0), cell(1), cell(2)]);
+            table.row(vec![steps.to_string(), cell(3), cell(0), cell(1), cell(2)]);
             let series = |i: usize| Series {
                 name: counted(steps, "step"),
                 color,
@@ -102,8 +110,9 @@ impl Experiment for InnerSteps {
             };
             rises.push(series(0));
             tops.push(series(2));
+            error_rises.push(series(3));
             findings.line(&serde_json::json!({
-                "steps": steps, "result": result, "sharpness": last(0),
+                "steps": steps, "result": result, "sharpness": last(0), "error_sharpness": last(3),
                 "sharpness_by_most_steps": last(1), "max_loss": last(2), "along_training": curves,
             }));
         }
@@ -123,6 +132,7 @@ impl Experiment for InnerSteps {
             series,
         };
         let panels = vec![
+            panel("Rise of the error rate (figure 7)", "max L(w + eps) - L(w) (points)", error_rises),
             panel("Rise of the loss that the ascent finds", "max L(w + eps) - L(w) (nats)", rises),
             panel("Highest loss that it finds", "max L(w + eps) (nats)", tops),
         ];

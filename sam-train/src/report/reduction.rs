@@ -1,0 +1,93 @@
+//! Figure 1, left: the share of its error that SAM takes from each network, data set and augmentation.
+
+use serde_json::Value;
+
+use super::{
+    figure::{Figure, Horizontal, Panel, Point, Series, Style},
+    result_file::ResultFile,
+};
+
+/// One comparison of SGD and SAM.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reduction {
+    /// Whether training labels were replaced.
+    pub noisy: bool,
+    /// Test error without SAM, in percent.
+    pub without: f64,
+    /// Test error with SAM.
+    pub with: f64,
+}
+
+impl Reduction {
+    /// What SAM took away, in percent of the error without it; below 0 where it added to it.
+    pub fn percent(&self) -> f64 {
+        100.0 * (self.without - self.with) / self.without
+    }
+}
+
+/// The comparisons in a result of `sam compare` or `sam finetune`; none in others.
+pub fn of(result: &ResultFile) -> Vec<Reduction> {
+    let mean = |value: &Value| value["error"]["mean"].as_f64();
+    let reductions: Vec<Option<Reduction>> = match (result.kind.as_str(), result.results.as_slice()) {
+        ("compare", summaries) => summaries
+            .iter()
+            .map(|summary| {
+                let best = summary["best_sgd"].as_u64()? as usize;
+                let (without, with) = (mean(&summary["sgd"][best])?, mean(&summary["sam"])?);
+                Some(Reduction { noisy: summary["label_noise"] != 0.0, without, with })
+            })
+            .collect(),
+        ("finetune", [sgd, sam, ..]) => {
+            vec![mean(sgd).zip(mean(sam)).map(|(without, with)| Reduction { noisy: false, without, with })]
+        }
+        _ => Vec::new(),
+    };
+    reductions.into_iter().flatten().filter(|reduction| reduction.without > 0.0).collect()
+}
+
+/// All of them in one picture; nothing of fewer than two.
+pub fn figure(reductions: &[Reduction]) -> Option<Figure> {
+    if reductions.len() < 2 {
+        return None;
+    }
+    let series = |name: &str, color, noisy| {
+        let chosen = reductions.iter().filter(|reduction| reduction.noisy == noisy);
+        let points = chosen.map(|reduction| Point::exact(reduction.without, reduction.percent())).collect();
+        Series { name: name.to_owned(), color, style: Style::Dots, points }
+    };
+    let series = [series("clean labels", 0, false), series("noisy labels", 1, true)];
+    let panel = Panel {
+        title: "Each dot: a data set, a network, an augmentation".to_owned(),
+        x: Horizontal::Quantity("test error without SAM (%)".to_owned()),
+        y: "error taken away by SAM, of that without it (%)".to_owned(),
+        from_zero: true,
+        logarithmic: false,
+        series: series.into_iter().filter(|series| !series.points.is_empty()).collect(),
+    };
+    let title = "Error reduction by SAM (figure 1, left)".to_owned();
+    Some(Figure { title, panels: vec![panel] })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reduction_is_a_share_of_the_error_without_sam() {
+        // Table 1, the first row: 3.5 % and 2.7 %.
+        let first = Reduction { noisy: false, without: 3.5, with: 2.7 };
+        assert!((first.percent() - 22.857_142_857).abs() < 1e-6);
+        let worse = Reduction { noisy: true, without: 1.0, with: 1.25 };
+        assert_eq!(worse.percent(), -25.0);
+        assert!(figure(std::slice::from_ref(&first)).is_none());
+        let panel = figure(&[first, worse]).unwrap().panels.remove(0);
+        let dots: Vec<(f64, f64)> = panel
+            .series
+            .iter()
+            .flat_map(|series| &series.points)
+            .map(|point| (point.x, point.y.mean))
+            .collect();
+        assert_eq!(dots.len(), 2);
+        assert_eq!(dots[1], (1.0, -25.0));
+    }
+}
