@@ -20,8 +20,11 @@ pub mod split;
 mod standardize;
 mod unpacking;
 
-pub use augment::{Augment, PADDING};
-pub use batch::{BatchMaker, epoch_order};
+pub use augment::{
+    Augment, AugmentDetails, Augmentation, CutoutAt, Operation, PADDING, Padding, Place, Policy, Scale,
+    Senseless,
+};
+pub use batch::{BatchMaker, Part, epoch_order};
 pub use dataset::{Dataset, ImageSet};
 pub use error::DataError;
 pub use label_noise::{NoisyLabels, replace_at_random};

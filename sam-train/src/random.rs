@@ -26,6 +26,10 @@ pub enum Purpose {
     Split = 7,
     /// The random layers of a network in one step.
     Layers = 8,
+    /// The operations of a policy on one image in one epoch.
+    Policy = 9,
+    /// The one erased square of a batch.
+    Cutout = 10,
 }
 
 /// The stream for `purpose` of the run `seed`; `epoch` and `sample` are 0 where the purpose has none.

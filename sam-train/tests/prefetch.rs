@@ -36,7 +36,7 @@ proptest! {
                 1 => Some(chunk(1 - step)),
                 _ => truly,
             };
-            let found = ahead.take(epoch, chunk(step), next).unwrap();
+            let found = ahead.take(epoch, chunk(step), next.map(Into::into)).unwrap();
             prop_assert_eq!(found, expected.train(chunk(step), Augment::Cutout, 9, epoch).unwrap());
         }
     }
@@ -52,7 +52,7 @@ fn a_file_that_is_shortened_is_an_error_of_the_batch_that_needs_it() {
     let maker = BatchMaker::new(&digits, 2).unwrap();
     let mut ahead = Prefetcher::new(maker, 2, Augment::None, 0);
     fs::File::options().write(true).open(&path).unwrap().set_len(640).unwrap();
-    assert!(ahead.take(0, &[0, 9], Some(&[3, 10])).is_ok());
+    assert!(ahead.take(0, &[0, 9], Some((&[3, 10]).into())).is_ok());
     for _ in 0..2 {
         let error = ahead.take(0, &[3, 10], None).unwrap_err();
         assert!(matches!(error, DataError::Truncated { found: 640, .. }), "{error}");

@@ -10,7 +10,7 @@ use std::{
 use super::method::BaseArgs;
 use crate::{
     data::{
-        Augment, DataSource, UnknownDataSource,
+        Augment, AugmentDetails, CutoutAt, DataSource, Padding, Scale, UnknownDataSource,
         own::{FileSettings, OnBroken, PixelSize},
     },
     training::{
@@ -54,9 +54,42 @@ pub struct DataArgs {
     #[arg(long, value_name = "N")]
     pub limit: Option<usize>,
 
-    /// none, crop (pad by 4, crop at random), basic (crop, and a mirror) or cutout (basic, and a square erased).
+    /// none, crop (pad by 4, crop at random), basic (crop, and a mirror), cutout (basic, and a square erased), or a policy and then
+    /// cutout: autoaugment-cifar, autoaugment-cifar-95, autoaugment-svhn (whose images are not mirrored and cropped),
+    /// autoaugment-imagenet, randaugment-LAYERS-MAGNITUDE.
     #[arg(long, default_value = "none")]
     pub augment: Augment,
+
+    #[command(flatten)]
+    pub details: AugmentArgs,
+}
+
+/// How an augmentation is done.
+#[derive(Debug, Clone, Copy, Args)]
+#[command(next_help_heading = "Data")]
+pub struct AugmentArgs {
+    /// What is padded with before the crop: zeros (the mean), or reflect (the image mirrored, as SAM's authors do).
+    #[arg(long, value_name = "zeros|reflect", default_value_t)]
+    pub padding: Padding,
+
+    /// What has one place for the erased square: image, or batch (as SAM's authors do).
+    #[arg(long, value_name = "image|batch", default_value_t)]
+    pub cutout_at: CutoutAt,
+
+    /// Side of the erased square in pixels, 0 for none [default: half the width]
+    #[arg(long, value_name = "PIXELS")]
+    pub cutout_size: Option<usize>,
+
+    /// What a policy's levels stand for: autoaugment (translations up to 10 pixels) or sam (up to 250, as SAM's authors have it).
+    #[arg(long, value_name = "autoaugment|sam", default_value_t)]
+    pub policy_scale: Scale,
+}
+
+impl From<AugmentArgs> for AugmentDetails {
+    fn from(args: AugmentArgs) -> Self {
+        let AugmentArgs { padding, cutout_at, cutout_size, policy_scale } = args;
+        Self { padding, cutout_at, cutout_size, policy_scale }
+    }
 }
 
 /// How files of one's own are read.
@@ -157,12 +190,13 @@ impl DataArgs {
 
     /// What is learned from.
     pub fn settings(&self, label_noise: f64) -> DataSettings {
-        let Self { limit, augment, validation, .. } = *self;
+        let Self { limit, augment, details, validation, .. } = *self;
+        let augment_details = details.into();
         let (name, files) = match &self.data {
             DataChoice::Named(source) => (*source, None),
             DataChoice::Files(path) => (DataSource::Files, Some(self.files.settings(path))),
         };
-        DataSettings { name, limit, label_noise, augment, validation, files }
+        DataSettings { name, limit, label_noise, augment, augment_details, validation, files }
     }
 
     /// Where it lies, if not in its usual places.

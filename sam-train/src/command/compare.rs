@@ -162,7 +162,12 @@ impl CompareArgs {
                 let data = DataArgs { augment, ..self.data.clone() };
                 let settings = |noise| -> Result<_, InvalidSetting> {
                     let settings = training.settings(&data, self.sam.method(model), noise)?;
-                    Ok(Settings { ascent: self.ascent.settings(), ..settings })
+                    let mut settings = Settings { ascent: self.ascent.settings(), ..settings };
+                    if self.subjects.augments.len() > 1 {
+                        // What is said of one of them may have no meaning for another.
+                        settings.data.augment_details = settings.data.augmentation().meant().details;
+                    }
+                    Ok(settings)
                 };
                 noises.iter().try_for_each(|&noise| settings(noise)?.check())?;
                 bases.push(settings(0.0)?);

@@ -44,7 +44,7 @@ impl Args for Given {
 
 /// The arguments that are settings of the run, the hyper-parameters of all methods and bases included.
 pub fn settled() -> impl Iterator<Item = &'static str> {
-    const SETTINGS: [&str; 40] = [
+    const SETTINGS: [&str; 44] = [
         "data",
         "size",
         "grey",
@@ -56,6 +56,10 @@ pub fn settled() -> impl Iterator<Item = &'static str> {
         "limit",
         "label_noise",
         "augment",
+        "padding",
+        "cutout_at",
+        "cutout_size",
+        "policy_scale",
         "model",
         "init",
         "checkpoint_activations",
@@ -154,6 +158,10 @@ fn onto(
         "limit": to.data.limit, data.limit;
         "label_noise": to.data.label_noise, args.label_noise;
         "augment": to.data.augment, data.augment;
+        "padding": to.data.augment_details.padding, data.details.padding;
+        "cutout_at": to.data.augment_details.cutout_at, data.details.cutout_at;
+        "cutout_size": to.data.augment_details.cutout_size, data.details.cutout_size;
+        "policy_scale": to.data.augment_details.policy_scale, data.details.policy_scale;
         "init": to.init, args.init;
         "checkpoint_activations": to.checkpoint_activations, true;
         "epochs": to.epochs, training.epochs;

@@ -4,7 +4,10 @@ use ndarray::{Array4, ArrayView4, s};
 use rand::seq::SliceRandom;
 use sam_model::ImageShape;
 
-use super::{Augment, DataError, Dataset, ImageSet, Pixels, Standardizer};
+use super::{
+    Augmentation, DataError, Dataset, ImageSet, Pixels, Standardizer,
+    augment::{Place, Scratch},
+};
 use crate::random::{Purpose, stream};
 
 /// The order in which the epoch `epoch` of the run `seed` sees `count` images: a uniformly random permutation.
@@ -12,6 +15,33 @@ pub fn epoch_order(seed: u64, epoch: u64, count: usize) -> Vec<usize> {
     let mut order: Vec<usize> = (0..count).collect();
     order.shuffle(&mut stream(seed, Purpose::Order, epoch, 0));
     order
+}
+
+/// Images of one batch, all of them or those that one of several processes makes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Part<'a> {
+    /// Indices of the images.
+    pub chosen: &'a [usize],
+    /// The first image of the whole batch: what a batch has in common is drawn by it.
+    pub batch: usize,
+}
+
+impl<'a> From<&'a [usize]> for Part<'a> {
+    fn from(chosen: &'a [usize]) -> Self {
+        Self { chosen, batch: chosen.first().copied().unwrap_or(0) }
+    }
+}
+
+impl<'a, const N: usize> From<&'a [usize; N]> for Part<'a> {
+    fn from(chosen: &'a [usize; N]) -> Self {
+        chosen.as_slice().into()
+    }
+}
+
+impl<'a> From<&'a Vec<usize>> for Part<'a> {
+    fn from(chosen: &'a Vec<usize>) -> Self {
+        chosen.as_slice().into()
+    }
 }
 
 /// Copies chosen images into a buffer as standardised values.
@@ -27,6 +57,8 @@ pub struct BatchMaker {
     images: Array4<f32>,
     /// What was read last of images that are left in their file.
     buffer: Vec<u8>,
+    /// An image that a policy changes.
+    scratch: Scratch,
 }
 
 impl BatchMaker {
@@ -43,7 +75,15 @@ impl BatchMaker {
     /// Makes batches of `pixels`, images of `shape`.
     pub fn of(pixels: Pixels, shape: ImageShape, standardizer: Standardizer, capacity: usize) -> Self {
         let images = Array4::zeros((0, shape.height, shape.width, shape.channels));
-        Self { pixels, shape, standardizer, capacity, images, buffer: Vec::new() }
+        Self {
+            pixels,
+            shape,
+            standardizer,
+            capacity,
+            images,
+            buffer: Vec::new(),
+            scratch: Scratch::default(),
+        }
     }
 
     /// The shape of an image.
@@ -61,23 +101,25 @@ impl BatchMaker {
         &self.standardizer
     }
 
-    /// The training images `chosen` (indices), each augmented by the stream of (`seed`, `epoch`, its index). NHWC.
+    /// The training images `chosen` (indices, a whole batch or a [`Part`] of one), each augmented by the streams of (`seed`,
+    /// `epoch`, its index). NHWC.
     ///
     /// # Errors
     /// As [`BatchMaker::new`].
-    pub fn train(
+    pub fn train<'a>(
         &mut self,
-        chosen: &[usize],
-        augment: Augment,
+        chosen: impl Into<Part<'a>>,
+        augmentation: impl Into<Augmentation>,
         seed: u64,
         epoch: u64,
     ) -> Result<ArrayView4<'_, f32>, DataError> {
+        let (Part { chosen, batch }, augmentation) = (chosen.into(), augmentation.into());
         let size = self.shape.len();
         let values = room(&mut self.images, self.shape, chosen.len());
         for (values, &index) in values.chunks_exact_mut(size).zip(chosen) {
             let image = self.pixels.get(index * size..(index + 1) * size, &mut self.buffer)?;
-            let mut random = stream(seed, Purpose::Augmentation, epoch, index as u64);
-            augment.write(image, self.shape, &self.standardizer, &mut random, values);
+            let place = Place { seed, epoch, image: index, batch };
+            augmentation.write(image, self.shape, &self.standardizer, place, &mut self.scratch, values);
         }
         Ok(self.images.slice(s![..chosen.len(), .., .., ..]))
     }

@@ -8,7 +8,7 @@ use std::{
 
 use ndarray::{Array4, ArrayView4, s};
 
-use super::{Augment, BatchMaker, DataError};
+use super::{Augmentation, BatchMaker, DataError, Part};
 
 /// From so many values on a batch takes longer to make than to be handed from thread to thread: tens of microseconds.
 const WORTH_A_THREAD: usize = 1 << 15;
@@ -20,7 +20,7 @@ const WORTH_A_THREAD: usize = 1 << 15;
 #[derive(Debug)]
 pub struct Prefetcher {
     maker: BatchMaker,
-    augment: Augment,
+    augmentation: Augmentation,
     seed: u64,
     thread: Option<Thread>,
 }
@@ -42,43 +42,52 @@ struct Thread {
 struct Made {
     epoch: u64,
     chosen: Vec<usize>,
+    batch: usize,
     images: Array4<f32>,
     outcome: Option<DataError>,
+}
+
+impl Made {
+    fn is(&self, epoch: u64, part: Part<'_>) -> bool {
+        self.epoch == epoch && self.chosen == part.chosen && self.batch == part.batch
+    }
 }
 
 impl Prefetcher {
     /// Makes batches of `maker`'s images, up to `batch` at a time. Where the system gives no thread they are made when they
     /// are asked for.
-    pub fn new(maker: BatchMaker, batch: usize, augment: Augment, seed: u64) -> Self {
+    pub fn new(maker: BatchMaker, batch: usize, augmentation: impl Into<Augmentation>, seed: u64) -> Self {
+        let augmentation = augmentation.into();
         let pays = batch * maker.shape().len() >= WORTH_A_THREAD || maker.reads_a_file();
-        let thread = pays.then(|| Thread::start(maker.clone(), augment, seed).ok()).flatten();
-        Self { maker, augment, seed, thread }
+        let thread = pays.then(|| Thread::start(maker.clone(), augmentation, seed).ok()).flatten();
+        Self { maker, augmentation, seed, thread }
     }
 
     /// The training images `chosen` of the epoch `epoch`, then begins with those in `next`, of the same epoch. NHWC.
     ///
     /// # Errors
     /// As [`BatchMaker::train`].
-    pub fn take(
+    pub fn take<'a>(
         &mut self,
         epoch: u64,
-        chosen: &[usize],
-        next: Option<&[usize]>,
+        chosen: impl Into<Part<'a>>,
+        next: Option<Part<'_>>,
     ) -> Result<ArrayView4<'_, f32>, DataError> {
         match &mut self.thread {
-            None => self.maker.train(chosen, self.augment, self.seed, epoch),
-            Some(thread) => thread.take(epoch, chosen, next),
+            None => self.maker.train(chosen, self.augmentation, self.seed, epoch),
+            Some(thread) => thread.take(epoch, chosen.into(), next),
         }
     }
 }
 
 impl Thread {
-    fn start(mut maker: BatchMaker, augment: Augment, seed: u64) -> std::io::Result<Self> {
+    fn start(mut maker: BatchMaker, augmentation: Augmentation, seed: u64) -> std::io::Result<Self> {
         let (requests, requested) = sync_channel::<Made>(1);
         let (results, made) = sync_channel(1);
         let run = move || {
             for mut batch in requested {
-                batch.outcome = maker.train(&batch.chosen, augment, seed, batch.epoch).map(drop).err();
+                let part = Part { chosen: &batch.chosen, batch: batch.batch };
+                batch.outcome = maker.train(part, augmentation, seed, batch.epoch).map(drop).err();
                 maker.swap(&mut batch.images);
                 if results.send(batch).is_err() {
                     return;
@@ -93,15 +102,15 @@ impl Thread {
     fn take(
         &mut self,
         epoch: u64,
-        chosen: &[usize],
-        next: Option<&[usize]>,
+        part: Part<'_>,
+        next: Option<Part<'_>>,
     ) -> Result<ArrayView4<'_, f32>, DataError> {
         if self.spare.is_none() {
             self.receive();
         }
         // Something else was announced, or nothing.
-        if !self.spare.as_ref().is_some_and(|made| made.epoch == epoch && made.chosen == chosen) {
-            self.request(epoch, chosen);
+        if !self.spare.as_ref().is_some_and(|made| made.is(epoch, part)) {
+            self.request(epoch, part);
             self.receive();
         }
         if let Some(made) = &mut self.spare {
@@ -114,15 +123,15 @@ impl Thread {
         }
         match self.current.outcome.take() {
             Some(error) => Err(error),
-            None => Ok(self.current.images.slice(s![..chosen.len(), .., .., ..])),
+            None => Ok(self.current.images.slice(s![..part.chosen.len(), .., .., ..])),
         }
     }
 
-    fn request(&mut self, epoch: u64, chosen: &[usize]) {
+    fn request(&mut self, epoch: u64, part: Part<'_>) {
         let mut batch = self.spare.take().unwrap_or_default();
-        batch.epoch = epoch;
+        (batch.epoch, batch.batch) = (epoch, part.batch);
         batch.chosen.clear();
-        batch.chosen.extend_from_slice(chosen);
+        batch.chosen.extend_from_slice(part.chosen);
         let sent = self.requests.as_ref().is_some_and(|requests| requests.send(batch).is_ok());
         if !sent {
             self.fail();

@@ -45,6 +45,16 @@ impl Standardizer {
         &self.moments
     }
 
+    /// The mean of each channel as a byte, to the nearest.
+    pub fn means(&self) -> Vec<u8> {
+        let mean = |&[n, sum, _]: &Moments| match n {
+            0 => 0,
+            // Numbers of a file may be those of no bytes.
+            _ => ((2 * u128::from(sum) + u128::from(n)) / (2 * u128::from(n))).min(255) as u8,
+        };
+        self.moments.iter().map(mean).collect()
+    }
+
     /// The number of channels.
     pub fn channels(&self) -> usize {
         self.tables.len()

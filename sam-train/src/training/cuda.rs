@@ -71,7 +71,7 @@ pub fn check(settings: &Settings) -> Result<(), LearnerError> {
     if !method::runs(method) {
         return Err(OtherMethod::error(method));
     }
-    let Settings { base, sgd, ascent, data, .. } = settings;
+    let Settings { base, sgd, ascent, .. } = settings;
     let others = [
         ("base", base.name(), "sgd", !base.is_sgd()),
         ("decay-on", "weights", "all", sgd.decay_on != Tensors::All),
@@ -83,7 +83,6 @@ pub fn check(settings: &Settings) -> Result<(), LearnerError> {
             "a constant one from the first step on",
             !ascent.is_constant(),
         ),
-        ("augment", "crop", "none, basic and cutout", data.augment == Augment::Crop),
     ];
     if let Some((setting, found, has, _)) = others.into_iter().find(|&(.., asked)| asked) {
         return Err(LearnerError::backend(ElsewhereOnly { setting, found, has }));
@@ -298,7 +297,13 @@ impl Learner for CudaLearner {
 
     fn set_images(&mut self, images: &TrainingImages<'_>) -> Result<(), LearnerError> {
         let device = self.steps.params().device();
-        let &TrainingImages { pixels, labels, shape, standardizer, augment, seed, .. } = images;
+        let &TrainingImages { pixels, labels, shape, standardizer, augmentation, seed, .. } = images;
+        if !augmentation.is_plain() {
+            // The host draws and makes these.
+            self.batches = Some(HostBatches::new(images));
+            return Ok(());
+        }
+        let augment = augmentation.augment;
         let bytes = pixels.all()?;
         match DeviceImages::new(device, shape, &bytes, labels, standardizer.tables()) {
             Ok(there) => self.images = Some(ImagesThere { images: there, augment, seed, epoch: None }),

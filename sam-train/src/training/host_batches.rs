@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::learner::{Batch, Chosen, TrainingImages};
 use crate::{
-    data::{BatchMaker, DataError, Prefetcher},
+    data::{BatchMaker, DataError, Part, Prefetcher},
     ranks::groups::Share,
 };
 
@@ -23,9 +23,9 @@ pub struct HostBatches {
 impl HostBatches {
     /// Batches of `images`.
     pub fn new(images: &TrainingImages<'_>) -> Self {
-        let &TrainingImages { pixels, labels, shape, standardizer, augment, seed, batch } = images;
+        let &TrainingImages { pixels, labels, shape, standardizer, augmentation, seed, batch } = images;
         let maker = BatchMaker::of(pixels.clone(), shape, standardizer.clone(), batch);
-        let images = Prefetcher::new(maker, batch, augment, seed);
+        let images = Prefetcher::new(maker, batch, augmentation, seed);
         Self { images, labels: labels.to_vec(), chosen: Vec::with_capacity(batch), share: Share::WHOLE }
     }
 
@@ -42,11 +42,13 @@ impl HostBatches {
     pub fn take(&mut self, chosen: Chosen<'_>) -> Result<Batch<'_>, DataError> {
         let Chosen { epoch, order, taken, range } = chosen;
         let behind = range.end..(range.end + range.len()).min(taken);
-        let next = order.get(self.own(behind)).filter(|next| !next.is_empty());
+        let next = order.get(self.own(behind.clone())).filter(|next| !next.is_empty());
+        let next = next.map(|chosen| Part { chosen, batch: order[behind.start] });
+        let batch = order.get(range.start).copied().unwrap_or(0);
         let chosen = &order[self.own(range)];
         self.chosen.clear();
         self.chosen.extend(chosen.iter().map(|&index| self.labels[index]));
-        let images = self.images.take(epoch, chosen, next)?;
+        let images = self.images.take(epoch, Part { chosen, batch }, next)?;
         Ok(Batch { images, labels: &self.chosen })
     }
 

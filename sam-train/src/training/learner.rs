@@ -20,7 +20,7 @@ use super::{
     state::{State, StateMismatch},
 };
 use crate::{
-    data::{Augment, DataError, Pixels, Standardizer},
+    data::{Augmentation, DataError, Pixels, Standardizer},
     interrupt::Interrupt,
     ranks::{Alone, Ranks, agreement::PeerFailed},
 };
@@ -242,7 +242,7 @@ pub struct TrainingImages<'a> {
     /// What bytes become.
     pub standardizer: &'a Standardizer,
     /// How images are changed each time they are seen.
-    pub augment: Augment,
+    pub augmentation: Augmentation,
     /// The run's: with the epoch and an image's number it says how.
     pub seed: u64,
     /// Images in the largest batch.

@@ -22,7 +22,7 @@ pub use super::{
 use super::{choice::Choice as _, range::Range};
 use crate::{
     data::{
-        Augment, DataError, DataSource, Dataset,
+        Augment, AugmentDetails, Augmentation, DataError, DataSource, Dataset, Senseless,
         own::{self, FileSettings, Found},
         split::hold_out,
     },
@@ -97,6 +97,9 @@ pub struct DataSettings {
     pub label_noise: f64,
     /// How training images are changed each time they are seen.
     pub augment: Augment,
+    /// How they are changed, where more than the name is said.
+    #[serde(default, skip_serializing_if = "AugmentDetails::is_default")]
+    pub augment_details: AugmentDetails,
     /// The share of each class of the training images that is held out and evaluated on in the place of the test set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub validation: Option<f64>,
@@ -108,7 +111,20 @@ pub struct DataSettings {
 impl DataSettings {
     /// All of a data set as it is.
     pub const fn new(name: DataSource) -> Self {
-        Self { name, limit: None, label_noise: 0.0, augment: Augment::None, validation: None, files: None }
+        Self {
+            name,
+            limit: None,
+            label_noise: 0.0,
+            augment: Augment::None,
+            augment_details: AugmentDetails::DEFAULT,
+            validation: None,
+            files: None,
+        }
+    }
+
+    /// How training images are changed, as a whole.
+    pub const fn augmentation(&self) -> Augmentation {
+        Augmentation { augment: self.augment, details: self.augment_details }
     }
 
     /// What the data set is called in titles.
@@ -326,6 +342,12 @@ impl InvalidSetting {
     }
 }
 
+impl From<Senseless> for InvalidSetting {
+    fn from(Senseless { setting, expected, found }: Senseless) -> Self {
+        Self::new(setting, expected, found)
+    }
+}
+
 impl Settings {
     /// Makes sure that every number is in its range, whoever wrote it: the command line or a file.
     ///
@@ -346,6 +368,9 @@ impl Settings {
         Range::BelowOne.check("momentum", sgd.momentum)?;
         Range::BelowOne.check("label-smoothing", self.label_smoothing)?;
         Range::Probability.check("label-noise", data.label_noise)?;
+        let square = data.augment_details.cutout_size.unwrap_or(0);
+        Range::Whole(0, 4096).check_whole("cutout-size", square)?;
+        data.augmentation().check()?;
         // There is something left of both.
         for (name, share) in
             [("validation", data.validation), ("test-share", data.files.as_ref().and_then(|f| f.test_share))]

@@ -21,7 +21,7 @@ use super::{
     learner::{Chosen, Learner, LearnerError, TrainingImages},
     metrics::{EpochMetrics, EpochSums},
     nonfinite::NonFinite,
-    settings::Settings,
+    settings::{InvalidSetting, Settings},
 };
 use crate::{
     data::{BatchMaker, DataError, Dataset, NoisyLabels, epoch_order, replace_at_random},
@@ -78,6 +78,9 @@ pub enum TrainingError {
         /// Training images.
         images: usize,
     },
+    /// A setting has no meaning for these images.
+    #[error(transparent)]
+    Setting(#[from] InvalidSetting),
     /// A loss or its gradient is not finite.
     #[error("{0}: lower `lr` or `rho`, add `warmup-epochs`, or choose `on-nonfinite` skip or rollback")]
     NonFinite(Box<NonFinite>),
@@ -140,6 +143,7 @@ impl TrainingError {
 /// # Errors
 /// [`TrainingError::Batch`] if not.
 pub fn check_batch(settings: &Settings, dataset: &Dataset) -> Result<(), TrainingError> {
+    settings.data.augmentation().check_images(dataset.shape).map_err(InvalidSetting::from)?;
     let (batch, images) = (settings.batch.largest(), dataset.train.len());
     if batch > images { Err(TrainingError::Batch { batch, images }) } else { Ok(()) }
 }
@@ -182,7 +186,7 @@ impl<'a> Trainer<'a> {
             labels: &labels.labels,
             shape: dataset.shape,
             standardizer: images_shown.standardizer(),
-            augment: settings.data.augment,
+            augmentation: settings.data.augmentation(),
             seed: settings.seed,
             batch,
         })?;

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use sam_train::{
-    data::{Augment, DataSource, Dataset},
+    data::{Augment, CutoutAt, DataSource, Dataset},
     ranks::{Alone, Ranks},
     training::{
         cpu::CpuLearner,
@@ -22,7 +22,9 @@ const RHO: f64 = 0.1;
 pub fn settings(model: &str, method: Method, groups: Option<usize>) -> Settings {
     let mut settings = Settings::new(model.parse().unwrap(), DataSource::Digits, method);
     settings.data.limit = Some(78);
-    settings.data.augment = Augment::Basic;
+    settings.data.augment = Augment::Cutout;
+    // A place that all ranks have in common.
+    settings.data.augment_details.cutout_at = CutoutAt::Batch;
     (settings.epochs, settings.batch, settings.last_batch) = (2, 32.into(), LastBatch::Keep);
     settings.groups = groups;
     settings.check().unwrap();

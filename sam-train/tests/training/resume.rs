@@ -4,7 +4,7 @@ use std::{collections::HashMap, fs, path::Path};
 
 use sam_core::Norm;
 use sam_train::{
-    data::Augment,
+    data::{Augment, Policy},
     training::{
         checkpoint::{Checkpoint, CheckpointError, RunPosition},
         settings::{
@@ -55,7 +55,7 @@ fn all_settings() -> Vec<Settings> {
     let mut all = Vec::new();
     for method in [Method::Sgd, sam(1.0), sam(2.0), sam(3.0), sam(f64::INFINITY)] {
         for shape in [ScheduleShape::Cosine, ScheduleShape::Step, ScheduleShape::Constant] {
-            for augment in [Augment::None, Augment::Basic, Augment::Cutout] {
+            for augment in [Augment::None, Augment::Cutout, Augment::Policy(Policy::RAND)] {
                 let i = all.len();
                 let sgd = SgdSettings {
                     momentum: [0.9, 0.0, 0.5][i % 3],

@@ -3,7 +3,7 @@
 use sam_core::Norm;
 use sam_model::{Architecture, LeNet};
 use sam_train::{
-    data::{Augment, DataSource, Dataset},
+    data::{Augment, AugmentDetails, DataSource, Dataset},
     training::{
         cpu::CpuLearner,
         learner::Learner,
@@ -33,6 +33,7 @@ pub const BASE: Settings = Settings {
         limit: Some(250),
         label_noise: 0.0,
         augment: Augment::None,
+        augment_details: AugmentDetails::DEFAULT,
         validation: None,
         files: None,
     },

@@ -1,0 +1,184 @@
+//! What can be said about an augmentation beside its name, and whether it goes with the images.
+
+use sam_model::ImageShape;
+use serde::{Deserialize, Serialize};
+
+use super::{Augmentation, PADDING, Scale};
+use crate::named::named;
+
+/// How an augmentation is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct AugmentDetails {
+    /// What is padded with before the crop.
+    #[serde(skip_serializing_if = "is_default")]
+    pub padding: Padding,
+    /// What has one place for the erased square.
+    #[serde(skip_serializing_if = "is_default")]
+    pub cutout_at: CutoutAt,
+    /// The side of the erased square in pixels, an odd one less 1; half the width where nothing is said, 0 for none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cutout_size: Option<usize>,
+    /// What the levels of a policy stand for.
+    #[serde(skip_serializing_if = "is_default")]
+    pub policy_scale: Scale,
+}
+
+/// What images are padded with before the crop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Padding {
+    /// Zeros after standardising: the mean of the training images.
+    #[default]
+    Zeros,
+    /// The image mirrored at its border, which is not repeated: as in the released code of SAM's authors.
+    Reflect,
+}
+
+named!(Padding, "expected zeros or reflect", Zeros = "zeros", Reflect = "reflect");
+
+/// What has one place for the erased square.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CutoutAt {
+    /// Each image (`DeVries` and Taylor 2017).
+    #[default]
+    Image,
+    /// A whole batch: as in the released code of SAM's authors.
+    Batch,
+}
+
+named!(CutoutAt, "expected image or batch", Image = "image", Batch = "batch");
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
+/// A setting of an augmentation that has no meaning.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Senseless {
+    /// The setting by its name.
+    pub setting: &'static str,
+    /// What would have one.
+    pub expected: String,
+    /// What was found.
+    pub found: String,
+}
+
+impl Senseless {
+    fn new(setting: &'static str, expected: impl Into<String>, found: String) -> Self {
+        Self { setting, expected: expected.into(), found }
+    }
+}
+
+impl AugmentDetails {
+    /// Nothing is said.
+    pub const DEFAULT: Self = Self {
+        padding: Padding::Zeros,
+        cutout_at: CutoutAt::Image,
+        cutout_size: None,
+        policy_scale: Scale::AutoAugment,
+    };
+
+    /// Whether nothing is said.
+    pub fn is_default(&self) -> bool {
+        *self == Self::DEFAULT
+    }
+}
+
+impl Default for AugmentDetails {
+    fn default() -> Self {
+        Self::DEFAULT
+    }
+}
+
+impl Augmentation {
+    /// The same without what has no meaning for it.
+    #[must_use]
+    pub fn meant(self) -> Self {
+        let (parts, details, usual) = (self.augment.parts(), self.details, AugmentDetails::DEFAULT);
+        let details = AugmentDetails {
+            padding: if parts.crops { details.padding } else { usual.padding },
+            cutout_at: if parts.erases { details.cutout_at } else { usual.cutout_at },
+            cutout_size: if parts.erases { details.cutout_size } else { usual.cutout_size },
+            policy_scale: if parts.policy.is_some() { details.policy_scale } else { usual.policy_scale },
+        };
+        Self { details, ..self }
+    }
+
+    /// Makes sure that all that is said has a meaning.
+    ///
+    /// # Errors
+    /// [`Senseless`] for what has none.
+    pub fn check(self) -> Result<(), Senseless> {
+        let (said, meant) = (self.details, self.meant().details);
+        let lost = [
+            ("padding", "an `augment` that crops", said.padding != meant.padding),
+            ("cutout-at", "an `augment` that erases a square", said.cutout_at != meant.cutout_at),
+            ("cutout-size", "an `augment` that erases a square", said.cutout_size != meant.cutout_size),
+            ("policy-scale", "an `augment` with a policy", said.policy_scale != meant.policy_scale),
+        ];
+        match lost.into_iter().find(|(.., lost)| *lost) {
+            Some((setting, expected, _)) => Err(Senseless::new(setting, expected, self.augment.to_string())),
+            None => Ok(()),
+        }
+    }
+
+    /// Makes sure that images of `shape` can be changed so.
+    ///
+    /// # Errors
+    /// [`Senseless`] if not: rows of numbers have no neighbours and no colours, and small images too few pixels.
+    pub fn check_images(self, shape: ImageShape) -> Result<(), Senseless> {
+        let ImageShape { height, width, channels } = shape;
+        let parts = self.augment.parts();
+        let least = PADDING + 1;
+        let changes = parts.mirrors || parts.crops || parts.erases || parts.policy.is_some();
+        if changes && (height, width) == (1, 1) {
+            let found = format!("{}, and rows of {channels} numbers, which are no images", self.augment);
+            return Err(Senseless::new("augment", "none", found));
+        }
+        if parts.policy.is_some() && ![1, 3].contains(&channels) {
+            let expected = "no policy, which only images of 1 channel (grey) or 3 (red, green, blue) have";
+            let found = format!("{}, and images of {channels} channels", self.augment);
+            return Err(Senseless::new("augment", expected, found));
+        }
+        if parts.crops && self.details.padding == Padding::Reflect && height.min(width) < least {
+            let expected = format!("zeros for images of less than {least} pixels");
+            let found = format!("reflect, and images of {height}x{width}");
+            return Err(Senseless::new("padding", expected, found));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::{Augment, Policy};
+
+    fn refused(augment: Augment, padding: Padding, shape: (usize, usize, usize)) -> Option<&'static str> {
+        let details = AugmentDetails { padding, ..AugmentDetails::DEFAULT };
+        let (height, width, channels) = shape;
+        let outcome =
+            Augmentation { augment, details }.check_images(ImageShape::new(height, width, channels));
+        outcome.err().map(|senseless| senseless.setting)
+    }
+
+    #[test]
+    fn what_has_no_meaning_for_images_is_refused_by_its_name() {
+        let policy = Augment::Policy(Policy::Cifar);
+        for (augment, padding, shape, setting) in [
+            (Augment::None, Padding::Zeros, (1, 1, 30), None),
+            (Augment::Crop, Padding::Zeros, (1, 1, 30), Some("augment")),
+            (policy, Padding::Zeros, (1, 1, 3), Some("augment")),
+            (policy, Padding::Zeros, (8, 8, 1), None),
+            (policy, Padding::Zeros, (8, 8, 3), None),
+            (policy, Padding::Zeros, (8, 8, 4), Some("augment")),
+            (Augment::Cutout, Padding::Reflect, (5, 5, 4), None),
+            (Augment::Cutout, Padding::Reflect, (9, 4, 1), Some("padding")),
+            (Augment::Cutout, Padding::Zeros, (2, 2, 1), None),
+        ] {
+            assert_eq!(refused(augment, padding, shape), setting, "{augment} {shape:?}");
+        }
+    }
+}
