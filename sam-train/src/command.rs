@@ -277,7 +277,7 @@ fn exit_code(error: &ExperimentError) -> u8 {
     match error {
         ExperimentError::Interrupted { .. } => signals::EXIT_CODE,
         ExperimentError::Setting(InvalidSetting { .. })
-        | ExperimentError::Training(TrainingError::Batch { .. })
+        | ExperimentError::Training(TrainingError::Batch { .. } | TrainingError::Setting(_))
         | ExperimentError::Occupied { .. }
         | ExperimentError::OneProcess { .. } => BAD_USAGE,
         _ => 1,

@@ -5,6 +5,7 @@
 
 mod augment;
 mod batch;
+mod bicubic;
 pub mod cifar;
 mod dataset;
 mod digits;
@@ -12,13 +13,16 @@ mod error;
 mod file;
 pub mod idx;
 mod label_noise;
+pub mod mat;
 pub mod own;
 mod pixels;
 mod prefetch;
 mod source;
 pub mod split;
 mod standardize;
+mod streamed;
 mod unpacking;
+mod views;
 
 pub use augment::{
     Augment, AugmentDetails, Augmentation, CutoutAt, Operation, PADDING, Padding, Place, Policy, Scale,
@@ -32,6 +36,7 @@ pub use pixels::{FilePart, Pixels};
 pub use prefetch::Prefetcher;
 pub use source::{DataSource, UnknownDataSource};
 pub use standardize::{Moments, Standardizer};
+pub use streamed::Pictures;
 pub use unpacking::{Expanded, UnpackLimit};
 
 use std::path::Path;

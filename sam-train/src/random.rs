@@ -30,6 +30,8 @@ pub enum Purpose {
     Policy = 9,
     /// The one erased square of a batch.
     Cutout = 10,
+    /// Which part of a picture is shown in one epoch.
+    View = 11,
 }
 
 /// The stream for `purpose` of the run `seed`; `epoch` and `sample` are 0 where the purpose has none.

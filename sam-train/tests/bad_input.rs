@@ -277,6 +277,8 @@ const FLAGS: &[Row] = &[
     ("train --augment mixup", 2, &["--augment", "cutout"]),
     ("train --augment autoaugment", 2, &["--augment", "autoaugment-cifar", "randaugment-2-9"]),
     ("train --augment randaugment-0-9", 2, &["--augment", "randaugment-LAYERS-MAGNITUDE"]),
+    ("train --augment resized", 2, &["--augment", "--fit centre", "one size"]),
+    ("train --fit centre", 2, &["--fit", "--data to be the path"]),
     ("train --padding reflect", 2, &["--padding", "--augment that crops", "none"]),
     ("train --padding mirror", 2, &["--padding", "zeros or reflect"]),
     (

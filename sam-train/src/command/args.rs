@@ -11,7 +11,7 @@ use super::method::BaseArgs;
 use crate::{
     data::{
         Augment, AugmentDetails, CutoutAt, DataSource, Padding, Scale, UnknownDataSource,
-        own::{FileSettings, OnBroken, PixelSize},
+        own::{FileSettings, Fit, OnBroken, PixelSize},
     },
     training::{
         backend::{Backend, BackendName},
@@ -34,7 +34,7 @@ use sam_core::Norm;
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Data")]
 pub struct DataArgs {
-    /// digits (embedded), mnist, fashion-mnist, cifar-10, cifar-100, or the path of files of your own, which `sam data PATH` shows:
+    /// digits (embedded), mnist, fashion-mnist, cifar-10, cifar-100, svhn, svhn-extra, or the path of files of your own, which `sam data PATH` shows:
     /// class folders of PNG and JPEG, CSV, .npy and .npz, IDX, CIFAR's binary files.
     #[arg(long, value_name = "NAME|PATH", default_value = "digits")]
     pub data: DataChoice,
@@ -54,8 +54,8 @@ pub struct DataArgs {
     #[arg(long, value_name = "N")]
     pub limit: Option<usize>,
 
-    /// none, crop (pad by 4, crop at random), basic (crop, and a mirror), cutout (basic, and a square erased), or a policy and then
-    /// cutout: autoaugment-cifar, autoaugment-cifar-95, autoaugment-svhn (whose images are not mirrored and cropped),
+    /// none, crop (pad by 4, crop at random), basic (crop, and a mirror), cutout (basic, and a square erased), resized or
+    /// resized-POLICY (a random part of each picture, with --fit centre), or a policy and then cutout: autoaugment-cifar, autoaugment-cifar-95, autoaugment-svhn (whose images are not mirrored and cropped),
     /// autoaugment-imagenet, randaugment-LAYERS-MAGNITUDE.
     #[arg(long, default_value = "none")]
     pub augment: Augment,
@@ -101,6 +101,11 @@ pub struct FileArgs {
     #[arg(long, value_name = "HxW")]
     pub size: Option<PixelSize>,
 
+    /// How pictures get that size: cover (scaled until they cover it, cut evenly), or centre (the middle by bicubic interpolation, as
+    /// usual for ImageNet, at 224x224 if --size says nothing; they stay in their files, and --augment resized takes a random part).
+    #[arg(long, value_name = "cover|centre", default_value_t)]
+    pub fit: Fit,
+
     /// Make colours grey.
     #[arg(long)]
     pub grey: bool,
@@ -125,15 +130,16 @@ pub struct FileArgs {
 impl FileArgs {
     /// How the files at `path` are read.
     pub fn settings(&self, path: &Path) -> FileSettings {
-        let Self { size, grey, label, test_share, broken, unpack_limit } = self.clone();
-        FileSettings { size, grey, label, test_share, broken, unpack_limit, ..FileSettings::of(path) }
+        let Self { size, fit, grey, label, test_share, broken, unpack_limit } = self.clone();
+        FileSettings { size, fit, grey, label, test_share, broken, unpack_limit, ..FileSettings::of(path) }
     }
 
     /// Makes sure that nothing is asked of files that are not one's own.
     fn check_unused(&self) -> Result<(), InvalidSetting> {
-        let Self { size, grey, label, test_share, broken, unpack_limit } = self;
+        let Self { size, fit, grey, label, test_share, broken, unpack_limit } = self;
         let given = [
             ("size", size.is_some()),
+            ("fit", *fit != Fit::Cover),
             ("grey", *grey),
             ("label", label.is_some()),
             ("test-share", test_share.is_some()),

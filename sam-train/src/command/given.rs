@@ -44,9 +44,10 @@ impl Args for Given {
 
 /// The arguments that are settings of the run, the hyper-parameters of all methods and bases included.
 pub fn settled() -> impl Iterator<Item = &'static str> {
-    const SETTINGS: [&str; 44] = [
+    const SETTINGS: [&str; 45] = [
         "data",
         "size",
+        "fit",
         "grey",
         "label",
         "test_share",
@@ -145,6 +146,7 @@ fn onto(
     } else if let Some(files) = &mut to.data.files {
         take! {
             "size": files.size, data.files.size;
+            "fit": files.fit, data.files.fit;
             "grey": files.grey, data.files.grey;
             "label": files.label, data.files.label.clone();
             "test_share": files.test_share, data.files.test_share;

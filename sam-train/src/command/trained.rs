@@ -244,10 +244,11 @@ pub fn predict(args: &PredictArgs, call: Call<'_>) -> Result<(), ExperimentError
         };
         return Err(unusable.into());
     }
+    let fit = trained.config.run.data.files.as_ref().map_or_else(own::Fit::default, |files| files.fit);
     let mut pixels = Vec::new();
     for path in &args.images {
         let file = files::open(path).map_err(FileError::of(path, "read"))?;
-        let picture = own::decode_picture(BufReader::new(file), shape);
+        let picture = own::show_picture(BufReader::new(file), shape, fit);
         pixels.extend(picture.map_err(|reason| DataError::Unusable {
             path: path.clone(),
             expected: "a picture".into(),

@@ -11,7 +11,7 @@ use std::{fmt, str::FromStr};
 use sam_model::ImageShape;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use super::Standardizer;
+use super::{Standardizer, views::View};
 use crate::random::{Purpose, stream};
 pub use details::{AugmentDetails, CutoutAt, Padding, Senseless};
 pub use operations::Operation;
@@ -32,6 +32,10 @@ pub enum Augment {
     /// `Basic`, and then a square of half the width erased around a random pixel, cut at the border
     /// (DeVries and Taylor 2017: 16 of CIFAR-10's 32 pixels).
     Cutout,
+    /// A random part of each picture (Szegedy et al. 2015), mirrored with probability 1/2: for pictures left in their files.
+    Resized,
+    /// The same with the operations of a policy.
+    ResizedPolicy(Policy),
     /// The operations of a policy, and then `Cutout`; of the one for SVHN, whose digits a mirror makes others, only its square.
     Policy(Policy),
 }
@@ -39,6 +43,8 @@ pub enum Augment {
 /// What an image goes through, in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Parts {
+    /// A random part of a picture in the place of its centre.
+    pub resizes: bool,
     /// Operations on its bytes.
     pub policy: Option<Policy>,
     /// Mirrored with probability 1/2.
@@ -52,17 +58,21 @@ pub struct Parts {
 impl Augment {
     /// What an image goes through.
     pub const fn parts(self) -> Parts {
-        let (policy, mirrors, crops, erases) = match self {
-            Self::None => (None, false, false, false),
-            Self::Crop => (None, false, true, false),
-            Self::Basic => (None, true, true, false),
-            Self::Cutout => (None, true, true, true),
-            Self::Policy(policy) => {
-                let small = !matches!(policy, Policy::Svhn);
-                (Some(policy), small, small, true)
+        let none = Parts { resizes: false, policy: None, mirrors: false, crops: false, erases: false };
+        match self {
+            Self::None => none,
+            Self::Crop => Parts { crops: true, ..none },
+            Self::Basic => Parts { mirrors: true, crops: true, ..none },
+            Self::Cutout => Parts { mirrors: true, crops: true, erases: true, ..none },
+            Self::Resized => Parts { resizes: true, mirrors: true, ..none },
+            Self::ResizedPolicy(policy) => {
+                Parts { resizes: true, policy: Some(policy), mirrors: true, ..none }
             }
-        };
-        Parts { policy, mirrors, crops, erases }
+            Self::Policy(policy) => {
+                let mirrors = !matches!(policy, Policy::Svhn);
+                Parts { policy: Some(policy), mirrors, crops: mirrors, erases: true, ..none }
+            }
+        }
     }
 }
 
@@ -106,6 +116,16 @@ impl Augmentation {
     pub fn is_plain(self) -> bool {
         let known = matches!(self.augment, Augment::None | Augment::Basic | Augment::Cutout);
         known && self.details == AugmentDetails::DEFAULT
+    }
+
+    /// The part of a picture that is shown in an image of the shape `to`.
+    pub(super) fn view(self, picture: ImageShape, to: ImageShape, place: Place) -> View {
+        let Place { seed, epoch, image, .. } = place;
+        if self.augment.parts().resizes {
+            View::draw(picture, to, &mut stream(seed, Purpose::View, epoch, image as u64))
+        } else {
+            View::centre(picture, to)
+        }
     }
 
     /// Writes the standardised and augmented `image` (HWC, of `shape`) to `values`. Erased pixels, and padding with zeros, are
@@ -154,8 +174,9 @@ impl Augmentation {
 }
 
 /// What is expected of a text.
-const EXPECTED: &str = "expected none, crop, basic, cutout, autoaugment-cifar, autoaugment-cifar-95, autoaugment-svhn, \
-                        autoaugment-imagenet or randaugment-LAYERS-MAGNITUDE, such as randaugment-2-9";
+const EXPECTED: &str = "expected none, crop, basic, cutout, resized, autoaugment-cifar, autoaugment-cifar-95, \
+                        autoaugment-svhn, autoaugment-imagenet or randaugment-LAYERS-MAGNITUDE, such as randaugment-2-9; or \
+                        resized- and a policy";
 
 impl FromStr for Augment {
     type Err = &'static str;
@@ -166,7 +187,11 @@ impl FromStr for Augment {
             "crop" => Self::Crop,
             "basic" => Self::Basic,
             "cutout" => Self::Cutout,
-            _ => Self::Policy(text.parse().map_err(|()| EXPECTED)?),
+            "resized" => Self::Resized,
+            _ => match text.strip_prefix("resized-") {
+                Some(policy) => Self::ResizedPolicy(policy.parse().map_err(|()| EXPECTED)?),
+                None => Self::Policy(text.parse().map_err(|()| EXPECTED)?),
+            },
         })
     }
 }
@@ -178,6 +203,8 @@ impl fmt::Display for Augment {
             Self::Crop => f.write_str("crop"),
             Self::Basic => f.write_str("basic"),
             Self::Cutout => f.write_str("cutout"),
+            Self::Resized => f.write_str("resized"),
+            Self::ResizedPolicy(policy) => write!(f, "resized-{policy}"),
             Self::Policy(policy) => policy.fmt(f),
         }
     }

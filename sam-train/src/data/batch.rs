@@ -7,6 +7,7 @@ use sam_model::ImageShape;
 use super::{
     Augmentation, DataError, Dataset, ImageSet, Pixels, Standardizer,
     augment::{Place, Scratch},
+    streamed,
 };
 use crate::random::{Purpose, stream};
 
@@ -93,7 +94,7 @@ impl BatchMaker {
 
     /// Whether images are read from a file as they are needed.
     pub(super) fn reads_a_file(&self) -> bool {
-        matches!(self.pixels, Pixels::File(_))
+        !matches!(self.pixels, Pixels::Memory(_))
     }
 
     /// What bytes become.
@@ -115,11 +116,31 @@ impl BatchMaker {
     ) -> Result<ArrayView4<'_, f32>, DataError> {
         let (Part { chosen, batch }, augmentation) = (chosen.into(), augmentation.into());
         let size = self.shape.len();
-        let values = room(&mut self.images, self.shape, chosen.len());
-        for (values, &index) in values.chunks_exact_mut(size).zip(chosen) {
-            let image = self.pixels.get(index * size..(index + 1) * size, &mut self.buffer)?;
+        let Self { pixels, shape, standardizer, images, buffer, scratch, .. } = self;
+        let (pixels, shape, standardizer) = (&*pixels, *shape, &*standardizer);
+        let values = room(images, shape, chosen.len());
+        let write = |&index: &usize, (buffer, scratch): &mut (Vec<u8>, Scratch), values: &mut [f32]| {
             let place = Place { seed, epoch, image: index, batch };
-            augmentation.write(image, self.shape, &self.standardizer, place, &mut self.scratch, values);
+            let image = match pixels {
+                Pixels::Pictures(pictures) => {
+                    *buffer = pictures.view(index, |picture, to| augmentation.view(picture, to, place))?;
+                    &buffer[..]
+                }
+                pixels => pixels.get(index * size..(index + 1) * size, buffer)?,
+            };
+            augmentation.write(image, shape, standardizer, place, scratch, values);
+            Ok(())
+        };
+        let chosen_values = &mut values[..chosen.len() * size];
+        if let Pixels::Pictures(_) = pixels {
+            streamed::on_threads(chosen, chosen_values, size, Default::default, write)?;
+        } else {
+            // What they have is kept from batch to batch.
+            let mut kept = (std::mem::take(buffer), std::mem::take(scratch));
+            let mut each = chosen.iter().zip(chosen_values.chunks_exact_mut(size));
+            let outcome = each.try_for_each(|(index, values)| write(index, &mut kept, values));
+            (*buffer, *scratch) = kept;
+            outcome?;
         }
         Ok(self.images.slice(s![..chosen.len(), .., .., ..]))
     }

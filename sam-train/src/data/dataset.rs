@@ -58,11 +58,16 @@ impl ImageSet {
         self.labels.truncate(count);
     }
 
-    /// The images `chosen` (indices) and their labels, in memory.
+    /// The images `chosen` (indices) and their labels, in memory unless they are pictures left in their files.
     ///
     /// # Errors
     /// [`DataError`], when the file of the images cannot be read.
     pub fn subset(&self, chosen: impl IntoIterator<Item = usize>) -> Result<Self, DataError> {
+        if let Pixels::Pictures(pictures) = &self.pixels {
+            let chosen: Vec<usize> = chosen.into_iter().collect();
+            let labels = chosen.iter().map(|&index| self.labels[index]).collect();
+            return Ok(Self { pixels: Pixels::Pictures(pictures.chosen(chosen)), labels });
+        }
         let size = self.image_len();
         let (mut pixels, mut labels, mut buffer) = (Vec::new(), Vec::new(), Vec::new());
         for index in chosen {

@@ -144,6 +144,14 @@ pub enum DataError {
         /// How many there are.
         count: usize,
     },
+    /// A picture that could be read when the run began.
+    #[error("{}: {reason}", .path.display())]
+    Picture {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// Test images of another size than the training images.
     #[error("{}: expected images of {expected} as in the training set, found {found}", .path.display())]
     Shape {

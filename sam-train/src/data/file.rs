@@ -120,17 +120,27 @@ impl<'a> Content<'a> {
         DataError::Truncated { path: self.path.clone(), expected, found: self.consumed }
     }
 
+    /// What follows, as a stream.
+    pub fn into_reader(self) -> Box<dyn Read + 'a> {
+        self.reader
+    }
+
     fn failed(&self, source: io::Error) -> DataError {
-        let path = self.path.clone();
-        if let Some(&expanded) = source.get_ref().and_then(|source| source.downcast_ref::<Expanded>()) {
-            return DataError::Expands { path, expanded };
+        failure(&self.path, source)
+    }
+}
+
+/// What it means that the content of the file `path` cannot be read.
+pub(super) fn failure(path: &Path, source: io::Error) -> DataError {
+    let path = path.to_owned();
+    if let Some(&expanded) = source.get_ref().and_then(|source| source.downcast_ref::<Expanded>()) {
+        return DataError::Expands { path, expanded };
+    }
+    match source.kind() {
+        ErrorKind::InvalidData | ErrorKind::InvalidInput | ErrorKind::UnexpectedEof => {
+            DataError::Corrupt { path, source }
         }
-        match source.kind() {
-            ErrorKind::InvalidData | ErrorKind::InvalidInput | ErrorKind::UnexpectedEof => {
-                DataError::Corrupt { path, source }
-            }
-            _ => DataError::Read { path, source },
-        }
+        _ => DataError::Read { path, source },
     }
 }
 

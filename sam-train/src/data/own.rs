@@ -6,20 +6,22 @@ mod cifar_files;
 mod directory;
 mod idx_files;
 mod numpy;
-mod picture;
+pub(super) mod picture;
 mod pictures;
 mod rows;
 mod splits;
 
 use std::{
     fmt,
+    io::{BufRead, Seek},
     path::{Path, PathBuf},
     str::FromStr,
 };
 
+use sam_model::ImageShape;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use super::{DataError, Dataset, UnpackLimit};
+use super::{DataError, Dataset, UnpackLimit, views::View};
 use crate::named::named;
 use directory::{Content, Format};
 
@@ -40,6 +42,9 @@ pub struct FileSettings {
     /// The size that pictures are brought to, and that rows of numbers are taken for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub size: Option<PixelSize>,
+    /// How pictures are brought to that size.
+    #[serde(default, skip_serializing_if = "Fit::is_cover")]
+    pub fit: Fit,
     /// Whether colours become grey.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub grey: bool,
@@ -67,6 +72,7 @@ impl FileSettings {
         Self {
             title,
             size: None,
+            fit: Fit::Cover,
             grey: false,
             label: None,
             test_share: None,
@@ -80,6 +86,41 @@ impl FileSettings {
     /// How far packed files may unpack.
     pub(super) fn unpacking(&self) -> UnpackLimit {
         UnpackLimit { bytes: self.unpack_limit.map(|limit| u64::from(limit) << 20) }
+    }
+}
+
+/// How pictures of other sizes are brought to one.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Fit {
+    /// Scaled by area until they cover it, and cut evenly; all of them are kept in memory.
+    #[default]
+    Cover,
+    /// As in ImageNet's usual preprocessing: of a square of n pixels the share n / (n + 32) of the middle, by bicubic interpolation.
+    /// They are left in their files, and decoded whenever they are needed.
+    Centre,
+}
+
+named!(Fit, "expected cover or centre", Cover = "cover", Centre = "centre");
+
+impl Fit {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+    fn is_cover(&self) -> bool {
+        *self == Self::Cover
+    }
+}
+
+/// The bytes of a picture that is brought to `shape` as `fit` says: what a network trained on such pictures sees of it.
+///
+/// # Errors
+/// What is wrong with it, for people.
+pub fn show_picture(stream: impl BufRead + Seek, shape: ImageShape, fit: Fit) -> Result<Vec<u8>, String> {
+    match fit {
+        Fit::Cover => picture::decode(stream, shape),
+        Fit::Centre => {
+            let (bytes, whole) = picture::whole(stream, shape.channels)?;
+            Ok(View::centre(whole, shape).show(&bytes, whole, shape))
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use super::DataError;
+use super::{DataError, Pictures};
 use crate::files;
 
 /// Bytes of images of one size, image by image.
@@ -22,6 +22,8 @@ pub enum Pixels {
     Memory(Arc<Vec<u8>>),
     /// A part of a file.
     File(FilePart),
+    /// The centres of pictures in their files.
+    Pictures(Pictures),
 }
 
 /// A part of an open file.
@@ -57,6 +59,7 @@ impl Pixels {
         match self {
             Self::Memory(bytes) => bytes.len(),
             Self::File(part) => (part.range.end - part.range.start) as usize,
+            Self::Pictures(pictures) => pictures.count() * pictures.shape().len(),
         }
     }
 
@@ -70,6 +73,9 @@ impl Pixels {
         match self {
             Self::Memory(bytes) => Arc::make_mut(bytes).truncate(len),
             Self::File(part) => part.range.end = part.range.end.min(part.range.start + len as u64),
+            Self::Pictures(pictures) => {
+                *pictures = pictures.chosen(0..(len / pictures.shape().len()).min(pictures.count()));
+            }
         }
     }
 
@@ -79,7 +85,7 @@ impl Pixels {
     /// [`DataError`], when the file cannot be read, or has become shorter.
     ///
     /// # Panics
-    /// If there are not so many bytes.
+    /// If there are not so many bytes, or for pictures if the range cuts one.
     pub fn get<'a>(&'a self, range: Range<usize>, buffer: &'a mut Vec<u8>) -> Result<&'a [u8], DataError> {
         match self {
             Self::Memory(bytes) => Ok(&bytes[range]),
@@ -89,10 +95,17 @@ impl Pixels {
                 part.read(range.start as u64, buffer)?;
                 Ok(buffer)
             }
+            Self::Pictures(pictures) => {
+                let size = pictures.shape().len();
+                assert!(range.start.is_multiple_of(size) && range.end.is_multiple_of(size), "{range:?}");
+                buffer.resize(range.len(), 0);
+                pictures.centres(range.start / size..range.end / size, buffer)?;
+                Ok(buffer)
+            }
         }
     }
 
-    /// Calls `visit` with `len` bytes at a time, in order; the last may be fewer.
+    /// Calls `visit` with `len` bytes at a time, in order; the last may be fewer. Of pictures they are whole ones.
     ///
     /// # Errors
     /// As [`Pixels::get`], and the first of `visit`.
@@ -102,6 +115,11 @@ impl Pixels {
         mut visit: impl FnMut(&[u8]) -> Result<(), E>,
     ) -> Result<(), E> {
         let mut buffer = Vec::new();
+        let whole = match self {
+            Self::Memory(_) | Self::File(_) => 1,
+            Self::Pictures(pictures) => pictures.shape().len(),
+        };
+        let len = len.next_multiple_of(whole);
         for start in (0..self.len()).step_by(len.max(1)) {
             visit(self.get(start..self.len().min(start + len), &mut buffer)?)?;
         }
@@ -118,6 +136,11 @@ impl Pixels {
             Self::File(part) => {
                 let mut bytes = vec![0; self.len()];
                 part.read(0, &mut bytes)?;
+                Ok(Cow::Owned(bytes))
+            }
+            Self::Pictures(_) => {
+                let mut bytes = Vec::new();
+                self.get(0..self.len(), &mut bytes)?;
                 Ok(Cow::Owned(bytes))
             }
         }

@@ -13,6 +13,7 @@ use super::{
     DataError, Dataset, ImageSet,
     cifar::{self, CifarImages, CifarKind},
     digits, idx,
+    mat::{self, MatImages},
     own::{self, FileSettings},
 };
 use crate::files;
@@ -37,6 +38,10 @@ const CIFAR_10_FILES: [&str; 6] = [
 ];
 /// The last one is for testing.
 const CIFAR_100_FILES: [&str; 2] = ["train.bin", "test.bin"];
+/// The last one is for testing.
+const SVHN_FILES: [&str; 2] = ["train_32x32.mat", "test_32x32.mat"];
+/// The last one is for testing.
+const SVHN_EXTRA_FILES: [&str; 3] = ["train_32x32.mat", "extra_32x32.mat", "test_32x32.mat"];
 /// Where Debian's packages put data sets.
 const SYSTEM: &str = "/usr/share/datasets";
 
@@ -56,20 +61,31 @@ pub enum DataSource {
     /// CIFAR-100, binary version, fine labels.
     #[serde(rename = "cifar-100")]
     Cifar100,
+    /// SVHN's cropped digits, of MATLAB's files.
+    Svhn,
+    /// The same with its extra training images behind the others.
+    SvhnExtra,
     /// Files of one's own, see [`super::own`].
     Files,
 }
 
 impl DataSource {
     /// Those that have a name of their own.
-    pub const NAMED: [Self; 5] =
-        [Self::Digits, Self::Mnist, Self::FashionMnist, Self::Cifar10, Self::Cifar100];
+    pub const NAMED: [Self; 7] = [
+        Self::Digits,
+        Self::Mnist,
+        Self::FashionMnist,
+        Self::Cifar10,
+        Self::Cifar100,
+        Self::Svhn,
+        Self::SvhnExtra,
+    ];
 }
 
 /// A text names no data set.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "expected digits, mnist, fashion-mnist, cifar-10, cifar-100, or the path of a folder or file that is there"
+    "expected digits, mnist, fashion-mnist, cifar-10, cifar-100, svhn, svhn-extra, or the path of a folder or file that is there"
 )]
 pub struct UnknownDataSource;
 
@@ -91,9 +107,6 @@ const CIFAR_10: [&str; 10] =
     ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"];
 
 impl DataSource {
-    /// Those that have a name.
-    const ALL: [Self; 5] = [Self::Digits, Self::Mnist, Self::FashionMnist, Self::Cifar10, Self::Cifar100];
-
     /// The name in commands and reports.
     pub fn name(self) -> &'static str {
         match self {
@@ -102,6 +115,8 @@ impl DataSource {
             Self::FashionMnist => "fashion-mnist",
             Self::Cifar10 => "cifar-10",
             Self::Cifar100 => "cifar-100",
+            Self::Svhn => "svhn",
+            Self::SvhnExtra => "svhn-extra",
             Self::Files => "files",
         }
     }
@@ -135,6 +150,14 @@ impl DataSource {
             Self::Cifar100 => {
                 "unpack cifar-100-binary.tar.gz of https://www.cs.toronto.edu/~kriz/cifar.html and name the directory \
                  with train.bin and test.bin by `data-dir` or $SAM_DATA"
+            }
+            Self::Svhn => {
+                "put train_32x32.mat and test_32x32.mat of http://ufldl.stanford.edu/housenumbers into a directory and \
+                 name it by `data-dir` or $SAM_DATA"
+            }
+            Self::SvhnExtra => {
+                "put train_32x32.mat, extra_32x32.mat and test_32x32.mat of http://ufldl.stanford.edu/housenumbers into \
+                 a directory and name it by `data-dir` or $SAM_DATA"
             }
         }
     }
@@ -174,6 +197,7 @@ impl DataSource {
             Self::Mnist | Self::FashionMnist => self.load_idx(&self.locate(directory)?)?,
             Self::Cifar10 => self.load_cifar(&self.locate(directory)?, CifarKind::Ten)?,
             Self::Cifar100 => self.load_cifar(&self.locate(directory)?, CifarKind::Hundred)?,
+            Self::Svhn | Self::SvhnExtra => self.load_svhn(&self.locate(directory)?)?,
         };
         if let Some(limit) = limit {
             dataset.train.truncate(limit);
@@ -216,6 +240,8 @@ impl DataSource {
             Self::Digits | Self::Mnist | Self::FashionMnist | Self::Files => &IDX_FILES,
             Self::Cifar10 => &CIFAR_10_FILES,
             Self::Cifar100 => &CIFAR_100_FILES,
+            Self::Svhn => &SVHN_FILES,
+            Self::SvhnExtra => &SVHN_EXTRA_FILES,
         }
     }
 
@@ -248,6 +274,21 @@ impl DataSource {
         }
         let class_names = self.class_names(CLASSES);
         Ok(Dataset { name: self.name().to_owned(), shape, classes: CLASSES, class_names, train, test })
+    }
+
+    fn load_svhn(self, directory: &Path) -> Result<Dataset, DataError> {
+        let (train_files, test_file) = self.files().split_at(self.files().len() - 1);
+        let read = |names: &[&str]| {
+            let mut images = MatImages::default();
+            for name in names {
+                images.append(&self.file(directory, name)?)?;
+            }
+            Ok(ImageSet { pixels: images.pixels.into(), labels: images.labels })
+        };
+        let shape = ImageShape { height: mat::SIDE, width: mat::SIDE, channels: mat::CHANNELS };
+        let (train, test) = (read(train_files)?, read(test_file)?);
+        let class_names = self.class_names(mat::CLASSES);
+        Ok(Dataset { name: self.name().to_owned(), shape, classes: mat::CLASSES, class_names, train, test })
     }
 
     fn load_cifar(self, directory: &Path, kind: CifarKind) -> Result<Dataset, DataError> {
@@ -310,7 +351,7 @@ impl FromStr for DataSource {
     type Err = UnknownDataSource;
 
     fn from_str(text: &str) -> Result<Self, UnknownDataSource> {
-        Self::ALL.into_iter().find(|source| source.name() == text).ok_or(UnknownDataSource)
+        Self::NAMED.into_iter().find(|source| source.name() == text).ok_or(UnknownDataSource)
     }
 }
 

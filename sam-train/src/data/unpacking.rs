@@ -56,6 +56,11 @@ impl<R> Counted<R> {
         let taken = Rc::new(Cell::new(0));
         (Self { inner, taken: Rc::clone(&taken) }, taken)
     }
+
+    /// The stream from where it has come to.
+    pub fn into_inner(self) -> R {
+        self.inner
+    }
 }
 
 impl<R: BufRead> Read for Counted<R> {
@@ -89,6 +94,11 @@ impl<R> Bounded<R> {
     /// `packed` counts what is taken from the other stream.
     pub const fn new(unpacked: R, packed: Rc<Cell<u64>>, limit: UnpackLimit) -> Self {
         Self { unpacked, count: 0, packed, limit }
+    }
+
+    /// The unpacking stream.
+    pub fn into_inner(self) -> R {
+        self.unpacked
     }
 }
 

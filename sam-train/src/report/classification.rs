@@ -20,6 +20,9 @@ pub struct Classification {
     /// Share of the images whose class is not among the first five answers, in percent; none with five classes or fewer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub top_5_error: Option<f64>,
+    /// Mean over the classes of the share of their images that are taken for another, in percent; classes without images do not count.
+    /// Fine-grained sets are judged by 100 minus this, the mean accuracy of a class.
+    pub mean_class_error: f64,
     /// Expected calibration error in percent (Guo et al. 2017, equation 3): the mean distance of confidence and accuracy over 15 bins of
     /// equal width, weighted by their images.
     pub calibration_error: f64,
@@ -59,11 +62,18 @@ impl Classification {
         let images = labels.len();
         let percent = |share: f64| 100.0 * share / images as f64;
         let distance: f64 = bins.iter().map(|&(_, confidence, hits)| (confidence - hits as f64).abs()).sum();
+        let counted = confusion.iter().enumerate().filter_map(|(class, row)| {
+            let count: usize = row.iter().sum();
+            (count > 0).then(|| (count - row[class]) as f64 / count as f64)
+        });
+        let class_errors: Vec<f64> = counted.collect();
+        let mean_class_error = 100.0 * class_errors.iter().sum::<f64>() / class_errors.len() as f64;
         Self {
             images,
             loss: loss / images as f64,
             error: percent(wrong as f64),
             top_5_error: (classes.len() > 5).then(|| percent(beyond_5 as f64)),
+            mean_class_error,
             calibration_error: percent(distance),
             classes: classes.to_vec(),
             confusion,
@@ -91,12 +101,12 @@ impl Classification {
 
     /// The outcome for people.
     pub fn sentence(&self) -> String {
-        let Self { images, loss, error, calibration_error, .. } = self;
+        let Self { images, loss, error, mean_class_error, calibration_error, .. } = self;
         let top = self
             .top_5_error
             .map_or(String::new(), |error| format!(", not among the first five answers {error:.2} %"));
         format!(
-            "error {error:.2} % of {images} images{top}; loss {loss:.4}; calibration error {calibration_error:.2} %"
+            "error {error:.2} % of {images} images{top}; mean of the classes {mean_class_error:.2} %; loss {loss:.4}; calibration error {calibration_error:.2} %"
         )
     }
 }
@@ -126,6 +136,8 @@ mod tests {
         logits.row_mut(2).assign(&array![5.0, 4.0, 3.0, 2.0, 1.0, 0.0]);
         let found = Classification::of(logits.view(), &[0, 0, 5, 0], &names);
         assert_eq!((found.error, found.top_5_error), (50.0, Some(25.0)));
+        // A third of the class 0, all of the class 5; the others have no images.
+        assert!((found.mean_class_error - 100.0 * (1.0 / 3.0 + 1.0) / 2.0).abs() < 1e-12);
         assert_eq!(found.confusion[0], [2, 1, 0, 0, 0, 0]);
         assert_eq!(found.confusion[5], [1, 0, 0, 0, 0, 0]);
     }

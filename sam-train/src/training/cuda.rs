@@ -29,7 +29,7 @@ use super::{
     tensors::{gather, group, tensors},
 };
 use crate::{
-    data::{Augment, PADDING},
+    data::{Augment, PADDING, Pixels},
     random::Purpose,
 };
 
@@ -298,7 +298,7 @@ impl Learner for CudaLearner {
     fn set_images(&mut self, images: &TrainingImages<'_>) -> Result<(), LearnerError> {
         let device = self.steps.params().device();
         let &TrainingImages { pixels, labels, shape, standardizer, augmentation, seed, .. } = images;
-        if !augmentation.is_plain() {
+        if !augmentation.is_plain() || matches!(pixels, Pixels::Pictures(_)) {
             // The host draws and makes these.
             self.batches = Some(HostBatches::new(images));
             return Ok(());

@@ -24,7 +24,7 @@ use super::{
     settings::{InvalidSetting, Settings},
 };
 use crate::{
-    data::{BatchMaker, DataError, Dataset, NoisyLabels, epoch_order, replace_at_random},
+    data::{BatchMaker, DataError, Dataset, NoisyLabels, Pixels, epoch_order, replace_at_random},
     interrupt::Interrupt,
     ranks::{
         Ranks,
@@ -141,9 +141,10 @@ impl TrainingError {
 /// Makes sure that there is one whole batch of training images.
 ///
 /// # Errors
-/// [`TrainingError::Batch`] if not.
+/// [`TrainingError::Batch`] if not, [`TrainingError::Setting`] where images cannot be changed as the settings say.
 pub fn check_batch(settings: &Settings, dataset: &Dataset) -> Result<(), TrainingError> {
-    settings.data.augmentation().check_images(dataset.shape).map_err(InvalidSetting::from)?;
+    let pictures = matches!(dataset.train.pixels, Pixels::Pictures(_));
+    settings.data.augmentation().check_images(dataset.shape, pictures).map_err(InvalidSetting::from)?;
     let (batch, images) = (settings.batch.largest(), dataset.train.len());
     if batch > images { Err(TrainingError::Batch { batch, images }) } else { Ok(()) }
 }

@@ -124,14 +124,19 @@ impl Augmentation {
         }
     }
 
-    /// Makes sure that images of `shape` can be changed so.
+    /// Makes sure that images of `shape`, pictures left in their files or not, can be changed so.
     ///
     /// # Errors
     /// [`Senseless`] if not: rows of numbers have no neighbours and no colours, and small images too few pixels.
-    pub fn check_images(self, shape: ImageShape) -> Result<(), Senseless> {
+    pub fn check_images(self, shape: ImageShape, pictures: bool) -> Result<(), Senseless> {
         let ImageShape { height, width, channels } = shape;
         let parts = self.augment.parts();
         let least = PADDING + 1;
+        if parts.resizes && !pictures {
+            let expected = "`fit` centre, which leaves class folders of pictures in their files";
+            let found = format!("`augment` {}, and images of one size", self.augment);
+            return Err(Senseless::new("augment", expected, found));
+        }
         let changes = parts.mirrors || parts.crops || parts.erases || parts.policy.is_some();
         if changes && (height, width) == (1, 1) {
             let found = format!("{}, and rows of {channels} numbers, which are no images", self.augment);
@@ -160,7 +165,7 @@ mod tests {
         let details = AugmentDetails { padding, ..AugmentDetails::DEFAULT };
         let (height, width, channels) = shape;
         let outcome =
-            Augmentation { augment, details }.check_images(ImageShape::new(height, width, channels));
+            Augmentation { augment, details }.check_images(ImageShape::new(height, width, channels), false);
         outcome.err().map(|senseless| senseless.setting)
     }
 
@@ -177,6 +182,7 @@ mod tests {
             (Augment::Cutout, Padding::Reflect, (5, 5, 4), None),
             (Augment::Cutout, Padding::Reflect, (9, 4, 1), Some("padding")),
             (Augment::Cutout, Padding::Zeros, (2, 2, 1), None),
+            (Augment::Resized, Padding::Zeros, (64, 64, 3), Some("augment")),
         ] {
             assert_eq!(refused(augment, padding, shape), setting, "{augment} {shape:?}");
         }

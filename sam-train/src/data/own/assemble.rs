@@ -7,10 +7,10 @@ use sam_model::ImageShape;
 use super::{
     FileSettings, TEST_SHARE,
     arrays::Levels,
-    splits::{Part, Parts, Split},
+    splits::{Part, PartImages, Parts, Split},
 };
 use crate::data::{
-    DataError, Dataset, ImageSet,
+    DataError, Dataset, ImageSet, Pixels,
     split::{hold_out, spread},
 };
 
@@ -49,11 +49,9 @@ pub fn dataset(
         let advice = "name data of several classes, or the folder above it";
         return Err(unusable("2 to 65536 classes", format!("{}", class_names.len()), advice));
     }
-    if train.images.is_table() {
-        notes.push(format!(
-            "rows of {} numbers are no images: they have no neighbours",
-            train.images.shape.channels
-        ));
+    let shape = train.images.shape();
+    if (shape.height, shape.width) == (1, 1) && matches!(train.images, PartImages::Numbers(_)) {
+        notes.push(format!("rows of {} numbers are no images: they have no neighbours", shape.channels));
     }
     let levels = Levels::of(&train.images);
     let scaled = matches!(levels, Levels::Ranges(_));
@@ -62,7 +60,6 @@ pub fn dataset(
             "numbers are kept in 256 levels between the smallest and the largest in the training set".into(),
         );
     }
-    let shape = train.images.shape;
     let test = test.map(|part| part_as_set(part, shape, &classes, &levels)).transpose()?;
     let train = part_as_set(train, shape, &classes, &levels)?;
     let (train, test) = match test {
@@ -117,9 +114,9 @@ fn part_as_set(
     levels: &Levels,
 ) -> Result<ImageSet, DataError> {
     let Part { origin, images, labels } = part;
-    if images.shape != shape {
+    if images.shape() != shape {
         let size = |shape: ImageShape| format!("{}x{}x{}", shape.height, shape.width, shape.channels);
-        return Err(DataError::Shape { path: origin, expected: size(shape), found: size(images.shape) });
+        return Err(DataError::Shape { path: origin, expected: size(shape), found: size(images.shape()) });
     }
     if images.count() != labels.len() {
         return Err(DataError::Unusable {
@@ -138,7 +135,11 @@ fn part_as_set(
         })
     });
     let labels = labels.collect::<Result<_, _>>()?;
-    Ok(ImageSet { pixels: levels.bytes(images.numbers).into(), labels })
+    let pixels = match images {
+        PartImages::Numbers(images) => levels.bytes(images.numbers).into(),
+        PartImages::Pictures(pictures) => Pixels::Pictures(pictures),
+    };
+    Ok(ImageSet { pixels, labels })
 }
 
 #[cfg(test)]

@@ -42,7 +42,7 @@ pub fn read(content: &Content, settings: &FileSettings, notes: &mut Vec<String>)
             let shape = ImageShape { height: SIDE, width: SIDE, channels: CHANNELS };
             let labels = images.labels.iter().map(ToString::to_string).collect();
             let images = Images { shape, numbers: Numbers::Bytes(images.pixels) };
-            parts.0.push((split, Part { origin, images, labels }));
+            parts.0.push((split, Part { origin, images: images.into(), labels }));
         }
     }
     if kinds.iter().any(|kind| *kind != kinds[0]) {

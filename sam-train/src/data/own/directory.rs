@@ -168,7 +168,8 @@ impl Content {
         let advice = match found.rsplit('.').next() {
             Some("zip" | "tar" | "tgz" | "gz") => "unpack the archive first",
             Some("parquet" | "xlsx" | "arrow" | "feather") => "save the table as CSV",
-            Some("pkl" | "pickle" | "pt" | "pth" | "mat" | "h5") => "save the arrays by numpy.savez",
+            Some("mat") => "SVHN's files are read by `data` svhn; save the arrays of others by numpy.savez",
+            Some("pkl" | "pickle" | "pt" | "pth" | "h5") => "save the arrays by numpy.savez",
             _ => "name a folder or file of such data",
         };
         DataError::Unusable {

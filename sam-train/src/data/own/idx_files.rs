@@ -40,19 +40,17 @@ pub fn read(content: &Content, settings: &FileSettings, notes: &mut Vec<String>)
                 });
             }
         };
-        let mut part = Part {
-            images: Images::of(idx::read_array(&images, settings.unpacking())?, settings.size, &images)?,
-            labels: labels_of(&idx::read_array(&labels, settings.unpacking())?, &labels)?,
-            origin: images,
-        };
-        if name_of(&part.origin).to_lowercase().starts_with("emnist") {
-            part.images.transpose();
+        let origin = images;
+        let mut images = Images::of(idx::read_array(&origin, settings.unpacking())?, settings.size, &origin)?;
+        let labels = labels_of(&idx::read_array(&labels, settings.unpacking())?, &labels)?;
+        if name_of(&origin).to_lowercase().starts_with("emnist") {
+            images.transpose();
             if split == Split::Train {
                 notes
                     .push("EMNIST's images lie on their sides in its files: they are set upright".to_owned());
             }
         }
-        parts.0.push((split, part));
+        parts.0.push((split, Part { origin, images: images.into(), labels }));
     }
     name_emnist_classes(files, &mut parts, notes);
     Ok(parts)

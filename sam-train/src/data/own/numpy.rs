@@ -85,7 +85,7 @@ pub fn read(content: &Content, settings: &FileSettings, notes: &mut Vec<String>)
                     Values::Numbers(array) => labels_of(&array, of_labels)?,
                     Values::Words(words) => words,
                 };
-                parts.0.push((split, Part { origin: origin.clone(), images, labels }));
+                parts.0.push((split, Part { origin: origin.clone(), images: images.into(), labels }));
             }
             (None, None) => {}
             _ => return Err(unusable("an array of images with one of labels", found())),

@@ -3,7 +3,7 @@
 use std::io::{BufRead, Seek};
 
 use image::{
-    DynamicImage, ImageDecoder, ImageFormat, ImageReader, Rgb, RgbImage, imageops::FilterType,
+    DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Rgb, RgbImage, imageops::FilterType,
     metadata::Orientation,
 };
 use sam_model::ImageShape;
@@ -22,6 +22,12 @@ pub struct Probe {
 /// The most bytes that a picture may unpack to, as the crate `image` has it: a header may claim more than there is memory.
 const MOST_BYTES: u64 = 512 << 20;
 
+/// What a decoder says, which may be several lines, in one.
+fn damaged(error: &ImageError) -> String {
+    let words: Vec<String> = error.to_string().split_whitespace().map(str::to_owned).collect();
+    format!("it cannot be decoded ({})", words.join(" "))
+}
+
 /// A decoder, and how the picture is to be turned.
 fn open<'a>(stream: impl BufRead + Seek + 'a) -> Result<(impl ImageDecoder + 'a, Orientation), String> {
     let reader = ImageReader::new(stream).with_guessed_format().map_err(|error| error.to_string())?;
@@ -30,10 +36,10 @@ fn open<'a>(stream: impl BufRead + Seek + 'a) -> Result<(impl ImageDecoder + 'a,
         Some(other) => return Err(format!("expected PNG or JPEG, found {other:?}; convert it")),
         None => return Err("expected PNG or JPEG, found neither".to_owned()),
     }
-    let damaged = |error| format!("it cannot be decoded ({error})");
-    let mut decoder = reader.into_decoder().map_err(damaged)?;
-    if decoder.total_bytes() > MOST_BYTES {
-        let (width, height) = decoder.dimensions();
+    let mut decoder = reader.into_decoder().map_err(|error| damaged(&error))?;
+    let (width, height) = decoder.dimensions();
+    // In three channels too.
+    if decoder.total_bytes().max(3 * u64::from(width) * u64::from(height)) > MOST_BYTES {
         return Err(format!(
             "expected at most {} MiB when unpacked, found {height}x{width} pixels; make it smaller",
             MOST_BYTES >> 20
@@ -69,18 +75,37 @@ pub fn probe(stream: impl BufRead + Seek) -> Result<Probe, String> {
 /// # Errors
 /// What is wrong with it, for people.
 pub fn decode(stream: impl BufRead + Seek, shape: ImageShape) -> Result<Vec<u8>, String> {
-    let (decoder, orientation) = open(stream)?;
-    let picture = DynamicImage::from_decoder(decoder);
-    let mut picture = picture.map_err(|error| format!("it cannot be decoded ({error})"))?;
-    picture.apply_orientation(orientation);
-    if picture.color().has_alpha() {
-        picture = DynamicImage::ImageRgb8(on_white(&picture));
-    }
+    let mut picture = load(stream)?;
     let (width, height) = (shape.width as u32, shape.height as u32);
     if (picture.width(), picture.height()) != (width, height) {
         picture = picture.resize_to_fill(width, height, FilterType::Triangle);
     }
-    Ok(if shape.channels == 1 { picture.into_luma8().into_raw() } else { picture.into_rgb8().into_raw() })
+    Ok(bytes(picture, shape.channels))
+}
+
+/// All bytes of a picture at its own size, in 1 or 3 channels, and its shape: as [`decode`] but for the size.
+///
+/// # Errors
+/// What is wrong with it, for people.
+pub fn whole(stream: impl BufRead + Seek, channels: usize) -> Result<(Vec<u8>, ImageShape), String> {
+    let picture = load(stream)?;
+    let shape = ImageShape::new(picture.height() as usize, picture.width() as usize, channels);
+    Ok((bytes(picture, channels), shape))
+}
+
+/// A picture as it was meant to be seen, without transparency.
+fn load(stream: impl BufRead + Seek) -> Result<DynamicImage, String> {
+    let (decoder, orientation) = open(stream)?;
+    let mut picture = DynamicImage::from_decoder(decoder).map_err(|error| damaged(&error))?;
+    picture.apply_orientation(orientation);
+    if picture.color().has_alpha() {
+        picture = DynamicImage::ImageRgb8(on_white(&picture));
+    }
+    Ok(picture)
+}
+
+fn bytes(picture: DynamicImage, channels: usize) -> Vec<u8> {
+    if channels == 1 { picture.into_luma8().into_raw() } else { picture.into_rgb8().into_raw() }
 }
 
 fn on_white(picture: &DynamicImage) -> RgbImage {

@@ -12,17 +12,19 @@ use std::{
 use sam_model::ImageShape;
 
 use super::{
-    Broken, FileSettings, PixelSize,
+    Broken, FileSettings, Fit, PixelSize,
     arrays::{Images, Numbers},
     directory::{Content, entries, name_of},
     picture::{self, Probe},
-    splits::{Part, Parts, Split},
+    splits::{Part, PartImages, Parts, Split},
 };
-use crate::data::DataError;
+use crate::data::{DataError, Pictures, streamed};
 use crate::files;
 
 /// Where pictures of several sizes go if nothing is said.
 const USUAL: PixelSize = PixelSize { height: 32, width: 32 };
+/// Where the middle of pictures goes if nothing is said.
+const IMAGENET: PixelSize = PixelSize { height: 224, width: 224 };
 /// Endings of files that are pictures, or are meant to be.
 const ENDINGS: [&str; 10] = ["png", "jpg", "jpeg", "gif", "bmp", "webp", "tif", "tiff", "heic", "avif"];
 /// Folders below the folder of a class, so that a link to itself ends.
@@ -59,7 +61,7 @@ pub fn read(
         notes.push(format!("files in class folders that are no pictures: {}", kinds.join(", ")));
     }
     let mut broken = Vec::new();
-    let mut probed = Vec::new();
+    let mut probed: Probed = Vec::new();
     for (split, folder, files) in found {
         let (good, probes) = good(files, |file| probe(&file.path), &mut broken);
         probed.push((split, folder, good, probes));
@@ -74,6 +76,7 @@ pub fn read(
     let same = probes().all(|probe| (probe.height, probe.width) == (first.height, first.width));
     let size = match settings.size {
         Some(size) => size,
+        None if settings.fit == Fit::Centre => IMAGENET,
         None if same => PixelSize { height: first.height as usize, width: first.width as usize },
         None => {
             notes.push(format!("pictures of several sizes are brought to {USUAL}; `size` chooses another"));
@@ -83,15 +86,39 @@ pub fn read(
     let color = probes().any(|probe| probe.color) && !settings.grey;
     let shape = ImageShape { height: size.height, width: size.width, channels: if color { 3 } else { 1 } };
     let mut parts = Parts::default();
+    if settings.fit == Fit::Centre {
+        notes.push(format!(
+            "pictures are left in their files: the middle at {size}, or a part of each, is decoded whenever it is needed"
+        ));
+        return Ok((left_in_files(probed, shape, &mut broken), broken));
+    }
     for (split, origin, files, _) in probed {
         let (good, pixels) = good(files, |file| decode(&file.path, shape), &mut broken);
         let numbers = Numbers::Bytes(pixels.concat());
         let labels = good.into_iter().map(|file| file.class).collect();
         if !pixels.is_empty() {
-            parts.0.push((split, Part { origin, images: Images { shape, numbers }, labels }));
+            parts.0.push((split, Part { origin, images: Images { shape, numbers }.into(), labels }));
         }
     }
     Ok((parts, broken))
+}
+
+/// Pictures with their folders, by parts.
+type Probed = Vec<(Split, PathBuf, Vec<Labelled>, Vec<Probe>)>;
+
+/// The parts whose pictures are decoded later. Each is decoded once now, to know those that cannot be.
+fn left_in_files(probed: Probed, shape: ImageShape, broken: &mut Vec<Broken>) -> Parts {
+    let mut parts = Parts::default();
+    for (split, origin, files, _) in probed {
+        let whole = |file: &Labelled| streamed::decode(&file.path, shape.channels).map(drop);
+        let (good, _) = good(files, whole, broken);
+        let (paths, labels): (Vec<_>, Vec<_>) = good.into_iter().map(|file| (file.path, file.class)).unzip();
+        if !paths.is_empty() {
+            let images = PartImages::Pictures(Pictures::new(paths, shape));
+            parts.0.push((split, Part { origin, images, labels }));
+        }
+    }
+    parts
 }
 
 /// The pictures in class folders.

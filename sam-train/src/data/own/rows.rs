@@ -41,7 +41,7 @@ pub fn read(
         let dims = vec![table.labels.len(), table.columns];
         let array = Array { dims, numbers: Numbers::Real(table.numbers) };
         let images = Images::of(array, settings.size, file)?;
-        parts.0.push((split, Part { origin: file.clone(), images, labels: table.labels }));
+        parts.0.push((split, Part { origin: file.clone(), images: images.into(), labels: table.labels }));
     }
     Ok((parts, broken))
 }

@@ -2,7 +2,10 @@
 
 use std::path::PathBuf;
 
+use sam_model::ImageShape;
+
 use super::arrays::Images;
+use crate::data::Pictures;
 
 /// A part of a data set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -69,13 +72,46 @@ fn words(name: &str) -> impl Iterator<Item = (usize, &str)> {
     })
 }
 
+/// Images as their files have them.
+#[derive(Debug)]
+pub enum PartImages {
+    /// Numbers that may have to be made bytes.
+    Numbers(Images),
+    /// Pictures that are decoded when they are needed.
+    Pictures(Pictures),
+}
+
+impl PartImages {
+    /// The size of every image.
+    pub const fn shape(&self) -> ImageShape {
+        match self {
+            Self::Numbers(images) => images.shape,
+            Self::Pictures(pictures) => pictures.shape(),
+        }
+    }
+
+    /// The number of images.
+    pub fn count(&self) -> usize {
+        match self {
+            Self::Numbers(images) => images.count(),
+            Self::Pictures(pictures) => pictures.count(),
+        }
+    }
+}
+
+impl From<Images> for PartImages {
+    fn from(images: Images) -> Self {
+        Self::Numbers(images)
+    }
+}
+
 /// Images and labels as their files have them.
 #[derive(Debug)]
 pub struct Part {
     /// The file or folder.
     pub origin: PathBuf,
     /// The images.
-    pub images: Images,
+    pub images: PartImages,
     /// A class for each.
     pub labels: Vec<String>,
 }
