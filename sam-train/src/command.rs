@@ -12,6 +12,7 @@ mod experiment;
 mod given;
 mod grid;
 mod info;
+mod live;
 mod method;
 mod models;
 mod noise;
@@ -146,7 +147,7 @@ pub fn run_on(ranks: &Rc<dyn Ranks>) -> ExitCode {
     };
     let command = cli.command.unwrap_or_else(|| Command::Compare(compare::CompareArgs::default_values()));
     terminal::keep_quiet(cli.quiet);
-    let terminal = Terminal::default();
+    let terminal = Terminal::new(matches!(&command, Command::Train(args) if args.live));
     let observer: &dyn Observer = if first { &terminal } else { &() };
     let call = Call { as_json: cli.json, host: Host { interrupt: &interrupt, observer }, ranks };
     if !ranks.is_alone() && !matches!(command, Command::Train(_)) {

@@ -3,6 +3,7 @@
 use std::{
     fmt::Display,
     io::{self, IsTerminal, Write},
+    mem,
     sync::{
         Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -12,7 +13,7 @@ use std::{
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::{draw::curves, words::in_flags};
+use super::{draw::curves, live::Screen, words::in_flags};
 use crate::{
     experiment::train::RunDirectory,
     observer::{Event, Observer, ObserverError},
@@ -43,41 +44,71 @@ pub fn complain(line: impl Display) {
     let _ = writeln!(io::stderr(), "{line}");
 }
 
-/// Shows progress as a bar and events as lines above it, and draws the curves of a run that has ended.
-#[derive(Debug, Default)]
+/// Shows progress as a bar, or as curves, and events as lines above it, and draws the curves of a run that has ended.
 pub struct Terminal {
-    bar: Mutex<Option<ProgressBar>>,
+    live: bool,
+    shown: Mutex<Shown>,
+}
+
+/// What shows the work that is under way.
+enum Shown {
+    /// Nothing: there is no work, or nobody to look.
+    Nothing,
+    /// How far it is.
+    Bar(ProgressBar),
+    /// That, and what its epochs gave.
+    Live(Screen),
 }
 
 impl Terminal {
-    fn bar(&self) -> MutexGuard<'_, Option<ProgressBar>> {
-        // A bar is whole whatever became of the thread that held it.
-        self.bar.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Shows runs as curves if it is to be `live` and can be.
+    pub fn new(live: bool) -> Self {
+        Self { live, shown: Mutex::new(Shown::Nothing) }
+    }
+
+    fn shown(&self) -> MutexGuard<'_, Shown> {
+        // It is whole whatever became of the thread that held it.
+        self.shown.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn line(&self, line: impl Display) {
-        match &*self.bar() {
-            Some(bar) => bar.suspend(|| note(line)),
-            None => note(line),
+        match &mut *self.shown() {
+            Shown::Nothing => note(line),
+            Shown::Bar(bar) => bar.suspend(|| note(line)),
+            Shown::Live(screen) => screen.line(&line.to_string()),
         }
+    }
+
+    fn begin(&self, work: &str, total: u64, done: u64) -> Shown {
+        if quiet() || !io::stderr().is_terminal() {
+            return Shown::Nothing;
+        }
+        let screen = self.live.then(|| Screen::open(total, done)).flatten();
+        screen.map_or_else(|| Shown::Bar(bar(work, total, done)), Shown::Live)
     }
 }
 
 impl Observer for Terminal {
     fn observe(&self, event: &Event<'_>) -> Result<(), ObserverError> {
         match event {
-            Event::Begun { work, total, done } => *self.bar() = begin(work, *total, *done),
-            Event::Progress { done } => {
-                if let Some(bar) = &*self.bar() {
-                    bar.set_position(*done);
+            Event::Begun { work, total, done } => *self.shown() = self.begin(work, *total, *done),
+            Event::Progress { done } => match &mut *self.shown() {
+                Shown::Nothing => {}
+                Shown::Bar(bar) => bar.set_position(*done),
+                Shown::Live(screen) => screen.progress(*done),
+            },
+            Event::Ended => match mem::replace(&mut *self.shown(), Shown::Nothing) {
+                Shown::Nothing => {}
+                Shown::Bar(bar) => bar.finish_and_clear(),
+                Shown::Live(screen) => screen.close(),
+            },
+            Event::Epoch { metrics, epochs } => {
+                if let Shown::Live(screen) = &mut *self.shown() {
+                    screen.epoch(**metrics, *epochs);
+                    return Ok(());
                 }
+                self.line(epoch_line(metrics, *epochs));
             }
-            Event::Ended => {
-                if let Some(bar) = self.bar().take() {
-                    bar.finish_and_clear();
-                }
-            }
-            Event::Epoch { metrics, epochs } => self.line(epoch_line(metrics, *epochs)),
             Event::NonFinite { found, action } => {
                 let done = match action {
                     OnNonFinite::Skip => "the batch is left out",
@@ -112,10 +143,7 @@ impl Observer for Terminal {
     }
 }
 
-fn begin(work: &str, total: u64, done: u64) -> Option<ProgressBar> {
-    if quiet() || !io::stderr().is_terminal() {
-        return None;
-    }
+fn bar(work: &str, total: u64, done: u64) -> ProgressBar {
     // As wide as the terminal, whichever that is: a longer line would leave its ends behind.
     let template = "{prefix} [{wide_bar}] {percent:>3}% {elapsed}, {eta} to go";
     let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
@@ -124,7 +152,7 @@ fn begin(work: &str, total: u64, done: u64) -> Option<ProgressBar> {
     // Work done before does not count for the remaining time.
     bar.reset_eta();
     bar.enable_steady_tick(Duration::from_millis(200));
-    Some(bar)
+    bar
 }
 
 /// An epoch for people.

@@ -119,6 +119,10 @@ pub struct TrainArgs {
     #[arg(long, value_name = "FILE", help_heading = "Run")]
     config: Option<PathBuf>,
 
+    /// Show loss and errors as curves while it trains, on a terminal of at least 40 columns and 12 rows; anywhere else as without this.
+    #[arg(long, help_heading = "Run")]
+    pub live: bool,
+
     /// Write the epochs as TensorBoard's events into the directory of the run too.
     #[arg(long, help_heading = "Run")]
     tensorboard: bool,
@@ -135,6 +139,7 @@ Examples:
   sam train --model lenet --rho 0.2 --rho-warmup-epochs 5 --base adamw --lr 0.001
   sam train --data cifar-10 --model wrn-16-4 --augment cutout --lr 0.1 --batch 128 --epochs 200
   sam train --batch 32,64,128 --schedule constant --ema 0.99 --swa-from 20
+  sam train --live --data fashion-mnist --model lenet
   sam train --resume runs/lenet
   sam train --resume runs/lenet --epochs 80
   sam train --config runs/lenet/config.toml --seed 1 --out runs/lenet-1";
