@@ -14,6 +14,7 @@ mod file;
 pub mod idx;
 mod label_noise;
 pub mod mat;
+pub mod other_labels;
 pub mod own;
 mod pixels;
 mod prefetch;

@@ -278,6 +278,8 @@ const FLAGS: &[Row] = &[
     ("train --augment autoaugment", 2, &["--augment", "autoaugment-cifar", "randaugment-2-9"]),
     ("train --augment randaugment-0-9", 2, &["--augment", "randaugment-LAYERS-MAGNITUDE"]),
     ("train --augment resized", 2, &["--augment", "--fit centre", "one size"]),
+    ("train --train-labels empty", 1, &["empty", "npy"]),
+    ("train --train-labels nowhere.npy", 1, &["nowhere.npy", "cannot be read"]),
     ("train --fit centre", 2, &["--fit", "--data to be the path"]),
     ("train --padding reflect", 2, &["--padding", "--augment that crops", "none"]),
     ("train --padding mirror", 2, &["--padding", "zeros or reflect"]),

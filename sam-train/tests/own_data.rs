@@ -16,9 +16,10 @@ use image::{
 };
 use sam_model::ImageShape;
 use sam_train::data::{
-    DataError,
+    DataError, DataSource,
     own::{FileSettings, Found, OnBroken, decode_picture, read},
 };
+use sam_train::training::settings::DataSettings;
 use tempfile::TempDir;
 
 /// A folder of files, removed at the end.
@@ -403,6 +404,34 @@ fn numpy_arrays_are_read_by_their_names_in_any_order_of_axes_and_words_may_be_la
         place.write(name, bytes);
         assert!(place.refused().contains(reason), "{}", place.refused());
     }
+}
+
+/// Labels in a file of their own, for the training images of a data set by name.
+#[test]
+fn training_images_take_the_labels_of_another_file() {
+    let place = Place::new();
+    let digits = DataSource::Digits.load(None, None).unwrap();
+    let mut settings = DataSettings::new(DataSource::Digits);
+    settings.train_labels = Some(place.path("people.npy"));
+    let labels: Vec<i64> =
+        digits.train.labels.iter().enumerate().map(|(i, &l)| if i % 5 == 0 { 3 } else { l.into() }).collect();
+    let bytes = |labels: &[i64]| labels.iter().flat_map(|label| label.to_le_bytes()).collect::<Vec<_>>();
+    place.write("people.npy", npy("<i8", &format!("({},)", labels.len()), &bytes(&labels)));
+    let found = settings.load(None).unwrap();
+    assert!(found.dataset.train.labels.iter().zip(&labels).all(|(&found, &label)| i64::from(found) == label));
+    assert_eq!(found.dataset.test, digits.test);
+    let others = digits.train.labels.iter().step_by(5).filter(|&&label| label != 3).count();
+    let note = found.notes.iter().find(|note| note.contains("people.npy")).unwrap();
+    assert!(note.contains(&format!("{others} differ")), "{note}");
+    let refused = |labels: &[i64]| {
+        place.write("people.npy", npy("<i8", &format!("({},)", labels.len()), &bytes(labels)));
+        settings.load(None).unwrap_err().to_string()
+    };
+    let few = refused(&labels[1..]);
+    assert!(few.contains(&format!("expected {} labels, found {}", labels.len(), labels.len() - 1)), "{few}");
+    let mut beyond = labels.clone();
+    beyond[7] = 10;
+    assert!(refused(&beyond).contains("10 at position 7"));
 }
 
 #[test]

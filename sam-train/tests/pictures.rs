@@ -4,7 +4,7 @@
 
 use std::{fs, io::Cursor, path::Path};
 
-use image::{DynamicImage, ImageBuffer, ImageFormat, Luma, LumaA, Rgb, RgbImage, Rgba};
+use image::{DynamicImage, ImageBuffer, ImageFormat, LumaA, Rgb, RgbImage, Rgba};
 use sam_model::ImageShape;
 use sam_train::data::own::{FileSettings, Fit, OnBroken, decode_picture, read, show_picture};
 

@@ -50,6 +50,11 @@ pub struct DataArgs {
     #[arg(long, value_name = "SHARE")]
     pub validation: Option<f64>,
 
+    /// Labels for the training images in the place of those that they have: a .npy file of as many class numbers or names, in the order
+    /// of the data set; such as the labels that people gave CIFAR's images (docs/data.md).
+    #[arg(long, value_name = "FILE")]
+    pub train_labels: Option<PathBuf>,
+
     /// Use only the first N training images; of your own files these have all classes in their shares.
     #[arg(long, value_name = "N")]
     pub limit: Option<usize>,
@@ -198,11 +203,14 @@ impl DataArgs {
     pub fn settings(&self, label_noise: f64) -> DataSettings {
         let Self { limit, augment, details, validation, .. } = *self;
         let augment_details = details.into();
+        // A run may be resumed from another folder.
+        let absolute = |path: &PathBuf| std::path::absolute(path).unwrap_or_else(|_| path.clone());
+        let train_labels = self.train_labels.as_ref().map(absolute);
         let (name, files) = match &self.data {
             DataChoice::Named(source) => (*source, None),
             DataChoice::Files(path) => (DataSource::Files, Some(self.files.settings(path))),
         };
-        DataSettings { name, limit, label_noise, augment, augment_details, validation, files }
+        DataSettings { name, limit, label_noise, train_labels, augment, augment_details, validation, files }
     }
 
     /// Where it lies, if not in its usual places.

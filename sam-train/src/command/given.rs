@@ -44,7 +44,7 @@ impl Args for Given {
 
 /// The arguments that are settings of the run, the hyper-parameters of all methods and bases included.
 pub fn settled() -> impl Iterator<Item = &'static str> {
-    const SETTINGS: [&str; 45] = [
+    const SETTINGS: [&str; 46] = [
         "data",
         "size",
         "fit",
@@ -56,6 +56,7 @@ pub fn settled() -> impl Iterator<Item = &'static str> {
         "validation",
         "limit",
         "label_noise",
+        "train_labels",
         "augment",
         "padding",
         "cutout_at",
@@ -158,6 +159,7 @@ fn onto(
         "model": to.model, training.model.clone();
         "validation": to.data.validation, data.validation;
         "limit": to.data.limit, data.limit;
+        "train_labels": to.data.train_labels, data.settings(0.0).train_labels;
         "label_noise": to.data.label_noise, args.label_noise;
         "augment": to.data.augment, data.augment;
         "padding": to.data.augment_details.padding, data.details.padding;

@@ -12,7 +12,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::{Call, output::print};
-use crate::{experiment::ExperimentError, training::settings::InvalidSetting};
+use crate::{data::Augment, experiment::ExperimentError, training::settings::InvalidSetting};
 pub use expand::expanded;
 
 /// The recipes by name, or what one of them says.
@@ -152,15 +152,33 @@ impl Recipe {
         }
     }
 
-    /// What `augment` is called by the command. The code pads by reflection and erases one square a batch; the text says neither.
+    /// What `augment` is called by the command. The code has more sub-policies for CIFAR than the paper that it cites.
     fn augmentation(&self) -> &'static str {
-        match (self.augment, self.data.name) {
-            ("autoaugment", "svhn") => "autoaugment-svhn",
-            ("autoaugment", _) => "autoaugment-cifar",
-            // Pictures of ImageNet's kind are scaled and cut evenly by the reader.
-            ("imagenet" | "imagenet-eval", _) => "none",
-            (other, _) => other,
+        match (self.augment, self.data.name, self.variant) {
+            ("autoaugment", "svhn", _) => "autoaugment-svhn",
+            ("autoaugment", _, Variant::Code) => "autoaugment-cifar-95",
+            ("autoaugment", _, Variant::Text) => "autoaugment-cifar",
+            ("imagenet", ..) => "resized",
+            ("imagenet-eval", ..) => "none",
+            (other, ..) => other,
         }
+    }
+
+    /// How the code does it, of which the text says nothing: padding by reflection, one square of 16 pixels a batch, and magnitudes
+    /// that are meant for large images.
+    fn augment_details(&self) -> Vec<(&'static str, &'static str)> {
+        let (Ok(augment), Variant::Code) = (self.augmentation().parse::<Augment>(), self.variant) else {
+            return Vec::new();
+        };
+        let parts = augment.parts();
+        let details = [
+            (parts.crops, "padding", "reflect"),
+            (parts.erases, "cutout-at", "batch"),
+            (parts.erases, "cutout-size", "16"),
+            (parts.policy.is_some(), "policy-scale", "sam"),
+        ];
+        let meant = details.into_iter().filter(|(meant, ..)| *meant);
+        meant.map(|(_, flag, value)| (flag, value)).collect()
     }
 
     /// The arguments that `command` takes for it, by flag and value; a switch has no value. `batch` stands in the place of its own.
@@ -169,7 +187,10 @@ impl Recipe {
         let mut arguments = vec![("model", self.model.clone()), ("batch", batch.to_string())];
         let mut add = |flag, value: &dyn ToString| arguments.push((flag, value.to_string()));
         if self.data.folder.is_none() {
-            add("data", &self.data.name);
+            // The paper trains on both of its training files.
+            add("data", &if self.data.name == "svhn" { "svhn-extra" } else { self.data.name });
+        } else if self.augment.starts_with("imagenet") {
+            add("fit", &"centre");
         }
         if let Some(size) = self.size {
             add("size", &format!("{size}x{size}"));
@@ -182,6 +203,7 @@ impl Recipe {
         add(if finetune { "tune-lr" } else { "lr" }, &self.lr);
         add("weight-decay", &self.decay);
         add("augment", &self.augmentation());
+        self.augment_details().iter().for_each(|(flag, value)| add(flag, value));
         match self.variant {
             Variant::Code => {
                 add("decay-in", &"loss");

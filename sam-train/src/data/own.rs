@@ -26,7 +26,7 @@ use crate::named::named;
 use directory::{Content, Format};
 
 pub(super) use arrays::{Array, Numbers};
-pub use numpy::parse as parse_numpy;
+pub use numpy::{labels as read_labels, parse as parse_numpy};
 pub use picture::decode as decode_picture;
 pub use rows::parse as parse_rows;
 

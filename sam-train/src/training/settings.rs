@@ -1,6 +1,11 @@
 //! Everything that determines the outcome of a run.
 
-use std::{borrow::Cow, fmt, path::Path, str::FromStr};
+use std::{
+    borrow::Cow,
+    fmt,
+    path::{Path, PathBuf},
+    str::FromStr,
+};
 
 use sam_core::schedule::Schedule;
 use sam_model::{Architecture, Description, ImageShape, Initialization};
@@ -22,7 +27,7 @@ pub use super::{
 use super::{choice::Choice as _, range::Range};
 use crate::{
     data::{
-        Augment, AugmentDetails, Augmentation, DataError, DataSource, Dataset, Senseless,
+        Augment, AugmentDetails, Augmentation, DataError, DataSource, Dataset, Senseless, other_labels,
         own::{self, FileSettings, Found},
         split::hold_out,
     },
@@ -95,6 +100,9 @@ pub struct DataSettings {
     pub limit: Option<usize>,
     /// The probability with which a training label is replaced by a random one.
     pub label_noise: f64,
+    /// A `.npy` file of labels for the training images in the place of those that they have.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub train_labels: Option<PathBuf>,
     /// How training images are changed each time they are seen.
     pub augment: Augment,
     /// How they are changed, where more than the name is said.
@@ -115,6 +123,7 @@ impl DataSettings {
             name,
             limit: None,
             label_noise: 0.0,
+            train_labels: None,
             augment: Augment::None,
             augment_details: AugmentDetails::DEFAULT,
             validation: None,
@@ -153,6 +162,14 @@ impl DataSettings {
                 broken: Vec::new(),
             },
         };
+        if let Some(path) = &self.train_labels {
+            let others = other_labels::take(&mut found.dataset, path)?;
+            let share = 100.0 * others as f64 / found.dataset.train.len().max(1) as f64;
+            found.notes.push(format!(
+                "training labels are those of {}: {others} differ from the data set's, {share:.2} %",
+                path.display()
+            ));
+        }
         let Dataset { train, test, .. } = &mut found.dataset;
         if let Some(limit) = self.limit {
             train.truncate(limit);
@@ -371,6 +388,10 @@ impl Settings {
         let square = data.augment_details.cutout_size.unwrap_or(0);
         Range::Whole(0, 4096).check_whole("cutout-size", square)?;
         data.augmentation().check()?;
+        if let (Some(path), Some(_)) = (&data.train_labels, &data.files) {
+            let expected = "`data` to be a data set by name, whose images have an order";
+            return Err(InvalidSetting::new("train-labels", expected, path.display()));
+        }
         // There is something left of both.
         for (name, share) in
             [("validation", data.validation), ("test-share", data.files.as_ref().and_then(|f| f.test_share))]

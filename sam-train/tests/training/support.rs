@@ -32,6 +32,7 @@ pub const BASE: Settings = Settings {
         name: DataSource::Digits,
         limit: Some(250),
         label_noise: 0.0,
+        train_labels: None,
         augment: Augment::None,
         augment_details: AugmentDetails::DEFAULT,
         validation: None,

@@ -102,6 +102,18 @@ pub fn read(content: &Content, settings: &FileSettings, notes: &mut Vec<String>)
     Ok(parts)
 }
 
+/// The labels in a `.npy` file of one array.
+///
+/// # Errors
+/// [`DataError`], when the file cannot be read or holds no labels.
+pub fn labels(path: &Path) -> Result<Vec<String>, DataError> {
+    let bytes = files::read(path).map_err(|source| DataError::Read { path: path.to_owned(), source })?;
+    match parse_any(path, &bytes)? {
+        Values::Numbers(array) => labels_of(&array, path),
+        Values::Words(words) => Ok(words),
+    }
+}
+
 /// The arrays in a `.npz`, a zip archive of `.npy` files.
 fn members(path: &Path, bytes: &[u8], limit: UnpackLimit) -> Result<Vec<(String, Member)>, DataError> {
     let broken = |found: String| broken(path, "a whole .npz of numpy.savez", found);
