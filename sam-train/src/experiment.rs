@@ -7,6 +7,7 @@ pub mod bound;
 mod claim;
 pub mod compare;
 pub mod design;
+pub mod disturbance;
 pub mod findings;
 pub mod finetune;
 pub mod grid;

@@ -96,6 +96,8 @@ fn bad_usage_exits_with_2_and_failure_with_1_and_each_says_what_to_do() {
         ("compare --seeds 0", 2, &["--seeds", "from 1 up"]),
         ("compare --label-noise 0,2", 2, &["--label-noise", "found 2"]),
         ("bench --steps 8", 2, &["--steps", "from 9 up"]),
+        ("bench --seconds -1", 2, &["--seconds", "from 0 up"]),
+        ("bench --seconds 1 --steps 9", 2, &["--seconds", "--steps"]),
         ("bench --image 28x28", 2, &["--image", "28x28x1"]),
         ("train --resume occupied", 1, &["occupied/config.toml", "line 1", "--out"]),
         ("train --resume nowhere", 1, &["nowhere", "config.toml", "sam train --out"]),
@@ -137,6 +139,7 @@ fn compare_prints_the_promised_json_and_repeats_no_run() {
             "model",
             "sam",
             "sam_over_sgd_time",
+            "sam_over_sgd_time_range",
             "seeds",
             "sgd",
         ];
@@ -258,7 +261,8 @@ fn compare_without_json_prints_a_table_with_both_lengths_of_sgd_and_a_sentence()
 
 #[test]
 fn bench_prints_the_promised_json() {
-    let line = Place::new().json("bench --model mlp-64 --batch 64 --image 8x8x1 --threads 1 --json");
+    let line =
+        Place::new().json("bench --model mlp-64 --batch 64 --image 8x8x1 --threads 1 --seconds 0.2 --json");
     let number = |field: &str| line[field].as_f64().unwrap();
     assert_eq!(
         (&line["kind"], &line["model"], &line["batch"]),
@@ -270,6 +274,10 @@ fn bench_prints_the_promised_json() {
         assert!((images - 64e3).abs() < 1e-6, "{images}");
     }
     assert!(number("sam_over_sgd") > 0.0);
+    assert!(number("steps") >= 9.0);
+    let quartile = |i: usize| line["quartiles"][i].as_f64().unwrap();
+    assert!(quartile(0) <= quartile(1) && quartile(1) <= quartile(2));
+    assert!(line["disturbed"].is_boolean());
     assert!((0.0..1.0).contains(&number("outside_gradients")));
 }
 

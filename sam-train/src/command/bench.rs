@@ -1,5 +1,7 @@
 //! `sam bench`.
 
+use std::time::Duration;
+
 use clap::Args;
 use sam_model::ImageShape;
 
@@ -8,7 +10,7 @@ use crate::{
     data::DataSource,
     experiment::{
         ExperimentError,
-        bench::{Bench, BenchResult, CLASSES, FEWEST_STEPS},
+        bench::{Bench, BenchResult, CLASSES, FEWEST_STEPS, Length, MOST_STEPS},
     },
     json,
     training::{
@@ -22,7 +24,8 @@ use crate::{
 
 /// Time of an SGD step and of a SAM step, made in turn on one random batch.
 ///
-/// Medians over --steps steps after a few to warm up. A step takes a batch, computes one gradient (SGD) or two (SAM) and
+/// Medians over the steps that fit into --seconds, after a few to warm up; where the machine did something else meanwhile, it is
+/// said, and the ratio of both is a range. A step takes a batch, computes one gradient (SGD) or two (SAM) and
 /// updates the weights with Nesterov momentum and weight decay.
 #[derive(Debug, Clone, Args)]
 #[command(allow_negative_numbers = true, after_help = EXAMPLES)]
@@ -39,9 +42,13 @@ pub struct BenchArgs {
     #[arg(long, value_name = "HxWxC", default_value = "28x28x1", value_parser = parse_shape)]
     image: ImageShape,
 
-    /// Timed steps of each kind, at least 9.
-    #[arg(long, value_name = "N", default_value_t = 15)]
-    steps: usize,
+    /// How long to time steps of both kinds; at least 9 of each are made.
+    #[arg(long, value_name = "S", default_value_t = 5.0)]
+    seconds: f64,
+
+    /// Timed steps of each kind, at least 9, instead of a time.
+    #[arg(long, value_name = "N", conflicts_with = "seconds")]
+    steps: Option<usize>,
 
     /// SAM's radius.
     #[arg(long, default_value_t = 0.05)]
@@ -77,10 +84,18 @@ impl BenchArgs {
             ..Settings::new(self.model.clone(), DataSource::Digits, method)
         };
         settings.check()?;
-        if !(FEWEST_STEPS..=MOST_STEPS).contains(&self.steps) {
-            return Err(InvalidSetting::new("steps", "a number from 9 up to 1000000", self.steps));
+        Ok(Bench { settings, shape: self.image, length: self.length()?, threads: self.machine.threads() })
+    }
+
+    fn length(&self) -> Result<Length, InvalidSetting> {
+        match self.steps {
+            Some(steps) if (FEWEST_STEPS..=MOST_STEPS).contains(&steps) => Ok(Length::Steps(steps)),
+            Some(steps) => Err(InvalidSetting::new("steps", "a number from 9 up to 1000000", steps)),
+            None if (0.0..=MOST_SECONDS).contains(&self.seconds) => {
+                Ok(Length::Time(Duration::from_secs_f64(self.seconds)))
+            }
+            None => Err(InvalidSetting::new("seconds", "a number from 0 up to 86400", self.seconds)),
         }
-        Ok(Bench { settings, shape: self.image, steps: self.steps, threads: self.machine.threads() })
     }
 }
 
@@ -104,15 +119,30 @@ pub fn run(args: &BenchArgs, call: Call<'_>) -> Result<(), ExperimentError> {
 
 fn text(result: &BenchResult, shape: ImageShape) -> String {
     let BenchResult {
-        model, batch, threads, params, sgd_ms, sam_ms, sam_over_sgd, outside_gradients, ..
+        model,
+        batch,
+        threads,
+        params,
+        steps,
+        sgd_ms,
+        sam_ms,
+        outside_gradients,
+        disturbance,
+        ..
     } = result;
+    let [low, _, high] = disturbance.quartiles;
+    let ratio = match disturbance.disturbed {
+        true => format!("{:>13}", format!("{low:.2} to {high:.2}")),
+        false => format!("{:>9.3}    ", result.sam_over_sgd),
+    };
+    let warning = disturbance.warning().map(|warning| format!("\nwarning   {warning}")).unwrap_or_default();
     let (sgd_images, sam_images) = (result.sgd_images_per_s, result.sam_images_per_s);
     let outside = 100.0 * outside_gradients;
     format!(
         "{model}, {params} parameters, batch {batch} of {shape}, {threads} threads\n\
          SGD step  {sgd_ms:>9.3} ms  {sgd_images:>9.0} images/s\n\
          SAM step  {sam_ms:>9.3} ms  {sam_images:>9.0} images/s\n\
-         SAM/SGD   {sam_over_sgd:>9.3}     {outside:.2} % of the SAM step is not its two gradients{}",
+         SAM/SGD   {ratio} {outside:.2} % of the SAM step is not its two gradients; {steps} steps of each kind{}{warning}",
         kernels(result)
     )
 }
@@ -127,8 +157,8 @@ fn kernels(result: &BenchResult) -> String {
     }
 }
 
-/// Times are kept until the end.
-const MOST_STEPS: usize = 1_000_000;
+/// A day.
+const MOST_SECONDS: f64 = 86_400.0;
 
 /// Values of the largest image that is timed.
 const MOST_PIXELS: usize = 1 << 24;

@@ -1,6 +1,6 @@
 //! Time of an SGD step and of a SAM step on the same network.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use ndarray::Array4;
 use rand::RngExt;
@@ -8,7 +8,10 @@ use sam_core::Outcome;
 use sam_model::ImageShape;
 use serde::Serialize;
 
-use super::ExperimentError;
+use super::{
+    ExperimentError,
+    disturbance::{Disturbance, Watch},
+};
 use crate::{
     observer::Host,
     random::{Purpose, stream},
@@ -25,6 +28,8 @@ use crate::{
 pub const CLASSES: usize = 10;
 /// Fewest timed steps of each kind.
 pub const FEWEST_STEPS: usize = 9;
+/// Most of them: times are kept until the end.
+pub const MOST_STEPS: usize = 1_000_000;
 /// Steps of each kind before the timed ones: pages, caches and threads come to life.
 const WARM_UP_STEPS: usize = 3;
 
@@ -40,6 +45,8 @@ pub struct BenchResult {
     pub threads: usize,
     /// Trained parameters.
     pub params: usize,
+    /// Timed steps of each kind.
+    pub steps: usize,
     /// Median time of an SGD step, in ms.
     pub sgd_ms: f64,
     /// Median time of a SAM step, in ms.
@@ -53,6 +60,9 @@ pub struct BenchResult {
     pub sam_over_sgd: f64,
     /// Median share of the SAM step that is not its two gradients. On a CPU the norm is accumulated with the first.
     pub outside_gradients: f64,
+    /// Whether the machine did something else meanwhile; the quartiles are of SAM's time over SGD's.
+    #[serde(flatten)]
+    pub disturbance: Disturbance,
     /// Products that NVIDIA's kernels compute, on a GPU.
     pub vendor_kernels: usize,
     /// Whose kernel computes each product, and why; nothing where there is no choice.
@@ -67,10 +77,37 @@ pub struct Bench {
     pub settings: Settings,
     /// The size of the images, which are random.
     pub shape: ImageShape,
-    /// Timed steps of each kind.
-    pub steps: usize,
+    /// How long it is timed.
+    pub length: Length,
     /// Threads that compute.
     pub threads: usize,
+}
+
+/// When timing ends.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Length {
+    /// After so many steps of each kind.
+    Steps(usize),
+    /// After this time, but not before [`FEWEST_STEPS`] of each kind.
+    Time(Duration),
+}
+
+impl Length {
+    /// Whether it is over after so many steps of each kind and this time.
+    fn is_over(self, steps: usize, time: Duration) -> bool {
+        match self {
+            Self::Steps(all) => steps >= all,
+            Self::Time(all) => steps >= MOST_STEPS || steps >= FEWEST_STEPS && time >= all,
+        }
+    }
+
+    /// Steps or milliseconds, for whoever follows.
+    fn units(self) -> u64 {
+        match self {
+            Self::Steps(all) => all as u64,
+            Self::Time(all) => all.as_millis() as u64,
+        }
+    }
 }
 
 impl Bench {
@@ -89,9 +126,13 @@ impl Bench {
         let (images, labels) = self.batch();
         let batch = Batch { images: images.view(), labels: &labels };
         let rate = settings.sgd.lr as f32;
-        let work = host.begin("timing", (WARM_UP_STEPS + self.steps) as u64, 0)?;
+        let work = host.begin("timing", self.length.units(), 0)?;
         let (mut sgd_ms, mut sam_ms, mut outside) = (Vec::new(), Vec::new(), Vec::new());
-        for step in 0..WARM_UP_STEPS + self.steps {
+        let (mut watch, mut began, mut told) = (Watch::begin(), Instant::now(), 0);
+        for step in 0.. {
+            if step == WARM_UP_STEPS {
+                (watch, began) = (Watch::begin(), Instant::now());
+            }
             if host.interrupt.requested() {
                 let done = "no result was kept".to_owned();
                 return Err(ExperimentError::Interrupted { done, resumable: None });
@@ -102,9 +143,20 @@ impl Bench {
                 sgd_ms.push(1e3 * sgd_time);
                 sam_ms.push(1e3 * sam_time);
                 outside.push(1.0 - in_gradients / sam_time);
+                let time = began.elapsed();
+                let done = match self.length {
+                    Length::Steps(_) => sgd_ms.len() as u64,
+                    Length::Time(all) => time.min(all).as_millis() as u64,
+                };
+                work.advance(done - told)?;
+                told = done;
+                if self.length.is_over(sgd_ms.len(), time) {
+                    break;
+                }
             }
-            work.advance(1)?;
         }
+        let disturbance = watch.end(&ratios(&sam_ms, &sgd_ms));
+        let steps = sgd_ms.len();
         let middle = |mut values: Vec<f64>| median(&mut values).unwrap_or(f64::NAN);
         let sam_over_sgd = middle(ratios(&sam_ms, &sgd_ms));
         let (sgd_ms, sam_ms) = (middle(sgd_ms), middle(sam_ms));
@@ -116,12 +168,14 @@ impl Bench {
             batch: settings.batch.largest(),
             threads: self.threads,
             params: sam.parameter_count(),
+            steps,
             sgd_ms,
             sam_ms,
             sgd_images_per_s: images_per_s(sgd_ms),
             sam_images_per_s: images_per_s(sam_ms),
             sam_over_sgd,
             outside_gradients: middle(outside),
+            disturbance,
             vendor_kernels: chosen.vendor,
             kernels: chosen.products,
         })
@@ -273,7 +327,7 @@ mod tests {
                 patience: None,
             },
             shape: ImageShape::new(2, 2, 1),
-            steps: FEWEST_STEPS,
+            length: Length::Steps(FEWEST_STEPS),
             threads: 1,
         };
         let calls = Rc::new(RefCell::new(Vec::new()));
@@ -293,6 +347,19 @@ mod tests {
         assert!((50.0..100.0).contains(&result.sam_ms), "{result:?}");
         assert!((2.0..=20.0).contains(&result.sam_over_sgd), "{result:?}");
         assert!((0.2..0.6).contains(&result.outside_gradients), "{result:?}");
-        assert_eq!((result.params, result.batch), (7, 4));
+        assert_eq!((result.params, result.batch, result.steps), (7, 4, FEWEST_STEPS));
+        // A time that is over before the fewest steps.
+        let short = Bench { length: Length::Time(Duration::from_millis(100)), ..bench };
+        assert_eq!(short.run(Host::quiet(&Interrupt::default()), learner).unwrap().steps, FEWEST_STEPS);
+    }
+
+    #[test]
+    fn timing_ends_by_steps_or_by_time() {
+        let second = Duration::from_secs(1);
+        let over =
+            |length: Length| [(8, second), (9, second), (9, second / 2)].map(|(n, t)| length.is_over(n, t));
+        assert_eq!(over(Length::Steps(9)), [false, true, true]);
+        assert_eq!(over(Length::Time(second)), [false, true, false]);
+        assert!(Length::Time(second).is_over(MOST_STEPS, Duration::ZERO));
     }
 }

@@ -94,6 +94,13 @@ pub fn median(values: &mut [f64]) -> Option<f64> {
     }
 }
 
+/// First quartile, median and third quartile, each a value that is there; `None` if there are none. Reorders `values`.
+pub fn quartiles(values: &mut [f64]) -> Option<[f64; 3]> {
+    values.sort_by(f64::total_cmp);
+    let last = values.len().checked_sub(1)?;
+    Some([1, 2, 3].map(|quarter| values[(last * quarter + 2) / 4]))
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -109,6 +116,13 @@ mod tests {
             assert!((t - expected).abs() < 5.1e-4, "{degrees}: {t}");
         }
         assert_eq!(student_t_97_5(0), None);
+    }
+
+    #[test]
+    fn quartiles_are_values_a_quarter_from_the_ends() {
+        assert_eq!(quartiles(&mut []), None);
+        assert_eq!(quartiles(&mut [7.0]), Some([7.0; 3]));
+        assert_eq!(quartiles(&mut [5.0, 1.0, 4.0, 2.0, 3.0]), Some([2.0, 3.0, 4.0]));
     }
 
     /// Student's own sleep data (1908): hours gained by ten patients with two drugs. The textbook result is a mean

@@ -2,11 +2,11 @@
 
 use serde::Serialize;
 
-use crate::experiment::{outcome::Outcome, run_store::FinishedRun};
+use crate::experiment::{disturbance::QUIET_SPREAD, outcome::Outcome, run_store::FinishedRun};
 use crate::{
     report::{
         counted,
-        statistics::Estimate,
+        statistics::{Estimate, median},
         verdict::{Difference, Judged, judged},
     },
     training::settings::{Method, Settings},
@@ -32,6 +32,8 @@ pub struct ArmSummary {
     pub outcome: Outcome,
     /// Time of a step in ms: the median over the steps of a run, in the run that was disturbed least.
     pub ms_per_step: f64,
+    /// The same in the median run: on a machine that does nothing else, hardly more.
+    pub usual_ms_per_step: f64,
     /// Mean test error along training, over the runs that have learnt.
     pub curve: Vec<CurvePoint>,
 }
@@ -73,6 +75,8 @@ pub struct Summary {
     /// The recipe that was followed, and how far it was shrunk.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub recipe: Option<String>,
+    /// Between which numbers it lies: were SGD's runs the disturbed ones, and were SAM's.
+    pub sam_over_sgd_time_range: [f64; 2],
 }
 
 /// What tells the summaries of a comparison apart, apart from the labels.
@@ -99,6 +103,7 @@ pub struct SummaryLine<'a> {
     sam_over_sgd_time: f64,
     #[serde(skip_serializing_if = "Option::is_none")]
     recipe: Option<&'a str>,
+    sam_over_sgd_time_range: [f64; 2],
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -123,10 +128,12 @@ impl ArmSummary {
         let runs: Vec<&FinishedRun> = runs.iter().collect();
         let outcome = Outcome::of(&runs);
         let ms_per_step = runs.iter().map(|run| run.ms_per_step).fold(f64::NAN, f64::min);
+        let mut times: Vec<f64> = runs.iter().map(|run| run.ms_per_step).collect();
+        let usual_ms_per_step = median(&mut times).unwrap_or(f64::NAN);
         let gradients = runs.first().map_or(1, |run| run.settings.gradients_per_step());
         let point = |(epoch, error)| CurvePoint { gradients: epoch * gradients, error };
         let curve = outcome.curve(&runs).into_iter().map(point).collect();
-        Self { arm, outcome, ms_per_step, curve }
+        Self { arm, outcome, ms_per_step, usual_ms_per_step, curve }
     }
 
     fn line(&self) -> ArmLine {
@@ -213,6 +220,10 @@ impl Summary {
             best_sgd,
             difference: judged(&[sam.outcome.minus(&best.outcome)])[0],
             sam_over_sgd_time: sam.ms_per_step / best.ms_per_step,
+            sam_over_sgd_time_range: [
+                sam.ms_per_step / best.usual_ms_per_step,
+                sam.usual_ms_per_step / best.ms_per_step,
+            ],
             sgd,
             sam,
             recipe: None,
@@ -222,6 +233,15 @@ impl Summary {
     /// The SGD arm that SAM is compared with.
     pub fn best_sgd(&self) -> &ArmSummary {
         &self.sgd[self.best_sgd]
+    }
+
+    /// How much longer a SAM step takes, for people: a range where the machine was disturbed.
+    pub fn time(&self) -> String {
+        let [low, high] = self.sam_over_sgd_time_range;
+        if high - low > QUIET_SPREAD * self.sam_over_sgd_time {
+            return format!("\u{d7} {low:.1} to {high:.1}");
+        }
+        format!("\u{d7} {:.2}", self.sam_over_sgd_time)
     }
 
     /// The line of `--json`.
@@ -238,6 +258,7 @@ impl Summary {
             difference: self.difference,
             sam_over_sgd_time: self.sam_over_sgd_time,
             recipe: self.recipe.as_deref(),
+            sam_over_sgd_time_range: self.sam_over_sgd_time_range,
         }
     }
 
@@ -278,4 +299,44 @@ impl Summary {
 /// A share in percent, without needless digits.
 fn round_percent(share: f64) -> f64 {
     (share * 1e4).round() / 1e2
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        data::DataSource,
+        training::settings::{NormExponent, Settings},
+    };
+
+    /// Runs whose steps took these times.
+    fn summary(sgd: [f64; 3], sam: [f64; 3]) -> Summary {
+        let arm = |method: Method, times: [f64; 3]| {
+            let settings = Settings::new("mlp-8".parse().unwrap(), DataSource::Digits, method);
+            let runs = times.map(|ms_per_step| FinishedRun {
+                key: String::new(),
+                settings: settings.clone(),
+                test_error: 1.0,
+                train_loss: 0.1,
+                wrong_labels: 0.0,
+                ms_per_step,
+                weights_sha256: String::new(),
+                test_images: 600,
+                chance_error: 90.0,
+                curve: vec![(1, 1.0)],
+            });
+            (Arm { method, epochs: 1 }, runs.to_vec())
+        };
+        let sam_method = Method::Sam { rho: 0.1, norm: NormExponent(sam_core::Norm::L2) };
+        let base = Settings::new("mlp-8".parse().unwrap(), DataSource::Digits, Method::Sgd);
+        Summary::new(&base, 0.0, vec![arm(Method::Sgd, sgd), arm(sam_method, sam)])
+    }
+
+    #[test]
+    fn a_time_is_a_range_where_runs_were_disturbed() {
+        assert_eq!(summary([1.0, 1.01, 1.3], [1.9, 1.92, 1.91]).time(), "\u{d7} 1.90");
+        let disturbed = summary([1.0, 2.0, 3.0], [1.9, 1.9, 1.9]);
+        assert_eq!(disturbed.sam_over_sgd_time, 1.9);
+        assert_eq!(disturbed.time(), "\u{d7} 0.9 to 1.9");
+    }
 }

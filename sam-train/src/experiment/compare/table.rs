@@ -48,7 +48,7 @@ fn rows(summaries: &[Summary]) -> Vec<[String; 5]> {
             difference,
             markdown::difference(&summary.difference.difference),
             String::new(),
-            format!("\u{d7} {:.2}", summary.sam_over_sgd_time),
+            summary.time(),
         ]);
         rows.push(Default::default());
     }
