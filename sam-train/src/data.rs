@@ -6,6 +6,7 @@
 mod augment;
 mod batch;
 mod bicubic;
+mod byte_scale;
 pub mod cifar;
 mod dataset;
 mod digits;
@@ -30,6 +31,7 @@ pub use augment::{
     Senseless,
 };
 pub use batch::{BatchMaker, Part, epoch_order};
+pub use byte_scale::ByteScale;
 pub use dataset::{Dataset, ImageSet};
 pub use error::DataError;
 pub use label_noise::{NoisyLabels, replace_at_random};

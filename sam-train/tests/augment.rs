@@ -66,6 +66,7 @@ fn dataset(shape: ImageShape) -> Dataset {
         class_names: vec!["0".into(), "1".into()],
         train,
         test,
+        scale: Default::default(),
     }
 }
 

@@ -10,7 +10,7 @@ use std::{
 use super::method::BaseArgs;
 use crate::{
     data::{
-        Augment, AugmentDetails, CutoutAt, DataSource, Padding, Scale, UnknownDataSource,
+        Augment, AugmentDetails, ByteScale, CutoutAt, DataSource, Padding, Scale, UnknownDataSource,
         own::{FileSettings, Fit, OnBroken, PixelSize},
     },
     training::{
@@ -67,6 +67,11 @@ pub struct DataArgs {
 
     #[command(flatten)]
     pub details: AugmentArgs,
+
+    /// What bytes are standardised by: data (mean and deviation of the training images), imagenet, lite (127 and 128) or mnist. Weights that
+    /// were trained elsewhere want what they were trained with.
+    #[arg(long, value_name = "SCALE", default_value_t)]
+    pub standardize: ByteScale,
 }
 
 /// How an augmentation is done.
@@ -201,7 +206,7 @@ impl DataArgs {
 
     /// What is learned from.
     pub fn settings(&self, label_noise: f64) -> DataSettings {
-        let Self { limit, augment, details, validation, .. } = *self;
+        let Self { limit, augment, details, standardize, validation, .. } = *self;
         let augment_details = details.into();
         // A run may be resumed from another folder.
         let absolute = |path: &PathBuf| std::path::absolute(path).unwrap_or_else(|_| path.clone());
@@ -210,7 +215,17 @@ impl DataArgs {
             DataChoice::Named(source) => (*source, None),
             DataChoice::Files(path) => (DataSource::Files, Some(self.files.settings(path))),
         };
-        DataSettings { name, limit, label_noise, train_labels, augment, augment_details, validation, files }
+        DataSettings {
+            name,
+            limit,
+            label_noise,
+            train_labels,
+            augment,
+            augment_details,
+            standardize,
+            validation,
+            files,
+        }
     }
 
     /// Where it lies, if not in its usual places.

@@ -44,7 +44,7 @@ impl Args for Given {
 
 /// The arguments that are settings of the run, the hyper-parameters of all methods and bases included.
 pub fn settled() -> impl Iterator<Item = &'static str> {
-    const SETTINGS: [&str; 46] = [
+    const SETTINGS: [&str; 47] = [
         "data",
         "size",
         "fit",
@@ -62,6 +62,7 @@ pub fn settled() -> impl Iterator<Item = &'static str> {
         "cutout_at",
         "cutout_size",
         "policy_scale",
+        "standardize",
         "model",
         "init",
         "checkpoint_activations",
@@ -166,6 +167,7 @@ fn onto(
         "cutout_at": to.data.augment_details.cutout_at, data.details.cutout_at;
         "cutout_size": to.data.augment_details.cutout_size, data.details.cutout_size;
         "policy_scale": to.data.augment_details.policy_scale, data.details.policy_scale;
+        "standardize": to.data.standardize, data.standardize;
         "init": to.init, args.init;
         "checkpoint_activations": to.checkpoint_activations, true;
         "epochs": to.epochs, training.epochs;

@@ -5,7 +5,7 @@ use std::path::Path;
 use sam_model::ImageShape;
 use sha2::{Digest, Sha256};
 
-use super::{DataError, Pixels, idx::IdxImages};
+use super::{ByteScale, DataError, Pixels, idx::IdxImages};
 
 /// Bytes hashed at a time.
 const HASHED_AT_ONCE: usize = 1 << 20;
@@ -34,6 +34,8 @@ pub struct Dataset {
     pub train: ImageSet,
     /// What they are judged by.
     pub test: ImageSet,
+    /// What bytes are standardised by.
+    pub scale: ByteScale,
 }
 
 impl ImageSet {

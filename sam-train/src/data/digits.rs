@@ -33,5 +33,6 @@ pub(super) fn load() -> Result<Dataset, DataError> {
         class_names: super::numbered(CLASSES),
         train,
         test,
+        scale: super::ByteScale::Data,
     })
 }

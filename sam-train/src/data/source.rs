@@ -10,7 +10,7 @@ use sam_model::ImageShape;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    DataError, Dataset, ImageSet,
+    ByteScale, DataError, Dataset, ImageSet,
     cifar::{self, CifarImages, CifarKind},
     digits, idx,
     mat::{self, MatImages},
@@ -273,7 +273,15 @@ impl DataSource {
             return Err(DataError::Shape { path: test_path, expected, found });
         }
         let class_names = self.class_names(CLASSES);
-        Ok(Dataset { name: self.name().to_owned(), shape, classes: CLASSES, class_names, train, test })
+        Ok(Dataset {
+            name: self.name().to_owned(),
+            shape,
+            classes: CLASSES,
+            class_names,
+            train,
+            test,
+            scale: ByteScale::Data,
+        })
     }
 
     fn load_svhn(self, directory: &Path) -> Result<Dataset, DataError> {
@@ -288,7 +296,15 @@ impl DataSource {
         let shape = ImageShape { height: mat::SIDE, width: mat::SIDE, channels: mat::CHANNELS };
         let (train, test) = (read(train_files)?, read(test_file)?);
         let class_names = self.class_names(mat::CLASSES);
-        Ok(Dataset { name: self.name().to_owned(), shape, classes: mat::CLASSES, class_names, train, test })
+        Ok(Dataset {
+            name: self.name().to_owned(),
+            shape,
+            classes: mat::CLASSES,
+            class_names,
+            train,
+            test,
+            scale: ByteScale::Data,
+        })
     }
 
     fn load_cifar(self, directory: &Path, kind: CifarKind) -> Result<Dataset, DataError> {
@@ -307,7 +323,15 @@ impl DataSource {
         let shape = ImageShape { height: cifar::SIDE, width: cifar::SIDE, channels: cifar::CHANNELS };
         let (train, test) = (read(train_files, records)?, read(test_file, 10_000)?);
         let class_names = self.class_names(kind.classes());
-        Ok(Dataset { name: self.name().to_owned(), shape, classes: kind.classes(), class_names, train, test })
+        Ok(Dataset {
+            name: self.name().to_owned(),
+            shape,
+            classes: kind.classes(),
+            class_names,
+            train,
+            test,
+            scale: ByteScale::Data,
+        })
     }
 }
 

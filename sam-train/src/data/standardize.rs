@@ -1,11 +1,12 @@
 //! Bytes to numbers of mean 0 and variance 1.
 
-use super::{DataError, ImageSet};
+use super::{DataError, Dataset, ImageSet};
 
 /// Pixels read at a time.
 const AT_ONCE: usize = 1 << 18;
 
-/// For each channel, what every byte becomes: `(byte - mean) / standard deviation` over the training images.
+/// For each channel, what every byte becomes: `(byte - mean) / standard deviation`, over the training images unless the data set's scale says
+/// whose.
 ///
 /// The published scale of the bytes (0 to 16 or 0 to 255) cancels. A channel of one value becomes 0.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,6 +34,18 @@ impl Standardizer {
             Ok::<_, DataError>(())
         })?;
         Ok(Self::of(&counts.iter().map(moments).collect::<Vec<_>>()))
+    }
+
+    /// What the bytes of `dataset` become: as its scale says.
+    ///
+    /// # Errors
+    /// As [`Standardizer::fit`].
+    pub fn of_dataset(dataset: &Dataset) -> Result<Self, DataError> {
+        let channels = dataset.shape.channels;
+        dataset
+            .scale
+            .moments(channels)
+            .map_or_else(|| Self::fit(&dataset.train, channels), |moments| Ok(Self::of(&moments)))
     }
 
     /// That of channels with these moments.

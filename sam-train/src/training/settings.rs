@@ -27,7 +27,8 @@ pub use super::{
 use super::{choice::Choice as _, range::Range};
 use crate::{
     data::{
-        Augment, AugmentDetails, Augmentation, DataError, DataSource, Dataset, Senseless, other_labels,
+        Augment, AugmentDetails, Augmentation, ByteScale, DataError, DataSource, Dataset, Senseless,
+        other_labels,
         own::{self, FileSettings, Found},
         split::hold_out,
     },
@@ -108,6 +109,9 @@ pub struct DataSettings {
     /// How they are changed, where more than the name is said.
     #[serde(default, skip_serializing_if = "AugmentDetails::is_default")]
     pub augment_details: AugmentDetails,
+    /// What bytes are standardised by.
+    #[serde(default, skip_serializing_if = "ByteScale::is_data")]
+    pub standardize: ByteScale,
     /// The share of each class of the training images that is held out and evaluated on in the place of the test set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub validation: Option<f64>,
@@ -126,6 +130,7 @@ impl DataSettings {
             train_labels: None,
             augment: Augment::None,
             augment_details: AugmentDetails::DEFAULT,
+            standardize: ByteScale::Data,
             validation: None,
             files: None,
         }
@@ -162,6 +167,7 @@ impl DataSettings {
                 broken: Vec::new(),
             },
         };
+        found.dataset.scale = self.standardize;
         if let Some(path) = &self.train_labels {
             let others = other_labels::take(&mut found.dataset, path)?;
             let share = 100.0 * others as f64 / found.dataset.train.len().max(1) as f64;

@@ -141,10 +141,11 @@ impl TrainingError {
 /// Makes sure that there is one whole batch of training images.
 ///
 /// # Errors
-/// [`TrainingError::Batch`] if not, [`TrainingError::Setting`] where images cannot be changed as the settings say.
+/// [`TrainingError::Batch`] if not, [`TrainingError::Setting`] where images cannot be changed or standardised as the settings say.
 pub fn check_batch(settings: &Settings, dataset: &Dataset) -> Result<(), TrainingError> {
     let pictures = matches!(dataset.train.pixels, Pixels::Pictures(_));
     settings.data.augmentation().check_images(dataset.shape, pictures).map_err(InvalidSetting::from)?;
+    dataset.scale.check(dataset.shape).map_err(InvalidSetting::from)?;
     let (batch, images) = (settings.batch.largest(), dataset.train.len());
     if batch > images { Err(TrainingError::Batch { batch, images }) } else { Ok(()) }
 }

@@ -116,5 +116,13 @@ pub fn dataset(shape: ImageShape, count: usize) -> Dataset {
         labels: (0..count).map(|i| (i * 5 % CLASSES) as u16).collect(),
     };
     let class_names = (0..CLASSES).map(|class| class.to_string()).collect();
-    Dataset { name: "made up".to_owned(), shape, classes: CLASSES, class_names, train: set(0), test: set(3) }
+    Dataset {
+        name: "made up".to_owned(),
+        shape,
+        classes: CLASSES,
+        class_names,
+        train: set(0),
+        test: set(3),
+        scale: Default::default(),
+    }
 }

@@ -3,7 +3,7 @@
 use sam_core::Norm;
 use sam_model::{Architecture, LeNet};
 use sam_train::{
-    data::{Augment, AugmentDetails, DataSource, Dataset},
+    data::{Augment, AugmentDetails, ByteScale, DataSource, Dataset},
     training::{
         cpu::CpuLearner,
         learner::Learner,
@@ -35,6 +35,7 @@ pub const BASE: Settings = Settings {
         train_labels: None,
         augment: Augment::None,
         augment_details: AugmentDetails::DEFAULT,
+        standardize: ByteScale::Data,
         validation: None,
         files: None,
     },

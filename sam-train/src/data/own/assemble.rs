@@ -10,7 +10,7 @@ use super::{
     splits::{Part, PartImages, Parts, Split},
 };
 use crate::data::{
-    DataError, Dataset, ImageSet, Pixels,
+    ByteScale, DataError, Dataset, ImageSet, Pixels,
     split::{hold_out, spread},
 };
 
@@ -91,7 +91,7 @@ pub fn dataset(
     }
     let train = train.subset(spread(&train.labels))?;
     let (name, classes) = (settings.title.clone(), class_names.len());
-    Ok((Dataset { name, shape, classes, class_names, train, test }, scaled))
+    Ok((Dataset { name, shape, classes, class_names, train, test, scale: ByteScale::Data }, scaled))
 }
 
 /// The classes by name: numbers in their order, else words in theirs.
