@@ -10,6 +10,7 @@ pub mod design;
 pub mod disturbance;
 pub mod findings;
 pub mod finetune;
+pub mod followed;
 pub mod grid;
 mod keeper;
 pub mod landscape;

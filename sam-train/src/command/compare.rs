@@ -209,7 +209,7 @@ pub fn run(args: &CompareArgs, call: Call<'_>) -> Result<(), ExperimentError> {
     let backend = args.machine.open(1)?;
     let learner = |settings: &_| backend.learner(settings, dataset.shape, dataset.classes);
     let mut summaries = comparison.run(&directory, &dataset, call.host, learner)?;
-    let recipe = args.recipe.note();
+    let recipe = args.recipe.followed();
     summaries.iter_mut().for_each(|summary| summary.recipe.clone_from(&recipe));
     let pictures = keep(&Comparison::findings(&summaries), &directory, comparison.subject())?;
     let varied = Varied::among(&summaries);

@@ -140,9 +140,10 @@ pub fn run_with<E: Experiment>(
     let default = || PathBuf::from(format!("runs/{}-{}-{}", E::NAME, base.data.title(), base.model));
     let directory = ExperimentDirectory(args.out.clone().unwrap_or_else(default));
     let every = args.evaluate_every.map_or(base.epochs.div_ceil(20), NonZeroUsize::get);
+    experiment.check(&design)?;
     let mut runner = Runner::open(directory.clone(), threads, every, call.host, &learner)?;
     let mut findings = experiment.run(&mut runner, &design)?;
-    if let Some(recipe) = args.recipe.note() {
+    if let Some(recipe) = args.recipe.followed() {
         findings.follow(&recipe);
     }
     let (settings, seeds) = (base, design.seeds);

@@ -334,7 +334,15 @@ fn started(args: &TrainArgs, ranks: &dyn Ranks) -> Result<(Place, Config), Exper
             Place::Numbered(format!("runs/train-{}-{model}-{}", data.title(), method.name()))
         }
     };
-    Ok((place, Config { on_nonfinite: action, recipe: args.recipe.note(), machine, run: settings }))
+    Ok((
+        place,
+        Config {
+            on_nonfinite: action,
+            recipe: args.recipe.followed().map(|followed| followed.to_string()),
+            machine,
+            run: settings,
+        },
+    ))
 }
 
 /// The directory and settings of a run that was begun before, on the machine that the arguments describe.
@@ -406,7 +414,7 @@ mod tests {
             "out",
             "on_nonfinite",
         ];
-        let rest = ["resume", "config", "tensorboard"];
+        let rest = ["resume", "config", "live", "tensorboard"];
         assert_eq!(free, [&named[..6], &["recipe", "scale"], &named[6..], &rest].concat());
         assert!(settled().all(|settled| arguments.contains(&settled)));
         command.debug_assert();

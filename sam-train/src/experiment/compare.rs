@@ -105,6 +105,9 @@ impl Comparison {
             ..Findings::default()
         };
         summaries.iter().for_each(|summary| findings.line(summary));
+        if let Some(recipe) = summaries.first().and_then(|summary| summary.recipe.as_ref()) {
+            findings.follow(recipe);
+        }
         findings
     }
 

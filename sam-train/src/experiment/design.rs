@@ -54,6 +54,15 @@ pub trait Experiment {
     /// What of the paper it repeats.
     const PAPER: &'static str;
 
+    /// What can be found out before anything is written.
+    ///
+    /// # Errors
+    /// [`ExperimentError`], when the experiment cannot be made.
+    fn check(&self, design: &Design) -> Result<(), ExperimentError> {
+        let _ = design;
+        Ok(())
+    }
+
     /// Makes the runs that are missing, and sums up.
     ///
     /// # Errors

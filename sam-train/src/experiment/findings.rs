@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{ExperimentError, compare::summary::Summary, runner::ExperimentDirectory};
+use super::{ExperimentError, compare::summary::Summary, followed::Followed, runner::ExperimentDirectory};
 use crate::{
     files,
     report::{
@@ -96,22 +96,22 @@ impl Findings {
     }
 
     /// Says in all of it that a recipe was followed, and how far it was shrunk.
-    pub fn follow(&mut self, recipe: &str) {
+    pub fn follow(&mut self, followed: &Followed) {
+        let recipe = &followed.to_string();
         self.sentences.insert(0, recipe.to_owned());
         for table in &mut self.tables {
             table.title = format!("{}. {recipe}", table.title);
         }
         for line in self.lines.iter_mut().filter_map(Value::as_object_mut) {
-            line.insert("recipe".to_owned(), recipe.into());
+            line.insert("recipe".to_owned(), recipe.as_str().into());
         }
         for picture in &mut self.pictures {
             match &mut picture.drawing {
                 Drawing::Figure(Figure { title, .. }) | Drawing::Surfaces { title, .. } => {
-                    *title = format!("{title}. {recipe}");
+                    title.extend(followed.in_short().map(|scaled| format!(", {scaled}")));
                 }
-                Drawing::Comparison(summaries) => {
-                    summaries.iter_mut().for_each(|summary| summary.recipe = Some(recipe.to_owned()));
-                }
+                // Its title is made of its summaries, which say it.
+                Drawing::Comparison(_) => {}
             }
         }
     }

@@ -16,7 +16,7 @@ use crate::{
         learner::LearnerError,
         settings::{Method, Settings},
         start,
-        state::Head,
+        state::{Head, State},
     },
 };
 
@@ -63,18 +63,28 @@ fn with_classes(
     Ok(Dataset { classes: classes.len(), class_names, train, test, ..dataset.clone() })
 }
 
+/// The network that was trained elsewhere.
+fn read(file: &start::Start, design: &Design) -> Result<State, ExperimentError> {
+    let dataset = &design.data.dataset;
+    let description = design.base.describe(dataset.shape, dataset.classes);
+    Ok(weights::read(file, &description.map_err(LearnerError::backend)?)?)
+}
+
 impl Experiment for Finetune {
     const NAME: &'static str = "finetune";
     const PAPER: &'static str = "Section 3.2, table 3";
 
+    fn check(&self, design: &Design) -> Result<(), ExperimentError> {
+        match &self.start {
+            Start::File(file) => read(file, design).map(drop),
+            Start::FirstClasses { .. } => Ok(()),
+        }
+    }
+
     fn run(&self, runner: &mut Runner<'_>, design: &Design) -> Result<Findings, ExperimentError> {
         let dataset = &design.data.dataset;
         let (target, trained) = match &self.start {
-            Start::File(file) => {
-                let description = design.base.describe(dataset.shape, dataset.classes);
-                let description = description.map_err(LearnerError::backend)?;
-                (design.data.clone(), weights::read(file, &description)?)
-            }
+            Start::File(file) => (design.data.clone(), read(file, design)?),
             Start::FirstClasses { images } => {
                 let half = dataset.classes / 2;
                 let first = LoadedData::new(with_classes(dataset, 0..half, usize::MAX)?)?;

@@ -95,7 +95,7 @@ fn draw_panel(area: &Area<'_>, panel: &Panel) -> Result<(), DrawError> {
             chart.draw_series([label]).map_err(DrawError::draw)?;
         }
     }
-    let colors = colors(&panel.series);
+    let colors = colors(panel);
     for (series, color) in panel.series.iter().zip(colors) {
         draw_series(&mut chart, series, color, y.start, scale)?;
     }
@@ -112,16 +112,28 @@ fn draw_panel(area: &Area<'_>, panel: &Panel) -> Result<(), DrawError> {
     Ok(())
 }
 
-/// The colour of each series by its number in the palette: that of its method in all pictures, if it is called like one; of the others
-/// none that such a one of them has.
-fn colors(series: &[Series]) -> Vec<usize> {
-    let of_method = |name: &str| METHODS.iter().position(|method| *method == name);
-    let taken: Vec<usize> = series.iter().filter_map(|series| of_method(&series.name)).collect();
+/// The colour of each series by its number in the palette: that of its method in all pictures, if it is called like one, or stands in a
+/// category that is; of the others none that such a one of them has.
+fn colors(Panel { series, x, .. }: &Panel) -> Vec<usize> {
+    let names: Vec<&str> = match x {
+        Horizontal::Categories(_, names) if series.iter().all(|series| series.name.is_empty()) => {
+            names.iter().map(String::as_str).collect()
+        }
+        _ => series.iter().map(|series| series.name.as_str()).collect(),
+    };
+    // The same method for another length is the same method.
+    let method = |name: &'_ str| match name.split_once(", ") {
+        Some((method, length)) if length.contains(" epoch") => method.to_owned(),
+        _ => name.to_owned(),
+    };
+    let of_method = |name: &str| METHODS.iter().position(|known| *known == method(name));
+    let of = |i: usize| names.get(i).and_then(|name| of_method(name));
+    let taken: Vec<usize> = (0..series.len()).filter_map(of).collect();
     let free = |color: usize| {
         let mut all = (0..PALETTE.len()).map(|step| (color + step) % PALETTE.len());
         all.find(|color| !taken.contains(color)).unwrap_or(color)
     };
-    series.iter().map(|series| of_method(&series.name).unwrap_or_else(|| free(series.color))).collect()
+    series.iter().enumerate().map(|(i, series)| of(i).unwrap_or_else(|| free(series.color))).collect()
 }
 
 /// The ends of the finite ones of `values`, never equal.

@@ -27,7 +27,7 @@ impl Recipe {
         };
         recipe.model = narrower.unwrap_or_else(|| self.model.clone());
         let changes = format!(
-            "scaled by {scale}: {} of {} epochs, {images} of {} training images in batches of {}, {width}",
+            "{} of {} epochs, {images} of {} training images in batches of {}, {width}",
             recipe.epochs, self.epochs, self.data.images, recipe.batch
         );
         (recipe, changes)

@@ -2,7 +2,9 @@
 
 use serde::Serialize;
 
-use crate::experiment::{disturbance::QUIET_SPREAD, outcome::Outcome, run_store::FinishedRun};
+use crate::experiment::{
+    disturbance::QUIET_SPREAD, followed::Followed, outcome::Outcome, run_store::FinishedRun,
+};
 use crate::{
     report::{
         counted,
@@ -72,11 +74,11 @@ pub struct Summary {
     pub difference: Judged,
     /// Time of a SAM step over that of an SGD step.
     pub sam_over_sgd_time: f64,
-    /// The recipe that was followed, and how far it was shrunk.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub recipe: Option<String>,
     /// Between which numbers it lies: were SGD's runs the disturbed ones, and were SAM's.
     pub sam_over_sgd_time_range: [f64; 2],
+    /// The recipe that was followed, and how far it was shrunk.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recipe: Option<Followed>,
 }
 
 /// What tells the summaries of a comparison apart, apart from the labels.
@@ -102,7 +104,7 @@ pub struct SummaryLine<'a> {
     difference: Judged,
     sam_over_sgd_time: f64,
     #[serde(skip_serializing_if = "Option::is_none")]
-    recipe: Option<&'a str>,
+    recipe: Option<&'a Followed>,
     sam_over_sgd_time_range: [f64; 2],
 }
 
@@ -187,9 +189,9 @@ pub fn title(summaries: &[Summary]) -> String {
             models.push(&summary.model);
         }
     }
-    let title =
-        format!("SGD and SAM: {} on {}, {}", models.join(", "), first.data, counted(first.seeds, "seed"));
-    first.recipe.as_ref().map_or_else(|| title.clone(), |recipe| format!("{title}. {recipe}"))
+    let scaled = first.recipe.as_ref().and_then(Followed::in_short);
+    let scaled = scaled.map_or(String::new(), |scaled| format!(", {scaled}"));
+    format!("SGD and SAM: {} on {}, {}{scaled}", models.join(", "), first.data, counted(first.seeds, "seed"))
 }
 
 impl Summary {
@@ -257,7 +259,7 @@ impl Summary {
             sam: self.sam.line(),
             difference: self.difference,
             sam_over_sgd_time: self.sam_over_sgd_time,
-            recipe: self.recipe.as_deref(),
+            recipe: self.recipe.as_ref(),
             sam_over_sgd_time_range: self.sam_over_sgd_time_range,
         }
     }
