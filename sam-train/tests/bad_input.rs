@@ -390,7 +390,7 @@ const FILES: &[Row] = &[
     (
         "finetune --init p-garbage/checkpoint.safetensors --seeds 1 --epochs 1",
         1,
-        &["p-garbage/checkpoint.safetensors", "name a checkpoint that sam has written"],
+        &["p-garbage/checkpoint.safetensors", "name a checkpoint"],
     ),
     ("train --resume m-dir", 1, &["m-dir/metrics.jsonl", "cannot be written"]),
     ("train --resume r-pipe", 1, &["r-pipe/result.json", "regular file", "pipe"]),

@@ -133,14 +133,14 @@ pub fn run_with<E: Experiment>(
     let backend = args.machine.open(1)?;
     let learner =
         |settings: &Settings, dataset: &Dataset| backend.learner(settings, dataset.shape, dataset.classes);
-    drop(learner(&base, &dataset)?);
+    let fresh = learner(&base, &dataset)?.export()?;
     let sgd_epochs = args.sgd_epochs.unwrap_or(2 * base.epochs);
     let design = Design { base, seeds: args.seeds, sgd_epochs, data: LoadedData::new(dataset)? };
     let base = &design.base;
     let default = || PathBuf::from(format!("runs/{}-{}-{}", E::NAME, base.data.title(), base.model));
     let directory = ExperimentDirectory(args.out.clone().unwrap_or_else(default));
     let every = args.evaluate_every.map_or(base.epochs.div_ceil(20), NonZeroUsize::get);
-    experiment.check(&design)?;
+    experiment.check(&design, fresh)?;
     let mut runner = Runner::open(directory.clone(), threads, every, call.host, &learner)?;
     let mut findings = experiment.run(&mut runner, &design)?;
     if let Some(recipe) = args.recipe.followed() {

@@ -5,7 +5,10 @@ use super::{
     findings::Findings,
     runner::{Job, LoadedData, Runner},
 };
-use crate::training::settings::{Method, Settings};
+use crate::training::{
+    settings::{Method, Settings},
+    state::State,
+};
 
 /// What an experiment varies.
 #[derive(Debug, Clone)]
@@ -54,12 +57,12 @@ pub trait Experiment {
     /// What of the paper it repeats.
     const PAPER: &'static str;
 
-    /// What can be found out before anything is written.
+    /// What can be found out before anything is written; `fresh` is the state of the design's network at its start.
     ///
     /// # Errors
     /// [`ExperimentError`], when the experiment cannot be made.
-    fn check(&self, design: &Design) -> Result<(), ExperimentError> {
-        let _ = design;
+    fn check(&self, design: &Design, fresh: State) -> Result<(), ExperimentError> {
+        let _ = (design, fresh);
         Ok(())
     }
 

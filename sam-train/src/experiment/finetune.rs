@@ -1,5 +1,7 @@
 //! Section 3.2: a trained network with a new head on a second task, with SGD and with SAM.
 
+use sam_model::Description;
+
 use super::{
     ExperimentError, ablate,
     arms::{self, Arm, ArmResult},
@@ -63,20 +65,19 @@ fn with_classes(
     Ok(Dataset { classes: classes.len(), class_names, train, test, ..dataset.clone() })
 }
 
-/// The network that was trained elsewhere.
-fn read(file: &start::Start, design: &Design) -> Result<State, ExperimentError> {
+/// The design's network.
+fn described(design: &Design) -> Result<Description, LearnerError> {
     let dataset = &design.data.dataset;
-    let description = design.base.describe(dataset.shape, dataset.classes);
-    Ok(weights::read(file, &description.map_err(LearnerError::backend)?)?)
+    design.base.describe(dataset.shape, dataset.classes).map_err(LearnerError::backend)
 }
 
 impl Experiment for Finetune {
     const NAME: &'static str = "finetune";
     const PAPER: &'static str = "Section 3.2, table 3";
 
-    fn check(&self, design: &Design) -> Result<(), ExperimentError> {
+    fn check(&self, design: &Design, mut fresh: State) -> Result<(), ExperimentError> {
         match &self.start {
-            Start::File(file) => read(file, design).map(drop),
+            Start::File(file) => Ok(weights::start_from(file, &described(design)?, &mut fresh).map(drop)?),
             Start::FirstClasses { .. } => Ok(()),
         }
     }
@@ -84,7 +85,7 @@ impl Experiment for Finetune {
     fn run(&self, runner: &mut Runner<'_>, design: &Design) -> Result<Findings, ExperimentError> {
         let dataset = &design.data.dataset;
         let (target, trained) = match &self.start {
-            Start::File(file) => (design.data.clone(), read(file, design)?),
+            Start::File(file) => (design.data.clone(), weights::read(file, &described(design)?)?),
             Start::FirstClasses { images } => {
                 let half = dataset.classes / 2;
                 let first = LoadedData::new(with_classes(dataset, 0..half, usize::MAX)?)?;
