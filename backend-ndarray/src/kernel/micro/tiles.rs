@@ -26,36 +26,48 @@ macro_rules! tiles {
                 let load = |at: *const f32| -> [$vector; VECTORS] {
                     core::array::from_fn(|v| $load(at.add(v * LANES)))
                 };
-                let mut sums: [[$vector; VECTORS]; R] = match x.initial {
-                    Initial::Zero => [[$everywhere(0.0); VECTORS]; R],
+                // Rows are written out: a loop over twelve of them stays a loop where little is optimised, and its sums then
+                // lie on the stack, which halves the speed.
+                let mut sums = [[$everywhere(0.0); VECTORS]; R];
+                let mut a = [x.a; R];
+                match x.initial {
+                    Initial::Zero => {}
                     Initial::Existing => {
-                        core::array::from_fn(|i| load(x.out.add(*x.out_rows.get_unchecked(i) as usize)))
+                        $(if $rows <= R {
+                            sums[$rows - 1] = load(x.out.add(*x.out_rows.get_unchecked($rows - 1) as usize));
+                        })+
                     }
-                    Initial::Row(values) => [load(values); R],
-                };
+                    Initial::Row(values) => {
+                        let row = load(values);
+                        $(if $rows <= R {
+                            sums[$rows - 1] = row;
+                        })+
+                    }
+                }
                 for s in x.runs {
-                    let a: [*const f32; R] =
-                        core::array::from_fn(|i| x.a.add(*x.rows.get_unchecked(i) as usize + s.a as usize));
+                    $(if $rows <= R {
+                        a[$rows - 1] = x.a.add(*x.rows.get_unchecked($rows - 1) as usize + s.a as usize);
+                    })+
                     let b = x.b.add(s.b as usize);
                     let (mut at, mut bt) = (0, 0);
                     for _ in 0..x.depth {
                         let b = load(b.add(bt));
-                        for i in 0..R {
-                            let a = $everywhere(*a[i].add(at));
+                        $(if $rows <= R {
+                            let a = $everywhere(*a[$rows - 1].add(at));
                             for v in 0..VECTORS {
-                                sums[i][v] = $multiply_add(a, b[v], sums[i][v]);
+                                sums[$rows - 1][v] = $multiply_add(a, b[v], sums[$rows - 1][v]);
                             }
-                        }
+                        })+
                         at += x.a_step;
                         bt += x.b_step;
                     }
                 }
-                for (i, sums) in sums.into_iter().enumerate() {
-                    let out = x.out.add(*x.out_rows.get_unchecked(i) as usize);
-                    for (v, sum) in sums.into_iter().enumerate() {
-                        $store(out.add(v * LANES), sum);
+                $(if $rows <= R {
+                    let out = x.out.add(*x.out_rows.get_unchecked($rows - 1) as usize);
+                    for v in 0..VECTORS {
+                        $store(out.add(v * LANES), sums[$rows - 1][v]);
                     }
-                }
+                })+
             }
         }
     };
