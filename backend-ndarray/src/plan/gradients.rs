@@ -78,7 +78,10 @@ fn halos(description: &Description) -> Vec<usize> {
         [shape.height, shape.width]
     };
     let halo = |(i, node): (usize, &Node)| match node.op {
-        Op::Conv { kernel, stride, groups: 1, .. } => {
+        // Depthwise convolutions look where a gradient ends.
+        Op::Conv { kernel, stride, groups, channels, .. }
+            if groups < channels || groups < description.shape(node.inputs[0]).channels || groups == 1 =>
+        {
             let windows = node.op.windows(description.shape(node.inputs[0]));
             let before = windows.map_or([0; 2], |windows| windows.map(|along| along.before));
             Conv::<f32>::gradient_halo(kernel, stride, before, extents(node.inputs[0]), extents(i + 1))

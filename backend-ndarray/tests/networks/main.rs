@@ -4,6 +4,7 @@
 mod compositions;
 mod folding;
 mod gradients;
+mod grouped;
 #[cfg(feature = "dual")]
 mod hessian;
 mod norm;

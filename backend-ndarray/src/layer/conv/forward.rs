@@ -25,7 +25,8 @@ enum Method<T> {
 
 impl<T: Scalar> ForwardConv<T> {
     pub fn new(filters: Filters, input: Layout, output: Layout) -> Self {
-        let method = if filters.by_winograd() {
+        // Winograd's method takes all channels of an image.
+        let method = if filters.by_winograd() && filters.inputs == input.shape.channels {
             Method::Winograd(Winograd::new(input, output, filters.before[0]))
         } else {
             let gather = gather(filters, input, output);
@@ -34,7 +35,8 @@ impl<T: Scalar> ForwardConv<T> {
         Self { filters, input, output, kernels: T::kernels(), method }
     }
 
-    /// `params` are the weights and the biases, if there are any. `finish` is done to every output.
+    /// `params` are the weights and the biases, if there are any. `finish` is done to every output. Where the filters are of some
+    /// channels of the images only, `input` and `output` begin with the first of these.
     pub fn run(
         &mut self,
         team: &Team,
@@ -57,10 +59,11 @@ impl<T: Scalar> ForwardConv<T> {
                 pack_rows(team, packed, weights.chunks_exact(outputs));
                 let (from, to) = (self.input.sample_len(), self.output.sample_len());
                 let task = samples_a_task(self.output);
-                output[..samples * to].chunks_mut(task * to).zip(input.chunks(task * from)).share(
+                let len = output.len().min(samples * to);
+                output[..len].chunks_mut(task * to).zip(input.chunks(task * from)).share(
                     team,
                     |(output, input)| {
-                        let samples = output.len() / to;
+                        let samples = output.len().div_ceil(to).min(samples);
                         gather.multiply(kernels, samples, input, packed, output, outputs, (start, finish));
                     },
                 );
@@ -72,13 +75,16 @@ impl<T: Scalar> ForwardConv<T> {
 /// The image's pixels under each filter, and the output's.
 fn gather(filters: Filters, input: Layout, output: Layout) -> Gather {
     let Filters { kernel, inputs, .. } = filters;
+    let all = input.shape.channels;
+    // A row of a patch is one run, unless it has other channels between.
+    let (rows, columns) = if inputs == all { (1, kernel) } else { (kernel, 1) };
     let (height, width) = (output.shape.height, output.shape.width);
     let pixels = (0..height).flat_map(move |y| (0..width).map(move |x| (y, x)));
     Gather::new(
         pixels.map(|(y, x)| (filters.origin(input, [y, x]), output.pixel(y as isize, x as isize))),
         [input.sample_len(), output.sample_len()],
-        (0..kernel).map(|r| r * input.row_stride()),
-        kernel,
+        (0..kernel).flat_map(|r| (0..rows).map(move |s| r * input.row_stride() + s * all)),
+        columns,
         inputs,
     )
 }

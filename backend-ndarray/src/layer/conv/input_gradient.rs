@@ -79,6 +79,7 @@ impl<T: Scalar> InputGradients<T> {
     pub fn new(filters: Filters, layouts: Layouts) -> Self {
         let Filters { kernel, stride, before, inputs, outputs } = filters;
         let Layouts { d_input, d_output, .. } = layouts;
+        let all = d_output.shape.channels;
         let phase = |(py, px)| {
             let (y, x) = (Taps::of_phase(py, kernel, stride), Taps::of_phase(px, kernel, stride));
             let columns = x.pixels(d_input.shape.width, stride, before[1]);
@@ -86,14 +87,17 @@ impl<T: Scalar> InputGradients<T> {
                 columns.clone().map(move |(at_x, low_x)| ((at_y, at_x), (low_y, low_x)))
             });
             let met = y.count * x.count > 0;
+            // A row of a patch is one run, unless it has other channels between.
+            let (rows, taps) = if outputs == all { (1, x.count) } else { (x.count, 1) };
             let gather = Gather::new(
                 pixels.map(|((y, x), low)| {
                     let source = if met { d_output.pixel(low.0, low.1) } else { 0 };
                     (source, d_input.pixel(y as isize, x as isize))
                 }),
                 [d_output.sample_len(), d_input.sample_len()],
-                (0..if met { y.count } else { 0 }).map(|row| row * d_output.row_stride()),
-                x.count,
+                (0..if met { y.count } else { 0 })
+                    .flat_map(|row| (0..rows).map(move |tap| row * d_output.row_stride() + tap * all)),
+                taps,
                 outputs,
             );
             Phase { y, x, packed: gather.panels(inputs), gather }
@@ -126,10 +130,11 @@ impl<T: Scalar> InputGradients<T> {
         let start = if d_input.accumulate { Start::Existing } else { Start::Zero };
         let (from, to) = (self.layouts.d_output.sample_len(), self.layouts.d_input.sample_len());
         let task = samples_a_task(self.layouts.d_input);
-        d_input.values[..samples * to].chunks_mut(task * to).zip(d_output.chunks(task * from)).share(
+        let len = d_input.values.len().min(samples * to);
+        d_input.values[..len].chunks_mut(task * to).zip(d_output.chunks(task * from)).share(
             team,
             |(d_input, d_output)| {
-                let samples = d_input.len() / to;
+                let samples = d_input.len().div_ceil(to).min(samples);
                 for Phase { gather, packed, .. } in &self.phases {
                     gather.multiply(
                         kernels,

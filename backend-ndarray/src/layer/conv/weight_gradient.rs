@@ -30,7 +30,9 @@ impl<T: Scalar> WeightGradient<T> {
     pub fn new(filters: Filters, layouts: Layouts, batch: usize) -> Self {
         let Filters { kernel, inputs, outputs, stride, .. } = filters;
         let Layouts { input, d_output, .. } = layouts;
-        let taps = (0..kernel).flat_map(|r| (0..kernel * inputs).map(move |sc| r * input.row_stride() + sc));
+        let pixels = (0..kernel)
+            .flat_map(|r| (0..kernel).map(move |s| r * input.row_stride() + s * input.shape.channels));
+        let taps = pixels.flat_map(|at| (0..inputs).map(move |c| at + c));
         let origin = filters.origin(input, [0, 0]);
         let samples = GROUP.min(batch);
         let rows = (0..samples).flat_map(|s| (0..d_output.shape.height).map(move |y| (s, y)));
@@ -76,13 +78,13 @@ impl<T: Scalar> WeightGradient<T> {
 
     /// The gradient of so many samples.
     fn share(&self, kernels: &MicroKernels<T>, samples: usize, x: &[T], g: &[T], out: &mut [T]) {
-        let Filters { inputs, outputs, stride, .. } = self.filters;
+        let Filters { outputs, stride, .. } = self.filters;
         let shape = self.layouts.d_output.shape;
         let runs = Runs {
             list: &self.runs[..samples * shape.height],
             depth: shape.width,
-            a_step: stride * inputs,
-            b_step: outputs,
+            a_step: stride * self.layouts.input.shape.channels,
+            b_step: shape.channels,
             block: self.block,
         };
         let out = (out, &self.targets[..]);

@@ -10,19 +10,7 @@ const FEW: usize = 8;
 
 /// The sums of some neighbouring channels.
 #[derive(Clone, Copy)]
-pub struct Block<T, const N: usize>([T; N]);
-
-impl<T: Scalar> Block<T, 1> {
-    /// Lets sums begin with the biases, or with zero where there are none.
-    #[inline(always)]
-    pub fn start(to: &mut [T], bias: &[T]) {
-        if bias.is_empty() {
-            to.fill(T::zero());
-        } else {
-            to.copy_from_slice(bias);
-        }
-    }
-}
+struct Block<T, const N: usize>([T; N]);
 
 impl<T: Scalar, const N: usize> Block<T, N> {
     /// As they are in memory, or zero.
