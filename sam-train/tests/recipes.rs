@@ -54,6 +54,14 @@ fn recipes_are_listed_by_name_and_each_says_its_command_or_what_it_needs() {
     // 5,000 steps of 1,024 of 2,040 images.
     assert_eq!(flowers["epochs"].as_u64(), Some(2510));
     assert!(flowers["needs"].to_string().contains("Flowers-102"), "{flowers}");
+    // What a machine does not have is said with where it is to be had.
+    let output = Command::new(env!("CARGO_BIN_EXE_sam"))
+        .args(["recipe", "table5-svhn-wrn-28-10-basic"])
+        .env("SAM_DATA", place.path())
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains("needs: ") && text.contains("svhn") && text.contains("--data-dir"), "{text}");
     let text = sam(place.path(), "recipe table1-cifar-10-wrn-28-10-200-basic --scale 0.002");
     assert!(text.contains(SCALED) && text.contains("2.7 \u{b1} 0.1; without SAM 3.5 \u{b1} 0.1"), "{text}");
 }

@@ -11,9 +11,9 @@ use std::fmt::Write as _;
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::{Call, output::print};
+use super::{Call, output::print, words::in_flags};
 use crate::{
-    data::Augment,
+    data::{Augment, DataSource},
     experiment::{ExperimentError, followed::Followed},
     training::settings::InvalidSetting,
 };
@@ -184,14 +184,18 @@ impl Recipe {
         meant.map(|(_, flag, value)| (flag, value)).collect()
     }
 
+    /// The name of its data set's reader. Of SVHN the paper trains on both training files.
+    fn source(&self) -> &'static str {
+        if self.data.name == "svhn" { "svhn-extra" } else { self.data.name }
+    }
+
     /// The arguments that `command` takes for it, by flag and value; a switch has no value. `batch` stands in the place of its own.
     fn arguments(&self, command: &str, batch: Option<usize>) -> Vec<(&'static str, String)> {
         let batch = batch.unwrap_or(self.batch);
         let mut arguments = vec![("model", self.model.clone()), ("batch", batch.to_string())];
         let mut add = |flag, value: &dyn ToString| arguments.push((flag, value.to_string()));
         if self.data.folder.is_none() {
-            // The paper trains on both of its training files.
-            add("data", &if self.data.name == "svhn" { "svhn-extra" } else { self.data.name });
+            add("data", &self.source());
         } else if self.augment.starts_with("imagenet") {
             add("fit", &"centre");
         }
@@ -269,6 +273,11 @@ impl Recipe {
         }
         if self.command == "finetune" {
             needs.push(format!("--init FILE, a checkpoint of {} trained on ImageNet", self.model));
+        }
+        // What is in none of the usual places; its error says where it is to be had.
+        let here = |source: DataSource| source.ambiguities(None).map(drop);
+        if let (None, Ok(Err(absent))) = (self.data.folder, self.source().parse().map(here)) {
+            needs.push(in_flags(&absent.to_string()));
         }
         if let Err(unknown) = self.readable() {
             needs.push(unknown);
