@@ -179,3 +179,30 @@ fn thirty_bad_files_have_a_clear_line_each() {
         }
     }
 }
+
+/// Decoders would show grey in the place of what is missing. What cameras add behind a picture, and pictures within its notes, do not
+/// count.
+#[test]
+fn a_jpeg_that_ends_too_early_is_named_and_what_follows_its_end_is_not_looked_at() {
+    let noise =
+        RgbImage::from_fn(64, 64, |x, y| Rgb([(x * 91 + y * 57) as u8, (x * y) as u8, (x ^ y) as u8]));
+    let shape = ImageShape::new(8, 8, 3);
+    for whole in [encoded(noise, ImageFormat::Jpeg), PROGRESSIVE.to_vec(), CMYK.to_vec(), GREY.to_vec()] {
+        let seen = decode_picture(Cursor::new(&whole), shape).unwrap();
+        let scan = marker(&whole, 0xda);
+        for end in [scan + 20, whole.len() - 20, whole.len() - 2, whole.len() - 1] {
+            let error = decode_picture(Cursor::new(&whole[..end]), shape).unwrap_err();
+            assert!(error.contains("without its end marker"), "{end}: {error}");
+        }
+        let followed = [&whole[..], b"\0\0\0\x18ftypmp42 a film"].concat();
+        assert_eq!(decode_picture(Cursor::new(followed), shape).unwrap(), seen);
+        // A small picture in a note, which has an end of its own.
+        let mut noted = whole[..2].to_vec();
+        noted.extend([0xff, 0xe1]);
+        noted.extend((GREY.len() as u16 + 2).to_be_bytes());
+        noted.extend(GREY);
+        noted.extend(&whole[2..]);
+        assert_eq!(decode_picture(Cursor::new(&noted), shape).unwrap(), seen);
+        assert!(decode_picture(Cursor::new(&noted[..noted.len() - 2]), shape).is_err());
+    }
+}

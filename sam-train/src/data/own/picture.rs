@@ -1,6 +1,6 @@
 //! One picture: PNG or JPEG, as it was meant to be seen.
 
-use std::io::{BufRead, Seek};
+use std::io::{self, BufRead, Read as _, Seek};
 
 use image::{
     DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Rgb, RgbImage, imageops::FilterType,
@@ -21,6 +21,9 @@ pub struct Probe {
 
 /// The most bytes that a picture may unpack to, as the crate `image` has it: a header may claim more than there is memory.
 const MOST_BYTES: u64 = 512 << 20;
+
+/// What every JPEG begins with.
+const JPEG_START: [u8; 2] = [0xff, 0xd8];
 
 /// What a decoder says, which may be several lines, in one.
 fn damaged(error: &ImageError) -> String {
@@ -94,7 +97,16 @@ pub fn whole(stream: impl BufRead + Seek, channels: usize) -> Result<(Vec<u8>, I
 }
 
 /// A picture as it was meant to be seen, without transparency.
-fn load(stream: impl BufRead + Seek) -> Result<DynamicImage, String> {
+fn load(mut stream: impl BufRead + Seek) -> Result<DynamicImage, String> {
+    let failed = |error: io::Error| format!("cannot be read: {error}");
+    if stream.fill_buf().map_err(failed)?.starts_with(&JPEG_START) {
+        if !has_end(&mut stream).map_err(failed)? {
+            return Err(
+                "it ends in the middle of its picture (a JPEG without its end marker); get it again".into()
+            );
+        }
+        stream.rewind().map_err(failed)?;
+    }
     let (decoder, orientation) = open(stream)?;
     let mut picture = DynamicImage::from_decoder(decoder).map_err(|error| damaged(&error))?;
     picture.apply_orientation(orientation);
@@ -106,6 +118,43 @@ fn load(stream: impl BufRead + Seek) -> Result<DynamicImage, String> {
 
 fn bytes(picture: DynamicImage, channels: usize) -> Vec<u8> {
     if channels == 1 { picture.into_luma8().into_raw() } else { picture.into_rgb8().into_raw() }
+}
+
+/// Whether a JPEG goes on to its end marker: decoders put up with less, and show grey in the place of the rest.
+fn has_end(stream: &mut impl BufRead) -> io::Result<bool> {
+    loop {
+        // What lies between segments, and behind the start of a scan, is passed over up to the next marker.
+        let there = stream.fill_buf()?;
+        if there.is_empty() {
+            return Ok(false);
+        }
+        let passed = there.iter().position(|&byte| byte == 0xff);
+        let count = passed.map_or(there.len(), |at| at + 1);
+        stream.consume(count);
+        if passed.is_none() {
+            continue;
+        }
+        let mut code = 0xff;
+        while code == 0xff {
+            let Some(&next) = stream.fill_buf()?.first() else { return Ok(false) };
+            stream.consume(1);
+            code = next;
+        }
+        match code {
+            0xd9 => return Ok(true),
+            // A byte of the picture, and markers that have no segment.
+            0x00 | 0x01 | 0xd0..=0xd8 => {}
+            _ => {
+                let mut length = [0; 2];
+                let whole = stream.read_exact(&mut length);
+                if whole.is_err_and(|error| error.kind() == io::ErrorKind::UnexpectedEof) {
+                    return Ok(false);
+                }
+                let rest = u64::from(u16::from_be_bytes(length)).saturating_sub(2);
+                io::copy(&mut stream.by_ref().take(rest), &mut io::sink())?;
+            }
+        }
+    }
 }
 
 fn on_white(picture: &DynamicImage) -> RgbImage {
