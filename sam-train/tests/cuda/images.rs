@@ -3,7 +3,7 @@
 use sam_backend_cuda::{CudaNetwork, DeviceImages, NetworkError};
 use sam_model::{Evaluation, ImageShape};
 use sam_train::{
-    data::{Augment, BatchMaker, epoch_order},
+    data::{Augment, BatchMaker, Policy, epoch_order},
     training::{
         backend::Backend,
         cuda::{CudaLearner, augmentation},
@@ -98,24 +98,28 @@ impl Learner for Bringing {
     }
 }
 
-/// A run whose images are on the device has the losses and the weights of one that brings each batch.
+/// A run whose images are on the device has the losses and the weights of one that brings each batch; so has one with an augmentation
+/// that only the host has.
 #[test]
 fn a_run_on_images_of_the_devices_is_the_run() {
     let Backend::Cuda(device) = cuda() else { panic!("the CUDA backend was opened") };
     let dataset = dataset(SHAPE, 21);
-    let mut settings = settings("mlp-5", SAM);
-    (settings.epochs, settings.data.augment, settings.data.label_noise) = (2, Augment::Cutout, 0.3);
-    let learner = || CudaLearner::new(&device, &settings, SHAPE, CLASSES).unwrap();
-    let mut here = Trainer::new(&settings, &dataset, "data", Box::new(learner())).unwrap();
-    let mut brought = Trainer::new(&settings, &dataset, "data", Box::new(Bringing(learner(), None))).unwrap();
-    while !here.finished() {
-        while !here.at_epoch_end() {
-            here.step().unwrap();
-            brought.step().unwrap();
+    for augment in [Augment::Cutout, Augment::Crop, Augment::Policy(Policy::RAND)] {
+        let mut settings = settings("mlp-5", SAM);
+        (settings.epochs, settings.data.augment, settings.data.label_noise) = (2, augment, 0.3);
+        let learner = || CudaLearner::new(&device, &settings, SHAPE, CLASSES).unwrap();
+        let mut here = Trainer::new(&settings, &dataset, "data", Box::new(learner())).unwrap();
+        let mut brought =
+            Trainer::new(&settings, &dataset, "data", Box::new(Bringing(learner(), None))).unwrap();
+        while !here.finished() {
+            while !here.at_epoch_end() {
+                here.step().unwrap();
+                brought.step().unwrap();
+            }
+            let (found, expected) = (here.end_epoch(true).unwrap(), brought.end_epoch(true).unwrap());
+            assert_eq!(found.train_loss.to_bits(), expected.train_loss.to_bits(), "{augment}");
+            assert_eq!(found.test_loss, expected.test_loss);
         }
-        let (found, expected) = (here.end_epoch(true).unwrap(), brought.end_epoch(true).unwrap());
-        assert_eq!(found.train_loss.to_bits(), expected.train_loss.to_bits());
-        assert_eq!(found.test_loss, expected.test_loss);
+        assert_eq!(here.state().unwrap(), brought.state().unwrap(), "{augment}");
     }
-    assert_eq!(here.state().unwrap(), brought.state().unwrap());
 }
