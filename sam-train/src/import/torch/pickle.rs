@@ -306,7 +306,7 @@ impl Machine<'_> {
         let (pairs, rest) = items.as_chunks::<2>();
         match &mut self.values[dict] {
             Value::Dict(entries) if rest.is_empty() => {
-                entries.extend(pairs.iter().map(|&[key, value]| (key, value)))
+                entries.extend(pairs.iter().map(|&[key, value]| (key, value)));
             }
             _ => return self.error("a dictionary and pairs for it", "other values"),
         }
