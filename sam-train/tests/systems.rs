@@ -88,7 +88,7 @@ fn what_is_left_of_a_write_is_no_hindrance_and_files_are_replaced() {
     names.sort();
     assert_eq!(
         names,
-        ["checkpoint.safetensors", "config.toml", "curves.svg", "metrics.jsonl", "result.json"]
+        ["checkpoint.safetensors", "config.toml", "curves.png", "curves.svg", "metrics.jsonl", "result.json"]
     );
 
     let report = folder.path().join("report.html");
