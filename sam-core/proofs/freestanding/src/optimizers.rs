@@ -24,6 +24,7 @@ pub fn exercise<T: Real>() {
     steps(Adam::new(one, zero, zero).with_decay(seen(WeightDecay::Coupled(one))));
     steps(Adam::adamw(one, one, zero, zero));
     steps(RmsProp::new(one, zero, zero));
+    steps(RmsProp::tensorflow(one, zero, zero));
     steps(Lion::new(one, one, zero));
     steps(VariationalNewton::new(one, zero, zero).with_decay(one).with_damping(one).with_start(one));
     seen(VariationalNewton::<T, [T; 5]>::words(seen(5)));
