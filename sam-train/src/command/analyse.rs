@@ -163,7 +163,7 @@ Examples:
   sam bound
   sam bound --run runs/train-digits-mlp-128-64-sam-1 --rhos 0.1,1,10";
 
-/// Fine-tuning (section 3.2): a new head on a trained network and a second task, SAM against SGD.
+/// Fine-tuning (section 3.2): a new head on a trained network and a second task, SAM against SGD. The head starts at zero.
 ///
 /// Without --init a network is trained on the first half of the data set's classes, and fine-tuned on the second half.
 /// Statistics of batch normalisation are frozen in fine-tuning, as in the paper.

@@ -114,13 +114,13 @@ impl Experiment for Finetune {
         let both = lengths.iter().zip(&procedures);
         let arms: Vec<(Arm, bool)> =
             both.flat_map(|(arms, (_, tuned))| arms.iter().map(|arm| (arm.clone(), *tuned))).collect();
-        // Every seed has a new head of its own.
+        // Each with the seed's averages and counters, and a head at zero.
         let mut starts = Vec::new();
         for seed in 0..design.seeds {
             for (arm, _) in &arms {
                 let settings = Settings { seed: arm.settings.seed + seed as u64, ..arm.settings.clone() };
                 let mut state = runner.fresh_state(&settings, &target.dataset)?;
-                state.take_over(&trained, Head::Fresh).map_err(LearnerError::State)?;
+                state.take_over(&trained, Head::Zero).map_err(LearnerError::State)?;
                 starts.push(state);
             }
         }

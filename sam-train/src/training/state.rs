@@ -67,13 +67,14 @@ impl StateMismatch {
 pub enum Head {
     /// It is taken over if it has as many classes.
     IfItFits,
-    /// It starts afresh.
-    Fresh,
+    /// It starts at zero, so that its first gradients change nothing but itself: drawn at random it may be so far off that they spoil
+    /// what was learnt.
+    Zero,
 }
 
 impl State {
     /// Takes over weights and running statistics of `given`, and leaves everything else as it is; returns the names of the weights
-    /// that were left: those of the layer of logits, which is the last.
+    /// that are not `given`'s: those of the layer of logits, which is the last.
     ///
     /// # Errors
     /// [`StateMismatch`], when another layer is not there or of another shape; then some were taken over before.
@@ -87,9 +88,14 @@ impl State {
             }
             let is_head = tensor.layer() == last;
             let found = given.get(&tensor.name);
-            match found.filter(|found| found.shape == tensor.shape && !(is_head && head == Head::Fresh)) {
+            match found.filter(|found| found.shape == tensor.shape && !(is_head && head == Head::Zero)) {
                 Some(found) => tensor.values.clone_from(&found.values),
-                None if is_head => left.push(tensor.name.clone()),
+                None if is_head => {
+                    if head == Head::Zero {
+                        tensor.values.fill(0.0);
+                    }
+                    left.push(tensor.name.clone());
+                }
                 None => return Err(StateMismatch::of(Some(tensor), found)),
             }
         }
@@ -161,13 +167,13 @@ mod tests {
     #[test]
     fn weights_and_statistics_are_taken_over_and_the_head_as_asked() {
         let cases = [
-            (5, Head::Fresh, [1.0, 0.0, 0.0, 1.0, 0.0]),
-            (10, Head::Fresh, [1.0, 0.0, 0.0, 1.0, 0.0]),
-            (5, Head::IfItFits, [1.0, 0.0, 0.0, 1.0, 0.0]),
-            (10, Head::IfItFits, [1.0, 1.0, 1.0, 1.0, 0.0]),
+            (5, Head::Zero, [1.0, 0.0, 0.0, 1.0, 2.0]),
+            (10, Head::Zero, [1.0, 0.0, 0.0, 1.0, 2.0]),
+            (5, Head::IfItFits, [1.0, 2.0, 2.0, 1.0, 2.0]),
+            (10, Head::IfItFits, [1.0, 1.0, 1.0, 1.0, 2.0]),
         ];
         for (classes, head, expected) in cases {
-            let mut state = network(classes, 0.0);
+            let mut state = network(classes, 2.0);
             let left = state.take_over(&network(10, 1.0), head).unwrap();
             let values: Vec<f32> = state.tensors.iter().map(|tensor| tensor.values[0]).collect();
             assert_eq!(values, expected, "{classes} {head:?}");
@@ -180,6 +186,6 @@ mod tests {
                 values: vec![1.0; 4],
             }],
         };
-        assert_eq!(network(5, 0.0).take_over(&other, Head::Fresh).unwrap_err().name, "weights/body.weight");
+        assert_eq!(network(5, 0.0).take_over(&other, Head::Zero).unwrap_err().name, "weights/body.weight");
     }
 }
