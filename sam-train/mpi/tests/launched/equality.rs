@@ -66,7 +66,8 @@ fn in_this_process(model: &str, method: Method, directory: &Path) -> String {
     settings.groups = Some(4);
     let data = settings.data.load(None).unwrap().dataset;
     let learner = CpuLearner::new(&settings, data.shape, data.classes, 1).unwrap();
-    let config = Config { on_nonfinite: OnNonFinite::Stop, recipe: None, machine: Machine::cpu(1), run: settings };
+    let config =
+        Config { on_nonfinite: OnNonFinite::Stop, recipe: None, machine: Machine::cpu(1), run: settings };
     let interrupt = Interrupt::default();
     let host = Host::quiet(&interrupt);
     let result = train(&RunDirectory::new(directory), &config, &data, Box::new(learner), host).unwrap();
