@@ -72,7 +72,7 @@ pub fn read(content: &[u8]) -> Result<Vec<Tensor>, TorchError> {
 fn read_archive(content: &[u8]) -> Result<Vec<Tensor>, TorchError> {
     let broken = |error: zip::result::ZipError| TorchError::Archive(error.to_string());
     let mut archive = ZipArchive::new(Cursor::new(content)).map_err(broken)?;
-    let mut entries = HashMap::new();
+    let (mut entries, mut total) = (HashMap::new(), 0);
     for index in 0..archive.len() {
         let mut entry = archive.by_index(index).map_err(broken)?;
         // The first folder has the name of the file as it was saved.
@@ -91,8 +91,8 @@ fn read_archive(content: &[u8]) -> Result<Vec<Tensor>, TorchError> {
             .take(most)
             .read_to_end(&mut bytes)
             .map_err(|error| TorchError::Archive(error.to_string()))?;
+        total += bytes.len();
         entries.insert(name, bytes);
-        let total: usize = entries.values().map(Vec::len).sum();
         if total > content.len() {
             return Err(TorchError::Archive("entries that share their bytes".to_owned()));
         }

@@ -248,6 +248,11 @@ impl Machine<'_> {
         Ok(parts)
     }
 
+    fn tuple<const N: usize>(&mut self) -> Result<(), PickleError> {
+        let parts = self.pop_tuple::<N>()?.to_vec();
+        self.push(Value::Tuple(parts))
+    }
+
     fn remember(&mut self, place: usize) -> Result<(), PickleError> {
         let id = self.pop()?;
         self.stack.push(id);
@@ -389,18 +394,9 @@ impl Machine<'_> {
                     let parts = self.pop_marked()?;
                     self.push(Value::Tuple(parts))?;
                 }
-                0x85 => {
-                    let parts = self.pop_tuple::<1>()?;
-                    self.push(Value::Tuple(parts.to_vec()))?;
-                }
-                0x86 => {
-                    let parts = self.pop_tuple::<2>()?;
-                    self.push(Value::Tuple(parts.to_vec()))?;
-                }
-                0x87 => {
-                    let parts = self.pop_tuple::<3>()?;
-                    self.push(Value::Tuple(parts.to_vec()))?;
-                }
+                0x85 => self.tuple::<1>()?,
+                0x86 => self.tuple::<2>()?,
+                0x87 => self.tuple::<3>()?,
                 // SETITEM, SETITEMS, APPEND, APPENDS
                 b's' => {
                     let pair = self.pop_tuple::<2>()?;
