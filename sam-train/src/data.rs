@@ -15,6 +15,7 @@ mod file;
 pub mod idx;
 mod label_noise;
 pub mod mat;
+mod newest;
 pub mod other_labels;
 pub mod own;
 mod pixels;

@@ -43,7 +43,7 @@ impl<T: Scalar> Model<T> {
         set: &ImageSet,
         labels: Vec<u16>,
     ) -> Result<Self, LearnerError> {
-        let standardizer = Standardizer::of_dataset(dataset).map_err(LearnerError::backend)?;
+        let standardizer = dataset.standardizer().map_err(LearnerError::backend)?;
         let description = settings.describe(dataset.shape, dataset.classes).map_err(LearnerError::backend)?;
         Self::of(settings, &description, &standardizer, set, labels)
     }

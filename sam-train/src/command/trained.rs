@@ -120,7 +120,7 @@ impl Trained {
         }
         // A checkpoint written before says nothing of its data.
         let dataset = load(&config.run.data, &config.machine)?;
-        let facts = DataFacts::of(&dataset, &Standardizer::of_dataset(&dataset)?);
+        let facts = DataFacts::of(&dataset, &dataset.standardizer()?);
         Ok(Self { config, state, facts, dataset: Some(dataset) })
     }
 

@@ -1,5 +1,6 @@
 //! How training images are changed each time they are seen (the paper's appendix C.1).
 
+mod check;
 mod details;
 mod operations;
 mod policies;

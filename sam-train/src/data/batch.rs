@@ -69,7 +69,7 @@ impl BatchMaker {
     /// [`DataError`], when the file of the images cannot be read.
     pub fn new(dataset: &Dataset, capacity: usize) -> Result<Self, DataError> {
         let Dataset { train, shape, .. } = dataset;
-        let standardizer = Standardizer::of_dataset(dataset)?;
+        let standardizer = dataset.standardizer()?;
         Ok(Self::of(train.pixels.clone(), *shape, standardizer, capacity))
     }
 

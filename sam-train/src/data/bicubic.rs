@@ -111,7 +111,7 @@ mod tests {
     #[test]
     fn pictures_are_pillows_bit_for_bit() {
         let mut count = 0;
-        for line in include_str!("../../tests/pictures/bicubic.txt").lines() {
+        for line in include_str!("../../tests/data/pictures/bicubic.txt").lines() {
             let (sizes, hex) = line.split_once(": ").unwrap();
             let sizes: Vec<usize> = sizes.split(' ').map(|size| size.parse().unwrap()).collect();
             let [height, width, to_height, to_width] = sizes[..] else { panic!("{line}") };

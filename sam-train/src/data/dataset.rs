@@ -5,7 +5,7 @@ use std::path::Path;
 use sam_model::ImageShape;
 use sha2::{Digest, Sha256};
 
-use super::{ByteScale, DataError, Pixels, idx::IdxImages};
+use super::{ByteScale, DataError, Pixels, Standardizer, idx::IdxImages};
 
 /// Bytes hashed at a time.
 const HASHED_AT_ONCE: usize = 1 << 20;
@@ -105,6 +105,18 @@ impl Dataset {
         self.test.labels.iter().for_each(|&label| counts[usize::from(label)] += 1);
         let most = counts.into_iter().max().unwrap_or(0);
         100.0 * (1.0 - most as f64 / self.test.len().max(1) as f64)
+    }
+
+    /// What bytes become: as the data set's scale says.
+    ///
+    /// # Errors
+    /// As [`Standardizer::fit`].
+    pub fn standardizer(&self) -> Result<Standardizer, DataError> {
+        let channels = self.shape.channels;
+        match self.scale.moments(channels) {
+            Some(moments) => Ok(Standardizer::of(&moments)),
+            None => Standardizer::fit(&self.train.pixels, channels),
+        }
     }
 
     /// SHA-256 over the shape and every pixel and label, in hexadecimal: tells whether two runs saw the same data.

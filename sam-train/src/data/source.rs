@@ -1,7 +1,7 @@
 //! The data sets by name, and where their files are looked for.
 
 use std::{
-    env, fmt, fs,
+    env, fmt,
     path::{Path, PathBuf},
     str::FromStr,
 };
@@ -14,6 +14,7 @@ use super::{
     cifar::{self, CifarImages, CifarKind},
     digits, idx,
     mat::{self, MatImages},
+    newest::{ambiguity, newest_first},
     own::{self, FileSettings},
 };
 use crate::files;
@@ -348,22 +349,6 @@ fn names(name: &str) -> impl Iterator<Item = String> {
 /// The files in `directory` that may be `name`, the newest first; of equally old ones the unpacked one.
 fn candidates(directory: &Path, name: &str) -> Vec<PathBuf> {
     newest_first(names(name).map(|name| directory.join(name)).filter(|path| files::present(path)).collect())
-}
-
-/// Files for one thing, the newest first; equally old ones in their order.
-pub(super) fn newest_first(mut files: Vec<PathBuf>) -> Vec<PathBuf> {
-    let modified = |path: &PathBuf| fs::metadata(path).and_then(|metadata| metadata.modified()).ok();
-    files.sort_by_key(|path| std::cmp::Reverse(modified(path)));
-    files
-}
-
-/// That the first of several files for one thing is read, and the others are not.
-pub(super) fn ambiguity(files: &[PathBuf]) -> Option<String> {
-    let [read, others @ ..] = files else { return None };
-    let others: Vec<String> = others.iter().map(|path| path.display().to_string()).collect();
-    let (read, others) = (read.display(), others.join(", "));
-    (!others.is_empty())
-        .then(|| format!("{read} is read, the newest; {others} is not: remove what is out of date"))
 }
 
 /// The file in `directory` that is read for `name`.

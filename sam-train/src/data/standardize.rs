@@ -1,6 +1,6 @@
 //! Bytes to numbers of mean 0 and variance 1.
 
-use super::{DataError, Dataset, ImageSet};
+use super::{DataError, Pixels};
 
 /// Pixels read at a time.
 const AT_ONCE: usize = 1 << 18;
@@ -19,13 +19,13 @@ pub struct Standardizer {
 pub type Moments = [u64; 3];
 
 impl Standardizer {
-    /// Takes mean and standard deviation of each of `channels` channels over all of `images`.
+    /// Takes mean and standard deviation of each of `channels` channels over all of `pixels`, which are of whole images.
     ///
     /// # Errors
     /// [`DataError`], when the file of the images cannot be read.
-    pub fn fit(images: &ImageSet, channels: usize) -> Result<Self, DataError> {
+    pub fn fit(pixels: &Pixels, channels: usize) -> Result<Self, DataError> {
         let mut counts = vec![[0_u64; 256]; channels];
-        images.pixels.chunks(AT_ONCE * channels, |bytes| {
+        pixels.chunks(AT_ONCE * channels, |bytes| {
             for pixel in bytes.chunks_exact(channels) {
                 for (counts, &byte) in counts.iter_mut().zip(pixel) {
                     counts[usize::from(byte)] += 1;
@@ -34,18 +34,6 @@ impl Standardizer {
             Ok::<_, DataError>(())
         })?;
         Ok(Self::of(&counts.iter().map(moments).collect::<Vec<_>>()))
-    }
-
-    /// What the bytes of `dataset` become: as its scale says.
-    ///
-    /// # Errors
-    /// As [`Standardizer::fit`].
-    pub fn of_dataset(dataset: &Dataset) -> Result<Self, DataError> {
-        let channels = dataset.shape.channels;
-        dataset
-            .scale
-            .moments(channels)
-            .map_or_else(|| Self::fit(&dataset.train, channels), |moments| Ok(Self::of(&moments)))
     }
 
     /// That of channels with these moments.

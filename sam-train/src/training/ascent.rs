@@ -3,10 +3,7 @@
 use sam_core::schedule::Schedule;
 use serde::{Deserialize, Serialize};
 
-use super::{
-    range::Range,
-    settings::{InvalidSetting, MOST_EPOCHS},
-};
+use super::{invalid_setting::InvalidSetting, range::Range, settings::MOST_EPOCHS};
 use crate::named::named;
 
 /// Which tensors something is done to.

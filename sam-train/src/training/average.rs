@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     counters::{copy_counters, counters},
+    invalid_setting::InvalidSetting,
     learner::LearnerError,
     range::Range,
-    settings::InvalidSetting,
     state::{STATISTICS, State, Tensor, WEIGHTS},
 };
 

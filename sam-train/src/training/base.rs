@@ -6,8 +6,9 @@
 use super::{
     choice::{Choice as _, Number, choices},
     decay_in::DecayIn,
+    invalid_setting::InvalidSetting,
     range::Range,
-    settings::{InvalidSetting, SgdSettings},
+    settings::SgdSettings,
 };
 
 /// The columns of a row that are not names.

@@ -3,7 +3,7 @@
 use serde::{Serialize, de::DeserializeOwned};
 use toml::Table;
 
-use super::{norm_exponent::NormExponent, range::Range, settings::InvalidSetting};
+use super::{invalid_setting::InvalidSetting, norm_exponent::NormExponent, range::Range};
 
 /// What is known of a choice before it is made: the constant part of its row in the table.
 #[derive(Debug, Clone, Copy)]

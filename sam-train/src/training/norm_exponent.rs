@@ -5,7 +5,7 @@ use std::{fmt, str::FromStr};
 use sam_core::Norm;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::settings::text;
+use super::text;
 
 /// The exponent p of a norm, 1 to infinity. Written as text, because JSON has no infinity.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::settings::InvalidSetting;
+use super::invalid_setting::InvalidSetting;
 
 /// The numbers that a setting may have.
 ///

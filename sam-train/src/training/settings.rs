@@ -1,15 +1,10 @@
 //! Everything that determines the outcome of a run.
 
-use std::{
-    borrow::Cow,
-    fmt,
-    path::{Path, PathBuf},
-    str::FromStr,
-};
+use std::path::{Path, PathBuf};
 
 use sam_core::schedule::Schedule;
 use sam_model::{Architecture, Description, ImageShape, Initialization};
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 pub use super::{
@@ -18,17 +13,17 @@ pub use super::{
     base::Base,
     batch_sizes::BatchSizes,
     decay_in::DecayIn,
+    invalid_setting::InvalidSetting,
     last_batch::LastBatch,
     method::Method,
     model::{Model, ModelError},
     norm_exponent::NormExponent,
     start::Start,
 };
-use super::{choice::Choice as _, range::Range};
+use super::{choice::Choice as _, range::Range, text};
 use crate::{
     data::{
-        Augment, AugmentDetails, Augmentation, ByteScale, DataError, DataSource, Dataset, Senseless,
-        other_labels,
+        Augment, AugmentDetails, Augmentation, ByteScale, DataError, DataSource, Dataset, other_labels,
         own::{self, FileSettings, Found},
         split::hold_out,
     },
@@ -57,7 +52,7 @@ pub struct Settings {
     /// The network, by the name that it has in records.
     pub model: Model,
     /// How its weights start, if not as its authors' do.
-    #[serde(default, skip_serializing_if = "Option::is_none", with = "optional_text")]
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "text::optional")]
     pub init: Option<Initialization>,
     /// Whether activations are computed again in the backward pass instead of kept: another forward pass for less memory, and
     /// the same weights.
@@ -342,35 +337,6 @@ pub const MOST_EPOCHS: usize = 1_000_000;
 /// The most groups of a batch: each level of their tree is a vector in memory.
 pub const MOST_GROUPS: usize = 65_536;
 
-/// A setting outside of its range.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
-#[error("`{setting}`: expected {expected}, found {found}")]
-pub struct InvalidSetting {
-    /// The setting by its name, as in `config.toml`.
-    pub setting: Cow<'static, str>,
-    /// Its range.
-    pub expected: Cow<'static, str>,
-    /// Its value.
-    pub found: String,
-}
-
-impl InvalidSetting {
-    /// A setting with a value that was not expected.
-    pub fn new(
-        setting: impl Into<Cow<'static, str>>,
-        expected: impl Into<Cow<'static, str>>,
-        found: impl fmt::Display,
-    ) -> Self {
-        Self { setting: setting.into(), expected: expected.into(), found: found.to_string() }
-    }
-}
-
-impl From<Senseless> for InvalidSetting {
-    fn from(Senseless { setting, expected, found }: Senseless) -> Self {
-        Self::new(setting, expected, found)
-    }
-}
-
 impl Settings {
     /// Makes sure that every number is in its range, whoever wrote it: the command line or a file.
     ///
@@ -486,45 +452,4 @@ const fn sgd() -> Base {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
 fn is_all(tensors: &Tensors) -> bool {
     *tensors == Tensors::All
-}
-
-/// A text that may be left out.
-mod optional_text {
-    use super::{Deserialize, Deserializer, FromStr, Serializer, de, fmt};
-
-    pub fn serialize<T: fmt::Display, S: Serializer>(
-        value: &Option<T>,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        match value {
-            Some(value) => serializer.collect_str(value),
-            None => serializer.serialize_none(),
-        }
-    }
-
-    pub fn deserialize<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
-    where
-        T: FromStr<Err: fmt::Display>,
-        D: Deserializer<'de>,
-    {
-        let text = Option::<String>::deserialize(deserializer)?;
-        text.map(|text| text.parse().map_err(de::Error::custom)).transpose()
-    }
-}
-
-/// Values that are stored as the text that the command line takes for them.
-pub(super) mod text {
-    use super::{Deserialize, Deserializer, FromStr, Serializer, de, fmt};
-
-    pub fn serialize<S: Serializer>(value: &impl fmt::Display, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(value)
-    }
-
-    pub fn deserialize<'de, T, D>(deserializer: D) -> Result<T, D::Error>
-    where
-        T: FromStr<Err: fmt::Display>,
-        D: Deserializer<'de>,
-    {
-        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
-    }
 }

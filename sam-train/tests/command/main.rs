@@ -1,6 +1,6 @@
-//! The `sam` command as a user meets it: exit codes, messages, JSON, interrupts.
+//! The `sam` command as a user meets it: exit codes, messages, JSON, interrupts, and what may befall its process.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::{
     fs,
@@ -13,8 +13,21 @@ use std::{
 use serde_json::Value;
 use tempfile::TempDir;
 
+mod bad_input;
 mod comparisons;
+mod kills;
+mod processes;
+mod recipes;
+mod resumed_methods;
 mod runs;
+mod trained;
+
+/// The command in that directory.
+fn sam(place: &Path, arguments: &str) -> Command {
+    let mut command = Command::new(assert_cmd::cargo::cargo_bin!("sam"));
+    command.args(arguments.split_whitespace()).current_dir(place).env_remove("SAM_DATA");
+    command
+}
 
 /// A directory to run in, removed at the end.
 struct Place(TempDir);
@@ -29,9 +42,7 @@ impl Place {
     }
 
     fn command(&self, arguments: &str) -> Command {
-        let mut command = Command::new(assert_cmd::cargo::cargo_bin!("sam"));
-        command.args(arguments.split_whitespace()).current_dir(self.0.path()).env_remove("SAM_DATA");
-        command
+        sam(self.0.path(), arguments)
     }
 
     fn run(&self, arguments: &str) -> Output {

@@ -326,7 +326,7 @@ fn an_epoch_shows_each_image_at_most_once_with_its_noisy_label_and_drops_the_res
     assert_eq!((trainer.epoch(), seen.borrow().labels.len()), (1, 240));
     let noisy = sam_train::data::replace_at_random(&data.train.labels, 10, 0.2, 3);
     let mut image = vec![0.0; 64];
-    let standardizer = sam_train::data::Standardizer::fit(&data.train, 1).unwrap();
+    let standardizer = sam_train::data::Standardizer::fit(&data.train.pixels, 1).unwrap();
     let mut known: Vec<(f32, u16)> = data
         .train
         .pixels

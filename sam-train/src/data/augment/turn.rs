@@ -3,7 +3,7 @@
 use rand::{Rng, RngExt};
 use sam_model::ImageShape;
 
-use super::{Padding, operations::geometry::erase};
+use super::{details::Padding, operations::geometry::erase};
 use crate::data::Standardizer;
 
 /// Pixels of padding on each side before the crop.
@@ -122,10 +122,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::{
-        data::ImageSet,
-        random::{Purpose, stream},
-    };
+    use crate::random::{Purpose, stream};
 
     const SHAPE: ImageShape = ImageShape { height: 8, width: 8, channels: 2 };
 
@@ -134,7 +131,7 @@ mod tests {
     }
 
     fn standardizer() -> Standardizer {
-        Standardizer::fit(&ImageSet { pixels: image().into(), labels: vec![0] }, 2).unwrap()
+        Standardizer::fit(&image().into(), 2).unwrap()
     }
 
     fn written(transform: Turn) -> Vec<f32> {
@@ -197,8 +194,7 @@ mod tests {
             let erased = erased.map(|(y, x, half)| Square { centre: (y % height, x % width), half });
             let transform = Turn { mirrored, crop, erased };
             let image: Vec<u8> = (0..shape.len()).map(|i| (i * 37 % 251) as u8).collect();
-            let set = ImageSet { pixels: image.clone().into(), labels: vec![0] };
-            let standardizer = Standardizer::fit(&set, channels).unwrap();
+            let standardizer = Standardizer::fit(&image.clone().into(), channels).unwrap();
             let (mut plain, mut values) = (vec![0.0; shape.len()], vec![f32::NAN; shape.len()]);
             standardizer.apply(&image, &mut plain);
             transform.write(&image, shape, padding, &standardizer, &mut values);

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use sam_model::ImageShape;
 
-use super::{PixelSize, splits::PartImages};
+use super::settings::PixelSize;
 use crate::data::DataError;
 
 /// Numbers as a file has them.
@@ -195,14 +195,7 @@ pub enum Levels {
 
 impl Levels {
     /// The scale of `images`.
-    pub fn of(images: &PartImages) -> Self {
-        match images {
-            PartImages::Numbers(images) => Self::of_numbers(images),
-            PartImages::Pictures(_) => Self::Bytes,
-        }
-    }
-
-    fn of_numbers(images: &Images) -> Self {
+    pub fn of(images: &Images) -> Self {
         let numbers = &images.numbers;
         if matches!(numbers, Numbers::Bytes(_)) || numbers.values().all(is_byte) {
             return Self::Bytes;
@@ -297,13 +290,13 @@ mod tests {
             numbers: Numbers::Real(values.to_vec()),
         };
         let table = real(&[-1.0, 100.0, 3.0, 100.0, 1.0, 100.0], 2);
-        let levels = Levels::of_numbers(&table);
+        let levels = Levels::of(&table);
         assert_eq!(levels.bytes(table.numbers), [0, 0, 255, 0, 128, 0]);
         assert_eq!(levels.bytes(Numbers::Real(vec![9.0, 99.0, -9.0, 1e9])), [255, 0, 0, 255]);
         let picture =
             Images { shape: ImageShape { height: 1, width: 3, channels: 1 }, ..real(&[0.0, 0.5, 1.0], 1) };
-        assert_eq!(Levels::of_numbers(&picture), Levels::Unit);
+        assert_eq!(Levels::of(&picture), Levels::Unit);
         assert_eq!(Levels::Unit.bytes(picture.numbers), [0, 128, 255]);
-        assert_eq!(Levels::of_numbers(&real(&[0.0, 7.0, 255.0], 1)), Levels::Bytes);
+        assert_eq!(Levels::of(&real(&[0.0, 7.0, 255.0], 1)), Levels::Bytes);
     }
 }

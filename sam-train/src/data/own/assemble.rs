@@ -5,8 +5,8 @@ use std::{collections::HashMap, path::Path};
 use sam_model::ImageShape;
 
 use super::{
-    FileSettings, TEST_SHARE,
     arrays::Levels,
+    settings::{FileSettings, TEST_SHARE},
     splits::{Part, PartImages, Parts, Split},
 };
 use crate::data::{
@@ -53,7 +53,10 @@ pub fn dataset(
     if (shape.height, shape.width) == (1, 1) && matches!(train.images, PartImages::Numbers(_)) {
         notes.push(format!("rows of {} numbers are no images: they have no neighbours", shape.channels));
     }
-    let levels = Levels::of(&train.images);
+    let levels = match &train.images {
+        PartImages::Numbers(images) => Levels::of(images),
+        PartImages::Pictures(_) => Levels::Bytes,
+    };
     let scaled = matches!(levels, Levels::Ranges(_));
     if scaled {
         notes.push(

@@ -3,9 +3,9 @@
 use sam_model::ImageShape;
 
 use super::{
-    FileSettings,
     arrays::{Images, Numbers},
     directory::{Content, Format, name_of},
+    settings::FileSettings,
     splits::{Part, Parts, Split},
 };
 use crate::data::{

@@ -4,12 +4,12 @@
 use std::path::PathBuf;
 
 use super::{
-    FileSettings,
     arrays::{Images, labels_of},
     directory::{Content, Format, name_of},
+    settings::FileSettings,
     splits::{Part, Parts, Role, Split},
 };
-use crate::data::{DataError, idx, source};
+use crate::data::{DataError, idx, newest};
 use crate::files;
 
 /// The parts of the data set.
@@ -23,8 +23,8 @@ pub fn read(content: &Content, settings: &FileSettings, notes: &mut Vec<String>)
                 let role_of_name = Role::of(&name).or(dimensions(&name));
                 Split::of(&name).unwrap_or(Split::Train) == split && role_of_name == Some(role)
             };
-            let found = source::newest_first(files.iter().filter(own).cloned().collect());
-            notes.extend(source::ambiguity(&found));
+            let found = newest::newest_first(files.iter().filter(own).cloned().collect());
+            notes.extend(newest::ambiguity(&found));
             Ok(found.into_iter().next())
         };
         let (images, labels) = match (of(Role::Images)?, of(Role::Labels)?) {

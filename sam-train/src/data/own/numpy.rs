@@ -10,9 +10,9 @@ use safetensors::{Dtype, SafeTensors};
 use zip::ZipArchive;
 
 use super::{
-    FileSettings,
     arrays::{Array, Images, Numbers, labels_of},
     directory::{Content, Format, name_of},
+    settings::FileSettings,
     splits::{Part, Parts, Role, Split},
 };
 use crate::data::{DataError, UnpackLimit};

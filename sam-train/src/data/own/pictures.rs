@@ -12,11 +12,12 @@ use std::{
 use sam_model::ImageShape;
 
 use super::{
-    Broken, FileSettings, Fit, PixelSize,
     arrays::{Images, Numbers},
     directory::{Content, entries, name_of},
     picture::{self, Probe},
+    settings::{FileSettings, Fit, PixelSize},
     splits::{Part, PartImages, Parts, Split},
+    unreadable::Broken,
 };
 use crate::data::{DataError, Pictures, streamed};
 use crate::files;

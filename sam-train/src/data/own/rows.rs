@@ -5,10 +5,11 @@ use std::{io::Read, path::Path};
 use csv::{ReaderBuilder, StringRecord};
 
 use super::{
-    Broken, FileSettings,
     arrays::{Array, Images, Numbers},
     directory::{Content, Format, name_of},
+    settings::FileSettings,
     splits::{Part, Parts, Split},
+    unreadable::Broken,
 };
 use crate::data::{DataError, file};
 

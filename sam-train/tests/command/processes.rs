@@ -1,7 +1,6 @@
 //! Several processes and their surroundings: starts at once, directories that vanish, signals, files of others.
 
 #![cfg(unix)]
-#![allow(clippy::unwrap_used)]
 
 use std::{
     fs,
@@ -18,8 +17,7 @@ use sam_train::files;
 const LONG: &str = "train --model mlp-8 --epochs 100000 --threads 1";
 
 fn sam(place: &Path, arguments: &str) -> Command {
-    let mut command = Command::new(assert_cmd::cargo::cargo_bin!("sam"));
-    command.args(arguments.split_whitespace()).current_dir(place).env_remove("SAM_DATA");
+    let mut command = super::sam(place, arguments);
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }

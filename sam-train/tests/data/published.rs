@@ -1,5 +1,4 @@
 //! Networks as others have published them: files of `torch.save`, names of layers.
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::{fs, io::BufReader, path::PathBuf};
 

@@ -1,7 +1,5 @@
 //! Pictures of the kinds that cameras, scanners and web pages leave, and thirty files that are none.
 
-#![allow(clippy::unwrap_used)]
-
 use std::{fs, io::Cursor, path::Path};
 
 use image::{DynamicImage, ImageBuffer, ImageFormat, LumaA, Rgb, RgbImage, Rgba};

@@ -1,10 +1,7 @@
 //! Base optimizers, and when and where a method perturbs, through the learner: against plain loops in double precision, and against
 //! what must have the same bits.
 
-#![allow(clippy::unwrap_used)]
-
-mod steps;
-
+use super::steps::{BATCH, CLASSES, SHAPE, advance_at, batch, bits, learner};
 use sam_backend_ndarray::Network;
 use sam_core::{GradientOracle, Pass};
 use sam_model::Role;
@@ -20,7 +17,6 @@ use sam_train::{
         trainer::Trainer,
     },
 };
-use steps::{BATCH, CLASSES, SHAPE, advance_at, batch, bits, learner};
 
 const RATE: f32 = 0.01;
 

@@ -1,7 +1,5 @@
 //! Images that are left in their file are the same images.
 
-#![allow(clippy::unwrap_used)]
-
 use std::{
     fs::{self, OpenOptions},
     io::{Seek, SeekFrom, Write},

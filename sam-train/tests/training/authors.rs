@@ -1,7 +1,5 @@
 //! Training as the code of SAM's authors does it, against NumPy in double precision.
 
-#![allow(clippy::unwrap_used)]
-
 use ndarray::Array4;
 use sam_model::ImageShape;
 use sam_train::{

@@ -1,7 +1,5 @@
 //! Data of one's own: every kind of file as real life has it, written here byte by byte, read or refused with a reason.
 
-#![allow(clippy::unwrap_used)]
-
 use std::{
     fs,
     io::{Cursor, Write as _},

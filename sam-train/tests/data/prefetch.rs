@@ -1,7 +1,5 @@
 //! Batches made ahead are the batches that were asked for.
 
-#![allow(clippy::unwrap_used)]
-
 use std::fs;
 
 use proptest::prelude::*;

@@ -1,7 +1,6 @@
 //! `sam train` killed at any moment: its checkpoint loads, and the resumed run ends with the same bits.
 
 #![cfg(unix)]
-#![allow(clippy::unwrap_used)]
 
 use std::{
     fs,
@@ -14,11 +13,7 @@ use std::{
 use sam_train::training::checkpoint::Checkpoint;
 use serde_json::Value;
 
-fn sam(place: &Path, arguments: &str) -> Command {
-    let mut command = Command::new(assert_cmd::cargo::cargo_bin!("sam"));
-    command.args(arguments.split_whitespace()).current_dir(place).env_remove("SAM_DATA");
-    command
-}
+use super::sam;
 
 fn weights(output: &Output) -> String {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

@@ -1,7 +1,5 @@
 //! Recipes of the paper through the program: listed, trained small, and named in every output.
 
-#![allow(clippy::unwrap_used)]
-
 use std::{collections::BTreeSet, fs, path::Path, process::Command};
 
 use serde_json::Value;

@@ -1,7 +1,5 @@
 //! Analyses of networks where the answer can be had in another way.
 
-#![allow(clippy::unwrap_used)]
-
 use nalgebra::{DMatrix, SymmetricEigen};
 use sam_backend_ndarray::{Dual64, Scalar};
 use sam_core::{GradientOracle, Pass, Rule};

@@ -1,7 +1,5 @@
 //! SVHN's files in MATLAB's format: small ones that `SciPy` wrote, and every way in which they can be broken.
 
-#![allow(clippy::unwrap_used)]
-
 use std::{fs, path::Path};
 
 use sam_train::data::{DataSource, mat::MatImages};

@@ -1,7 +1,5 @@
 //! The data readers against bytes written by hand, and everything random about batches against its distribution.
 
-#![allow(clippy::unwrap_used)]
-
 use std::{fs, io::Write as _, path::Path};
 
 use flate2::{Compression, write::GzEncoder};
@@ -259,7 +257,9 @@ fn the_embedded_digits_are_all_there_and_split_evenly() {
 fn training_images_have_mean_zero_and_variance_one() {
     let digits = DataSource::Digits.load(None, None).unwrap();
     let mut values = vec![0.0; digits.train.pixels.len()];
-    Standardizer::fit(&digits.train, 1).unwrap().apply(&digits.train.pixels.all().unwrap(), &mut values);
+    Standardizer::fit(&digits.train.pixels, 1)
+        .unwrap()
+        .apply(&digits.train.pixels.all().unwrap(), &mut values);
     let n = values.len() as f64;
     let mean = values.iter().map(|&v| f64::from(v)).sum::<f64>() / n;
     let variance = values.iter().map(|&v| (f64::from(v) - mean).powi(2)).sum::<f64>() / n;

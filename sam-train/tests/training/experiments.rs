@@ -1,7 +1,5 @@
 //! Every experiment as a user meets it: files, JSON, resumption, the report.
 
-#![allow(clippy::unwrap_used)]
-
 use std::{fs, path::Path, process::Command};
 
 use sam_train::{

@@ -1,7 +1,6 @@
 //! Bad input, flag by flag and file by file: an exit code, one line that says what to do, and no earlier output harmed.
 
 #![cfg(unix)]
-#![allow(clippy::unwrap_used)]
 
 use std::{
     collections::BTreeMap,

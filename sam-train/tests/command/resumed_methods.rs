@@ -1,7 +1,6 @@
 //! Every method of `sam train`, interrupted within an epoch and resumed on another number of threads.
 
 #![cfg(unix)]
-#![allow(clippy::unwrap_used)]
 
 use std::{
     collections::BTreeSet,
@@ -14,6 +13,8 @@ use std::{
 
 use sam_train::training::{checkpoint::Checkpoint, settings::Method};
 use serde_json::Value;
+
+use super::sam;
 
 /// Twenty-five epochs of 20 steps. A group of m-sharpness is half a batch.
 const RUN: &str = "train --model mlp-64 --limit 40 --epochs 25 --batch 2 --label-noise 0.1 --json";
@@ -36,12 +37,6 @@ const ROWS: [&str; 15] = [
     "esam --beta 0.5",
     "mixup --alpha 8",
 ];
-
-fn sam(place: &Path, arguments: &str) -> Command {
-    let mut command = Command::new(assert_cmd::cargo::cargo_bin!("sam"));
-    command.args(arguments.split_whitespace()).current_dir(place).env_remove("SAM_DATA");
-    command
-}
 
 /// The last line of a run that must succeed.
 fn result(place: &Path, arguments: &str) -> Value {

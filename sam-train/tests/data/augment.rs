@@ -1,7 +1,5 @@
 //! Augmentation against independent references: Pillow's operations, and batches that depend on nothing but their place.
 
-#![allow(clippy::unwrap_used)]
-
 use std::collections::BTreeMap;
 
 use sam_model::ImageShape;

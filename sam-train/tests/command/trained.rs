@@ -1,7 +1,5 @@
 //! A trained network in use: what the command says of it, and what it writes for other programs.
 
-#![allow(clippy::unwrap_used)]
-
 use std::{fs, path::Path, process::Command};
 
 use image::{Rgb, RgbImage};

@@ -1,9 +1,6 @@
 //! Every training method through the learner: checkpoints, costs, and the methods that must coincide.
 
-#![allow(clippy::unwrap_used)]
-
-mod steps;
-
+use super::steps::{BATCH, CLASSES, SHAPE, advance_at, batch, bits};
 use ndarray::{Array4, ArrayView4};
 use sam_backend_ndarray::Network;
 use sam_core::{GradientOracle, Pass};
@@ -19,7 +16,6 @@ use sam_train::{
         },
     },
 };
-use steps::{BATCH, CLASSES, SHAPE, advance_at, batch, bits};
 
 fn every_method() -> Vec<Method> {
     let rho = 0.1;
@@ -73,7 +69,7 @@ fn settings(model: &str, method: Method) -> Settings {
 }
 
 fn learner(model: &str, method: Method) -> CpuLearner {
-    steps::learner(&settings(model, method))
+    super::steps::learner(&settings(model, method))
 }
 
 /// Makes the steps number `steps`.

@@ -1,7 +1,5 @@
 //! Pictures that stay in their files: their centres, random parts of them, and what becomes of files that change.
 
-#![allow(clippy::unwrap_used)]
-
 use std::{fs, io::Cursor, path::Path};
 
 use image::{DynamicImage, ImageFormat, Rgb, RgbImage};
