@@ -41,6 +41,10 @@ impl Wide for Dual64 {
         DualNum::exp(&self)
     }
     #[inline]
+    fn exp_of_negative(self) -> Self {
+        DualNum::exp(&self)
+    }
+    #[inline]
     fn ln(self) -> Self {
         DualNum::ln(&self)
     }

@@ -17,9 +17,7 @@ mod wide;
 
 pub use caches::Caches;
 pub use micro::{COLUMNS, MicroKernels};
-pub use product::{
-    Finish, Start, Target, pack_panels, pack_rows, pack_transpose, panels, product, product_in_place,
-};
+pub use product::{Finish, Start, Target, pack_columns, pack_rows, panels, product, product_in_place};
 pub use table::{Run, Runs};
 #[cfg(target_arch = "x86_64")]
 pub use vectors::Set;

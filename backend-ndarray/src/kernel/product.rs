@@ -55,30 +55,11 @@ pub const fn panels(columns: usize) -> usize {
     columns.div_ceil(COLUMNS)
 }
 
-/// Rearranges a matrix of `depth x columns` into panels of [`COLUMNS`] columns, each `depth x COLUMNS`, the last
-/// filled up with zeros. `value(k, j)` is the matrix.
-pub fn pack_panels<T: Scalar>(
-    team: &Team,
-    panels: &mut [T],
-    depth: usize,
-    columns: usize,
-    value: impl Fn(usize, usize) -> T + Sync,
-) {
-    panels.chunks_mut(depth * COLUMNS).enumerate().share(team, |(p, panel)| {
-        let first = p * COLUMNS;
-        let width = COLUMNS.min(columns - first);
-        for (k, row) in panel.chunks_exact_mut(COLUMNS).enumerate() {
-            for (j, to) in row.iter_mut().enumerate() {
-                *to = if j < width { value(k, first + j) } else { T::zero() };
-            }
-        }
-    });
-}
-
 /// Panels that are filled together, so that a row is read by several cache lines at a time.
 const PANELS_A_TASK: usize = 4;
 
-/// [`pack_panels`] of a matrix that lies row by row, by whole rows of a panel.
+/// Rearranges a matrix that lies row by row into panels of [`COLUMNS`] columns, each `depth x COLUMNS`, the last filled up
+/// with zeros.
 pub fn pack_rows<'a, T: Scalar>(
     team: &Team,
     panels: &mut [T],
@@ -103,16 +84,27 @@ pub fn pack_rows<'a, T: Scalar>(
     });
 }
 
-/// [`pack_panels`] of the transpose of a matrix that lies row by row, each of `depth` values.
-pub fn pack_transpose<T: Scalar>(team: &Team, panels: &mut [T], matrix: &[T], depth: usize) {
-    let rows = matrix.chunks(COLUMNS * depth);
-    panels.chunks_mut(depth * COLUMNS).zip(rows).share(team, |(panel, rows)| {
-        if rows.len() < panel.len() {
-            panel.fill(T::zero());
-        }
-        for (j, row) in rows.chunks_exact(depth).enumerate() {
-            let lines = panel.as_chunks_mut::<COLUMNS>().0;
-            lines.iter_mut().zip(row).for_each(|(to, &value)| to[j] = value);
+/// Rows of a panel that are filled before the next ones: they stay in the nearest cache while all their columns come.
+const ROWS_AT_A_TIME: usize = 64;
+
+/// [`pack_rows`] of a matrix of `columns` columns that lie in pieces of `rows` values: `piece(i, j)` is piece `i` of column `j`.
+pub fn pack_columns<'a, T: Scalar>(
+    team: &Team,
+    panels: &mut [T],
+    (pieces, rows, columns): (usize, usize, usize),
+    piece: impl Fn(usize, usize) -> &'a [T] + Sync,
+) {
+    panels.chunks_mut(pieces * rows * COLUMNS).enumerate().share(team, |(p, panel)| {
+        let first = p * COLUMNS;
+        let width = COLUMNS.min(columns - first);
+        for (i, lines) in panel.as_chunks_mut::<COLUMNS>().0.chunks_mut(rows).enumerate() {
+            for (part, lines) in lines.chunks_mut(ROWS_AT_A_TIME).enumerate() {
+                for j in 0..width {
+                    let values = &piece(i, first + j)[part * ROWS_AT_A_TIME..];
+                    lines.iter_mut().zip(values).for_each(|(to, &value)| to[j] = value);
+                }
+                lines.iter_mut().for_each(|to| to[width..].fill(T::zero()));
+            }
         }
     });
 }

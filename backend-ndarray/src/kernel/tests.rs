@@ -2,8 +2,8 @@
 //! runs.
 
 use super::{
-    COLUMNS, Finish, MicroKernels, Run, Runs, Start, Target, Vectors, pack_panels, pack_rows, pack_transpose,
-    panels, product,
+    COLUMNS, Finish, MicroKernels, Run, Runs, Start, Target, Vectors, pack_columns, pack_rows, panels,
+    product,
 };
 use crate::Scalar;
 use proptest::prelude::*;
@@ -165,16 +165,18 @@ proptest! {
     fn packing_fills_panels_row_by_row_and_pads_with_zeros(depth in 1usize..9, columns in 1usize..50) {
         let team = crate::team::Team::new(2).unwrap();
         let mut packed = vec![f64::NAN; panels(columns) * depth * COLUMNS];
-        let mut by_rows = packed.clone();
-        pack_panels(&team, &mut packed, depth, columns, |k, j| (1 + k * columns + j) as f64);
         let matrix: Vec<f64> = (1..=depth * columns).map(|value| value as f64).collect();
-        pack_rows(&team, &mut by_rows, matrix.chunks_exact(columns));
-        prop_assert_eq!(&by_rows, &packed);
+        pack_rows(&team, &mut packed, matrix.chunks_exact(columns));
         let transpose: Vec<f64> =
             (0..columns).flat_map(|j| (0..depth).map(move |k| (1 + k * columns + j) as f64)).collect();
-        let mut by_columns = vec![f64::NAN; packed.len()];
-        pack_transpose(&team, &mut by_columns, &transpose, depth);
-        prop_assert_eq!(&by_columns, &packed);
+        // In one piece, and in pieces of a row each.
+        for (pieces, rows) in [(1, depth), (depth, 1)] {
+            let mut by_columns = vec![f64::NAN; packed.len()];
+            pack_columns(&team, &mut by_columns, (pieces, rows, columns), |i, j| {
+                &transpose[j * depth + i * rows..][..rows]
+            });
+            prop_assert_eq!(&by_columns, &packed);
+        }
         for (at, &value) in packed.iter().enumerate() {
             let (panel, k, j) = (at / (depth * COLUMNS), at / COLUMNS % depth, at % COLUMNS);
             let column = panel * COLUMNS + j;

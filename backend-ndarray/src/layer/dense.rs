@@ -4,7 +4,7 @@ use super::{Backward, Forward, InputGradient, Layer, Layouts};
 use crate::{
     Scalar,
     kernel::{
-        COLUMNS, Caches, Finish, MicroKernels, Run, Runs, Start, Target, pack_rows, pack_transpose, panels,
+        COLUMNS, Caches, Finish, MicroKernels, Run, Runs, Start, Target, pack_columns, pack_rows, panels,
         product,
     },
     layout::Layout,
@@ -176,7 +176,9 @@ impl<T: Scalar> Layer<T> for Dense<T> {
         }
 
         let Some(InputGradient { values, accumulate }) = pass.d_input else { return };
-        pack_transpose(pass.team, &mut self.backward.packed, weights, outputs);
+        pack_columns(pass.team, &mut self.backward.packed, (1, outputs, inputs), |_, input| {
+            &weights[input * outputs..][..outputs]
+        });
         let start = if accumulate { Start::Existing } else { Start::Zero };
         self.backward.multiply(pass.team, &self.kernels, pass.samples, pass.d_output, values, start);
     }

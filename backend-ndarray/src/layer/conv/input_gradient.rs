@@ -3,7 +3,7 @@
 use super::{Filters, Layouts, gather::Gather};
 use crate::{
     Scalar,
-    kernel::{Finish, MicroKernels, Start, pack_panels},
+    kernel::{Finish, MicroKernels, Start, pack_columns},
     layer::{InputGradient, samples_a_task},
     team::{Share, Team},
 };
@@ -120,10 +120,9 @@ impl<T: Scalar> InputGradients<T> {
             // Depth runs over the met output pixels, first to last (so taps run backwards), and their channels.
             let tap = |taps: Taps, met: usize| taps.first + (taps.count - 1 - met) * stride;
             if gather.depth() > 0 {
-                pack_panels(team, packed, gather.depth(), inputs, |k, input| {
-                    let (met, output) = (k / outputs, k % outputs);
+                pack_columns(team, packed, (y.count * x.count, outputs, inputs), |met, input| {
                     let (r, s) = (tap(*y, met / x.count), tap(*x, met % x.count));
-                    weights[((r * kernel + s) * inputs + input) * outputs + output]
+                    &weights[((r * kernel + s) * inputs + input) * outputs..][..outputs]
                 });
             }
         }
