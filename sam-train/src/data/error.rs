@@ -144,6 +144,14 @@ pub enum DataError {
         /// How many there are.
         count: usize,
     },
+    /// The newest of several files for one thing is broken.
+    #[error("{error}; {others} is there too, and older: remove the broken file, and it is read")]
+    Beside {
+        /// What is wrong with the newest.
+        error: Box<Self>,
+        /// The others.
+        others: String,
+    },
     /// A picture that could be read when the run began.
     #[error("{}: {reason}", .path.display())]
     Picture {

@@ -14,7 +14,7 @@ use super::{
     cifar::{self, CifarImages, CifarKind},
     digits, idx,
     mat::{self, MatImages},
-    newest::{ambiguity, newest_first},
+    newest::{ambiguity, beside, newest_first},
     own::{self, FileSettings},
 };
 use crate::files;
@@ -246,23 +246,31 @@ impl DataSource {
         }
     }
 
-    /// The file `name`, packed or not.
-    fn file(self, directory: &Path, name: &str) -> Result<PathBuf, DataError> {
-        existing(directory, name).ok_or_else(|| DataError::MissingFile {
+    /// What `read` makes of the file `name`, packed or not.
+    fn file<T>(
+        self,
+        directory: &Path,
+        name: &str,
+        read: impl FnOnce(&Path) -> Result<T, DataError>,
+    ) -> Result<T, DataError> {
+        let files = candidates(directory, name);
+        let missing = || DataError::MissingFile {
             path: directory.join(name),
             name: self.name(),
             advice: self.advice(),
-        })
+        };
+        let (newest, others) = files.split_first().ok_or_else(missing)?;
+        read(newest).map_err(beside(others))
     }
 
     fn load_idx(self, directory: &Path) -> Result<Dataset, DataError> {
         const CLASSES: usize = 10;
-        let set = |images: &str, labels: &str| {
-            let images_path = self.file(directory, images)?;
-            let labels_path = self.file(directory, labels)?;
-            let images = idx::read_images(&images_path)?;
+        let set = |of_images: &str, of_labels: &str| {
+            let images = |path: &Path| Ok((path.to_owned(), idx::read_images(path)?));
+            let labels = |path: &Path| Ok((path.to_owned(), idx::read_labels(path, CLASSES)?));
+            let (images_path, images) = self.file(directory, of_images, images)?;
+            let (labels_path, labels) = self.file(directory, of_labels, labels)?;
             let shape = ImageShape { height: images.height, width: images.width, channels: 1 };
-            let labels = idx::read_labels(&labels_path, CLASSES)?;
             Ok((ImageSet::from_idx(&images_path, images, &labels_path, labels)?, shape, images_path))
         };
         let [train_images, train_labels, test_images, test_labels] = IDX_FILES;
@@ -290,7 +298,7 @@ impl DataSource {
         let read = |names: &[&str]| {
             let mut images = MatImages::default();
             for name in names {
-                images.append(&self.file(directory, name)?)?;
+                self.file(directory, name, |path| images.append(path))?;
             }
             Ok(ImageSet { pixels: images.pixels.into(), labels: images.labels })
         };
@@ -317,7 +325,7 @@ impl DataSource {
         let read = |names: &[&str], records| {
             let mut images = CifarImages::default();
             for name in names {
-                images.append(&self.file(directory, name)?, kind, records)?;
+                self.file(directory, name, |path| images.append(path, kind, records))?;
             }
             Ok(ImageSet { pixels: images.pixels.into(), labels: images.labels })
         };

@@ -8,6 +8,7 @@ use sam_train::data::{
     cifar::{CifarImages, CifarKind},
     epoch_order,
     idx::{parse_images, parse_labels},
+    own::{FileSettings, read},
     replace_at_random,
 };
 
@@ -168,6 +169,18 @@ fn of_several_files_for_one_name_the_newest_is_read_and_it_is_said() {
             said[0].ends_with(&format!("{} is not: remove what is out of date", at(outdated).display())),
             "{said:?}"
         );
+    }
+
+    // A download that failed is newer than what it was to replace: it is not passed over in silence, and not the end of the matter.
+    fs::write(at("train-labels-idx1-ubyte.gz"), "<html>Not found</html>").unwrap();
+    let named = at("train-labels-idx1-ubyte");
+    for error in [
+        source.load(Some(directory.path()), None).unwrap_err(),
+        read(directory.path(), &FileSettings::of(directory.path())).map(drop).unwrap_err(),
+    ] {
+        let said = format!("{} is there too, and older: remove the broken file", named.display());
+        assert!(error.to_string().contains("train-labels-idx1-ubyte.gz: expected a gzip file"), "{error}");
+        assert!(error.to_string().contains(&said), "{error}");
     }
 }
 

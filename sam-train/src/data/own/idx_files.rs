@@ -1,7 +1,7 @@
 //! Files of the MNIST family as they are found: names with dots or without, packed or not, EMNIST, QMNIST, other numbers than
 //! bytes.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::{
     arrays::{Images, labels_of},
@@ -17,7 +17,7 @@ pub fn read(content: &Content, settings: &FileSettings, notes: &mut Vec<String>)
     let files = content.files(Format::Idx)?;
     let mut parts = Parts::default();
     for split in [Split::Train, Split::Validation, Split::Test] {
-        let mut of = |role: Role| -> Result<Option<PathBuf>, DataError> {
+        let mut of = |role: Role| {
             let own = |path: &&PathBuf| {
                 let name = name_of(path);
                 let role_of_name = Role::of(&name).or(dimensions(&name));
@@ -25,32 +25,36 @@ pub fn read(content: &Content, settings: &FileSettings, notes: &mut Vec<String>)
             };
             let found = newest::newest_first(files.iter().filter(own).cloned().collect());
             notes.extend(newest::ambiguity(&found));
-            Ok(found.into_iter().next())
+            found
         };
-        let (images, labels) = match (of(Role::Images)?, of(Role::Labels)?) {
-            (Some(images), Some(labels)) => (images, labels),
-            (None, None) => continue,
-            (found, other) => {
-                let file = found.or(other).unwrap_or_default();
-                return Err(DataError::Unusable {
-                    path: file,
-                    expected: "images and labels in two files of such names".into(),
-                    found: "the other one is missing".into(),
-                    advice: "put it beside this one".into(),
-                });
-            }
+        let (images, labels) = (of(Role::Images), of(Role::Labels));
+        let ((origin, other_images), (labels, other_labels)) =
+            match (images.split_first(), labels.split_first()) {
+                (Some(images), Some(labels)) => (images, labels),
+                (None, None) => continue,
+                (found, other) => {
+                    let file = found.or(other).map(|(newest, _)| newest.clone());
+                    return Err(DataError::Unusable {
+                        path: file.unwrap_or_default(),
+                        expected: "images and labels in two files of such names".into(),
+                        found: "the other one is missing".into(),
+                        advice: "put it beside this one".into(),
+                    });
+                }
+            };
+        let read = |path: &Path, others: &[PathBuf]| {
+            idx::read_array(path, settings.unpacking()).map_err(newest::beside(others))
         };
-        let origin = images;
-        let mut images = Images::of(idx::read_array(&origin, settings.unpacking())?, settings.size, &origin)?;
-        let labels = labels_of(&idx::read_array(&labels, settings.unpacking())?, &labels)?;
-        if name_of(&origin).to_lowercase().starts_with("emnist") {
+        let mut images = Images::of(read(origin, other_images)?, settings.size, origin)?;
+        let labels = labels_of(&read(labels, other_labels)?, labels)?;
+        if name_of(origin).to_lowercase().starts_with("emnist") {
             images.transpose();
             if split == Split::Train {
                 notes
                     .push("EMNIST's images lie on their sides in its files: they are set upright".to_owned());
             }
         }
-        parts.0.push((split, Part { origin, images: images.into(), labels }));
+        parts.0.push((split, Part { origin: origin.clone(), images: images.into(), labels }));
     }
     name_emnist_classes(files, &mut parts, notes);
     Ok(parts)
