@@ -3,7 +3,7 @@
 use std::{fs, io, sync::Arc};
 
 #[cfg(unix)]
-use signal_hook::consts::{SIGHUP, SIGUSR1};
+use signal_hook::consts::{SIGABRT, SIGHUP, SIGUSR1};
 use signal_hook::{
     consts::{SIGINT, SIGTERM},
     flag,
@@ -45,6 +45,10 @@ pub fn interrupt() -> io::Result<Interrupt> {
     for &signal in WARNINGS.iter().filter(|&&signal| ignored & (1 << (signal - 1)) == 0) {
         flag::register(signal, Arc::clone(interrupt.flag()))?;
     }
+    // Memory that is not to be had ends the process by this signal, after a line that says how much was asked for: that is a
+    // failure like others, and no crash to be looked into.
+    #[cfg(unix)]
+    flag::register_conditional_shutdown(SIGABRT, 1, Arc::new(true.into()))?;
     Ok(interrupt)
 }
 

@@ -483,6 +483,32 @@ fn a_run_that_does_not_fit_into_the_process_s_limit_is_refused_before_it_starts(
     });
 }
 
+/// The estimate is a lower bound: a run that is begun may still meet the limit. The limits go from where it is refused beforehand
+/// to where it is done.
+#[test]
+fn a_run_whose_memory_runs_out_fails_as_others_do() {
+    let place = tempfile::tempdir().unwrap();
+    let sam = assert_cmd::cargo::cargo_bin!("sam").display().to_string();
+    let mut on_the_way = 0;
+    for limit in (4..=12).map(|i| 20_000 * i) {
+        let run = "train --model mlp-1500-1500 --epochs 1 --limit 64 --batch 32 --threads 1 --quiet";
+        let script = format!("ulimit -v {limit}; exec {sam} {run} --out r{limit}");
+        let mut shell = Command::new("bash");
+        shell.args(["-c", &script]).current_dir(place.path()).env_remove("RUST_BACKTRACE");
+        let output = shell.output().unwrap();
+        let text = String::from_utf8(output.stderr).unwrap();
+        let refused = text.contains("needs at least");
+        match output.status.code() {
+            Some(0) => {}
+            Some(1) if refused || text.starts_with("memory allocation of ") => {}
+            Some(1) => assert!(text.starts_with("error: "), "{limit} KiB: {text}"),
+            _ => panic!("{limit} KiB: {}: {text}", output.status),
+        }
+        on_the_way += usize::from(!output.status.success() && !refused);
+    }
+    assert!(on_the_way > 0, "each run was refused before its start, or done");
+}
+
 #[test]
 fn output_that_cannot_be_written_fails_the_command() {
     if !Path::new("/dev/full").exists() {

@@ -163,6 +163,27 @@ fn every_signal_that_asks_to_stop_leaves_a_run_that_can_go_on() {
     }
 }
 
+/// Both signals wait while the process is stopped, so that nothing is done between them.
+#[test]
+fn the_second_signal_ends_a_run_at_once() {
+    let place = tempfile::tempdir().unwrap();
+    let checkpoint = place.path().join("run/checkpoint.safetensors");
+    let mut command = Command::new("env");
+    command.arg("--default-signal=HUP,TERM").arg(assert_cmd::cargo::cargo_bin!("sam"));
+    command.args(format!("{LONG} --out run").split_whitespace());
+    command.current_dir(place.path()).stdout(Stdio::null()).stderr(Stdio::piped());
+    let child = command.spawn().unwrap();
+    until("no epoch was finished", || checkpoint.exists());
+    for name in ["STOP", "HUP", "TERM", "CONT"] {
+        signal(&child, name);
+    }
+    let output = child.wait_with_output().unwrap();
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(130), "{text}");
+    assert!(!text.contains("go on with"), "it took its leave: {text}");
+    assert!(checkpoint.exists());
+}
+
 #[test]
 fn only_regular_files_are_replaced_no_link_is_followed_and_modes_stay() {
     let place = tempfile::tempdir().unwrap();
