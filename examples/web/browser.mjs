@@ -141,6 +141,18 @@ try {
     assert(Number.isFinite(Number(loss)), `variant ${method}: expected a loss, found ${loss}`);
   }
   assert.deepEqual(problems, []);
+  // No script but the page's own runs, and nothing is loaded from elsewhere.
+  const refused = await run(`new Promise((resolve) => {
+    const found = [];
+    document.addEventListener('securitypolicyviolation', (event) => {
+      found.push(event.effectiveDirective);
+      if (found.length === 2) resolve(found.sort());
+    });
+    document.body.append(Object.assign(document.createElement('script'), { textContent: 'window.planted = true' }));
+    document.body.append(Object.assign(new Image(), { src: 'http://localhost/planted.png' }));
+    setTimeout(() => resolve(found), 5000);
+  })`);
+  assert.deepEqual([refused, await run('window.planted')], [['img-src', 'script-src-elem'], undefined]);
   console.log('the page works');
 } finally {
   browser.kill();
