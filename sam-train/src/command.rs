@@ -198,11 +198,16 @@ fn parsed(ranks: &dyn Ranks) -> Result<Cli, ExitCode> {
 
 /// What the arguments say, with those of a recipe that they name.
 fn understood(arguments: Vec<OsString>) -> Result<Cli, clap::Error> {
-    let expanded = recipe::expanded(arguments).map_err(|error| {
-        let text = format!("{}\n", in_flags(&error.to_string()));
-        Cli::command().error(ErrorKind::InvalidValue, text)
-    })?;
-    Cli::try_parse_from(expanded)
+    let refused = |text| Cli::command().error(ErrorKind::InvalidValue, format!("{text}\n"));
+    Cli::try_parse_from(expanded(arguments).map_err(refused)?)
+}
+
+/// The arguments, the program's name first, with those of a recipe that they name; as they are, if they name none.
+///
+/// # Errors
+/// What is wrong with them, in the words that the command would use.
+pub fn expanded(arguments: Vec<OsString>) -> Result<Vec<OsString>, String> {
+    recipe::expanded(arguments).map_err(|error| in_flags(&error.to_string()))
 }
 
 /// Tells how the command has ended, on all ranks at once.
