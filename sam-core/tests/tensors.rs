@@ -104,6 +104,28 @@ proptest! {
         prop_assert_eq!(bits(&w), bits(v.tensors().flatten()));
     }
 
+    /// Without a table nothing tells where a tensor ends.
+    #[test]
+    fn several_tensors_have_the_bits_of_one_vector_without_tensors(
+        start in prop::array::uniform11(-2.0f64..2.0),
+        p in prop_oneof![Just(1.0), Just(2.0), Just(3.0), Just(f64::INFINITY)],
+        eta in prop::option::of(Just(0.01)),
+    ) {
+        let rule = Rule::new(0.1, Norm::from_p(p).unwrap()).with_adaptive(eta);
+        let base = Sgd::new(0.05);
+        let mut flat = Sam::new(SliceSpace::new([0.0; N]), rule, base.clone());
+        let mut listed =
+            Sam::new(TensorSpace::new(model(start)), rule, EachTensor::new([base.clone(), base.clone(), base]));
+        let (mut w, mut g) = (start, [0.0; N]);
+        let (mut v, mut h) = (model(start), model(start));
+        for _ in 0..4 {
+            let a = flat.step_with(&mut w, &mut g, |w, g, _| slope(w, g)).unwrap();
+            let b = listed.step_with(&mut v, &mut h, |w, g, _| slope_of(w, g)).unwrap();
+            prop_assert_eq!(a.norm, b.norm);
+        }
+        prop_assert_eq!(bits(&w), bits(v.tensors().flatten()));
+    }
+
     #[test]
     fn gsam_on_several_tensors_has_the_bits_of_gsam_on_one_vector(start in prop::array::uniform11(-2.0f64..2.0)) {
         let (rule, sgd) = (Rule::l2(0.1), Sgd::new(0.05));
