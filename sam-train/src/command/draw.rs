@@ -4,9 +4,12 @@ mod comparison;
 pub mod contact_sheet;
 pub mod curves;
 mod figure;
+mod legend;
+mod look;
 mod plot;
 mod raster;
 mod surface;
+mod ticks;
 
 use std::path::{Path, PathBuf};
 

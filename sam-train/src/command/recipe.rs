@@ -349,6 +349,7 @@ pub fn run(args: &RecipeListArgs, call: Call<'_>) -> Result<(), ExperimentError>
     if chosen.is_empty() {
         find(part)?;
     }
+    let widest = chosen.iter().map(|recipe| recipe.name.len()).max().unwrap_or(0);
     for recipe in chosen {
         let scaled = args.scale.map(|scale| {
             let (recipe, changes) = recipe.scaled(scale);
@@ -362,7 +363,7 @@ pub fn run(args: &RecipeListArgs, call: Call<'_>) -> Result<(), ExperimentError>
             line["scaled"] = json!(changes);
             print(line)?;
         } else if exact.is_none() {
-            print(format_args!("{:<52} {}", recipe.name, recipe.place))?;
+            print(format_args!("{:<widest$}  {}", recipe.name, recipe.place))?;
         } else {
             print(described(&recipe, changes.as_deref()))?;
         }

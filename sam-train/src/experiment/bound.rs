@@ -108,10 +108,10 @@ impl Experiment for BoundExperiment {
 
     fn run(&self, runner: &mut Runner<'_>, design: &Design) -> Result<Findings, ExperimentError> {
         let arms = [Method::Sgd, design.sam(design.rho())]
-            .map(|method| Arm::new(method.title(), design.with(method)));
+            .map(|method| Arm::new(design.named(&method.title()), design.with(method)));
         let mut networks = Vec::new();
         match &self.trained {
-            Some(state) => networks.push((design.base.method.title(), design.job(), state.clone())),
+            Some(state) => networks.push((design.base.procedure(), design.job(), state.clone())),
             None => {
                 let last = vec![design.base.epochs];
                 let jobs = arms.iter().map(|arm| arm.job(0, &design.data).with_snapshots(last.clone()));

@@ -45,7 +45,7 @@ pub const PAPER: &str = "Tables 1 and 5, section 3.1";
 impl Comparison {
     /// The training procedures that are compared on one of the bases.
     fn arms(&self, base: &Settings) -> Vec<Arm> {
-        let arm = |method, epochs| Arm { method, epochs };
+        let arm = |method, epochs| Arm { method, base: base.base, epochs };
         let mut arms = vec![arm(Method::Sgd, base.epochs)];
         if self.sgd_epochs != 0 && self.sgd_epochs != base.epochs {
             arms.push(arm(Method::Sgd, self.sgd_epochs));

@@ -39,6 +39,11 @@ impl Design {
         Job::new(self.base.clone(), &self.data)
     }
 
+    /// What a procedure is called that is called `name` on SGD.
+    pub fn named(&self, name: &str) -> String {
+        self.base.base.procedure(name)
+    }
+
     /// SAM's radius.
     pub fn rho(&self) -> f64 {
         self.base.method.rho().unwrap_or(0.0)

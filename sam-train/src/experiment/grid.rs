@@ -77,9 +77,10 @@ fn sweep(
     Ok(all.into_iter().zip(arms::compare(runner, &arms, design, data)?).collect())
 }
 
-/// Validation error of each radius, and test error where it was taken.
-pub fn table(validation: &[(f64, ArmResult)], test: Option<&[(f64, ArmResult)]>) -> Table {
-    let mut columns = vec!["rho (0: SGD)", "validation error (%)"];
+/// Validation error of each radius, and test error where it was taken; radius 0 is the procedure called `plain`.
+pub fn table(plain: &str, validation: &[(f64, ArmResult)], test: Option<&[(f64, ArmResult)]>) -> Table {
+    let rho = format!("rho (0: {plain})");
+    let mut columns = vec![rho.as_str(), "validation error (%)"];
     if test.is_some() {
         columns.push("test error, trained on all (%)");
     }
@@ -100,9 +101,9 @@ impl Experiment for Grid {
         let (chosen, validation) = choose(runner, design, &self.rhos)?;
         let test = sweep(runner, design, &self.rhos, &design.data)?;
         let title = format!("Grid over the radius: {}", design.subject());
-        let picture = Picture::figure("grid", picture_of(&title, &validation, &test));
+        let picture = Picture::figure("grid", picture_of(&title, &design.named("SGD"), &validation, &test));
         let mut findings = Findings {
-            tables: vec![table(&validation, Some(&test))],
+            tables: vec![table(&design.named("SGD"), &validation, Some(&test))],
             pictures: vec![picture],
             ..Findings::default()
         };
@@ -118,16 +119,22 @@ impl Experiment for Grid {
         let at = |rho: f64| test.iter().find(|(other, _)| *other == rho).map(|(_, result)| result);
         findings.sentences.push(format!("Lowest mean validation error of the radii: rho = {chosen}."));
         if let (Some(sam), Some(sgd)) = (at(chosen), at(0.0)) {
-            let (sam, sgd) = (sam.named(format!("SAM at rho {chosen}")), sgd.named("SGD"));
+            let (sam, sgd) =
+                (sam.named(design.named(&format!("SAM at rho {chosen}"))), sgd.named(design.named("SGD")));
             findings.sentences.extend(arms::sentences([(&sam, &sgd)]));
         }
         Ok(findings)
     }
 }
 
-fn picture_of(title: &str, validation: &[(f64, ArmResult)], test: &[(f64, ArmResult)]) -> Figure {
+fn picture_of(
+    title: &str,
+    plain: &str,
+    validation: &[(f64, ArmResult)],
+    test: &[(f64, ArmResult)],
+) -> Figure {
     let names =
-        validation.iter().map(|(rho, _)| if *rho == 0.0 { "SGD".to_owned() } else { rho.to_string() });
+        validation.iter().map(|(rho, _)| if *rho == 0.0 { plain.to_owned() } else { rho.to_string() });
     let series = |name: &str, color, results: &[(f64, ArmResult)]| Series {
         name: name.to_owned(),
         color,
@@ -146,7 +153,7 @@ fn picture_of(title: &str, validation: &[(f64, ArmResult)], test: &[(f64, ArmRes
             y: "error (%)".to_owned(),
             from_zero: true,
             logarithmic: false,
-            series: vec![series("validation", 0, validation), series("test, trained on all images", 1, test)],
+            series: vec![series("validation", 7, validation), series("test, trained on all images", 9, test)],
         }],
     }
 }

@@ -35,7 +35,7 @@ impl Experiment for Landscape {
 
     fn run(&self, runner: &mut Runner<'_>, design: &Design) -> Result<Findings, ExperimentError> {
         let arms = [Method::Sgd, design.sam(design.rho())]
-            .map(|method| Arm::new(method.title(), design.with(method)));
+            .map(|method| Arm::new(design.named(&method.title()), design.with(method)));
         let last = design.base.epochs;
         let jobs = arms.iter().map(|arm| arm.job(0, &design.data).with_snapshots(vec![last]));
         let jobs: Vec<Job<'_>> = jobs.collect();
@@ -81,9 +81,10 @@ impl Experiment for Landscape {
         findings.tables.push(table);
         let flatter = |sgd: f64, sam: f64| if sam < sgd { "lower" } else { "higher" };
         findings.sentences.push(format!(
-            "One seed, one plane: a quarter of the way out the loss around SAM's solution is {} than around SGD's, half of \
+            "One seed, one plane: a quarter of the way out the loss around SAM's solution is {} than around {}'s, half of \
              the way out it is {}.",
             flatter(surfaces[0].0, surfaces[1].0),
+            arms[0].name,
             flatter(surfaces[0].1, surfaces[1].1)
         ));
         let surfaces: Vec<Surface> = surfaces.into_iter().map(|(_, _, surface)| surface).collect();

@@ -60,14 +60,16 @@ impl Noise {
             settings.data.label_noise = rate;
             settings
         };
-        let mixup = |&alpha: &f64| Arm::new(format!("mixup, alpha {alpha}"), with(Method::Mixup { alpha }));
+        let mixup = |&alpha: &f64| {
+            Arm::new(design.named(&format!("mixup, alpha {alpha}")), with(Method::Mixup { alpha }))
+        };
         // Where the radius is chosen, each rate has its own.
         let sam = if self.rhos.is_empty() { "SAM".to_owned() } else { format!("SAM, rho {rho}") };
         let rest = [
-            Arm::new(sam, with(design.sam(rho))),
-            Arm::new("ASAM", with(Method::ASAM_WEIGHTS.with_rho(self.rho_asam))),
+            Arm::new(design.named(&sam), with(design.sam(rho))),
+            Arm::new(design.named("ASAM"), with(Method::ASAM_WEIGHTS.with_rho(self.rho_asam))),
         ];
-        [Arm::new("SGD", with(Method::Sgd))]
+        [Arm::new(design.named("SGD"), with(Method::Sgd))]
             .into_iter()
             .chain(self.alphas.iter().map(mixup))
             .chain(rest)
@@ -98,7 +100,8 @@ impl Noise {
         let chosen: Vec<usize> = METHODS
             .iter()
             .filter_map(|method| {
-                let of = |&i: &usize| arms[i].name.starts_with(method);
+                let method = if *method == "SGD" { design.named(method) } else { (*method).to_owned() };
+                let of = |&i: &usize| arms[i].name.starts_with(&method);
                 let by_error = |&a: &usize, &b: &usize| results[a].outcome.by_error(&results[b].outcome);
                 (0..arms.len()).filter(of).min_by(by_error)
             })
@@ -199,24 +202,27 @@ impl Experiment for Noise {
             findings.lines.extend(radii.lines());
         }
         findings.sentences = arms::sentences(compared.iter().map(|(sam, sgd)| (sam, sgd)));
-        findings.pictures.push(Picture::figure("noise", picture_of(title, &rates)));
+        findings.pictures.push(Picture::figure(
+            "noise",
+            picture_of(title, &rates, &METHODS.map(|name| design.named(name))),
+        ));
         Ok(findings)
     }
 }
 
-fn picture_of(title: String, rates: &[(f64, Vec<Cell>)]) -> Figure {
+fn picture_of(title: String, rates: &[(f64, Vec<Cell>)], methods: &[String]) -> Figure {
     let names: Vec<String> =
         rates.iter().map(|(rate, _)| format!("{} %", (rate * 1e4).round() / 1e2)).collect();
     let series = |first: usize| -> Vec<Series> {
-        let line = |(i, name): (usize, &&str)| {
+        let line = |(i, name): (usize, &String)| {
             let at = |(x, (_, cells)): (usize, &(f64, Vec<Cell>))| {
                 let y = cells.get(first + i)?.result.outcome.error.complement();
                 Some(Point { x: x as f64, y })
             };
             let points = rates.iter().enumerate().filter_map(at).collect();
-            Series { name: (*name).to_owned(), color: i, style: Style::Line, points }
+            Series { name: name.clone(), color: i, style: Style::Line, points }
         };
-        METHODS.iter().enumerate().map(line).collect()
+        methods.iter().enumerate().map(line).collect()
     };
     let panel = |title: &str, first| Panel {
         title: title.to_owned(),
@@ -226,6 +232,6 @@ fn picture_of(title: String, rates: &[(f64, Vec<Cell>)]) -> Figure {
         logarithmic: false,
         series: series(first),
     };
-    let panels = vec![panel("Trained once", 0), panel("Bootstrapped", METHODS.len())];
+    let panels = vec![panel("Trained once", 0), panel("Bootstrapped", methods.len())];
     Figure { title, panels }
 }

@@ -85,9 +85,10 @@ impl<'a> Job<'a> {
 
     /// The job for people.
     fn name(&self) -> String {
-        let Settings { seed, epochs, method, data, .. } = &self.settings;
+        let settings = &self.settings;
+        let Settings { seed, epochs, method, data, .. } = settings;
         let rho = method.rho().map_or(String::new(), |rho| format!(" (rho {rho})"));
-        let (method, epochs) = (method.title(), counted(*epochs, "epoch"));
+        let (method, epochs) = (settings.procedure(), counted(*epochs, "epoch"));
         format!("{method}{rho}, {epochs}, label noise {}, seed {seed}", data.label_noise)
     }
 }

@@ -78,7 +78,7 @@ impl Experiment for Spectrum {
     fn run(&self, runner: &mut Runner<'_>, design: &Design) -> Result<Findings, ExperimentError> {
         let epochs = snapshots::epochs(design.base.epochs, self.looks);
         let arms = [Method::Sgd, design.sam(design.rho())]
-            .map(|method| Arm::new(method.title(), design.with(method)));
+            .map(|method| Arm::new(design.named(&method.title()), design.with(method)));
         let jobs = arms::jobs(&arms, design.seeds, &design.data, &epochs);
         let runs = runner.runs("training", &jobs)?;
         let mut methods: Vec<Vec<EpochSpectrum>> = Vec::new();
@@ -123,8 +123,9 @@ impl Experiment for Spectrum {
         let mean = judged.difference.estimate.mean;
         let direction = if mean < 0.0 { "smaller" } else { "larger" };
         findings.sentences.push(format!(
-            "At the end of training SAM's largest eigenvalue is {} {direction} than SGD's{}",
+            "At the end of training SAM's largest eigenvalue is {} {direction} than {}'s{}",
             significant(mean.abs()),
+            arms[0].name,
             judged.words()
         ));
         for (i, arm) in arms.iter().enumerate() {
@@ -143,12 +144,15 @@ fn picture_of(title: String, arms: &[Arm], methods: &[Vec<EpochSpectrum>]) -> Fi
     let width = WIDTH * (high - low);
     let at = |i: usize| low - 3.0 * width + (high - low + 6.0 * width) * i as f64 / (POINTS - 1) as f64;
     let panels = arms.iter().zip(methods).map(|(arm, looks)| {
-        let series = looks.iter().enumerate().map(|(color, look)| {
+        let series = looks.iter().enumerate().map(|(i, look)| {
             let probes: Vec<Ritz> = look.seeds.iter().flatten().cloned().collect();
-            // What is below is the tails of the widening.
-            let y = |x| density(&probes, x, width).max(1e-5);
+            // What is below is the tails of the widening: nothing is drawn there.
+            let y =
+                |x| Some(density(&probes, x, width)).filter(|density| *density >= 1e-5).unwrap_or(f64::NAN);
             let points = (0..POINTS).map(|i| Point::exact(at(i), y(at(i)))).collect();
-            Series { name: format!("epoch {}", look.epoch), color, style: Style::Line, points }
+            // The lightest yellow would hardly be seen on white.
+            let style = Style::Shaded(0.9 * i as f64 / (looks.len() - 1).max(1) as f64);
+            Series { name: format!("epoch {}", look.epoch), color: i, style, points }
         });
         Panel {
             title: arm.name.clone(),

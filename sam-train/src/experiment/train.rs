@@ -350,7 +350,7 @@ pub fn train(
     keeper.agreed(host.tell(&trained))?;
     let result = keeper.agreed(result(&mut trainer, config, dataset))?;
     let error = result.test_error.unwrap_or(f64::NAN);
-    keeper.agreed(host.doubt(Doubt::about_outcome(&settings.method.title(), error, dataset)))?;
+    keeper.agreed(host.doubt(Doubt::about_outcome(&settings.procedure(), error, dataset)))?;
     let line = format!("{}\n", json::line(&result));
     keeper.write(&directory.result(), |path| files::replace(path, line.as_bytes()))?;
     Ok(result)

@@ -20,7 +20,10 @@ use crate::{
         markdown::Table,
         verdict::{Difference, FEWEST_PAIRS, Verdict, judged},
     },
-    training::settings::{Method, Settings},
+    training::{
+        base::Base,
+        settings::{Method, Settings},
+    },
 };
 
 /// Candidates that are trained for longer and longer, the better half of them each time.
@@ -37,6 +40,8 @@ pub struct Tune {
 /// A radius with a learning rate, and what it gave so far.
 #[derive(Debug, Clone)]
 struct Candidate {
+    /// What follows its gradients, and is all of it at a radius of 0.
+    base: Base,
     rho: f64,
     lr: f64,
     /// After each rung that it was trained on.
@@ -46,7 +51,7 @@ struct Candidate {
 impl Candidate {
     fn name(&self) -> String {
         let Self { rho, lr, .. } = self;
-        if *rho == 0.0 { format!("SGD, lr {lr}") } else { format!("rho {rho}, lr {lr}") }
+        if *rho == 0.0 { format!("{}, lr {lr}", self.base.title()) } else { format!("rho {rho}, lr {lr}") }
     }
 
     /// The settings of its run with so many epochs, all else as `base` has it.
@@ -77,11 +82,12 @@ impl Tune {
         rungs
     }
 
-    fn candidates(&self) -> Vec<Candidate> {
+    fn candidates(&self, base: Base) -> Vec<Candidate> {
         let mut rhos = self.rhos.clone();
         rhos.sort_by(f64::total_cmp);
         rhos.dedup();
-        let of = |&rho: &f64| self.lrs.iter().map(move |&lr| Candidate { rho, lr, results: Vec::new() });
+        let of =
+            |&rho: &f64| self.lrs.iter().map(move |&lr| Candidate { base, rho, lr, results: Vec::new() });
         rhos.iter().flat_map(of).collect()
     }
 
@@ -122,7 +128,7 @@ impl Experiment for Tune {
 
     fn run(&self, runner: &mut Runner<'_>, design: &Design) -> Result<Findings, ExperimentError> {
         let rungs = self.epochs(design.base.epochs);
-        let mut candidates = self.candidates();
+        let mut candidates = self.candidates(design.base.base);
         let mut alive = vec![true; candidates.len()];
         for (rung, &epochs) in rungs.iter().enumerate() {
             let of = |alive: &[bool], i: usize| alive[i];
@@ -241,7 +247,7 @@ fn picture(candidates: &[Candidate], epochs: usize, design: &Design) -> Figure {
         style: Style::Line,
         points: rhos.iter().enumerate().filter_map(|at| point(lr, at)).collect(),
     });
-    let names = rhos.iter().map(|rho| if *rho == 0.0 { "SGD".to_owned() } else { rho.to_string() });
+    let names = rhos.iter().map(|rho| if *rho == 0.0 { design.base.base.title() } else { rho.to_string() });
     Figure {
         title: format!("Radius and learning rate: {}", design.subject()),
         panels: vec![Panel {
@@ -274,7 +280,7 @@ mod tests {
             ms_per_step: 1.0,
             curve: Vec::new(),
         };
-        Candidate { rho, lr, results: vec![result] }
+        Candidate { base: Base::Sgd, rho, lr, results: vec![result] }
     }
 
     #[test]

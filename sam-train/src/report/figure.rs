@@ -7,7 +7,7 @@ use super::statistics::Estimate;
 pub struct Figure {
     /// What it shows.
     pub title: String,
-    /// Two in a row at most.
+    /// Two in a row at most; fewer where they have many categories.
     pub panels: Vec<Panel>,
 }
 
@@ -26,6 +26,17 @@ pub struct Panel {
     pub logarithmic: bool,
     /// What is shown.
     pub series: Vec<Series>,
+}
+
+impl Panel {
+    /// The largest value that what it shows can have: no axis and no interval reaches beyond.
+    pub fn most(&self) -> f64 {
+        match self.y.as_str() {
+            "cosine" | "Kendall's tau" => 1.0,
+            share if share.ends_with("(%)") => 100.0,
+            _ => f64::INFINITY,
+        }
+    }
 }
 
 /// The horizontal axis.
@@ -51,12 +62,14 @@ pub struct Series {
 }
 
 /// How a series is drawn.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Style {
     /// A line with its band and dots.
     Line,
     /// A dashed line: a reference.
     Dashed,
+    /// A line whose colour is this share, from 0 to 1, of a scale from dark to light: one of many that are in an order.
+    Shaded(f64),
     /// Dots with bars.
     Dots,
 }

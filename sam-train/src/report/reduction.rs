@@ -55,7 +55,7 @@ pub fn figure(reductions: &[Reduction]) -> Option<Figure> {
         let points = chosen.map(|reduction| Point::exact(reduction.without, reduction.percent())).collect();
         Series { name: name.to_owned(), color, style: Style::Dots, points }
     };
-    let series = [series("clean labels", 0, false), series("noisy labels", 1, true)];
+    let series = [series("clean labels", 7, false), series("noisy labels", 9, true)];
     let panel = Panel {
         title: "Each dot: a data set, a network, an augmentation".to_owned(),
         x: Horizontal::Quantity("test error without SAM (%)".to_owned()),

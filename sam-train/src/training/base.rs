@@ -4,7 +4,7 @@
 //! run ([`super::settings::SgdSettings`]), because several bases share them; a row says what they are where nothing is said.
 
 use super::{
-    choice::{Choice as _, Number, choices},
+    choice::{Choice, Number, choices},
     decay_in::DecayIn,
     invalid_setting::InvalidSetting,
     range::Range,
@@ -132,6 +132,21 @@ impl Base {
         *self == Self::Sgd
     }
 
+    /// The base for people.
+    pub fn title(&self) -> String {
+        Choice::title(self)
+    }
+
+    /// What a procedure is called that is called `name` on SGD: the base's own name where no method is on it.
+    pub fn procedure(&self, name: &str) -> String {
+        let base = self.title();
+        match name.strip_suffix("SGD") {
+            _ if self.is_sgd() => name.to_owned(),
+            Some(before) if before.is_empty() || before.ends_with(", ") => format!("{before}{base}"),
+            _ => format!("{name} with {base}"),
+        }
+    }
+
     /// Words a weight that it keeps beside weights and gradient.
     pub fn buffers(&self) -> usize {
         self.columns().buffers
@@ -177,5 +192,18 @@ impl Base {
             return Err(InvalidSetting::new("decay-in", expected, settings.decay_in));
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_procedure_is_called_after_its_base_unless_that_is_sgd() {
+        let names = |base: Base| ["SGD", "fine-tuned, SGD", "SAM, m = 4"].map(|name| base.procedure(name));
+        assert_eq!(names(Base::SGD), ["SGD", "fine-tuned, SGD", "SAM, m = 4"]);
+        assert_eq!(names(Base::ADAMW), ["AdamW", "fine-tuned, AdamW", "SAM, m = 4 with AdamW"]);
+        assert_eq!(Base::RMSPROP_TF.procedure("SGD"), "TensorFlow's RMSProp");
     }
 }

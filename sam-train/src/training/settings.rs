@@ -115,6 +115,13 @@ pub struct DataSettings {
     pub files: Option<FileSettings>,
 }
 
+impl Settings {
+    /// Method and base optimizer for people.
+    pub fn procedure(&self) -> String {
+        self.base.procedure(&self.method.title())
+    }
+}
+
 impl DataSettings {
     /// All of a data set as it is.
     pub const fn new(name: DataSource) -> Self {

@@ -215,3 +215,28 @@ fn tune_looks_at_held_out_images_keeps_its_runs_and_names_what_is_lowest() {
     );
     assert_eq!(fs::read_to_string(place.path("t/runs.jsonl")).unwrap(), stored, "nothing is made twice");
 }
+
+#[test]
+fn procedures_are_called_after_their_base_and_keys_for_programs_stay() {
+    let place = Place::new();
+    let arguments = "compare --model mlp-8 --base adamw --epochs 1 --seeds 1 --limit 100 --batch 50 --label-noise 0 --out c";
+    let table = place.stdout(arguments);
+    for words in ["AdamW, 1 epoch", "AdamW, 2 epochs", "SAM with AdamW, 1 epoch", "SAM \u{2212} AdamW, "] {
+        assert!(table.contains(words), "{words}: {table}");
+    }
+    assert!(!table.contains("SGD"), "{table}");
+    let picture = fs::read_to_string(place.path("c/compare.svg")).unwrap();
+    assert!(
+        picture.contains("AdamW and SAM with AdamW: mlp-8 on digits") && !picture.contains("SGD"),
+        "{picture}"
+    );
+    let line = place.json(&format!("{arguments} --json"));
+    assert!(line["sgd"]["error_mean"].is_f64() && line["sam"]["error_mean"].is_f64(), "{line}");
+    let noise = place.stdout(
+        "noise --model mlp-8 --base adam --epochs 1 --seeds 1 --limit 100 --batch 50 --rates 0.4 --out n",
+    );
+    assert!(
+        noise.contains("SAM with Adam") && noise.contains("mixup, alpha ") && !noise.contains("SGD"),
+        "{noise}"
+    );
+}

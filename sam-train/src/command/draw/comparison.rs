@@ -4,16 +4,18 @@
 use std::path::Path;
 
 use plotters::{
-    element::{Circle, EmptyElement, PathElement, Polygon, Text},
+    element::{Circle, PathElement, Polygon, Text},
     style::{
-        Color, RGBColor,
+        Color,
         text_anchor::{HPos, Pos, VPos},
     },
 };
 
 use super::{
     figure,
-    plot::{self, Area, Axis, BLUE, DrawError, SKY, VERMILION},
+    legend::{Entry, Swatch},
+    look::Look,
+    plot::{self, Area, Axis, DrawError, Frame},
 };
 use crate::{
     experiment::compare::summary::{self, ArmSummary, Summary, Varied},
@@ -39,7 +41,7 @@ pub fn draw(path: &Path, summaries: &[Summary]) -> Result<(), DrawError> {
         let area = area.titled(&title, plot::text(20)).map_err(DrawError::draw)?;
         for (row, summary) in area.split_evenly((summaries.len(), 1)).iter().zip(summaries) {
             let (left, right) = row.split_horizontally(620);
-            let arms = colored(summary);
+            let arms = looking(summary);
             let top = top(&arms);
             along_training(&left, summary, &arms, top)?;
             at_the_end(&right, &arms, top)?;
@@ -48,38 +50,43 @@ pub fn draw(path: &Path, summaries: &[Summary]) -> Result<(), DrawError> {
     })
 }
 
-type Colored<'a> = (&'a ArmSummary, RGBColor);
+type Looking<'a> = (&'a ArmSummary, Look);
 
-/// SGD in blues, SAM in vermilion.
-fn colored(summary: &Summary) -> Vec<Colored<'_>> {
-    summary.sgd.iter().zip([SKY, BLUE]).chain([(&summary.sam, VERMILION)]).collect()
+/// SGD's lengths, then SAM, with the looks of their methods.
+fn looking(summary: &Summary) -> Vec<Looking<'_>> {
+    let arms: Vec<&ArmSummary> = summary.sgd.iter().chain([&summary.sam]).collect();
+    let names: Vec<String> = arms.iter().map(|arm| arm.arm.label()).collect();
+    let looks = Look::of(names.iter().map(|name| (name.as_str(), 0)));
+    arms.into_iter().zip(looks).collect()
 }
 
 /// The upper end of the error axis: all final errors fit, and the curves but for their very start.
-fn top(arms: &[Colored<'_>]) -> f64 {
+fn top(arms: &[Looking<'_>]) -> f64 {
     let settled =
         arms.iter().flat_map(|(arm, _)| &arm.curve[arm.curve.len() / 8..]).map(|point| point.error.ends()[1]);
     let last = arms.iter().flat_map(|(arm, _)| arm.outcome.errors.iter().copied());
     let highest = settled.chain(last).filter(|value| value.is_finite()).fold(0.0, f64::max);
-    if highest > 0.0 { highest * 1.12 } else { 1.0 }
+    if highest > 0.0 { (highest * 1.12).min(100.0) } else { 1.0 }
 }
 
 fn along_training(
     area: &Area<'_>,
     summary: &Summary,
-    arms: &[Colored<'_>],
+    arms: &[Looking<'_>],
     top: f64,
 ) -> Result<(), DrawError> {
     let longest = arms.iter().filter_map(|(arm, _)| arm.curve.last()).map(|point| point.gradients).max();
     let title = capitalized(&summary.labels());
-    let x = Axis {
-        label: "gradients computed for each training image (SAM: two a step)",
-        range: 0.0..longest.unwrap_or(1) as f64,
-        ticks: 9,
-    };
-    let mut chart =
-        plot::chart(area, &title, x, Axis { label: "test error (%)", range: 0.0..top, ticks: 7 })?;
-    for &(arm, color) in arms {
+    let x = Axis::new(
+        "gradients computed for each training image (SAM: two a step)",
+        0.0..longest.unwrap_or(1) as f64,
+        9,
+    );
+    let entry = |(arm, look): &Looking<'_>| Entry { name: arm.arm.label(), swatch: Swatch::Line(*look) };
+    let entries: Vec<Entry> = arms.iter().map(entry).collect();
+    let frame = Frame { title: &title, entries: &entries, ..Frame::default() };
+    let mut chart = plot::chart(area, frame, &x, &Axis::new("test error (%)", 0.0..top, 7))?;
+    for &(arm, look) in arms {
         // Where all runs are lost there is no curve.
         let learnt = || arm.curve.iter().filter(|point| point.error.mean.is_finite());
         let at = |value: fn(&Estimate) -> f64| -> Vec<(f64, f64)> {
@@ -87,31 +94,27 @@ fn along_training(
         };
         let band = at(|e| e.ends()[1]).into_iter().chain(at(|e| e.ends()[0]).into_iter().rev());
         let band: Vec<_> = band.map(|(x, y)| (x, y.clamp(0.0, top))).collect();
-        chart.draw_series([Polygon::new(band, color.mix(0.18))]).map_err(DrawError::draw)?;
-        plot::line(&mut chart, &at(|e| e.mean), top, color)?;
+        chart.draw_series([Polygon::new(band, look.color().mix(0.18))]).map_err(DrawError::draw)?;
+        plot::line(&mut chart, &at(|e| e.mean), top, look)?;
     }
     Ok(())
 }
 
-fn at_the_end(area: &Area<'_>, arms: &[Colored<'_>], top: f64) -> Result<(), DrawError> {
-    let columns = arms.len() as f64;
-    let x = Axis { label: "", range: 0.0..columns, ticks: 0 };
+fn at_the_end(area: &Area<'_>, arms: &[Looking<'_>], top: f64) -> Result<(), DrawError> {
+    let names: Vec<String> = arms.iter().map(|(arm, _)| arm.arm.label()).collect();
     let mut chart = plot::chart(
         area,
-        "After training (dots: seeds)",
-        x,
-        Axis { label: "test error (%)", range: 0.0..top, ticks: 7 },
+        Frame { title: "After training (dots: seeds)", names: &names, ..Frame::default() },
+        &Axis::new("", -0.5..arms.len() as f64 - 0.5, 0),
+        &Axis::new("test error (%)", 0.0..top, 7),
     )?;
-    for (column, &(arm, color)) in arms.iter().enumerate() {
-        let middle = column as f64 + 0.5;
+    for (column, &(arm, look)) in arms.iter().enumerate() {
+        let (middle, color) = (column as f64, look.color());
         let count = arm.outcome.errors.len().max(2) as f64 - 1.0;
         let dots = arm.outcome.errors.iter().enumerate().map(|(i, &error)| {
             Circle::new((middle + 0.24 * (i as f64 / count - 0.5), error), 3, color.mix(0.4).filled())
         });
         chart.draw_series(dots).map_err(DrawError::draw)?;
-        let label = plot::text(13).color(&color).pos(Pos::new(HPos::Center, VPos::Top));
-        let below = EmptyElement::at((middle, 0.0)) + Text::new(arm.arm.label(), (0, 8), label);
-        chart.draw_series([below]).map_err(DrawError::draw)?;
         let (mean, [low, high]) = (arm.outcome.error.mean, arm.outcome.error.ends());
         if mean.is_nan() {
             continue;
@@ -153,9 +156,8 @@ fn overview(title: String, summaries: &[Summary]) -> Figure {
                 let seeds = arm.outcome.errors.into_iter().map(move |error| Point::exact(x + 0.08, error));
                 seeds.chain([Point { x, y: arm.outcome.error }])
             });
-            // SGD in blues, SAM in vermilion.
-            let color = if i + 1 == count { 1 } else { [5, 0][i % 2] };
-            Series { name: arm(shown[0]).arm.label(), color, style: Style::Dots, points: points.collect() }
+            // Colours are by the methods that these are called like.
+            Series { name: arm(shown[0]).arm.label(), color: i, style: Style::Dots, points: points.collect() }
         });
         let names = shown.iter().map(|summary| varied.of(summary)).collect();
         Panel {

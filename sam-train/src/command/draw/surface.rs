@@ -4,16 +4,26 @@ use std::path::Path;
 
 use plotters::{
     chart::ChartBuilder,
-    element::{PathElement, Rectangle, Text},
+    element::{EmptyElement, PathElement, Rectangle, Text},
     series::SurfaceSeries,
-    style::{Color, RGBColor, ShapeStyle, WHITE},
+    style::{
+        Color, ShapeStyle, WHITE,
+        text_anchor::{HPos, Pos, VPos},
+    },
 };
 
-use super::plot::{self, Area, Axis, DrawError, INK};
-use crate::report::surface::Surface;
+use super::{
+    look::shade,
+    plot::{self, Area, Axis, DrawError, Frame, INK},
+};
+use crate::report::{markdown::significant, surface::Surface};
 
 /// Levels that lines are drawn at, as shares of the decades shown.
 const LEVELS: usize = 12;
+/// Pixels of a surface's column, of the scale of colours beside them, and of a row.
+const COLUMN: u32 = 500;
+const SCALE: u32 = 110;
+const ROW: u32 = 500;
 
 /// Draws level lines of each of `surfaces`, side by side and in one scale, above the surfaces in space.
 ///
@@ -23,8 +33,11 @@ pub fn draw(path: &Path, title: &str, surfaces: &[Surface]) -> Result<(), DrawEr
     let finite = || surfaces.iter().flat_map(|s| &s.losses).copied().filter(|x| x.is_finite() && *x > 0.0);
     let (low, high) = finite().fold((f64::INFINITY, 0.0_f64), |(low, high), x| (low.min(x), high.max(x)));
     let scale = Scale { low: low.max(1e-6).log10(), high: high.max(2e-6).log10() };
-    plot::save(path, title, (1120, 980), |area| {
+    let columns = COLUMN * surfaces.len().max(1) as u32;
+    plot::save(path, title, (columns + SCALE, 40 + 2 * ROW), |area| {
         let area = area.titled(title, plot::text(20)).map_err(DrawError::draw)?;
+        let (area, side) = area.split_horizontally(columns);
+        colors(&side.split_vertically(ROW).0, scale)?;
         let cells = area.split_evenly((2, surfaces.len().max(1)));
         let (above, below) = cells.split_at(surfaces.len());
         for (surface, (above, below)) in surfaces.iter().zip(above.iter().zip(below)) {
@@ -53,60 +66,66 @@ impl Scale {
     }
 }
 
-/// From dark blue over green to yellow: lightness rises evenly, for any kind of colour vision.
-fn shade(share: f64) -> RGBColor {
-    const STOPS: [(f64, f64, f64); 5] = [
-        (59.0, 76.0, 140.0),
-        (40.0, 115.0, 142.0),
-        (42.0, 157.0, 128.0),
-        (122.0, 200.0, 90.0),
-        (249.0, 231.0, 90.0),
-    ];
-    let place = share.clamp(0.0, 1.0) * (STOPS.len() - 1) as f64;
-    let i = (place as usize).min(STOPS.len() - 2);
-    let mix = |a: f64, b: f64| (a + (b - a) * (place - i as f64)) as u8;
-    let (a, b) = (STOPS[i], STOPS[i + 1]);
-    RGBColor(mix(a.0, b.0), mix(a.1, b.1), mix(a.2, b.2))
+/// What the shades mean: the loss of each level.
+fn colors(area: &Area<'_>, scale: Scale) -> Result<(), DrawError> {
+    const STEPS: i32 = 120;
+    let heading = plot::text(13).pos(Pos::new(HPos::Left, VPos::Bottom));
+    for (line, y) in [("loss (nats),", 26), ("logarithmic", 42)] {
+        area.draw(&Text::new(line, (0, y), heading.clone())).map_err(DrawError::draw)?;
+    }
+    let area = area.margin(48, 60, 0, 0);
+    let height = area.dim_in_pixel().1 as i32;
+    let draw = |corners, color| area.draw(&Rectangle::new(corners, color)).map_err(DrawError::draw);
+    for step in 0..STEPS {
+        let y = |step: i32| height - height * step / STEPS;
+        draw([(0, y(step + 1)), (18, y(step))], shade((f64::from(step) + 0.5) / f64::from(STEPS)).filled())?;
+    }
+    let style = plot::text(12).pos(Pos::new(HPos::Left, VPos::Center));
+    for number in 0..LEVELS {
+        let level = scale.level(number);
+        let y = height - (f64::from(height) * scale.share(level)) as i32;
+        area.draw(&PathElement::new(vec![(0, y), (18, y)], over(scale.share(level))))
+            .map_err(DrawError::draw)?;
+        area.draw(&Text::new(significant(level), (24, y), style.clone())).map_err(DrawError::draw)?;
+    }
+    Ok(())
+}
+
+/// A thin line that is seen on the shade of `share`.
+fn over(share: f64) -> ShapeStyle {
+    let color = if share < 0.5 { WHITE.mix(0.8) } else { INK.mix(0.7) };
+    ShapeStyle { color, filled: false, stroke_width: 1 }
 }
 
 fn contours(area: &Area<'_>, surface: &Surface, scale: Scale) -> Result<(), DrawError> {
     let steps = &surface.steps;
     let (first, last) = (steps[0], steps[steps.len() - 1]);
-    let axis = |label| Axis { label, range: first..last, ticks: 7 };
-    let title = format!("{}: loss (nats)", surface.name);
-    let mut chart = plot::chart(area, &title, axis("direction 1"), axis("direction 2"))?;
+    let axis = |label| Axis::new(label, first..last, 7);
+    let frame = Frame { title: &surface.name, square: true, ..Frame::default() };
+    let mut chart = plot::chart(area, frame, &axis("direction 1"), &axis("direction 2"))?;
     let size = steps.len();
     let at = |row: usize, column: usize| surface.losses[row * size + column];
     let cells = (0..size - 1).flat_map(|row| (0..size - 1).map(move |column| (row, column)));
     let shades = cells.clone().map(|(row, column)| {
         let mean =
             (at(row, column) + at(row + 1, column) + at(row, column + 1) + at(row + 1, column + 1)) / 4.0;
-        let corners = [(steps[column], steps[row]), (steps[column + 1], steps[row + 1])];
+        // Into the cells that are drawn after it: no seam is left between them.
+        let end =
+            |i: usize| steps[i + 1] + if i + 2 < size { (steps[i + 2] - steps[i + 1]) / 2.0 } else { 0.0 };
+        let corners = [(steps[column], steps[row]), (end(column), end(row))];
         Rectangle::new(corners, shade(scale.share(mean)).filled())
     });
     chart.draw_series(shades).map_err(DrawError::draw)?;
-    let thin = ShapeStyle { color: WHITE.mix(0.75), filled: false, stroke_width: 1 };
     for number in 0..LEVELS {
         let level = scale.level(number);
         let lines = cells.clone().flat_map(|(row, column)| {
             let corner = |r: usize, c: usize| (steps[column + c], steps[row + r], at(row + r, column + c));
             level_in_cell([corner(0, 0), corner(0, 1), corner(1, 1), corner(1, 0)], level)
         });
+        let thin = over(scale.share(level));
         chart
             .draw_series(lines.map(|line| PathElement::new(line.to_vec(), thin)))
             .map_err(DrawError::draw)?;
-        // Every third line tells its level, where it crosses the middle row last.
-        let middle = size / 2;
-        let crossing = (middle..size - 1)
-            .find(|&c| number % 3 == 1 && (at(middle, c) > level) != (at(middle, c + 1) > level));
-        if let Some(column) = crossing {
-            let text = Text::new(
-                crate::report::markdown::significant(level),
-                (steps[column], steps[middle]),
-                plot::text(12).color(&WHITE),
-            );
-            chart.draw_series([text]).map_err(DrawError::draw)?;
-        }
     }
     let cross = ShapeStyle { color: WHITE.to_rgba(), filled: false, stroke_width: 2 };
     let arm = 0.02 * (last - first);
@@ -134,7 +153,7 @@ fn in_space(area: &Area<'_>, surface: &Surface, scale: Scale) -> Result<(), Draw
     let (first, last) = (steps[0], steps[steps.len() - 1]);
     let height = |loss: f64| scale.low + scale.share(loss) * (scale.high - scale.low);
     let mut chart = ChartBuilder::on(area)
-        .caption(format!("{}: loss on a logarithmic scale", surface.name), plot::text(17))
+        .caption(format!("{}: the surface, loss on a logarithmic scale", surface.name), plot::text(15))
         .margin(12)
         .build_cartesian_3d(first..last, scale.low..scale.high, first..last)
         .map_err(DrawError::draw)?;
@@ -148,7 +167,7 @@ fn in_space(area: &Area<'_>, surface: &Surface, scale: Scale) -> Result<(), Draw
         .bold_grid_style(INK.mix(0.15))
         .label_style(plot::text(12))
         .x_formatter(&|x| format!("{x:.1}"))
-        .y_formatter(&|y| plot::power_of_ten(*y))
+        .y_formatter(&|y| significant(10_f64.powf(*y)))
         .z_formatter(&|z| format!("{z:.1}"))
         .x_labels(5)
         .y_labels(5)
@@ -164,6 +183,16 @@ fn in_space(area: &Area<'_>, surface: &Surface, scale: Scale) -> Result<(), Draw
     };
     let series = SurfaceSeries::xoz(steps.iter().copied(), steps.iter().copied(), loss).style_func(&style);
     chart.draw_series(series).map_err(DrawError::draw)?;
+    let names = [
+        ("direction 1", (0.0, scale.low, last), (0, 40)),
+        ("direction 2", (last, scale.low, 0.0), (44, 26)),
+        ("loss", (first, scale.high, last), (0, -14)),
+    ];
+    let style = plot::text(13).pos(Pos::new(HPos::Center, VPos::Center));
+    for (name, place, offset) in names {
+        let text = EmptyElement::at(place) + Text::new(name, offset, style.clone());
+        chart.draw_series([text]).map_err(DrawError::draw)?;
+    }
     Ok(())
 }
 

@@ -33,7 +33,7 @@ impl Experiment for MAblation {
             // One group is SAM; its runs are those of other experiments too.
             if m >= design.base.batch.largest() { Method::sam(rho) } else { Method::MSharpness { rho, m } }
         };
-        let mut arms = vec![Arm::new("SGD", design.with(Method::Sgd))];
+        let mut arms = vec![Arm::new(design.named("SGD"), design.with(Method::Sgd))];
         for &m in &self.ms {
             let arm = |&rho: &f64| Arm::new(format!("m = {m}, rho {rho}"), design.with(method(m, rho)));
             arms.extend(self.rhos.iter().map(arm));
@@ -55,7 +55,9 @@ impl Experiment for MAblation {
             }
         }
         let reference = sgd[0].outcome.cell();
-        findings.sentences.push(format!("SGD: {reference} %. Each row of the table has one size of group."));
+        findings
+            .sentences
+            .push(format!("{}: {reference} %. Each row of the table has one size of group.", sgd[0].name));
         let (smallest, largest) = (rows.iter().min_by_key(|row| row.0), rows.iter().max_by_key(|row| row.0));
         if let (Some((small, a)), Some((large, b))) = (smallest, largest)
             && small != large
@@ -81,7 +83,7 @@ impl Experiment for MAblation {
             .collect();
         let ends = [0.0, self.rhos.len() as f64 - 1.0];
         let points = ends.map(|x| Point::exact(x, sgd[0].outcome.error.mean)).to_vec();
-        series.push(Series { name: "SGD".into(), color: 7, style: Style::Dashed, points });
+        series.push(Series { name: sgd[0].name.clone(), color: 0, style: Style::Dashed, points });
         let panel = Panel {
             title: "Mean and 95 % confidence interval".into(),
             x,

@@ -38,7 +38,7 @@ impl Experiment for NormAblation {
         let rho_inf = self.rho_inf.unwrap_or(rho / weights.sqrt());
         let sam = |rho, norm| Method::Sam { rho, norm: NormExponent(norm) };
         let arms = [
-            ("SGD".to_owned(), Method::Sgd),
+            (design.named("SGD"), Method::Sgd),
             (format!("random, {rho}"), Method::RandomSam { rho }),
             (format!("p = 1, {rho_1}"), sam(rho_1, Norm::L1)),
             (format!("p = 2, {rho}"), sam(rho, Norm::L2)),

@@ -34,12 +34,12 @@ impl Experiment for RhoDefault {
             (format!("SAM, rho {DEFAULT}"), design.sam(DEFAULT)),
             (format!("SAM, tuned rho {chosen}"), design.sam(chosen)),
         ];
-        let arms = arms.map(|(name, method)| Arm::new(name, design.with(method)));
+        let arms = arms.map(|(name, method)| Arm::new(design.named(&name), design.with(method)));
         let results = arms::compare(runner, &arms, design, &design.data)?;
         let title = format!("Default radius against the tuned one: {}", design.subject());
         let picture = Picture::figure("rho-default", error_figure(title.clone(), &results));
         let mut findings = Findings {
-            tables: vec![error_table(title, &results), grid::table(&validation, None)],
+            tables: vec![error_table(title, &results), grid::table(&design.named("SGD"), &validation, None)],
             pictures: vec![picture],
             ..Findings::default()
         };

@@ -57,7 +57,7 @@ impl Experiment for SecondOrderAblation {
         let rho = design.rho();
         let epochs = snapshots::epochs(design.base.epochs, LOOKS);
         let arms = [Method::sam(rho), Method::SecondOrderSam { rho }, Method::Sgd]
-            .map(|method| Arm::new(method.title(), design.with(method)));
+            .map(|method| Arm::new(design.named(&method.title()), design.with(method)));
         let jobs = arms::jobs(&arms[..2], design.seeds, &design.data, &epochs);
         runner.runs("training", &jobs)?;
         let results = arms::compare(runner, &arms, design, &design.data)?;

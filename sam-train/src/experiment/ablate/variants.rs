@@ -50,16 +50,17 @@ impl Experiment for VariantAblation {
 
     fn run(&self, runner: &mut Runner<'_>, design: &Design) -> Result<Findings, ExperimentError> {
         let methods = self.methods(design.rho());
-        let arms = methods.map(|method| Arm::new(method.title(), design.with(method)));
+        let arms = methods.map(|method| Arm::new(design.named(&method.title()), design.with(method)));
         let results = arms::compare(runner, &arms, design, &design.data)?;
         let title = format!("Variants: {}", design.subject());
         let picture = Picture::figure("variants", error_figure(title.clone(), &results));
+        let minus = [&results[0], &results[1]].map(|result| format!("minus {}", result.name));
         let columns = [
             "method",
             "rho",
             "test error (%)",
-            "minus SGD",
-            "minus SAM",
+            &minus[0],
+            &minus[1],
             "ms a step",
             "gradients a step",
             "words a weight",

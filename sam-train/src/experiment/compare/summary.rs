@@ -11,7 +11,10 @@ use crate::{
         statistics::{Estimate, median},
         verdict::{Difference, Judged, judged},
     },
-    training::settings::{Method, Settings},
+    training::{
+        base::Base,
+        settings::{Method, Settings},
+    },
 };
 
 /// A training procedure that takes part in a comparison.
@@ -19,6 +22,9 @@ use crate::{
 pub struct Arm {
     /// Which gradient is followed.
     pub method: Method,
+    /// How it is followed; files do not name SGD.
+    #[serde(skip_serializing_if = "Base::is_sgd")]
+    pub base: Base,
     /// For how long.
     pub epochs: usize,
 }
@@ -121,7 +127,7 @@ struct ArmLine {
 impl Arm {
     /// The arm for people.
     pub fn label(&self) -> String {
-        format!("{}, {}", self.method.title(), counted(self.epochs, "epoch"))
+        format!("{}, {}", self.base.procedure(&self.method.title()), counted(self.epochs, "epoch"))
     }
 }
 
@@ -191,7 +197,13 @@ pub fn title(summaries: &[Summary]) -> String {
     }
     let scaled = first.recipe.as_ref().and_then(Followed::in_short);
     let scaled = scaled.map_or(String::new(), |scaled| format!(", {scaled}"));
-    format!("SGD and SAM: {} on {}, {}{scaled}", models.join(", "), first.data, counted(first.seeds, "seed"))
+    let [plain, sam] = ["SGD", "SAM"].map(|name| first.sam.arm.base.procedure(name));
+    format!(
+        "{plain} and {sam}: {} on {}, {}{scaled}",
+        models.join(", "),
+        first.data,
+        counted(first.seeds, "seed")
+    )
 }
 
 impl Summary {
@@ -283,8 +295,9 @@ impl Summary {
         } else {
             let direction = if mean <= 0.0 { "below" } else { "above" };
             format!(
-                "{opening}, SAM's mean test error is {:.2} points {direction} SGD's (its better length, {sgd}){}",
+                "{opening}, SAM's mean test error is {:.2} points {direction} {}'s (its better length, {sgd}){}",
                 mean.abs(),
+                self.best_sgd().arm.base.title(),
                 self.difference.words()
             )
         };
@@ -327,7 +340,7 @@ mod tests {
                 chance_error: 90.0,
                 curve: vec![(1, 1.0)],
             });
-            (Arm { method, epochs: 1 }, runs.to_vec())
+            (Arm { method, base: Base::Sgd, epochs: 1 }, runs.to_vec())
         };
         let sam_method = Method::Sam { rho: 0.1, norm: NormExponent(sam_core::Norm::L2) };
         let base = Settings::new("mlp-8".parse().unwrap(), DataSource::Digits, Method::Sgd);

@@ -42,7 +42,11 @@ fn rows(summaries: &[Summary]) -> Vec<[String; 5]> {
                 milliseconds(arm),
             ]);
         }
-        let difference = format!("SAM \u{2212} SGD, {}", summary.best_sgd().arm.epochs);
+        let difference = format!(
+            "SAM \u{2212} {}, {}",
+            summary.best_sgd().arm.base.title(),
+            summary.best_sgd().arm.epochs
+        );
         rows.push([
             labels.next().unwrap_or_default(),
             difference,

@@ -16,6 +16,8 @@ use crate::{
 
 /// What bootstrapped SAM gave on the held-out images at each noise rate and radius.
 pub struct Radii {
+    /// What a radius of 0 is called.
+    plain: String,
     rhos: Vec<f64>,
     /// Rate by rate, and in each radius by radius.
     results: Vec<(f64, Vec<ArmResult>)>,
@@ -49,7 +51,11 @@ impl Radii {
             });
             Ok((rate, results.collect::<Result<_, ExperimentError>>()?))
         });
-        Ok(Self { rhos: rhos.to_vec(), results: results.collect::<Result<_, ExperimentError>>()? })
+        Ok(Self {
+            plain: design.named("SGD"),
+            rhos: rhos.to_vec(),
+            results: results.collect::<Result<_, ExperimentError>>()?,
+        })
     }
 
     /// The radius with the lowest validation error at the rate number `i`, the smallest of equals; SGD is there to be compared with.
@@ -61,7 +67,7 @@ impl Radii {
     /// Radius by radius, a column for each rate, as the paper prints it.
     pub fn table(&self) -> Table {
         let percent = |rate: f64| format!("{} % random labels", (rate * 1e4).round() / 1e2);
-        let mut columns = vec!["rho (0: SGD)".to_owned()];
+        let mut columns = vec![format!("rho (0: {})", self.plain)];
         columns.extend(self.results.iter().map(|(rate, _)| percent(*rate)));
         let title = "Validation error of bootstrapped SAM on images with clean labels (%)".to_owned();
         let row = |(i, rho): (usize, &f64)| {
