@@ -15,6 +15,7 @@ pub mod idx;
 pub mod mat;
 pub mod method;
 pub mod network;
+pub mod onnx;
 pub mod own_data;
 pub mod own_network;
 pub mod pictures;

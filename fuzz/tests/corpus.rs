@@ -20,7 +20,7 @@ macro_rules! targets {
 }
 
 targets! {
-    arguments checkpoint cifar config eps_hat gzip idx mat method network own_data own_network pictures ptx_execute ptx_parse recipe
+    arguments checkpoint cifar config eps_hat gzip idx mat method network onnx own_data own_network pictures ptx_execute ptx_parse recipe
     results step tensors torch
 }
 

@@ -2,7 +2,7 @@
 
 pub mod graph;
 pub mod onnx;
-mod protobuf;
+pub(crate) mod protobuf;
 pub mod pytorch;
 pub mod tensorboard;
 

@@ -18,6 +18,7 @@ use crate::{
         spectrum::Spectrum,
         train::RunDirectory,
     },
+    import::weights::Weights,
     training::{
         checkpoint::Checkpoint,
         config::Config,
@@ -173,8 +174,8 @@ Examples:
     mut_arg("batch", |arg| arg.default_value("16")), mut_arg("weight_decay", |arg| arg.default_value("0.00001")), allow_negative_numbers = true, after_help = FINETUNE
 )]
 pub struct FinetuneArgs {
-    /// Directory of a run of `sam train`, or a file of weights, to start from: a checkpoint, an export, or what others published with
-    /// PyTorch's `torch.save` or as safetensors; --data is the second task.
+    /// Directory of a run of `sam train`, or a file of weights, to start from: a checkpoint, an export (safetensors or ONNX), or what others
+    /// published with PyTorch's `torch.save` or as safetensors; --data is the second task.
     #[arg(long, value_name = "PATH")]
     init: Option<PathBuf>,
     /// Training images of the second task, at most, where there is no --init.
@@ -318,8 +319,8 @@ pub fn finetune(args: &FinetuneArgs, call: Call<'_>) -> Result<(), ExperimentErr
     args.check()?;
     let start = match &args.init {
         None => Start::FirstClasses { images: args.images },
-        Some(path) if path.is_dir() => Start::File(start::Start::of(&run(path)?.checkpoint())?),
-        Some(path) => Start::File(start::Start::of(path)?),
+        Some(path) if path.is_dir() => Start::File(Weights::new(start::Start::of(&run(path)?.checkpoint())?)),
+        Some(path) => Start::File(Weights::new(start::Start::of(path)?)),
     };
     let finetune =
         Finetune { start, epochs: args.tune_epochs, sgd_epochs: args.tune_sgd_epochs, lr: args.tune_lr };

@@ -73,7 +73,7 @@ pub struct TrainArgs {
     #[arg(long, value_name = "NAME", help_heading = "Training")]
     pub init: Option<Initialization>,
 
-    /// Start from the weights of FILE, of the same network: a checkpoint, what `sam export` wrote as safetensors, or what others published
+    /// Start from the weights of FILE, of the same network: a checkpoint, what `sam export` wrote (safetensors or ONNX), or what others published
     /// with PyTorch's `torch.save` or as safetensors. The layer of logits starts afresh if its classes are others.
     #[arg(long, value_name = "FILE", help_heading = "Training")]
     pub weights: Option<PathBuf>,

@@ -17,7 +17,6 @@ use crate::{
     training::{
         learner::LearnerError,
         settings::{Method, Settings},
-        start,
         state::{Head, State},
     },
 };
@@ -26,7 +25,7 @@ use crate::{
 #[derive(Debug, Clone)]
 pub enum Start {
     /// A network trained elsewhere; the design's data set is the second task.
-    File(start::Start),
+    File(weights::Weights),
     /// A network trained with the design's settings on the first half of the classes; the second half, or the first images
     /// of it, is the second task.
     FirstClasses {
@@ -77,7 +76,7 @@ impl Experiment for Finetune {
 
     fn check(&self, design: &Design, mut fresh: State) -> Result<(), ExperimentError> {
         match &self.start {
-            Start::File(file) => Ok(weights::start_from(file, &described(design)?, &mut fresh).map(drop)?),
+            Start::File(file) => Ok(file.begin(&described(design)?, &mut fresh).map(drop)?),
             Start::FirstClasses { .. } => Ok(()),
         }
     }
@@ -85,7 +84,7 @@ impl Experiment for Finetune {
     fn run(&self, runner: &mut Runner<'_>, design: &Design) -> Result<Findings, ExperimentError> {
         let dataset = &design.data.dataset;
         let (target, trained) = match &self.start {
-            Start::File(file) => (design.data.clone(), weights::read(file, &described(design)?)?),
+            Start::File(file) => (design.data.clone(), file.state(&described(design)?)?.clone()),
             Start::FirstClasses { images } => {
                 let half = dataset.classes / 2;
                 let first = LoadedData::new(with_classes(dataset, 0..half, usize::MAX)?)?;
@@ -103,10 +102,10 @@ impl Experiment for Finetune {
         let scratch = |method| Settings { epochs: self.epochs, ..design.with(method) };
         let sam = design.sam(design.rho());
         let procedures = [
-            (Arm::new("fine-tuned, SGD", tuned(Method::Sgd)), true),
-            (Arm::new("fine-tuned, SAM", tuned(sam)), true),
-            (Arm::new("from scratch, SGD", scratch(Method::Sgd)), false),
-            (Arm::new("from scratch, SAM", scratch(sam)), false),
+            (Arm::new(design.named("fine-tuned, SGD"), tuned(Method::Sgd)), true),
+            (Arm::new(design.named("fine-tuned, SAM"), tuned(sam)), true),
+            (Arm::new(design.named("from scratch, SGD"), scratch(Method::Sgd)), false),
+            (Arm::new(design.named("from scratch, SAM"), scratch(sam)), false),
         ];
         // Twice the epochs of fine-tuning, where SGD has twice those of training.
         let sgd_epochs = if design.sgd_epochs == 0 { 0 } else { self.sgd_epochs.unwrap_or(2 * self.epochs) };
@@ -143,8 +142,8 @@ impl Experiment for Finetune {
             target.dataset.classes
         );
         let title = format!("Fine-tuning: {subject}");
-        let mut table =
-            markdown::Table::new(title.clone(), &["method", "test error (%)", "minus fine-tuned, SGD"]);
+        let minus = format!("minus {}", results[0].name);
+        let mut table = markdown::Table::new(title.clone(), &["method", "test error (%)", &minus]);
         for result in &results {
             let minus = markdown::difference(&result.minus(&results[0]));
             table.row(vec![result.name.clone(), result.outcome.cell(), minus]);

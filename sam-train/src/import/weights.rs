@@ -1,12 +1,12 @@
 //! Weights from a file: a checkpoint, an export, or a network as it was published.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::OnceLock};
 
 use safetensors::{Dtype, SafeTensors};
 use sam_model::Description;
 use sha2::{Digest, Sha256};
 
-use super::{names, torch};
+use super::{names, onnx, torch};
 use crate::{
     export::pytorch,
     files::{self, FileError},
@@ -61,15 +61,76 @@ pub fn read(start: &Start, description: &Description) -> Result<State, StartErro
     let mut tensors = if torch::is_torch(&content) {
         torch::read(&content)
             .map_err(|error| other("file of torch.save", "a dictionary of tensors", error.to_string()))?
+    } else if onnx::is_onnx(&content) {
+        onnx::read(&content).map_err(|error| other("ONNX model", "tensors", error.to_string()))?
     } else {
         let file = SafeTensors::deserialize(&content).map_err(|error| {
-            other("layout", "a whole safetensors file, or one of torch.save", error.to_string())
+            other(
+                "layout",
+                "a whole safetensors file, an ONNX model, or a file of torch.save",
+                error.to_string(),
+            )
         })?;
         exported(&file).map_err(|(name, found)| other(&name, "numbers of single precision", found))?
     };
+    let theirs = tensors.first().map_or_else(|| "none".to_owned(), |tensor| tensor.name.clone());
     names::adopt(description, &mut tensors);
-    pytorch::state(description, &tensors)
-        .map_err(|error| other("tensors", "those of the network", error.to_string()))
+    let state = pytorch::state(description, &tensors)
+        .map_err(|error| other("tensors", "those of the network", error.to_string()))?;
+    // Shapes alone say nothing: two layers of one shape may stand in any order.
+    let layer = |tensor: &Tensor| tensor.name.rsplit_once('.').map(|(layer, _)| layer.to_owned());
+    let known = |layer: String| description.nodes().iter().any(|node| node.name.to_string() == layer);
+    if !tensors.iter().filter_map(layer).any(known) {
+        let named = description.nodes().iter().find(|node| !node.parameters.is_empty());
+        let own = named.map_or_else(String::new, |node| format!(", such as {}.weight", node.name));
+        return Err(other(
+            "names of tensors",
+            &format!("those of an export or of a published file{own}"),
+            theirs,
+        ));
+    }
+    Ok(state)
+}
+
+/// The weights in a file, which is read once.
+#[derive(Debug, Clone)]
+pub struct Weights {
+    /// The file.
+    pub start: Start,
+    state: OnceLock<State>,
+}
+
+impl Weights {
+    /// Those of a file that is read when they are needed.
+    pub const fn new(start: Start) -> Self {
+        Self { start, state: OnceLock::new() }
+    }
+
+    /// The weights and running statistics, as [`read`].
+    ///
+    /// # Errors
+    /// As [`read`].
+    pub fn state(&self, description: &Description) -> Result<&State, StartError> {
+        if let Some(state) = self.state.get() {
+            return Ok(state);
+        }
+        let state = read(&self.start, description)?;
+        Ok(self.state.get_or_init(|| state))
+    }
+
+    /// As [`start_from`].
+    ///
+    /// # Errors
+    /// As [`start_from`].
+    pub fn begin(&self, description: &Description, fresh: &mut State) -> Result<Vec<String>, StartError> {
+        let taken = fresh.take_over(self.state(description)?, Head::IfItFits);
+        taken.map_err(|StateMismatch { name, expected, found }| StartError::Other {
+            path: self.start.file.clone(),
+            what: name,
+            expected,
+            found,
+        })
+    }
 }
 
 /// Puts the file's weights and running statistics in the place of those of `fresh`, the state of the network of `description` at its
@@ -82,10 +143,7 @@ pub fn start_from(
     description: &Description,
     fresh: &mut State,
 ) -> Result<Vec<String>, StartError> {
-    let given = read(start, description)?;
-    fresh.take_over(&given, Head::IfItFits).map_err(|StateMismatch { name, expected, found }| {
-        StartError::Other { path: start.file.clone(), what: name, expected, found }
-    })
+    Weights::new(start.clone()).begin(description, fresh)
 }
 
 /// The tensors of an export; of one that is not of single precision its name and type.

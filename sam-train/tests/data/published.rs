@@ -1,6 +1,6 @@
 //! Networks as others have published them: files of `torch.save`, names of layers.
 
-use std::{fs, io::BufReader, path::PathBuf};
+use std::{collections::HashMap, fs, io::BufReader, path::PathBuf};
 
 use ndarray::{Array2, Array4};
 use proptest::prelude::*;
@@ -8,7 +8,7 @@ use sam_backend_ndarray::Network;
 use sam_model::{Architecture, Description, ImageShape};
 use sam_train::{
     data::{Standardizer, own},
-    export::pytorch,
+    export::{onnx, pytorch},
     import::{names, torch, weights},
     report::classification::softmax,
     training::{
@@ -167,6 +167,56 @@ fn an_export_of_our_own_keeps_its_names_and_comes_back_whole() {
         names::adopt(&description, &mut exported);
         assert_eq!(pytorch::state(&description, &exported).unwrap(), state, "{model}");
     }
+}
+
+/// Of each family, by the names that `sam export` writes; numbers that a rounding would change.
+#[test]
+fn an_onnx_export_comes_back_with_the_same_bits() {
+    let folder = tempfile::tempdir().unwrap();
+    for model in [
+        "mlp-16",
+        "lenet",
+        "resnet-8",
+        "wrn-10-1",
+        "wrn-10-1-nobn",
+        "shake-shake-26-2x4d",
+        "pyramidnet-20-12",
+        "resnet-50-w2",
+        "efficientnet-lite0",
+    ] {
+        let description = network(model, 32);
+        let mut state = state(&description);
+        state
+            .tensors
+            .iter_mut()
+            .flat_map(|tensor| &mut tensor.values)
+            .for_each(|value| *value = (*value + 0.3).sin());
+        let file = folder.path().join("network.onnx");
+        let standardizer = Standardizer::of(&[[1, 127, 127 * 127 + 128 * 128]; 3]);
+        fs::write(&file, onnx::encode(&description, &state, &standardizer, &HashMap::new()).unwrap())
+            .unwrap();
+        let read = weights::read(&Start::of(&file).unwrap(), &description).unwrap();
+        assert_eq!(read, state, "{model}");
+    }
+}
+
+#[test]
+fn a_model_whose_names_say_nothing_is_refused_though_its_shapes_would_fit() {
+    let folder = tempfile::tempdir().unwrap();
+    let (description, file) = (network("mlp-16", 32), folder.path().join("network.onnx"));
+    let standardizer = Standardizer::of(&[[1, 127, 127 * 127 + 128 * 128]; 3]);
+    let mut content =
+        onnx::encode(&description, &state(&description), &standardizer, &HashMap::new()).unwrap();
+    for (own, other) in [("dense1.", "layer_a"), ("head.", "layer")] {
+        let places = content.windows(own.len()).enumerate().filter(|(_, part)| *part == own.as_bytes());
+        let places: Vec<usize> = places.map(|(place, _)| place).collect();
+        assert!(!places.is_empty(), "{own}");
+        places.iter().for_each(|&place| content[place..place + own.len()].copy_from_slice(other.as_bytes()));
+    }
+    fs::write(&file, content).unwrap();
+    let error = weights::read(&Start::of(&file).unwrap(), &description).unwrap_err().to_string();
+    let words = "names of tensors: expected those of an export or of a published file, such as dense1.weight, found layer_a";
+    assert!(error.contains(words), "{error}");
 }
 
 /// Google's weights as others saved them, on photographs that nobody here has chosen. PyTorch with Pillow's bicubic scaling has 17, 20 and a
