@@ -85,7 +85,12 @@ def build(name, image, classes=10):
         sizes = [height * width * channels, *map(int, numbers)]
         dense = [part for a, b in zip(sizes, sizes[1:]) for part in (nn.Linear(a, b), nn.ReLU())]
         return nn.Sequential(nn.Flatten(), *dense, nn.Linear(sizes[-1], classes))
-    sys.exit(f"--model {name}: expected lenet, wrn-D-K or mlp-H1-H2..")
+    if name.startswith(("resnet-", "efficientnet-")):
+        # Those of ImageNet, as torchvision has them.
+        import torchvision
+
+        return getattr(torchvision.models, name.replace("efficientnet-", "efficientnet_").replace("-", ""))(num_classes=classes)
+    sys.exit(f"--model {name}: expected lenet, wrn-D-K, mlp-H1-H2.., resnet-50 or efficientnet-b0")
 
 
 class Steps:

@@ -27,5 +27,6 @@ pub use parallel::{Parallel, ParallelSpace};
 pub use plan::Activations;
 pub use scalar::{Scalar, Wide};
 pub use space::{ArrayError, ArraySpace, OnArrays};
+pub use team::Pool;
 pub use threads::Threads;
 pub use view::TensorView;

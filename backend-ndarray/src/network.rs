@@ -171,6 +171,52 @@ impl<T: Scalar> Network<T> {
         threads: usize,
         activations: Activations,
     ) -> Result<Self, NetworkError> {
+        let threads = match threads {
+            0 => Threads::cores().min(Self::worthwhile_threads(description, batch)),
+            count => count,
+        };
+        let threads = Threads::new(threads).map_err(|cause| NetworkError::Threads(cause.to_string()))?;
+        Self::build_on(threads, description, batch, activations)
+    }
+
+    /// As [`Network::build_with`], on threads that are there already: another network's, or a host program's own
+    /// ([`Threads::lent`]).
+    ///
+    /// ```
+    /// use sam_backend_ndarray::{Activations, Network, Pool, Threads};
+    /// use sam_model::{Architecture, ImageShape};
+    ///
+    /// /// Two threads, started for each loop; a pool that keeps them is faster.
+    /// struct Scoped;
+    ///
+    /// impl Pool for Scoped {
+    ///     fn members(&self) -> usize {
+    ///         2
+    ///     }
+    ///     fn run(&self, work: &(dyn Fn(usize) + Sync)) {
+    ///         std::thread::scope(|scope| {
+    ///             scope.spawn(|| work(1));
+    ///             work(0);
+    ///         });
+    ///     }
+    /// }
+    ///
+    /// let lenet: Architecture = "lenet".parse()?;
+    /// let description = lenet.describe(ImageShape::new(8, 8, 1), 10)?;
+    /// let threads = Threads::lent(std::sync::Arc::new(Scoped));
+    /// let network = Network::<f32>::build_on(threads, &description, 4, Activations::Kept)?;
+    /// assert_eq!(network.threads().count(), 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When the batch is empty or buffers for it can't be addressed.
+    pub fn build_on(
+        threads: Threads,
+        description: &Description,
+        batch: usize,
+        activations: Activations,
+    ) -> Result<Self, NetworkError> {
         if batch == 0 {
             return Err(NetworkError::EmptyBatch);
         }
@@ -178,11 +224,6 @@ impl<T: Scalar> Network<T> {
         let plan = Plan::new(description, activations);
         let values = build::buffers(&plan.value_slots, batch)?;
         let gradients = build::buffers(&plan.gradient_slots, batch)?;
-        let threads = match threads {
-            0 => Threads::cores().min(Self::worthwhile_threads(description, batch)),
-            count => count,
-        };
-        let threads = Threads::new(threads).map_err(|cause| NetworkError::Threads(cause.to_string()))?;
         let computed = description.nodes().iter().zip(&plan.steps).filter(|(_, step)| !step.skip);
         Ok(Self {
             names: computed.map(|(node, _)| node.name.to_string()).collect(),

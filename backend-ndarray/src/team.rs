@@ -1,197 +1,66 @@
 //! A team of threads that shares out the parts of a layer's work, one layer after the other.
 //!
 //! A pass over a network has hundreds of short parallel loops. A team starts one without allocating and with its
-//! members still awake from the loop before, and a team of one is a plain loop.
+//! members still awake from the loop before, and a team of one is a plain loop. A host program's threads can be a team too.
+
+mod own;
 
 use core::{cell::Cell, marker::PhantomData};
-use std::{
-    panic::{AssertUnwindSafe, catch_unwind},
-    sync::{
-        Arc, Condvar, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicUsize, Ordering::AcqRel, Ordering::Acquire, Ordering::Release},
-    },
-    thread::JoinHandle,
-};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Rounds that a member waits awake before it sleeps: some ten microseconds, the usual gap between two loops.
-const SPINS: usize = 1000;
+use own::OwnThreads;
 
-/// What members run, with their numbers; alive until all that began have returned.
-#[derive(Clone, Copy)]
-struct Work(*const (dyn Fn(usize) + Sync));
+/// Threads of a host program, for a network to compute its layers on in the place of threads of its own
+/// ([`Threads::lent`](crate::Threads::lent)).
+pub trait Pool: Send + Sync {
+    /// How many may work at a time, the caller's thread included. It does not change.
+    fn members(&self) -> usize;
 
-// SAFETY: the pointee is `Sync`, and `Team::run` keeps it alive while others use it.
-#[expect(unsafe_code, reason = "a pointer to something that may be shared")]
-unsafe impl Send for Work {}
-
-#[derive(Default)]
-struct Shared {
-    state: Mutex<State>,
-    /// Number of the newest loop, to be watched without the lock.
-    newest: AtomicUsize,
-    /// Members that have joined the loop and not left it. They join with the lock, while there is work.
-    inside: AtomicUsize,
-    panicked: AtomicBool,
-    begin: Condvar,
-    end: Condvar,
-}
-
-#[derive(Default)]
-struct State {
-    /// Until the caller finds nothing left to do.
-    work: Option<Work>,
-    newest: usize,
-    /// Members that sleep and have not been called, or more.
-    asleep: usize,
-    /// Whether the caller sleeps until nobody is inside.
-    waiting: bool,
-    dismissed: bool,
-}
-
-impl Shared {
-    /// The state stays consistent whoever panics: it is changed in single assignments.
-    fn lock(&self) -> MutexGuard<'_, State> {
-        lock(&self.state)
-    }
-
-    fn member(&self, number: usize) {
-        self.leave();
-        let mut seen = 0;
-        loop {
-            spin_until(|| self.newest.load(Acquire) != seen);
-            let mut state = self.lock();
-            while state.newest == seen && !state.dismissed {
-                state.asleep += 1;
-                state = self.begin.wait(state).unwrap_or_else(PoisonError::into_inner);
-            }
-            if state.dismissed {
-                return;
-            }
-            seen = state.newest;
-            // The loop may be over before this member came to it.
-            let Some(Work(work)) = state.work else { continue };
-            self.inside.fetch_add(1, AcqRel);
-            drop(state);
-            // SAFETY: this member joined while the work was there, and `Team::run` waits for it before it gives up the work.
-            #[expect(unsafe_code, reason = "the work outlives the loop")]
-            let work = unsafe { &*work };
-            if catch_unwind(AssertUnwindSafe(|| work(number))).is_err() {
-                self.panicked.store(true, Release);
-            }
-            self.leave();
-        }
-    }
-
-    fn leave(&self) {
-        if self.inside.fetch_sub(1, AcqRel) == 1 && self.lock().waiting {
-            self.end.notify_one();
-        }
-    }
-
-    /// Lets nobody join any more, and waits for those inside.
-    fn close(&self) {
-        self.lock().work = None;
-        if spin_until(|| self.inside.load(Acquire) == 0) {
-            return;
-        }
-        let mut state = self.lock();
-        state.waiting = true;
-        while self.inside.load(Acquire) != 0 {
-            state = self.end.wait(state).unwrap_or_else(PoisonError::into_inner);
-        }
-        state.waiting = false;
-    }
+    /// Runs `work` with different numbers below [`Pool::members`], 0 among them, and returns when all have returned. Numbers may
+    /// be left out where no thread is free: those who come share out all that there is to do. A panic of `work` is the
+    /// pool's to pass on.
+    fn run(&self, work: &(dyn Fn(usize) + Sync));
 }
 
 pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Whether the condition came true within a short wait.
-fn spin_until(condition: impl Fn() -> bool) -> bool {
-    (0..SPINS).any(|_| {
-        core::hint::spin_loop();
-        condition()
-    })
-}
-
-/// The threads of a network: the one that calls, and others that wait for it.
+/// The threads of a network: the one that calls, and others.
 pub struct Team {
-    shared: Arc<Shared>,
-    others: Vec<JoinHandle<()>>,
+    crew: Crew,
     /// One loop at a time: a team can't be shared between threads, so not be called from within its own loop.
     unshared: PhantomData<Cell<()>>,
+}
+
+enum Crew {
+    Own(OwnThreads),
+    Lent(Arc<dyn Pool>),
 }
 
 impl Team {
     /// A team of `members` threads, the caller's included.
     pub fn new(members: usize) -> std::io::Result<Self> {
-        let mut team = Self { shared: Arc::default(), others: Vec::new(), unshared: PhantomData };
-        for number in 1..members {
-            let shared = Arc::clone(&team.shared);
-            shared.inside.fetch_add(1, AcqRel);
-            let member = std::thread::Builder::new().name(format!("network-{number}"));
-            team.others.push(member.spawn(move || shared.member(number))?);
-        }
-        // A thread allocates when it begins, which should not be in the middle of a pass.
-        team.shared.close();
-        Ok(team)
+        Ok(Self { crew: Crew::Own(OwnThreads::new(members)?), unshared: PhantomData })
+    }
+
+    /// A host program's threads.
+    pub fn lent(pool: Arc<dyn Pool>) -> Self {
+        Self { crew: Crew::Lent(pool), unshared: PhantomData }
     }
 
     /// Number of threads.
     pub fn members(&self) -> usize {
-        self.others.len() + 1
+        match &self.crew {
+            Crew::Own(threads) => threads.members(),
+            Crew::Lent(pool) => pool.members().max(1),
+        }
     }
 
-    /// Runs the work, and lets every member that comes before the end run it too. Nobody waits for members that come late: on a
-    /// busy machine one may have no processor for some milliseconds, which is longer than most loops.
-    ///
-    /// # Panics
-    /// When a member panics, after all have finished.
     fn run(&self, work: &(dyn Fn(usize) + Sync)) {
-        /// Waits even if the caller's own share panics: others may still use the work.
-        struct Finish<'a>(&'a Shared);
-        impl Drop for Finish<'_> {
-            fn drop(&mut self) {
-                self.0.close();
-            }
-        }
-
-        let shared = &*self.shared;
-        // SAFETY: only the lifetime changes. Members use the work while they are inside; `Finish` lets no more of them in and
-        // waits for these before this function is left by any way.
-        #[expect(unsafe_code, reason = "the work is borrowed, the members are not")]
-        let work_pointer: *const (dyn Fn(usize) + Sync + 'static) =
-            unsafe { core::mem::transmute::<&(dyn Fn(usize) + Sync), &'static (dyn Fn(usize) + Sync)>(work) };
-        // The caller's own panic in the loop before may have left it set.
-        shared.panicked.store(false, Release);
-        let asleep = {
-            let mut state = shared.lock();
-            state.work = Some(Work(work_pointer));
-            state.newest = state.newest.wrapping_add(1);
-            shared.newest.store(state.newest, Release);
-            core::mem::take(&mut state.asleep)
-        };
-        // Who was called before and has not come yet needs no second call, which would cost as much as a short loop.
-        if asleep > 0 {
-            shared.begin.notify_all();
-        }
-        {
-            let _finish = Finish(shared);
-            work(0);
-        }
-        assert!(!shared.panicked.swap(false, AcqRel), "a thread of the network panicked");
-    }
-}
-
-impl Drop for Team {
-    fn drop(&mut self) {
-        self.shared.lock().dismissed = true;
-        self.shared.newest.fetch_add(1, Release);
-        self.shared.begin.notify_all();
-        for other in self.others.drain(..) {
-            // A member catches its panics; there is nobody left to tell.
-            let _ = other.join();
+        match &self.crew {
+            Crew::Own(threads) => threads.run(work),
+            Crew::Lent(pool) => pool.run(work),
         }
     }
 }
@@ -211,7 +80,7 @@ where
     fn share_numbered(self, team: &Team, each: impl Fn(usize, Self::Item) + Sync) {
         // Waking others costs more than any one item is worth.
         let alone = self.size_hint().1.is_some_and(|most| most < 2);
-        if alone || team.others.is_empty() {
+        if alone || team.members() < 2 {
             return self.for_each(|item| each(0, item));
         }
         let items = Mutex::new(self);
@@ -227,6 +96,8 @@ where
                 }
             }
         });
+        // Nothing is left, unless a host's pool did not do what it promised.
+        items.into_inner().unwrap_or_else(PoisonError::into_inner).for_each(|item| each(0, item));
     }
 }
 
@@ -235,6 +106,46 @@ impl<I: DoubleEndedIterator + Send> Share for I where I::Item: Send {}
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::{
+        panic::{AssertUnwindSafe, catch_unwind},
+        sync::atomic::{AtomicBool, AtomicUsize, Ordering::AcqRel, Ordering::Acquire, Ordering::Release},
+    };
+
+    /// Starts its threads anew for each loop, or runs nothing at all.
+    struct Host {
+        members: usize,
+        lazy: bool,
+    }
+
+    impl Pool for Host {
+        fn members(&self) -> usize {
+            self.members
+        }
+
+        fn run(&self, work: &(dyn Fn(usize) + Sync)) {
+            if !self.lazy {
+                std::thread::scope(|scope| {
+                    (1..self.members).for_each(|member| drop(scope.spawn(move || work(member))));
+                    work(0);
+                });
+            }
+        }
+    }
+
+    #[test]
+    fn a_hosts_threads_run_every_item_once() {
+        for (members, lazy) in [(0, false), (1, false), (3, false), (3, true)] {
+            let team = Team::lent(Arc::new(Host { members, lazy }));
+            for len in [0, 1, 2, 100] {
+                let counts: Vec<AtomicUsize> = (0..len).map(|_| AtomicUsize::new(0)).collect();
+                counts.iter().share_numbered(&team, |member, count| {
+                    assert!(member < members.max(1));
+                    count.fetch_add(1, AcqRel);
+                });
+                assert!(counts.iter().all(|count| count.load(Acquire) == 1));
+            }
+        }
+    }
 
     #[test]
     fn every_item_is_run_once() {

@@ -3,7 +3,7 @@
 use core::fmt;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use crate::team::{Team, lock};
+use crate::team::{Pool, Team, lock};
 
 /// The threads that compute a network's layers, lent to whoever sweeps over its parameters as well. A handle: clones are the
 /// same threads, which serve one at a time.
@@ -34,6 +34,12 @@ impl Threads {
     /// When the system gives no more threads.
     pub fn new(count: usize) -> std::io::Result<Self> {
         Ok(Self(Arc::new(Mutex::new(Team::new(if count == 0 { Self::cores() } else { count })?))))
+    }
+
+    /// A host program's, to build networks on ([`Network::build_on`](crate::Network::build_on)): nobody starts threads of their own.
+    #[must_use]
+    pub fn lent(pool: Arc<dyn Pool>) -> Self {
+        Self(Arc::new(Mutex::new(Team::lent(pool))))
     }
 
     /// How many they are.
