@@ -48,9 +48,11 @@ impl<T: Scalar> Layer<T> for MaxPool {
     fn backward(&mut self, pass: Backward<'_, T>) {
         let Some(InputGradient { values, accumulate }) = pass.d_input else { return };
         let windows = self.windows;
-        let Windows { layouts: Layouts { d_input, d_output, .. }, size, stride, .. } = windows;
+        let Windows { layouts: Layouts { d_input, d_output, .. }, size, stride, before, .. } = windows;
         let extents = |layout: Layout| [layout.shape.height, layout.shape.width];
-        let tiled = size == stride && extents(d_output).map(|n| n * size) == extents(d_input);
+        // With padding, the last rows and columns may be in no window.
+        let tiled =
+            size == stride && before == [0, 0] && extents(d_output).map(|n| n * size) == extents(d_input);
         values
             .chunks_exact_mut(d_input.sample_len())
             .zip(pass.d_output.chunks_exact(d_output.sample_len()))
