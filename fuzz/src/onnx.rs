@@ -13,6 +13,6 @@ pub fn check(data: &[u8]) {
                 assert_eq!(tensor.values.len(), tensor.shape.iter().product::<usize>());
             }
         }
-        Err(error) => assert!(error.to_string().starts_with(|first: char| first == 'e' || first == 't')),
+        Err(error) => assert!(error.to_string().starts_with(['e', 't'])),
     }
 }
