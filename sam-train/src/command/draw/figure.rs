@@ -63,12 +63,14 @@ fn room(panel: &Panel) -> u32 {
     80 + 90 * categories(panel) as u32
 }
 
+/// How high a value stands, no higher than can be; what is no number stands nowhere.
+fn height(panel: &Panel, value: f64) -> f64 {
+    let value = if value > panel.most() { panel.most() } else { value };
+    if panel.logarithmic { value.log10() } else { value }
+}
+
 fn draw_panel(area: &Area<'_>, panel: &Panel) -> Result<(), DrawError> {
-    let most = panel.most();
-    let scale = |value: f64| {
-        let value = value.min(most);
-        if panel.logarithmic { value.log10() } else { value }
-    };
+    let scale = |value: f64| height(panel, value);
     let points = || panel.series.iter().flat_map(|series| &series.points);
     // A wide interval on a logarithmic axis may reach below zero: the mean alone counts then.
     let heights =
@@ -81,7 +83,8 @@ fn draw_panel(area: &Area<'_>, panel: &Panel) -> Result<(), DrawError> {
     let margin = 0.08 * (high - low);
     // Where no mean is negative the axis has no room for negative numbers, though an interval may reach there.
     let positive = !panel.logarithmic && points().all(|point| point.y.mean.is_nan() || point.y.mean >= 0.0);
-    let y = (if positive { (low - margin).max(0.0) } else { low - margin })..(high + margin).min(scale(most));
+    let y = (if positive { (low - margin).max(0.0) } else { low - margin })
+        ..(high + margin).min(scale(panel.most()));
     let (left, right) = range(points().map(|point| point.x));
     let (x, label, ticks, names): (_, _, _, &[String]) = match &panel.x {
         Horizontal::Quantity(label) => (left..right, label.as_str(), 9, &[]),
@@ -236,6 +239,15 @@ mod tests {
         assert_eq!(lengths(&[4, 9]), [1, 1]);
         assert_eq!(lengths(&[9, 4, 4]), [1, 2]);
         assert!(lengths(&[]).is_empty());
+    }
+
+    #[test]
+    fn what_has_no_value_has_no_height() {
+        for logarithmic in [false, true] {
+            let panel = Panel { logarithmic, ..panel(4) };
+            assert!(height(&panel, f64::NAN).is_nan());
+            assert_eq!(height(&panel, 110.0), height(&panel, 100.0));
+        }
     }
 
     #[test]
