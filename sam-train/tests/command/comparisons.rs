@@ -219,9 +219,9 @@ fn tune_looks_at_held_out_images_keeps_its_runs_and_names_what_is_lowest() {
 #[test]
 fn procedures_are_called_after_their_base_and_keys_for_programs_stay() {
     let place = Place::new();
-    let arguments = "compare --model mlp-8 --base adamw --epochs 1 --seeds 1 --limit 100 --batch 50 --label-noise 0 --out c";
+    let arguments = "compare --model mlp-8 --base adamw --lr 0.01 --epochs 6 --seeds 1 --limit 300 --batch 30 --label-noise 0 --out c";
     let table = place.stdout(arguments);
-    for words in ["AdamW, 1 epoch", "AdamW, 2 epochs", "SAM with AdamW, 1 epoch", "SAM \u{2212} AdamW, "] {
+    for words in ["AdamW, 6 epochs", "AdamW, 12 epochs", "SAM with AdamW, 6 epochs", "SAM \u{2212} AdamW, "] {
         assert!(table.contains(words), "{words}: {table}");
     }
     assert!(!table.contains("SGD"), "{table}");

@@ -291,7 +291,8 @@ impl Summary {
         let opening = if varied.any() { format!("{}: with", varied.of(self)) } else { "With".to_owned() };
         let opening = format!("{opening} {}", self.labels());
         let mut text = if mean.is_nan() {
-            format!("{opening}, no seed has learnt with both SAM and SGD: nothing is compared.")
+            let base = self.best_sgd().arm.base.title();
+            format!("{opening}, no seed has learnt with both SAM and {base}: nothing is compared.")
         } else {
             let direction = if mean <= 0.0 { "below" } else { "above" };
             format!(
