@@ -1,5 +1,6 @@
 //! Analyses of networks where the answer can be had in another way.
 
+use super::support::BASE;
 use nalgebra::{DMatrix, SymmetricEigen};
 use sam_backend_ndarray::{Dual64, Scalar};
 use sam_core::{GradientOracle, Pass, Rule};
@@ -9,14 +10,11 @@ use sam_train::{
         model::Model,
         update::perturbed_error,
     },
-    data::{Augment, DataSource, Dataset},
+    data::Dataset,
     training::{
         cpu::CpuLearner,
         learner::{Batch, Learner},
-        settings::{
-            AscentSettings, AverageSettings, Base, DataSettings, LastBatch, Method, ScheduleSettings,
-            ScheduleShape, Settings, SgdSettings,
-        },
+        settings::{DataSettings, Method, ScheduleSettings, ScheduleShape, Settings, SgdSettings},
     },
 };
 
@@ -26,21 +24,8 @@ fn settings(model: &str) -> Settings {
         epochs: 1,
         batch: 16.into(),
         model: model.parse().unwrap(),
-        last_batch: LastBatch::Drop,
-        groups: None,
-        init: None,
-        checkpoint_activations: false,
-        label_smoothing: 0.0,
-        data: DataSettings {
-            name: DataSource::Digits,
-            limit: Some(40),
-            label_noise: 0.0,
-            augment: Augment::None,
-            ..DataSettings::new(DataSource::Digits)
-        },
+        data: DataSettings { limit: Some(40), ..BASE.data },
         method: Method::Sgd,
-        ascent: AscentSettings::PLAIN,
-        base: Base::Sgd,
         sgd: SgdSettings {
             lr: 0.1,
             momentum: 0.0,
@@ -50,9 +35,7 @@ fn settings(model: &str) -> Settings {
             ..SgdSettings::new(0.05)
         },
         schedule: ScheduleSettings { shape: ScheduleShape::Constant, warmup_epochs: 0 },
-        average: AverageSettings::NONE,
-        start: None,
-        patience: None,
+        ..BASE
     }
 }
 

@@ -1,10 +1,11 @@
 //! Every experiment as a user meets it: files, JSON, resumption, the report.
 
+use super::support::BASE;
 use std::{fs, path::Path, process::Command};
 
 use sam_train::{
     analysis::model::Model,
-    data::{Augment, DataSource, Dataset},
+    data::{DataSource, Dataset},
     experiment::{
         ExperimentError,
         runner::{ExperimentDirectory, Job, LoadedData, Runner},
@@ -14,10 +15,7 @@ use sam_train::{
     training::{
         cpu::CpuLearner,
         learner::{Learner, LearnerError},
-        settings::{
-            AscentSettings, AverageSettings, Base, DataSettings, LastBatch, Method, ScheduleSettings,
-            ScheduleShape, Settings, SgdSettings,
-        },
+        settings::{DataSettings, Method, Settings},
         state::{STATISTICS, State, WEIGHTS},
         trainer::Trainer,
     },
@@ -184,33 +182,9 @@ fn settings(method: Method) -> Settings {
         epochs: 2,
         batch: 32.into(),
         model: "mlp-16".parse().unwrap(),
-        last_batch: LastBatch::Drop,
-        groups: None,
-        init: None,
-        checkpoint_activations: false,
-        label_smoothing: 0.0,
-        data: DataSettings {
-            name: DataSource::Digits,
-            limit: Some(320),
-            label_noise: 0.0,
-            augment: Augment::None,
-            ..DataSettings::new(DataSource::Digits)
-        },
+        data: DataSettings { limit: Some(320), ..BASE.data },
         method,
-        ascent: AscentSettings::PLAIN,
-        base: Base::Sgd,
-        sgd: SgdSettings {
-            lr: 0.05,
-            momentum: 0.9,
-            nesterov: true,
-            weight_decay: 5e-4,
-            decoupled: false,
-            ..SgdSettings::new(0.05)
-        },
-        schedule: ScheduleSettings { shape: ScheduleShape::Cosine, warmup_epochs: 0 },
-        average: AverageSettings::NONE,
-        start: None,
-        patience: None,
+        ..BASE
     }
 }
 

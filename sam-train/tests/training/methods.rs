@@ -1,6 +1,9 @@
 //! Every training method through the learner: checkpoints, costs, and the methods that must coincide.
 
-use super::steps::{BATCH, CLASSES, SHAPE, advance_at, batch, bits};
+use super::{
+    steps::{BATCH, CLASSES, SHAPE, advance_at, batch, bits},
+    support::BASE,
+};
 use ndarray::{Array4, ArrayView4};
 use sam_backend_ndarray::Network;
 use sam_core::{GradientOracle, Pass};
@@ -10,10 +13,7 @@ use sam_train::{
         checkpoint::{Checkpoint, RunPosition},
         cpu::CpuLearner,
         learner::{Batch, Learner},
-        settings::{
-            AscentSettings, AverageSettings, Base, DataSettings, LastBatch, Method, ScheduleSettings,
-            ScheduleShape, Settings, SgdSettings,
-        },
+        settings::{DataSettings, Method, ScheduleSettings, ScheduleShape, Settings},
     },
 };
 
@@ -40,31 +40,14 @@ fn every_method() -> Vec<Method> {
 
 fn settings(model: &str, method: Method) -> Settings {
     Settings {
-        seed: 3,
         epochs: 1,
         batch: BATCH.into(),
         model: model.parse().unwrap(),
-        last_batch: LastBatch::Drop,
-        groups: None,
-        init: None,
-        checkpoint_activations: false,
         label_smoothing: 0.1,
         data: DataSettings::new(DataSource::Digits),
         method,
-        ascent: AscentSettings::PLAIN,
-        base: Base::Sgd,
-        sgd: SgdSettings {
-            lr: 0.05,
-            momentum: 0.9,
-            nesterov: true,
-            weight_decay: 5e-4,
-            decoupled: false,
-            ..SgdSettings::new(0.05)
-        },
         schedule: ScheduleSettings { shape: ScheduleShape::Constant, warmup_epochs: 0 },
-        average: AverageSettings::NONE,
-        start: None,
-        patience: None,
+        ..BASE
     }
 }
 
