@@ -25,9 +25,9 @@ pub use random::{Draws, Factor, Scaled};
 pub use slice::{PadChannels, Subsample};
 
 use crate::{
-    kernel::wide,
     layout::Layout,
     team::{Share, Team},
+    wide::wide,
 };
 
 /// Samples whose sums one task computes.

@@ -10,11 +10,13 @@ mod loss;
 mod network;
 mod parallel;
 mod plan;
+mod product;
 mod scalar;
 mod space;
 mod team;
 mod threads;
 mod view;
+mod wide;
 
 #[cfg(feature = "dual")]
 pub use dual::ForwardOverReverse;

@@ -9,11 +9,14 @@ mod neon;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod tiles;
 
+use core::ops::{AddAssign, Mul};
+
+use num_traits::Zero;
+
 use super::{
-    Run,
+    table::Run,
     vectors::{Set, Vectors},
 };
-use crate::Scalar;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 use tiles::tiles;
 
@@ -67,7 +70,7 @@ pub struct MicroKernels<T> {
     rows: usize,
 }
 
-impl<T: Scalar> MicroKernels<T> {
+impl<T: Copy + Zero + Mul<Output = T> + AddAssign> MicroKernels<T> {
     fn new(tiles: &[MicroKernel<T>]) -> Self {
         Self { tiles: core::array::from_fn(|i| tiles[i.min(tiles.len() - 1)]), rows: tiles.len() }
     }
@@ -105,7 +108,7 @@ impl MicroKernels<f32> {
 }
 
 #[expect(unsafe_code, reason = "unchecked reads in the innermost loop")]
-unsafe fn plain<T: Scalar, const R: usize>(x: Operands<'_, T>) {
+unsafe fn plain<T: Copy + Zero + Mul<Output = T> + AddAssign, const R: usize>(x: Operands<'_, T>) {
     // SAFETY: the caller vouches for COLUMNS values at every offset of B, the target and the initial row, and for
     // every offset of A.
     unsafe {

@@ -17,8 +17,9 @@ mod winograd;
 use super::{Backward, Forward, GROUP, Layer, Layouts};
 use crate::{
     Scalar,
-    kernel::{Finish, MicroKernels, Start},
+    kernel::MicroKernels,
     layout::Layout,
+    product::{Finish, Start},
 };
 use bias_gradient::BiasGradient;
 pub use folded::FoldedConv;

@@ -3,11 +3,9 @@
 use super::{Backward, Forward, InputGradient, Layer, Layouts};
 use crate::{
     Scalar,
-    kernel::{
-        COLUMNS, Caches, Finish, MicroKernels, Run, Runs, Start, Target, pack_columns, pack_rows, panels,
-        product,
-    },
+    kernel::{COLUMNS, Caches, MicroKernels, Run, Runs},
     layout::Layout,
+    product::{Finish, Start, Target, pack_columns, pack_rows, panels, product},
     team::{Share, Team},
 };
 

@@ -3,7 +3,7 @@
 mod curve;
 
 use super::{Backward, Forward, InputGradient, Layer, Layouts};
-use crate::{Scalar, kernel::wide, layout::Layout, team::Share};
+use crate::{Scalar, layout::Layout, team::Share, wide::wide};
 use curve::{Curve, Relu6, Sigmoid, Swish};
 
 /// A function that is applied value by value.

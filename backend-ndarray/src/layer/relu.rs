@@ -3,19 +3,14 @@
 use super::put;
 use crate::{
     Scalar,
-    kernel::wide,
     layout::Layout,
+    product::rectify,
     team::{Share, Team},
+    wide::wide,
 };
 
 /// Elements that one task works on.
 const CHUNK: usize = 16_384;
-
-/// At 0 too it is a constant, as the gradient has it: so a derivative that comes along is cut off there as well.
-#[inline(always)]
-pub fn rectify<T: Scalar>(x: T) -> T {
-    if x <= T::zero() { T::zero() } else { x }
-}
 
 /// A gradient behind ReLU: zero where the output is zero.
 #[inline(always)]

@@ -2,7 +2,7 @@
 //! sums are kept for every element of a row before they are folded to channels: so every loop runs over whole
 //! rows and vectorises whatever the number of channels.
 
-use crate::{Scalar, kernel::wide, layer::fold, layout::Layout};
+use crate::{Scalar, layer::fold, layout::Layout, wide::wide};
 
 /// Per-channel numbers of a normalisation, repeated over a row: `y = (x - mean) factor + offset`.
 #[derive(Clone, Copy)]

@@ -3,10 +3,10 @@
 use super::GROUP;
 use crate::{
     Scalar,
-    kernel::wide,
     layer::{add_groups, fold, put},
     layout::Layout,
     team::{Share, Team},
+    wide::wide,
 };
 
 /// Gradient of the biases: the output's, summed over the pixels of all samples.

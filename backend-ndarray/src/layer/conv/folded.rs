@@ -3,9 +3,9 @@
 use super::{Filters, forward::ForwardConv};
 use crate::{
     Scalar,
-    kernel::Finish,
     layer::{Forward, batch_norm},
     layout::Layout,
+    product::Finish,
 };
 use num_traits::Zero;
 

@@ -3,9 +3,10 @@
 use super::{Filters, gather::Gather, winograd::Winograd};
 use crate::{
     Scalar,
-    kernel::{Finish, MicroKernels, Start, pack_rows},
+    kernel::MicroKernels,
     layer::samples_a_task,
     layout::Layout,
+    product::{Finish, Start, pack_rows},
     team::{Share, Team},
 };
 

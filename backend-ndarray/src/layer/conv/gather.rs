@@ -3,7 +3,8 @@
 use super::GROUP;
 use crate::{
     Scalar,
-    kernel::{COLUMNS, Caches, Finish, MicroKernels, Run, Runs, Start, Target, panels, product},
+    kernel::{COLUMNS, Caches, MicroKernels, Run, Runs},
+    product::{Finish, Start, Target, panels, product},
 };
 
 /// Bytes of B that a block of runs may take in f32: most of the nearest cache.

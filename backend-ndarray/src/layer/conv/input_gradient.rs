@@ -3,8 +3,9 @@
 use super::{Filters, Layouts, gather::Gather};
 use crate::{
     Scalar,
-    kernel::{Finish, MicroKernels, Start, pack_columns},
+    kernel::MicroKernels,
     layer::{InputGradient, samples_a_task},
+    product::{Finish, Start, pack_columns},
     team::{Share, Team},
 };
 

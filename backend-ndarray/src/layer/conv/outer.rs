@@ -3,7 +3,8 @@
 use super::winograd::LANES;
 use crate::{
     Scalar,
-    kernel::{COLUMNS, Caches, Finish, MicroKernels, Run, Runs, Start, Target, panels, product},
+    kernel::{COLUMNS, Caches, MicroKernels, Run, Runs},
+    product::{Finish, Start, Target, panels, product},
     team::{Share, Team},
 };
 

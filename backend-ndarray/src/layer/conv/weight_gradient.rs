@@ -7,8 +7,9 @@ pub use packed::PackedWeightGradient;
 use super::{Filters, Layouts};
 use crate::{
     Scalar,
-    kernel::{Caches, MicroKernels, Run, Runs, Start, product_in_place},
+    kernel::{Caches, MicroKernels, Run, Runs},
     layer::{GROUP, add_groups},
+    product::{Start, product_in_place},
     team::{Share, Team},
 };
 

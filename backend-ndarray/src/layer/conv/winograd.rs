@@ -13,9 +13,10 @@ pub use weight_gradient::WinogradWeightGradient;
 
 use crate::{
     Scalar,
-    kernel::{COLUMNS, Caches, Finish, MicroKernels, Run, Runs, Start, Target, panels, product},
+    kernel::{COLUMNS, Caches, MicroKernels, Run, Runs},
     layer::samples_a_task,
     layout::Layout,
+    product::{Finish, Start, Target, panels, product},
     team::{Share, Team},
 };
 use std::sync::Mutex;

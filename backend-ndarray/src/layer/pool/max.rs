@@ -3,10 +3,10 @@
 use super::Windows;
 use crate::{
     Scalar,
-    kernel::wide,
     layer::{Backward, Forward, InputGradient, Layer, Layouts},
     layout::Layout,
     team::Share,
+    wide::wide,
 };
 use core::ops::Range;
 

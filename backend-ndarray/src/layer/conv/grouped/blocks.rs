@@ -4,13 +4,14 @@
 use super::Grouped;
 use crate::{
     Scalar,
-    kernel::{COLUMNS, Finish, MicroKernels},
+    kernel::{COLUMNS, MicroKernels},
     layer::{
         Backward, Forward, InputGradient, Layouts,
         conv::{
             Filters, forward::ForwardConv, input_gradient::InputGradients, weight_gradient::WeightGradient,
         },
     },
+    product::Finish,
 };
 
 /// Computes one block of channels after the other.

@@ -1,7 +1,7 @@
 //! Convolution of each channel by itself: sums over filter taps, or over pixels, of a block of channels at a time.
 
 use super::{Filters, Grouped};
-use crate::{Scalar, kernel::wide, layer::Layouts};
+use crate::{Scalar, layer::Layouts, wide::wide};
 
 /// Channels whose sums stay in registers: four vectors of 32 bytes in f32.
 const LANES: usize = 32;

@@ -2,13 +2,14 @@
 
 use crate::{
     Scalar,
-    kernel::{COLUMNS, MicroKernels, wide},
+    kernel::{COLUMNS, MicroKernels},
     layer::conv::{
         Filters, Layouts,
         outer::{Operand, OuterProducts},
         winograd::LANES,
     },
     team::Team,
+    wide::wide,
 };
 
 /// Smaller gradients are faster computed in place: the copies are read too few times.

@@ -3,11 +3,12 @@
 use super::{LANES, POSITIONS, Scratch, transform::Arrangement};
 use crate::{
     Scalar,
-    kernel::{COLUMNS, Caches, Finish, MicroKernels, Run, Runs, Start, Target, product},
+    kernel::{COLUMNS, Caches, MicroKernels, Run, Runs},
     layer::{
         GROUP, add_groups,
         conv::outer::{Operand, rows_in_lanes},
     },
+    product::{Finish, Start, Target, product},
     team::{Share, Team},
 };
 use core::ops::Range;

@@ -3,8 +3,9 @@
 use super::{TAPS, Tiles};
 use crate::{
     Scalar,
-    kernel::{Finish, Start, panels, wide},
     layout::Layout,
+    product::{Finish, Start, panels},
+    wide::wide,
 };
 use core::ops::Range;
 

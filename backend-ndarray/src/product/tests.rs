@@ -1,12 +1,13 @@
 //! Products against plain loops in f64, over shapes that fill no tile, with every micro-kernel that this machine
 //! runs.
 
-use super::{
-    COLUMNS, Finish, MicroKernels, Run, Runs, Start, Target, Vectors, pack_columns, pack_rows, panels,
-    product,
-};
-use crate::Scalar;
 use proptest::prelude::*;
+
+use super::{Finish, Start, Target, pack_columns, pack_rows, panels, product};
+use crate::{
+    Scalar,
+    kernel::{COLUMNS, MicroKernels, Run, Runs, Vectors},
+};
 
 /// A product on gathered operands whose offsets reach exactly the ends of A and B.
 #[derive(Debug, Clone)]

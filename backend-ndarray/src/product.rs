@@ -1,12 +1,20 @@
-//! Matrix products made of tiles: what they start from, where they go, what is done to them at the end.
+//! One computation under every layer with weights: a matrix product made of tiles, 16 columns wide, whose operands are
+//! *gathered* by offsets instead of being copied.
+//!
+//! A tile computes `C[i][j] += sum A[rows[i] + s.a + k * a_step] * B[s.b + k * b_step + j]` over the runs `s`
+//! and `k < depth`. With pixels as rows and filter rows as runs this is a convolution on the image itself
+//! (implicit GEMM: no im2col buffer); with filter taps as rows and image rows as runs it is that
+//! convolution's weight gradient; with one run it is a dense layer.
 
-use super::{
-    COLUMNS, MicroKernels, Runs,
-    micro::{Initial, MOST_ROWS, Operands},
-};
+mod finish;
+#[cfg(test)]
+mod tests;
+
+pub use finish::{Finish, rectify};
+
 use crate::{
     Scalar,
-    layer::relu::rectify,
+    kernel::{COLUMNS, Initial, MOST_ROWS, MicroKernels, Operands, Runs},
     team::{Share, Team},
 };
 
@@ -18,24 +26,6 @@ pub enum Start<'a, T> {
     Existing,
     /// A value per column of the whole product.
     Bias(&'a [T]),
-}
-
-/// What is done to the sums when they are complete.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Finish {
-    Nothing,
-    /// `max(sum, 0)`.
-    Relu,
-}
-
-impl Finish {
-    /// Of values that have just been written.
-    #[inline(always)]
-    pub fn apply<T: Scalar>(self, values: &mut [T]) {
-        if self == Self::Relu {
-            values.iter_mut().for_each(|value| *value = rectify(*value));
-        }
-    }
 }
 
 /// Where a product goes: row `i`, column `j` to `out[rows[i] + column + j]`.
