@@ -1,5 +1,5 @@
 // A batch made of images that are on the device: chosen, mirrored, cropped, partly erased, standardised. The host's side
-// is src/images.rs.
+// is src/kernels/augment.rs.
 #include "chacha.cuh"
 #include "divisor.cuh"
 

@@ -1,7 +1,7 @@
 // Batch normalisation (Ioffe and Szegedy 2015): y = (x - mean) factor + offset, rectified if a ReLU follows.
 #pragma once
 
-// A channel's numbers, made by the forward pass. The host's side is src/layer/batch_norm.rs.
+// A channel's numbers, made by the forward pass. The host's side is src/kernels/batch_norm.rs.
 struct Channel {
     float mean;
     float factor;

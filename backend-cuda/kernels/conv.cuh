@@ -1,5 +1,5 @@
 // The geometry of a convolution, shared by its three kernels. A dense layer is the convolution of a 1x1 image with
-// 1x1 filters. The host's side is src/layer/conv.rs.
+// 1x1 filters. The host's side is src/kernels/conv.rs.
 //
 // Tensors are samples x height x width x channels, filters are rows x columns x channels x filters.
 #pragma once

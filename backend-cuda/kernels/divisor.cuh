@@ -1,4 +1,4 @@
-// Division by a number that is known beforehand. The host's side is src/layer/divisor.rs.
+// Division by a number that is known beforehand. The host's side is src/kernels/divisor.rs.
 #pragma once
 
 // For numerators below 2^31 (Granlund and Montgomery 1994).

@@ -1,5 +1,5 @@
 // Random numbers of layers, counted, not drawn one after the other: sam-model's `random` is the definition. The host's side
-// is src/layer/draw.rs.
+// is src/kernels/draw.rs.
 #pragma once
 
 #include "chacha.cuh"

@@ -1,7 +1,7 @@
 // Convolutions whose inputs and outputs fall into groups of neighbours, depthwise ones above all: few products to each value
 // read, so that a thread computes a value by itself and the tiles of other convolutions would be mostly empty.
 //
-// Filters are rows x columns x channels of a group x filters. The host's side is src/layer/grouped.rs.
+// Filters are rows x columns x channels of a group x filters. The host's side is src/kernels/grouped_conv.rs.
 #include "columns.cuh"
 #include "divisor.cuh"
 #include "place.cuh"

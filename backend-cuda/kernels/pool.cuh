@@ -1,4 +1,4 @@
-// The geometry of pooling. Windows may reach over the border. The host's side is src/layer/pool.rs.
+// The geometry of pooling. Windows may reach over the border. The host's side is src/kernels/pool.rs.
 #pragma once
 
 #include "divisor.cuh"

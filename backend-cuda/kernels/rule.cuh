@@ -1,4 +1,4 @@
-// What the norm, the ascent and the host share. The host's side is src/space/device_types.rs.
+// What the norm, the ascent and the host share. The host's side is src/kernels/rule.rs.
 #pragma once
 
 enum Exponent { P_ONE, P_TWO, P_INFINITE, P_OTHER };

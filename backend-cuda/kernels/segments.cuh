@@ -1,4 +1,4 @@
-// Parameters that are perturbed segment by segment. The host's side is src/space/segmented.rs.
+// Parameters that are perturbed segment by segment. The host's side is src/kernels/segments.rs.
 #pragma once
 
 // At most CHUNK neighbouring entries of one segment: what a block of threads works on.

@@ -5,10 +5,8 @@ mod clip;
 mod sgd;
 
 pub use adam::CudaAdam;
-pub(crate) use adam::{AdamProgress, AdamRates};
 pub use clip::CudaClipped;
 pub use sgd::CudaSgd;
-pub(crate) use sgd::SgdRates;
 
 use sam_core::WeightDecay;
 

@@ -2,26 +2,25 @@
 
 #![allow(unsafe_code, reason = "calls of the driver")]
 
-use core::fmt;
+use core::{any::Any, fmt};
 use std::{
     collections::BTreeSet,
     env,
-    ffi::CStr,
     sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
 use cust::{
     context::{Context, CurrentContext},
-    device::DeviceAttribute,
     sys::{self, CUresult},
 };
 
 use crate::{
-    Arguments, CudaError, Grid, Kernel, KernelChoice, Precision, driver, graph,
+    Arguments, CudaError, Grid, Kernel, Precision,
+    card::Card,
+    driver,
     kernels::{Kernels, TensorKernels},
-    layer::Trials,
+    recording::recording,
     stream::Stream,
-    vendor::Vendor,
 };
 
 /// A GPU, opened. Clones are handles to the same.
@@ -33,9 +32,8 @@ pub struct Device(Arc<Inner>);
 
 /// Fields are dropped in this order: what needs the context goes before it.
 struct Inner {
-    /// Opened when first asked for.
-    vendor: OnceLock<Vendor>,
-    trials: Trials,
+    /// What others keep here, opened when first asked for.
+    kept: OnceLock<Box<dyn Any + Send + Sync>>,
     kernels: Kernels,
     /// Of compute capability 8.0 and up.
     tensor: Option<TensorKernels>,
@@ -43,50 +41,6 @@ struct Inner {
     context: Context,
     card: Card,
     blocking: bool,
-}
-
-/// What is known about a card; the beginning of error messages.
-#[derive(Clone, Debug)]
-pub(crate) struct Card {
-    name: String,
-    driver: i32,
-    capability: (i32, i32),
-}
-
-impl fmt::Display for Card {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (major, minor) = self.capability;
-        let driver = self.driver;
-        let (cuda, point) = (driver / 1000, driver % 1000 / 10);
-        write!(f, "{} (compute capability {major}.{minor}, driver for CUDA {cuda}.{point})", self.name)
-    }
-}
-
-impl Card {
-    pub fn error(&self, doing: impl Into<String>, code: CUresult) -> CudaError {
-        let mut explained = error_code(code);
-        if let Some(report) = driver::report() {
-            explained = format!("{explained}; {report}");
-        }
-        CudaError::Driver { doing: doing.into(), code: explained, card: self.to_string() }
-    }
-}
-
-/// The name of a code and what it means.
-pub(crate) fn error_code(code: CUresult) -> String {
-    let text = |function: unsafe extern "C" fn(CUresult, *mut *const core::ffi::c_char) -> CUresult| {
-        let mut text = core::ptr::null();
-        // SAFETY: both functions write the address of a static string, or null.
-        unsafe {
-            let known = function(code, &mut text) == CUresult::CUDA_SUCCESS && !text.is_null();
-            known.then(|| CStr::from_ptr(text).to_string_lossy().into_owned())
-        }
-    };
-    match (text(sys::cuGetErrorName), text(sys::cuGetErrorString)) {
-        (Some(name), Some(meaning)) => format!("{name}, {meaning}"),
-        (Some(text), None) | (None, Some(text)) => format!("{code:?}, {text}"),
-        (None, None) => format!("{code:?}"),
-    }
 }
 
 impl Device {
@@ -106,24 +60,13 @@ impl Device {
         keep_context(ordinal, device).map_err(none)?;
         let context = Context::new(device).map_err(none)?;
         CurrentContext::set_current(&context).map_err(none)?;
-        let attribute = |attribute| device.get_attribute(attribute).map_err(none);
-        let mut version = 0;
-        // SAFETY: the pointer is to a local variable.
-        let _ = unsafe { sys::cuDriverGetVersion(&mut version) };
-        let card = Card {
-            name: device.name().map_err(none)?,
-            driver: version,
-            capability: (
-                attribute(DeviceAttribute::ComputeCapabilityMajor)?,
-                attribute(DeviceAttribute::ComputeCapabilityMinor)?,
-            ),
-        };
+        let card = Card::of(device).map_err(none)?;
         let stream = Stream::new().map_err(|code| card.error("creating a stream", code))?;
         let kernels = Kernels::load(&card)?;
-        let tensor = (card.capability >= (8, 0)).then(|| TensorKernels::load(&card)).transpose()?;
+        let tensor = card.has_tensor_cores().then(|| TensorKernels::load(&card)).transpose()?;
         let blocking = env::var_os("SAM_CUDA_BLOCKING").is_some_and(|value| value == "1");
-        let (vendor, trials) = (OnceLock::new(), Trials::default());
-        Ok(Self(Arc::new(Inner { vendor, trials, kernels, tensor, stream, context, card, blocking })))
+        let kept = OnceLock::new();
+        Ok(Self(Arc::new(Inner { kept, kernels, tensor, stream, context, card, blocking })))
     }
 
     /// The card's name, its compute capability and the driver's version.
@@ -200,7 +143,7 @@ impl Device {
 
     /// Waits for the work that `doing` describes, if the environment asks for it and the work is not being recorded.
     pub(crate) fn wait_if_blocking(&self, doing: impl FnOnce() -> String) -> Result<(), CudaError> {
-        if !self.0.blocking || graph::recording().is_some() {
+        if !self.0.blocking || recording().is_some() {
             return Ok(());
         }
         // SAFETY: the stream is alive.
@@ -229,37 +172,15 @@ impl Device {
         Err(CudaError::Precision { precision, card: self.card().to_string() })
     }
 
-    /// Makes sure that networks can have their kernels from where `choice` says.
+    /// What those who use the device keep with it, opened when first asked for, with the context as this thread's. There is one such
+    /// thing; it goes before the kernels and the stream, with the context current. The device doesn't know what it is.
     ///
-    /// # Errors
-    /// [`CudaError::Libraries`], for [`KernelChoice::Vendor`] only, if one of NVIDIA's libraries is not there.
-    pub fn check_kernels(&self, choice: KernelChoice) -> Result<(), CudaError> {
-        if choice != KernelChoice::Vendor {
-            return Ok(());
-        }
-        match self.vendor()?.missing() {
-            None => Ok(()),
-            Some(missing) => Err(CudaError::Libraries { missing }),
-        }
-    }
-
-    /// Names and versions of NVIDIA's libraries, as far as they are there; looks for them.
-    ///
-    /// # Errors
-    /// A device that fails.
-    pub fn libraries(&self) -> Result<String, CudaError> {
-        Ok(self.vendor()?.description())
-    }
-
-    /// NVIDIA's libraries, with the context as this thread's.
-    pub(crate) fn vendor(&self) -> Result<&Vendor, CudaError> {
+    /// # Panics
+    /// If another type was kept before.
+    pub(crate) fn kept<T: Send + Sync + 'static>(&self, open: impl FnOnce() -> T) -> Result<&T, CudaError> {
         self.bind()?;
-        Ok(self.0.vendor.get_or_init(Vendor::open))
-    }
-
-    /// What trials of their products came to.
-    pub(crate) fn trials(&self) -> &Trials {
-        &self.0.trials
+        let kept = self.0.kept.get_or_init(|| Box::new(open()));
+        Ok(kept.downcast_ref().expect("one type is kept with a device, as its only user says"))
     }
 
     /// Those for tensor cores, where there are such.
@@ -269,7 +190,7 @@ impl Device {
 
     /// Where this thread's work goes.
     pub(crate) fn stream(&self) -> sys::CUstream {
-        graph::recording().unwrap_or_else(|| self.0.stream.as_raw())
+        recording().unwrap_or_else(|| self.0.stream.as_raw())
     }
 
     /// Makes the device's context this thread's.
@@ -316,5 +237,44 @@ impl Drop for Inner {
 impl fmt::Debug for Device {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Device({})", self.card())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use core::sync::atomic::{AtomicU32, Ordering::SeqCst};
+    use std::thread;
+
+    use super::*;
+    use crate::testing;
+
+    /// Says when it goes whether the context is this thread's: a stream can be made then.
+    struct Kept(Arc<AtomicU32>);
+
+    impl Drop for Kept {
+        fn drop(&mut self) {
+            self.0.store(if Stream::new().is_ok() { 1 } else { 2 }, SeqCst);
+        }
+    }
+
+    /// Libraries give back what they hold of a context, wherever the last handle to the device goes.
+    #[test]
+    fn what_is_kept_is_opened_once_and_goes_with_the_context_current() {
+        let Some(device) = testing::device() else { return };
+        let gone = Arc::new(AtomicU32::new(0));
+        let opened = AtomicU32::new(0);
+        for _ in 0..2 {
+            let open = || {
+                opened.fetch_add(1, SeqCst);
+                Kept(Arc::clone(&gone))
+            };
+            device.kept(open).unwrap();
+        }
+        assert_eq!(opened.into_inner(), 1);
+        let handle = device.clone();
+        drop(device);
+        assert_eq!(gone.load(SeqCst), 0, "it went before the last handle");
+        thread::spawn(move || drop(handle)).join().unwrap();
+        assert_eq!(gone.load(SeqCst), 1, "0: it stays; 2: the context was not current");
     }
 }

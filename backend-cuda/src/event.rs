@@ -6,7 +6,7 @@ use core::{ptr::null_mut, time::Duration};
 
 use cust::sys::{self, CUevent, CUevent_record_flags_enum::CU_EVENT_RECORD_EXTERNAL};
 
-use crate::{CudaError, Device, graph};
+use crate::{CudaError, Device, recording::recording};
 
 /// A mark in the device's work, which gets the time when the device comes to it.
 #[derive(Debug)]
@@ -41,7 +41,7 @@ impl Event {
         let (event, stream) = (self.event, self.device.stream());
         // SAFETY: event and stream are alive.
         let code = unsafe {
-            match graph::recording() {
+            match recording() {
                 None => sys::cuEventRecord(event, stream),
                 // Without the flag it would only order streams within the recording.
                 Some(_) => sys::cuEventRecordWithFlags(event, stream, CU_EVENT_RECORD_EXTERNAL as u32),

@@ -2,38 +2,17 @@
 
 #![allow(unsafe_code, reason = "calls of the driver")]
 
-use core::{
-    cell::{Cell, RefCell},
-    mem::take,
-    ptr::null_mut,
-};
+use core::ptr::null_mut;
 
 use cust::sys::{
-    self, CUdeviceptr, CUgraph, CUgraphExec, CUresult, CUstream,
-    CUstreamCaptureMode_enum::CU_STREAM_CAPTURE_MODE_THREAD_LOCAL,
+    self, CUgraph, CUgraphExec, CUresult, CUstreamCaptureMode_enum::CU_STREAM_CAPTURE_MODE_THREAD_LOCAL,
 };
 
-use crate::{CudaError, Device, stream::Stream};
-
-thread_local! {
-    /// The stream that this thread's work goes to while it is recorded, in place of the device's own.
-    static RECORDING: Cell<Option<CUstream>> = const { Cell::new(None) };
-
-    /// Buffers that were given up meanwhile, with their bytes.
-    static GIVEN_UP: RefCell<Vec<(CUdeviceptr, usize)>> = const { RefCell::new(Vec::new()) };
-}
-
-/// Takes over a buffer that is given up while this thread records, if it does: what is recorded may refer to it, and memory may not be
-/// freed meanwhile. The recording fails at its end and frees it.
-pub(crate) fn take_over(address: CUdeviceptr, bytes: usize) -> bool {
-    let records = RECORDING.try_with(|recording| recording.get().is_some()).unwrap_or(false);
-    records && GIVEN_UP.try_with(|given_up| given_up.borrow_mut().push((address, bytes))).is_ok()
-}
-
-/// The stream that records what this thread asks for, if one does.
-pub(crate) fn recording() -> Option<CUstream> {
-    RECORDING.get()
-}
+use crate::{
+    CudaError, Device,
+    recording::{self, Redirected},
+    stream::Stream,
+};
 
 /// Recorded work.
 #[derive(Debug)]
@@ -73,7 +52,7 @@ impl Graph {
         // SAFETY: the stream is alive and records. The recording ends whether or not the work went well.
         let code = unsafe { sys::cuStreamEndCapture(stream.as_raw(), &mut graph) };
         let mut own = Self { graph, executable: null_mut(), device: device.clone() };
-        let given_up = GIVEN_UP.with_borrow_mut(take);
+        let given_up = recording::given_up();
         for &(address, _) in &given_up {
             // SAFETY: the buffer's owner is gone, and nothing that was recorded runs. A failure has nobody to go to.
             let _ = unsafe { sys::cuMemFree_v2(address) };
@@ -124,21 +103,6 @@ impl Drop for Graph {
                 let _ = sys::cuGraphDestroy(self.graph);
             }
         }
-    }
-}
-
-/// This thread's work goes to a stream that records, until this is dropped.
-struct Redirected(Option<CUstream>);
-
-impl Redirected {
-    fn to(stream: CUstream) -> Self {
-        Self(RECORDING.replace(Some(stream)))
-    }
-}
-
-impl Drop for Redirected {
-    fn drop(&mut self) {
-        RECORDING.set(self.0);
     }
 }
 

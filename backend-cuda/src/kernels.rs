@@ -1,19 +1,43 @@
-//! Every kernel of the crate with the types of its parameters: the Rust side of `kernels/*.cu`.
+//! Every kernel of the crate with the types of its parameters, and those types themselves: the Rust side of `kernels/*.cu`. Nothing
+//! here launches; host types are turned into what kernels take, and nothing else is known of them.
 
-use crate::{
-    CudaError, Kernel, Ptr, PtrMut,
-    descent::{AdamProgress, AdamRates, SgdRates},
-    device::Card,
-    images::Turn,
-    layer::{
-        Channel, Coefficient, Constants, ConvShape, Correction, DeviceRandom, Divisor, DrawRule,
-        GroupedShape, Moments, PoolShape, SubsampleShape, Sums,
-    },
-    loss::LossSum,
-    memory::StoreArguments,
-    module::LoadedModule,
-    space::{DeviceRule, NormParts, Partial, Piece, Pieces, Products},
-};
+mod adam;
+mod augment;
+mod batch_norm;
+pub(crate) mod columns;
+mod conv;
+mod cross_entropy;
+mod divisor;
+mod draw;
+mod grouped_conv;
+mod pool;
+mod products;
+pub(crate) mod rule;
+pub(crate) mod segments;
+mod sgd;
+mod store;
+mod subsample;
+pub(crate) mod sweep;
+mod tile;
+
+pub(crate) use adam::{AdamProgress, AdamRates};
+pub(crate) use augment::Turn;
+pub(crate) use batch_norm::{Channel, Constants, Correction, Moments, Sums};
+pub(crate) use conv::ConvShape;
+pub(crate) use cross_entropy::LossSum;
+pub(crate) use divisor::Divisor;
+pub(crate) use draw::{Coefficient, DeviceRandom, DrawRule};
+pub(crate) use grouped_conv::GroupedShape;
+pub(crate) use pool::PoolShape;
+pub(crate) use products::Products;
+pub(crate) use rule::{DeviceRule, NormParts, Partial};
+pub(crate) use segments::{Piece, Pieces};
+pub(crate) use sgd::SgdRates;
+pub(crate) use store::StoreArguments;
+pub(crate) use subsample::SubsampleShape;
+pub(crate) use tile::Tile;
+
+use crate::{CudaError, Kernel, Ptr, PtrMut, card::Card, loaded_module::LoadedModule};
 
 macro_rules! kernels {
     ($(#[$about:meta])* $Kernels:ident, $SIGNATURES:ident: $($module:literal { $($name:ident($($type:ty),* $(,)?);)* })*) => {

@@ -6,7 +6,6 @@
 mod add;
 mod batch_norm;
 mod conv;
-mod divisor;
 mod draw;
 mod global_pool;
 mod grouped;
@@ -16,21 +15,19 @@ mod pointwise;
 mod pool;
 mod relu;
 mod subsample;
-mod sums;
 
 pub(crate) use add::add;
-pub(crate) use batch_norm::{BatchNorm, Channel, Constants, Correction, Moments, Sums};
-pub(crate) use conv::{Choosing, Conv, ConvShape, Geometry, Trials};
-pub(crate) use divisor::Divisor;
-pub(crate) use draw::{Coefficient, DeviceRandom, DrawRule, Drawn, Draws, Dropout, ScaleSamples};
+pub(crate) use batch_norm::BatchNorm;
+pub(crate) use conv::{Choosing, Conv};
+pub(crate) use draw::{Drawn, Draws, Dropout, ScaleSamples};
 pub(crate) use global_pool::GlobalAvgPool;
-pub(crate) use grouped::{GroupedConv, GroupedShape};
+pub(crate) use grouped::GroupedConv;
 pub(crate) use pad_channels::PadChannels;
 pub(crate) use pair::{Pair, PairBackward, PairForward, PairFunction};
 pub(crate) use pointwise::{Function, Pointwise};
-pub(crate) use pool::{AvgPool, MaxPool, PoolShape};
+pub(crate) use pool::{AvgPool, MaxPool};
 pub(crate) use relu::Relu;
-pub(crate) use subsample::{Subsample, SubsampleShape};
+pub(crate) use subsample::Subsample;
 
 use crate::{ChosenKernel, CudaError, Device, Precision, Ptr, PtrMut};
 

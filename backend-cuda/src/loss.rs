@@ -4,28 +4,10 @@
 
 use std::sync::Arc;
 
-use bytemuck::{Pod, Zeroable};
-use cust::memory::DeviceCopy;
 use sam_core::Loss;
 use sam_model::Evaluation;
 
-use crate::{CudaError, Device, DeviceVec, Grid, Ptr, PtrMut};
-
-/// Of a sample, or of a batch: the host's side of the struct in `kernels/cross_entropy.cu`.
-#[derive(Clone, Copy, Debug, Default, Zeroable, Pod, DeviceCopy)]
-#[repr(C)]
-pub(crate) struct LossSum {
-    loss: f64,
-    correct: u32,
-    count: u32,
-}
-
-impl LossSum {
-    /// Mean loss.
-    pub const fn loss(&self) -> f64 {
-        self.loss
-    }
-}
+use crate::{CudaError, Device, DeviceVec, Grid, Ptr, PtrMut, kernels::LossSum};
 
 /// What a forward pass over a batch came to, on the device.
 ///
@@ -66,8 +48,7 @@ impl DeviceLoss {
     pub fn evaluation(&self) -> Result<Evaluation, CudaError> {
         let mut sum = [LossSum::default()];
         self.0.read_into(&mut sum)?;
-        let [LossSum { loss, correct, count }] = sum;
-        Ok(Evaluation { loss, correct: correct as usize, count: count as usize })
+        Ok(sum[0].evaluation())
     }
 }
 

@@ -8,7 +8,7 @@ use bytemuck::{Pod, Zeroable};
 use cust::memory::{DeviceBuffer, DeviceCopy};
 use cust::sys::{self, CUdeviceptr};
 
-use crate::{CudaError, Device, Grid, Ptr, PtrMut, graph};
+use crate::{CudaError, Device, Grid, Ptr, PtrMut, kernels::StoreArguments, recording::take_over};
 
 /// A fixed number of values on the device.
 pub struct DeviceVec<T: DeviceCopy> {
@@ -184,14 +184,6 @@ impl Device {
     }
 }
 
-/// What the kernel `store` takes.
-#[derive(Clone, Copy, Zeroable, Pod)]
-#[repr(C)]
-pub(crate) struct StoreArguments([u32; 8]);
-
-// SAFETY: the kernel's struct is the same array.
-unsafe impl crate::Argument for StoreArguments {}
-
 fn out_of_memory(device: &Device, asked: usize, error: cust::error::CudaError) -> CudaError {
     let card = device.card().to_string();
     if error != cust::error::CudaError::OutOfMemory {
@@ -254,7 +246,7 @@ impl<T: DeviceCopy> DeviceVec<T> {
 
 impl<T: DeviceCopy> Drop for DeviceVec<T> {
     fn drop(&mut self) {
-        if self.len > 0 && graph::take_over(self.address(), self.len * size_of::<T>()) {
+        if self.len > 0 && take_over(self.address(), self.len * size_of::<T>()) {
             // SAFETY: nothing is allocated.
             if let Ok(nothing) = unsafe { DeviceBuffer::uninitialized(0) } {
                 core::mem::forget(core::mem::replace(&mut self.buffer, nothing));

@@ -5,9 +5,11 @@
 mod build;
 mod choose;
 mod error;
+mod images;
 mod run;
 
 pub use error::NetworkError;
+pub use images::{Augmentation, DeviceImages};
 
 use core::ops::Range;
 
@@ -15,7 +17,7 @@ use sam_core::{GradientOracle, Pass};
 use sam_model::{Architecture, Description, Evaluation, ImageShape, TensorInfo, random::Random};
 
 use crate::{
-    Augmentation, ChosenKernel, CudaError, Device, DeviceImages, DeviceVec, Gradient, KernelChoice,
+    ChosenKernel, CudaError, Device, DeviceVec, Gradient, KernelChoice,
     layer::{Draws, Mode},
     loss::{CrossEntropy, DeviceLoss},
     plan::{Backward, Plan},

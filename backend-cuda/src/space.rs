@@ -3,28 +3,25 @@
 #![allow(unsafe_code, reason = "launches of kernels")]
 
 mod algebra;
-mod device_types;
 mod measure;
 mod norm;
 mod segmented;
 
 pub use algebra::DeviceSpace;
-pub(crate) use algebra::Products;
-pub(crate) use device_types::{DeviceRule, NormParts, Partial};
 pub(crate) use measure::Measure;
 pub use norm::DeviceNorm;
 pub use segmented::CudaSegmentedSpace;
-pub(crate) use segmented::{Piece, Pieces};
 
 use sam_core::{ParamSpace, Rule, Verdict};
 
-use crate::{CudaError, Device, DeviceVec, Gradient, Grid};
-use device_types::exponent_kind;
-
-/// Entries that one block of a sweep works on: `CHUNK` in the kernels.
-const CHUNK: u32 = 4096;
-/// Threads of a block of a sweep.
-const THREADS: u32 = 256;
+use crate::{
+    CudaError, Device, DeviceVec, Gradient, Grid,
+    kernels::{
+        Products,
+        rule::exponent_kind,
+        sweep::{CHUNK, THREADS},
+    },
+};
 
 /// [`ParamSpace`] in device memory: norm, perturbation and check of a step are kernels, and nothing waits for them.
 ///

@@ -43,8 +43,8 @@ use sam_core::{
 };
 
 use crate::{
-    CudaError, DeviceLoss, DeviceNorm, DeviceVec, Gradient, Grid, NetworkError, Ptr, loss::LossSum,
-    space::NormParts,
+    CudaError, DeviceLoss, DeviceNorm, DeviceVec, Gradient, Grid, NetworkError, Ptr,
+    kernels::{LossSum, NormParts},
 };
 
 /// Loss and gradient of a network on the device.

@@ -9,17 +9,25 @@ mod cublaslt;
 mod cudnn;
 mod descriptor;
 mod library;
+mod trials;
+mod verdicts;
+
+pub(crate) use trials::{Key, Verdict};
 
 use cublaslt::CublasLt;
 use cudnn::Cudnn;
 use library::Failure;
+use trials::Trials;
+use verdicts::Shelf;
 
-use crate::{CudaError, Device, Precision, Product, Ptr, PtrMut, layer::Geometry};
+use crate::{CudaError, Device, KernelChoice, Precision, Product, Ptr, PtrMut, geometry::Geometry};
 
-/// The libraries, as far as they were found; the reason where one was not.
+/// The libraries, as far as they were found, the reason where one was not; and what trials of their kernels came to. A device keeps
+/// them.
 pub(crate) struct Vendor {
     cublaslt: Result<CublasLt, String>,
     cudnn: Result<Cudnn, String>,
+    trials: Trials,
 }
 
 /// A product as a library computes it, for one number of samples, with all that can be prepared.
@@ -53,7 +61,7 @@ const MOST_WORKSPACE: usize = 1 << 30;
 impl Vendor {
     /// Looks for the libraries. The device's context must be this thread's.
     pub fn open() -> Self {
-        Self { cublaslt: CublasLt::open(), cudnn: Cudnn::open() }
+        Self { cublaslt: CublasLt::open(), cudnn: Cudnn::open(), trials: Trials::default() }
     }
 
     /// Why a library is not there, if one is not.
@@ -111,12 +119,52 @@ impl Vendor {
         }
     }
 
+    /// Whether a kernel is taken and why, with the kernel: by an earlier trial, of this process or another, or by this one.
+    pub fn verdict<K>(
+        &self,
+        device: &Device,
+        key: Key,
+        kernel: K,
+        trial: impl FnOnce(&mut K) -> Result<Verdict, CudaError>,
+    ) -> (Verdict, K) {
+        self.trials.verdict(|| Shelf::new(device, &self.description()), key, kernel, trial)
+    }
+
     fn cublaslt(&self) -> Result<&CublasLt, CudaError> {
         self.cublaslt.as_ref().map_err(|missing| CudaError::Libraries { missing: missing.clone() })
     }
 
     fn cudnn(&self) -> Result<&Cudnn, CudaError> {
         self.cudnn.as_ref().map_err(|missing| CudaError::Libraries { missing: missing.clone() })
+    }
+}
+
+impl Device {
+    /// Makes sure that networks can have their kernels from where `choice` says.
+    ///
+    /// # Errors
+    /// [`CudaError::Libraries`], for [`KernelChoice::Vendor`] only, if one of NVIDIA's libraries is not there.
+    pub fn check_kernels(&self, choice: KernelChoice) -> Result<(), CudaError> {
+        if choice != KernelChoice::Vendor {
+            return Ok(());
+        }
+        match self.vendor()?.missing() {
+            None => Ok(()),
+            Some(missing) => Err(CudaError::Libraries { missing }),
+        }
+    }
+
+    /// Names and versions of NVIDIA's libraries, as far as they are there; looks for them.
+    ///
+    /// # Errors
+    /// A device that fails.
+    pub fn libraries(&self) -> Result<String, CudaError> {
+        Ok(self.vendor()?.description())
+    }
+
+    /// NVIDIA's libraries, with the context as this thread's.
+    pub(crate) fn vendor(&self) -> Result<&Vendor, CudaError> {
+        self.kept(Vendor::open)
     }
 }
 

@@ -2,33 +2,13 @@
 
 #![allow(unsafe_code, reason = "launches of kernels")]
 
-use bytemuck::{Pod, Zeroable};
-use cust::memory::DeviceCopy;
 use sam_core::{Descent, LearningRate, WeightDecay};
 
 use super::decay_factors;
-use crate::{CudaError, Device, DeviceVec, Gradient, Grid};
-
-/// What the kernels read at every step.
-#[derive(Clone, Copy, Debug, PartialEq, Zeroable, Pod, DeviceCopy)]
-#[repr(C)]
-pub(crate) struct AdamRates {
-    lr: f32,
-    beta1: f32,
-    beta2: f32,
-    epsilon: f32,
-    coupled: f32,
-    keep: f32,
-}
-
-/// The count of steps, which only kernels know: a step with a gradient that is not finite does not count.
-#[derive(Clone, Copy, Debug, Default, Zeroable, Pod, DeviceCopy)]
-#[repr(C)]
-pub(crate) struct AdamProgress {
-    steps: u64,
-    rate: f32,
-    root: f32,
-}
+use crate::{
+    CudaError, Device, DeviceVec, Gradient, Grid,
+    kernels::{AdamProgress, AdamRates},
+};
 
 /// [`sam_core::Adam`] on the device, with the same order of operations; only that it does nothing where the step's
 /// gradients were not finite. The two factors that depend on the count of steps may differ from the host's in

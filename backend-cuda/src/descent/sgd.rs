@@ -2,22 +2,10 @@
 
 #![allow(unsafe_code, reason = "launches of kernels")]
 
-use bytemuck::{Pod, Zeroable};
-use cust::memory::DeviceCopy;
 use sam_core::{Descent, LearningRate, WeightDecay};
 
 use super::decay_factors;
-use crate::{CudaError, Device, DeviceVec, Gradient, Grid, PtrMut};
-
-/// What the kernel reads at every step.
-#[derive(Clone, Copy, Debug, PartialEq, Zeroable, Pod, DeviceCopy)]
-#[repr(C)]
-pub(crate) struct SgdRates {
-    lr: f32,
-    momentum: f32,
-    coupled: f32,
-    keep: f32,
-}
+use crate::{CudaError, Device, DeviceVec, Gradient, Grid, PtrMut, kernels::SgdRates};
 
 /// [`sam_core::Sgd`] on the device, bit for bit; only that it does nothing, not even to the momentum, where the step's
 /// gradients were not finite, which the host has not been told.

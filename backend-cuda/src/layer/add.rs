@@ -1,7 +1,6 @@
 #![allow(unsafe_code, reason = "launches of kernels")]
 
-use super::Divisor;
-use crate::{CudaError, Device, Grid, Ptr, PtrMut};
+use crate::{CudaError, Device, Grid, Ptr, PtrMut, kernels::Divisor};
 
 /// `to = a + b`, entry by entry; `to` may be one of them.
 pub(crate) fn add(

@@ -1,48 +1,15 @@
 #![allow(unsafe_code, reason = "launches of kernels")]
 
-use bytemuck::{Pod, Zeroable};
-use cust::memory::DeviceCopy;
 use sam_model::{BatchNorm as Settings, Shape};
 
-use super::{
-    Backward, Divisor, Forward, Layer, Mode,
-    sums::{chunks, finish, sweep},
+use super::{Backward, Forward, Layer, Mode};
+use crate::{
+    CudaError, Device, DeviceVec, Grid,
+    kernels::{
+        Channel, Constants, Correction, Divisor, Moments, Sums,
+        columns::{chunks, finish, sweep},
+    },
 };
-use crate::{CudaError, Device, DeviceVec, Grid};
-
-/// A channel's numbers between the passes: the host's side of `kernels/batch_norm.cuh`.
-#[derive(Clone, Copy, Debug, Zeroable, Pod, DeviceCopy)]
-#[repr(C)]
-pub(crate) struct Channel([f32; 4]);
-
-/// Count, mean and spread of a channel's values in a chunk.
-#[derive(Clone, Copy, Debug, Zeroable, Pod, DeviceCopy)]
-#[repr(C)]
-pub(crate) struct Moments([f64; 3]);
-
-/// Sums of the gradient and of its product with the value.
-#[derive(Clone, Copy, Debug, Zeroable, Pod, DeviceCopy)]
-#[repr(C)]
-pub(crate) struct Sums([f64; 2]);
-
-/// What the input's gradient subtracts from the output's.
-#[derive(Clone, Copy, Debug, Zeroable, Pod, DeviceCopy)]
-#[repr(C)]
-pub(crate) struct Correction([f32; 2]);
-
-/// A layer's constants.
-#[derive(Clone, Copy, Debug, Zeroable, Pod)]
-#[repr(C)]
-pub(crate) struct Constants {
-    epsilon: f64,
-    momentum: f64,
-    unbiased: i32,
-    /// To a multiple of the alignment.
-    padding: u32,
-}
-
-// SAFETY: the kernels' struct has the same fields.
-unsafe impl crate::Argument for Constants {}
 
 /// Batch normalisation, with the ReLU that usually follows done in the same sweep.
 pub(crate) struct BatchNorm {
@@ -59,11 +26,10 @@ pub(crate) struct BatchNorm {
 impl BatchNorm {
     pub fn new(device: &Device, shape: Shape, settings: Settings, relu: bool) -> Result<Self, CudaError> {
         let channels = shape.channels;
-        let Settings { momentum, epsilon, unbiased } = settings;
         Ok(Self {
             pixels: shape.pixels(),
             channels,
-            constants: Constants { epsilon, momentum, unbiased: i32::from(unbiased), padding: 0 },
+            constants: Constants::new(settings),
             relu,
             frozen: false,
             normals: DeviceVec::zeros(device, channels)?,

@@ -1,26 +1,20 @@
 #![allow(unsafe_code, reason = "launches of kernels")]
 
 mod choice;
-mod geometry;
 mod native;
 #[cfg(test)]
 mod tests;
 mod trial;
-mod verdicts;
 
-pub(crate) use choice::{Choosing, Trials};
-pub(crate) use geometry::Geometry;
-pub(crate) use native::ConvShape;
+pub(crate) use choice::Choosing;
 
 use sam_model::Shape;
 
-use super::{
-    Backward, Divisor, Forward, Layer,
-    add::add_bias,
-    sums::{chunks, finish, sweep},
-};
+use super::{Backward, Forward, Layer, add::add_bias};
 use crate::{
     ChosenKernel, CudaError, Device, Precision, Product, Ptr,
+    geometry::Geometry,
+    kernels::columns::{chunks, finish, sweep},
     vendor::{Operands, VendorKernel},
 };
 use native::Native;

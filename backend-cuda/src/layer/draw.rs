@@ -2,71 +2,19 @@
 
 #![allow(unsafe_code, reason = "launches of kernels")]
 
-use bytemuck::{Pod, Zeroable};
-use cust::memory::DeviceCopy;
 use sam_model::{
-    Description, Op,
-    random::{BackwardCoefficients, Random, kept},
+    Description,
+    random::{Random, kept},
 };
 
-use super::{Backward, Divisor, Forward, Layer, Mode};
-use crate::{CudaError, Device, DeviceVec, Grid, Ptr, PtrMut};
+use super::{Backward, Forward, Layer, Mode};
+use crate::{
+    CudaError, Device, DeviceVec, Grid, Ptr, PtrMut,
+    kernels::{Coefficient, DeviceRandom, Divisor, DrawRule},
+};
 
 /// Words of a block of `ChaCha`.
 const WORDS: usize = 16;
-
-/// What the numbers of a step are counted from: the host's side of `kernels/draw.cuh`.
-#[derive(Clone, Copy, Debug, Zeroable, Pod, DeviceCopy)]
-#[repr(C)]
-pub(crate) struct DeviceRandom {
-    key: [u32; 6],
-    first: u32,
-    backward: u32,
-}
-
-impl DeviceRandom {
-    fn new(random: Option<Random>) -> Self {
-        let Some(Random { key, first, backward }) = random else { return Self::zeroed() };
-        Self {
-            key: core::array::from_fn(|i| (key.0[i / 2] >> (32 * (i % 2))) as u32),
-            first: first as u32,
-            backward: match backward {
-                BackwardCoefficients::Forward => 1,
-                BackwardCoefficients::Fresh => 2,
-                BackwardCoefficients::FreshWhenPerturbed => 3,
-            },
-        }
-    }
-}
-
-/// A layer that draws a coefficient for each sample: the host's side of `Rule` in `kernels/draw.cu`.
-#[derive(Clone, Copy, Debug, Zeroable, Pod, DeviceCopy)]
-#[repr(C)]
-pub(crate) struct DrawRule {
-    kind: u32,
-    node: u32,
-    rate: f64,
-    kept: f32,
-    expectation: f32,
-}
-
-impl DrawRule {
-    /// Of the operation at that node, if it draws so.
-    fn new(op: Op, node: usize) -> Option<Self> {
-        let (kind, rate, factor, expectation) = match op {
-            Op::DropConnect { rate } => (0, rate, kept(1.0, rate), 1.0),
-            Op::ShakeShake => (1, 0.0, 0.0, 0.5),
-            Op::ShakeDrop { keep } => (2, keep, 0.0, keep as f32),
-            _ => return None,
-        };
-        Some(Self { kind, node: node as u32, rate, kept: factor, expectation })
-    }
-}
-
-/// Of a sample in a layer what values and what gradients are multiplied by: the host's side of `kernels/draw.cu`.
-#[derive(Clone, Copy, Debug, Zeroable, Pod, DeviceCopy)]
-#[repr(C)]
-pub(crate) struct Coefficient([f32; 2]);
 
 /// What random layers draw from, and what they drew in a pass.
 pub(crate) struct Draws {

@@ -4,11 +4,14 @@
 
 use sam_model::Shape;
 
-use super::{
-    AvgPool, Backward, Forward, Layer, PoolShape,
-    sums::{THREADS, columns},
+use super::{AvgPool, Backward, Forward, Layer};
+use crate::{
+    CudaError, Device, Grid, Ptr, PtrMut,
+    kernels::{
+        PoolShape,
+        columns::{THREADS, columns},
+    },
 };
-use crate::{CudaError, Device, Grid, Ptr, PtrMut};
 
 /// Mean over all pixels. Backwards it is a window as large as the image.
 pub(crate) struct GlobalAvgPool {

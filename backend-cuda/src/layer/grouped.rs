@@ -2,39 +2,16 @@
 
 #![allow(unsafe_code, reason = "launches of kernels")]
 
-use bytemuck::{Pod, Zeroable};
 use sam_model::Shape;
 
-use super::{
-    Backward, Choosing, Divisor, Forward, Layer,
-    conv::bias_gradient,
-    sums::{CHUNK, THREADS, columns},
+use super::{Backward, Choosing, Forward, Layer, conv::bias_gradient};
+use crate::{
+    ChosenKernel, CudaError, Grid, Product, Ptr,
+    kernels::{
+        Divisor, GroupedShape,
+        columns::{CHUNK, THREADS, columns},
+    },
 };
-use crate::{ChosenKernel, CudaError, Grid, Product, Ptr};
-
-/// The geometry of a convolution in groups: the host's side of `kernels/grouped_conv.cu`.
-#[derive(Clone, Copy, Debug, Zeroable, Pod)]
-#[repr(C)]
-pub(crate) struct GroupedShape {
-    height: u32,
-    width: u32,
-    out_height: u32,
-    out_width: u32,
-    kernel: u32,
-    padding: [u32; 2],
-    by_stride: Divisor,
-    by_channels: Divisor,
-    by_width: Divisor,
-    by_height: Divisor,
-    by_filters: Divisor,
-    by_out_width: Divisor,
-    by_out_height: Divisor,
-    by_group_channels: Divisor,
-    by_group_filters: Divisor,
-}
-
-// SAFETY: the kernels' struct has the same fields.
-unsafe impl crate::Argument for GroupedShape {}
 
 /// A convolution whose inputs and outputs fall into groups of neighbours. Parameters are
 /// `[filters row by row (rows, columns, channels of a group, filters), bias]`. In f32 whatever the precision of products is:
@@ -58,25 +35,8 @@ impl GroupedConv {
         groups: usize,
         bias: bool,
     ) -> Self {
-        let [channels, filters] = [input.channels / groups, output.channels / groups];
-        let shape = GroupedShape {
-            height: input.height as u32,
-            width: input.width as u32,
-            out_height: output.height as u32,
-            out_width: output.width as u32,
-            kernel: kernel as u32,
-            padding: padding.map(|extent| extent as u32),
-            by_stride: Divisor::new(stride),
-            by_channels: Divisor::new(input.channels),
-            by_width: Divisor::new(input.width),
-            by_height: Divisor::new(input.height),
-            by_filters: Divisor::new(output.channels),
-            by_out_width: Divisor::new(output.width),
-            by_out_height: Divisor::new(output.height),
-            by_group_channels: Divisor::new(channels),
-            by_group_filters: Divisor::new(filters),
-        };
-        Self { input, output, shape, patch: kernel * kernel * channels, bias }
+        let shape = GroupedShape::new([input, output], kernel, stride, padding, groups);
+        Self { input, output, shape, patch: kernel * kernel * (input.channels / groups), bias }
     }
 
     const fn weights(&self) -> usize {

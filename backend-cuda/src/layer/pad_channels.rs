@@ -2,8 +2,8 @@
 
 #![allow(unsafe_code, reason = "launches of kernels")]
 
-use super::{Backward, Divisor, Forward, InputGradient, Layer};
-use crate::{CudaError, Device, Grid, Ptr, PtrMut};
+use super::{Backward, Forward, InputGradient, Layer};
+use crate::{CudaError, Device, Grid, Ptr, PtrMut, kernels::Divisor};
 
 /// The shortcut "A" of He et al. 2016.
 pub(crate) struct PadChannels {

@@ -5,12 +5,14 @@
 use sam_model::Shape;
 
 use super::{
-    Divisor, InputGradient,
-    draw::Coefficient,
+    InputGradient,
     global_pool::pixel_sums,
     pad_channels::{join, part},
 };
-use crate::{CudaError, Device, Grid, Ptr, PtrMut};
+use crate::{
+    CudaError, Device, Grid, Ptr, PtrMut,
+    kernels::{Coefficient, Divisor},
+};
 
 /// Operands of a forward pass of `samples` samples.
 pub(crate) struct PairForward<'a> {

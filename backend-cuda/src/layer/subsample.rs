@@ -2,31 +2,10 @@
 
 #![allow(unsafe_code, reason = "launches of kernels")]
 
-use bytemuck::{Pod, Zeroable};
 use sam_model::Shape;
 
-use super::{Backward, Divisor, Forward, Layer};
-use crate::{CudaError, Grid};
-
-/// The host's side of `kernels/subsample.cu`.
-#[derive(Clone, Copy, Debug, Zeroable, Pod)]
-#[repr(C)]
-pub(crate) struct SubsampleShape {
-    height: u32,
-    width: u32,
-    out_height: u32,
-    out_width: u32,
-    shift: u32,
-    by_stride: Divisor,
-    by_channels: Divisor,
-    by_width: Divisor,
-    by_height: Divisor,
-    by_out_width: Divisor,
-    by_out_height: Divisor,
-}
-
-// SAFETY: the kernels' struct has the same fields.
-unsafe impl crate::Argument for SubsampleShape {}
+use super::{Backward, Forward, Layer};
+use crate::{CudaError, Grid, kernels::SubsampleShape};
 
 /// Every `stride`th pixel from `(shift, shift)` on; zeros beyond the image.
 pub(crate) struct Subsample {
@@ -37,19 +16,7 @@ pub(crate) struct Subsample {
 
 impl Subsample {
     pub fn new([input, output]: [Shape; 2], stride: usize, shift: usize) -> Self {
-        let shape = SubsampleShape {
-            height: input.height as u32,
-            width: input.width as u32,
-            out_height: output.height as u32,
-            out_width: output.width as u32,
-            shift: shift as u32,
-            by_stride: Divisor::new(stride),
-            by_channels: Divisor::new(input.channels),
-            by_width: Divisor::new(input.width),
-            by_height: Divisor::new(input.height),
-            by_out_width: Divisor::new(output.width),
-            by_out_height: Divisor::new(output.height),
-        };
+        let shape = SubsampleShape::new([input, output], stride, shift);
         Self { shape, lens: [input.len(), output.len()] }
     }
 }

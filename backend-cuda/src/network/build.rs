@@ -6,9 +6,10 @@ use sam_model::{Description, Op, Shape};
 
 use crate::{
     CudaError, Device, DeviceVec,
+    kernels::PoolShape,
     layer::{
         AvgPool, BatchNorm, Conv, Draws, Dropout, Function, GlobalAvgPool, GroupedConv, Layer, MaxPool,
-        PadChannels, Pair, PairFunction, Pointwise, PoolShape, Relu, ScaleSamples, Subsample,
+        PadChannels, Pair, PairFunction, Pointwise, Relu, ScaleSamples, Subsample,
     },
     plan::{Plan, Step},
 };

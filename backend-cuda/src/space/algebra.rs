@@ -1,11 +1,15 @@
 //! Arithmetic on whole gradients, for the methods that combine several.
 
-use bytemuck::{Pod, Zeroable};
-use cust::memory::DeviceCopy;
 use sam_core::{GradientAlgebra, Rule};
 
-use super::{CHUNK, CudaSpace, DeviceNorm, THREADS};
-use crate::{CudaError, DeviceVec, Gradient, Grid};
+use super::{CudaSpace, DeviceNorm};
+use crate::{
+    CudaError, DeviceVec, Gradient, Grid,
+    kernels::{
+        Products,
+        sweep::{CHUNK, THREADS},
+    },
+};
 
 /// Storage in device memory, whose steps can be recorded.
 pub trait DeviceSpace:
@@ -35,15 +39,6 @@ impl DeviceSpace for CudaSpace {
     fn waits(&self) -> bool {
         self.waits
     }
-}
-
-/// The host's side of the struct in `kernels/products.cu`.
-#[derive(Clone, Copy, Debug, Default, Zeroable, Pod, DeviceCopy)]
-#[repr(C)]
-pub(crate) struct Products {
-    aa: f64,
-    bb: f64,
-    ab: f64,
 }
 
 /// `projection` and `ratio` read each gradient once and wait for the device; their sums are of doubles, exact to 1e-12

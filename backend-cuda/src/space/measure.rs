@@ -6,11 +6,15 @@ use std::sync::Arc;
 
 use sam_core::Rule;
 
-use super::{
-    CHUNK, DeviceNorm, THREADS,
-    device_types::{DeviceRule, NormParts, Partial, reductions},
+use super::DeviceNorm;
+use crate::{
+    CudaError, Device, DeviceVec, Grid, Ptr, PtrMut, Slice,
+    kernels::{
+        DeviceRule, NormParts, Partial,
+        rule::reductions,
+        sweep::{CHUNK, THREADS},
+    },
 };
-use crate::{CudaError, Device, DeviceVec, Grid, Ptr, PtrMut, Slice};
 
 /// A rule and the latest norm by it, both on the device, with the memory that the sweeps of the norm take.
 #[derive(Debug)]

@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use sam_core::Verdict;
 
-use super::device_types::NormParts;
-use crate::{CudaError, DeviceVec, Slice};
+use crate::{CudaError, DeviceVec, Slice, kernels::NormParts};
 
 /// The dual norm of the latest gradient that its [`CudaSpace`](crate::CudaSpace) was shown, on the device.
 ///

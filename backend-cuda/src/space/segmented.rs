@@ -1,33 +1,17 @@
 //! Parameters in device memory that are perturbed segment by segment.
 
-use bytemuck::{Pod, Zeroable};
-use cust::memory::DeviceCopy;
 use sam_core::{GradientAlgebra, ParamSpace, Rule, Scope, Verdict};
 
-use super::{
-    CHUNK, CudaSpace, DeviceNorm, DeviceSpace, NormParts, Partial, THREADS,
-    device_types::{exponent_kind, reductions},
+use super::{CudaSpace, DeviceNorm, DeviceSpace};
+use crate::{
+    CudaError, Device, DeviceVec, Gradient, Grid, PtrMut,
+    kernels::{
+        NormParts, Partial, Piece, Pieces,
+        rule::{exponent_kind, reductions},
+        segments::cut,
+        sweep::THREADS,
+    },
 };
-use crate::{CudaError, Device, DeviceVec, Gradient, Grid, PtrMut};
-
-/// Neighbouring entries of one segment that a block of threads works on: the host's side of `kernels/segments.cuh`.
-#[derive(Clone, Copy, Debug, PartialEq, Zeroable, Pod, DeviceCopy)]
-#[repr(C)]
-pub(crate) struct Piece {
-    first: u32,
-    len: u32,
-    segment: u32,
-    adaptive: u32,
-    radius: f32,
-}
-
-/// The pieces of which a norm is made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Zeroable, Pod, DeviceCopy)]
-#[repr(C)]
-pub(crate) struct Pieces {
-    first: u32,
-    count: u32,
-}
 
 /// [`sam_core::SegmentedSpace`] in device memory: SAM on chosen tensors only, none on biases and normalisation, ASAM on
 /// weights only, a radius for each layer. Otherwise a [`CudaSpace`], and nothing waits for it either.
@@ -112,25 +96,6 @@ impl CudaSegmentedSpace {
         }
         Ok(())
     }
-}
-
-/// The segments in pieces, and of each segment which those are.
-fn cut(segments: &[sam_core::Segment<f32>]) -> (Vec<Piece>, Vec<Pieces>) {
-    let (mut pieces, mut of_segments, mut first) = (Vec::new(), Vec::new(), 0);
-    for (number, segment) in segments.iter().enumerate() {
-        let before = pieces.len();
-        let starts = (0..segment.len).step_by(CHUNK as usize);
-        pieces.extend(starts.map(|start| Piece {
-            first: (first + start) as u32,
-            len: (segment.len - start).min(CHUNK as usize) as u32,
-            segment: number as u32,
-            adaptive: u32::from(segment.adaptive),
-            radius: segment.radius,
-        }));
-        of_segments.push(Pieces { first: before as u32, count: (pieces.len() - before) as u32 });
-        first += segment.len;
-    }
-    (pieces, of_segments)
 }
 
 impl ParamSpace for CudaSegmentedSpace {

@@ -25,7 +25,7 @@ use super::{
     descriptor::Descriptor,
     library::{Failure, Wanted, function, functions, text},
 };
-use crate::{Precision, Product, layer::Geometry};
+use crate::{Precision, Product, geometry::Geometry};
 use matmul::{Matmul, MatmulShape};
 
 functions! {

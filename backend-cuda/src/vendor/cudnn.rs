@@ -26,7 +26,7 @@ use super::{
     descriptor::Descriptor,
     library::{Failure, Wanted, function, text},
 };
-use crate::{Precision, Product, layer::Geometry};
+use crate::{Precision, Product, geometry::Geometry};
 use convolution::{Algorithm, Convolution, Parts};
 use functions::Functions;
 

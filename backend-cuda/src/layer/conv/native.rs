@@ -2,66 +2,12 @@
 
 #![allow(unsafe_code, reason = "launches of kernels")]
 
-use bytemuck::{Pod, Zeroable};
-
-use super::{Divisor, Geometry};
-use crate::{CudaError, Device, Grid, Kernel, Precision, Product, Ptr, PtrMut, vendor::Operands};
-
-/// The geometry of a convolution: the host's side of `kernels/conv.cuh`.
-#[derive(Clone, Copy, Debug, Zeroable, Pod)]
-#[repr(C)]
-pub(crate) struct ConvShape {
-    samples: u32,
-    height: u32,
-    width: u32,
-    channels: u32,
-    out_height: u32,
-    out_width: u32,
-    filters: u32,
-    kernel: u32,
-    padding: [u32; 2],
-    by_stride: Divisor,
-    by_kernel: Divisor,
-    by_channels: Divisor,
-    by_filters: Divisor,
-    by_width: Divisor,
-    by_pixels: Divisor,
-    by_out_width: Divisor,
-    by_out_pixels: Divisor,
-}
-
-// SAFETY: the kernels' struct has the same fields.
-unsafe impl crate::Argument for ConvShape {}
-
-/// Rows and columns that a block of threads computes: `kernels/tile.cuh`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Tile {
-    Wide,
-    Narrow,
-}
-
-impl Tile {
-    /// Threads of a block; on tensor cores a warp has 32 rows and 32 columns of a wide tile, 32 and 16 of a narrow one.
-    const fn threads(self, precision: Precision) -> u32 {
-        match (self, precision) {
-            (Self::Narrow, _) | (Self::Wide, Precision::Single) => 128,
-            (Self::Wide, Precision::Tf32 | Precision::Bf16) => 256,
-        }
-    }
-
-    /// The wide one where most of it is used.
-    const fn of(rows: usize, columns: usize) -> Self {
-        if rows >= 512 && columns >= 48 { Self::Wide } else { Self::Narrow }
-    }
-
-    const fn tiles(self, rows: usize, columns: usize) -> [usize; 2] {
-        let (tall, wide) = match self {
-            Self::Wide => (128, 64),
-            Self::Narrow => (64, 32),
-        };
-        [rows.div_ceil(tall), columns.div_ceil(wide)]
-    }
-}
+use crate::{
+    CudaError, Device, Grid, Kernel, Precision, Product, Ptr, PtrMut,
+    geometry::Geometry,
+    kernels::{ConvShape, Tile},
+    vendor::Operands,
+};
 
 /// The products of a convolution, for any number of samples. All are implicit: no patches of the size of the activations are
 /// ever written.
@@ -77,27 +23,12 @@ type Pair<'a, A> = [&'a Kernel<A>; 2];
 
 impl Native {
     pub fn new(geometry: &Geometry) -> Self {
-        let Geometry { input, output, kernel, stride, padding, .. } = *geometry;
-        let shape = ConvShape {
-            samples: 0,
-            height: input.height as u32,
-            width: input.width as u32,
-            channels: input.channels as u32,
-            out_height: output.height as u32,
-            out_width: output.width as u32,
-            filters: output.channels as u32,
-            kernel: kernel as u32,
-            padding: padding.map(|extent| extent as u32),
-            by_stride: Divisor::new(stride),
-            by_kernel: Divisor::new(kernel),
-            by_channels: Divisor::new(input.channels),
-            by_filters: Divisor::new(output.channels),
-            by_width: Divisor::new(input.width),
-            by_pixels: Divisor::new(input.pixels()),
-            by_out_width: Divisor::new(output.width),
-            by_out_pixels: Divisor::new(output.pixels()),
-        };
-        Self { shape, pixels: input.pixels(), out_pixels: output.pixels(), precision: Precision::Single }
+        Self {
+            shape: ConvShape::new(geometry),
+            pixels: geometry.input.pixels(),
+            out_pixels: geometry.output.pixels(),
+            precision: Precision::Single,
+        }
     }
 
     /// A product of `samples` samples in the precision that is set; forwards with the bias, if there is one.
@@ -141,10 +72,6 @@ impl Native {
         }
     }
 
-    fn of(&self, samples: usize) -> ConvShape {
-        ConvShape { samples: samples as u32, ..self.shape }
-    }
-
     fn patch(&self) -> usize {
         (self.shape.kernel * self.shape.kernel * self.shape.channels) as usize
     }
@@ -169,7 +96,7 @@ impl Native {
         let kernels = device.kernels();
         let (rows, columns) = (samples * self.out_pixels, self.shape.filters as usize);
         let tile = Tile::of(rows, columns);
-        let arguments = (operands.left, operands.right, bias, self.of(samples), operands.to);
+        let arguments = (operands.left, operands.right, bias, self.shape.with_samples(samples), operands.to);
         let single = [&kernels.conv_forward_wide, &kernels.conv_forward_narrow];
         let tensor = device.tensor_kernels().map(|tensor| {
             [
@@ -187,7 +114,7 @@ impl Native {
         let (rows, columns) = (samples * self.pixels, self.shape.channels as usize);
         let tile = Tile::of(rows, columns);
         let Operands { left, right, to, accumulate, .. } = *operands;
-        let arguments = (left, right, self.of(samples), i32::from(accumulate), to);
+        let arguments = (left, right, self.shape.with_samples(samples), i32::from(accumulate), to);
         let single = [&kernels.conv_input_gradient_wide, &kernels.conv_input_gradient_narrow];
         let tensor = device.tensor_kernels().map(|tensor| {
             [
@@ -220,7 +147,7 @@ impl Native {
         let (rows, columns) = (self.patch(), self.shape.filters as usize);
         let Operands { left, right, to: gradient, scratch, .. } = *operands;
         let to: PtrMut<f32> = if slices == 1 { gradient } else { scratch.cast() };
-        let arguments = (left, right, self.of(samples), slice as u32, to);
+        let arguments = (left, right, self.shape.with_samples(samples), slice as u32, to);
         let single = [&kernels.conv_weight_gradient_wide, &kernels.conv_weight_gradient_narrow];
         let tensor = device.tensor_kernels().map(|tensor| {
             [

@@ -7,10 +7,11 @@
 
 use core::time::Duration;
 
-use super::{Geometry, choice::Verdict, native::Native};
+use super::native::Native;
 use crate::{
     CudaError, Device, DeviceVec, Event, Precision, Product, Ptr,
-    vendor::{Operands, VendorKernel},
+    geometry::Geometry,
+    vendor::{Operands, VendorKernel, Verdict},
 };
 
 /// Products that are not zero in a sum over pixels or over a filter, at most.

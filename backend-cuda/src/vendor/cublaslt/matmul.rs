@@ -6,7 +6,7 @@ use cudarc::cublaslt::sys::{cublasLtMatmulAlgo_t, cublasLtMatmulDescOpaque_t, cu
 
 use crate::{
     CudaError, Device, Product,
-    layer::Geometry,
+    geometry::Geometry,
     vendor::{Operands, VendorKernel, descriptor::Descriptor},
 };
 

@@ -13,7 +13,7 @@ use cudarc::cudnn::sys::{
 
 use crate::{
     CudaError, Device, Grid, Product, Ptr, PtrMut,
-    layer::Geometry,
+    geometry::Geometry,
     vendor::{Operands, VendorKernel, descriptor::Descriptor},
 };
 

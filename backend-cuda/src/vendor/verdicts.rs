@@ -13,11 +13,8 @@ use std::{
 
 use sam_model::Shape;
 
-use super::{
-    Geometry,
-    choice::{Key, Verdict},
-};
-use crate::{Device, Precision, Product};
+use super::trials::{Key, Verdict};
+use crate::{Device, Precision, Product, geometry::Geometry};
 
 /// The folder of the files; empty for none.
 const VARIABLE: &str = "SAM_CUDA_CACHE";

@@ -4,10 +4,13 @@
 
 use core::ops::Range;
 
-use bytemuck::{Pod, Zeroable};
 use sam_model::Shape;
 
-use crate::{CudaError, Device, DeviceVec, Grid, NetworkError, PtrMut, layer::Divisor};
+use super::NetworkError;
+use crate::{
+    CudaError, Device, DeviceVec, Grid, PtrMut,
+    kernels::{Divisor, Turn},
+};
 
 /// Values of a byte.
 const BYTES: usize = 256;
@@ -43,23 +46,6 @@ pub struct Augmentation {
     /// column of the erased square's centre.
     pub key: [u64; 3],
 }
-
-/// The host's side of `Turn` in `kernels/augment.cu`.
-#[derive(Clone, Copy, Debug, Zeroable, Pod)]
-#[repr(C)]
-pub(crate) struct Turn {
-    draws: u32,
-    erases: u32,
-    padding: u32,
-    height: u32,
-    width: u32,
-    by_channels: Divisor,
-    by_width: Divisor,
-    key: [u32; 6],
-}
-
-// SAFETY: the kernel's struct has the same fields.
-unsafe impl crate::Argument for Turn {}
 
 impl DeviceImages {
     /// Copies `labels.len()` images of `shape`; `tables` has one table for each channel. Their order is that of the images.

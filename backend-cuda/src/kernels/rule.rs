@@ -1,4 +1,4 @@
-//! What the space's kernels keep in device memory: the host's side of `kernels/rule.cuh`.
+//! What norm and ascent keep in device memory: the host's side of `kernels/rule.cuh`.
 
 use bytemuck::{Pod, Zeroable};
 use cust::memory::DeviceCopy;

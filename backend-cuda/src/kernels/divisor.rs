@@ -1,9 +1,8 @@
-//! Division by a number that is known beforehand, as multiplication and shift.
+//! Division by a number that is known beforehand, as multiplication and shift: the host's side of `kernels/divisor.cuh`.
 
 use bytemuck::{Pod, Zeroable};
 
-/// Division by a number that is known beforehand, for numerators below 2^31 (Granlund and Montgomery 1994): the host's
-/// side of `kernels/divisor.cuh`.
+/// Division by a number that is known beforehand, for numerators below 2^31 (Granlund and Montgomery 1994).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Zeroable, Pod)]
 #[repr(C)]
 pub(crate) struct Divisor {
