@@ -1,17 +1,16 @@
 //! Exact products with the Hessian: the gradient in dual numbers.
 
 use crate::{
-    Scalar,
     error::{BatchError, check_length},
     kernel::MicroKernels,
-    scalar::{Wide, sealed::Sealed},
+    number::{Number, Wide, sealed::Sealed},
 };
 use num_dual::{Dual64, DualNum};
 use sam_core::{GradientOracle, HessianVector, Pass};
 
 impl Sealed for Dual64 {}
 
-impl Scalar for Dual64 {
+impl Number for Dual64 {
     type Wide = Self;
 
     #[inline]

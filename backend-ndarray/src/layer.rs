@@ -108,7 +108,7 @@ pub trait Layer<T>: Send {
 
 /// Writes or adds values.
 #[inline(always)]
-fn put<T: crate::Scalar>(to: &mut [T], values: impl Iterator<Item = T>, accumulate: bool) {
+fn put<T: crate::Number>(to: &mut [T], values: impl Iterator<Item = T>, accumulate: bool) {
     if accumulate {
         to.iter_mut().zip(values).for_each(|(to, value)| *to += value);
     } else {
@@ -120,7 +120,7 @@ fn put<T: crate::Scalar>(to: &mut [T], values: impl Iterator<Item = T>, accumula
 const SUMS_A_TASK: usize = 4096;
 
 /// Overwrites `sums` with what each group has summed up, added in the groups' order; only the front of each counts.
-fn add_groups<'a, T: crate::Scalar>(
+fn add_groups<'a, T: crate::Number>(
     team: &Team,
     groups: impl Iterator<Item = &'a [T]> + Clone + Sync,
     sums: &mut [T],
@@ -134,7 +134,7 @@ fn add_groups<'a, T: crate::Scalar>(
 
 /// Adds all pixels of a row to its first.
 #[inline(always)]
-fn fold<T: crate::Scalar>(row: &mut [T], channels: usize) {
+fn fold<T: crate::Number>(row: &mut [T], channels: usize) {
     let (first, rest) = row.split_at_mut(channels);
     for pixel in rest.chunks_exact(channels) {
         put(first, pixel.iter().copied(), true);
@@ -142,7 +142,7 @@ fn fold<T: crate::Scalar>(row: &mut [T], channels: usize) {
 }
 
 /// Writes or adds a tensor to another of the same shape.
-pub fn add<T: crate::Scalar>(
+pub fn add<T: crate::Number>(
     team: &Team,
     samples: usize,
     (from, from_layout): (&[T], Layout),

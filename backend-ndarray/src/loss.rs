@@ -1,14 +1,14 @@
 //! Softmax cross-entropy, its gradient, and the number of hits.
 
-use crate::{Scalar, Wide, layout::Layout};
+use crate::{Number, Wide, layout::Layout};
 use sam_model::Evaluation;
 
 /// Softmax cross-entropy against labels smoothed by `smoothing` (Szegedy et al. 2016): the target is
 /// `1 - smoothing` on the label plus `smoothing / classes` on every class.
 ///
-/// `d_logits`, if given, is overwritten with the gradient of the mean loss. Sums run in [`Scalar::Wide`] and in the
+/// `d_logits`, if given, is overwritten with the gradient of the mean loss. Sums run in [`Number::Wide`] and in the
 /// order of the samples.
-pub fn cross_entropy<T: Scalar>(
+pub fn cross_entropy<T: Number>(
     (logits, layout): (&[T], Layout),
     labels: &[u16],
     smoothing: f64,

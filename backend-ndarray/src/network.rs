@@ -3,9 +3,9 @@
 mod build;
 mod random;
 mod run;
+mod scalar;
 
 use crate::{
-    Scalar,
     error::{BatchError, NetworkError, check_length},
     kernel::Vectors,
     plan::{Activations, Place, Plan},
@@ -16,6 +16,8 @@ use ndarray::{ArrayView4, ArrayViewMut2, Axis, Slice};
 pub use random::Random;
 use sam_core::{GradientOracle, Pass, Ready};
 use sam_model::{Architecture, Description, Evaluation, ImageShape, Node, TensorInfo};
+use scalar::Compiled;
+pub use scalar::Scalar;
 
 /// What a network takes, known before any of it is allocated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +55,7 @@ pub struct Size {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Network<T> {
+    compiled: Compiled<T>,
     tasks: Vec<Task<T>>,
     /// The layer that each task computes.
     names: Vec<String>,
@@ -221,13 +224,14 @@ impl<T: Scalar> Network<T> {
             return Err(NetworkError::EmptyBatch);
         }
         Vectors::check().map_err(NetworkError::Vectors)?;
-        let plan = Plan::new(description, activations);
+        let (plan, compiled) = (Plan::new(description, activations), T::compiled());
         let values = build::buffers(&plan.value_slots, batch)?;
         let gradients = build::buffers(&plan.gradient_slots, batch)?;
         let computed = description.nodes().iter().zip(&plan.steps).filter(|(_, step)| !step.skip);
         Ok(Self {
             names: computed.map(|(node, _)| node.name.to_string()).collect(),
-            tasks: build::tasks(&plan, batch),
+            tasks: (compiled.tasks)(&plan, batch),
+            compiled,
             ends: run::Ends::new(&plan),
             statistics: description.statistics().initial_values(0).map(T::of).collect(),
             description: description.clone(),
@@ -308,7 +312,7 @@ impl<T: Scalar> Network<T> {
         if self.labels.is_empty() {
             return Err(BatchError::NoBatch);
         }
-        Ok(self.forward_measure(params))
+        Ok((self.compiled.measure)(self, params))
     }
 
     /// What random layers (dropout, drop-connect, Shake-Shake, ShakeDrop) draw from in gradients and in
@@ -347,7 +351,7 @@ impl<T: Scalar> Network<T> {
         if samples > self.batch {
             return Err(BatchError::Samples { most: self.batch, found: samples });
         }
-        self.load(images);
+        (self.compiled.load)(self, images);
         self.labels.extend_from_slice(labels);
         Ok(())
     }
@@ -368,8 +372,8 @@ impl<T: Scalar> Network<T> {
         let mut total = Evaluation::default();
         for (i, labels) in labels.chunks(self.batch).enumerate() {
             let first = i * self.batch;
-            self.load(images.slice_axis(Axis(0), Slice::from(first..first + labels.len())));
-            total = total.and(self.forward_evaluate(params, labels));
+            (self.compiled.load)(self, images.slice_axis(Axis(0), Slice::from(first..first + labels.len())));
+            total = total.and((self.compiled.evaluate)(self, params, labels));
         }
         Ok(total)
     }
@@ -413,10 +417,10 @@ impl<T: Scalar> Network<T> {
         check_length("columns of logits", self.description.classes(), logits.ncols())?;
         for first in (0..samples).step_by(self.batch) {
             let part = Slice::from(first..samples.min(first + self.batch));
-            self.load(images.slice_axis(Axis(0), part));
+            (self.compiled.load)(self, images.slice_axis(Axis(0), part));
             let mut to = logits.slice_axis_mut(Axis(0), part);
             let samples = to.nrows();
-            let (from, layout) = self.forward_logits(params, samples);
+            let (from, layout) = (self.compiled.logits)(self, params, samples);
             let from = layout.vectors(from, samples).flatten();
             to.iter_mut().zip(from).for_each(|(to, &from)| *to = from);
         }
@@ -475,7 +479,7 @@ impl<T: Scalar> GradientOracle<[T]> for Network<T> {
         if self.labels.is_empty() {
             return Err(BatchError::NoBatch);
         }
-        self.latest = self.forward_backward(params, grads, pass, ready);
+        self.latest = (self.compiled.backward)(self, params, grads, pass, ready);
         Ok(self.latest.loss)
     }
 }

@@ -13,7 +13,7 @@ mod tests;
 pub use finish::{Finish, rectify};
 
 use crate::{
-    Scalar,
+    Number,
     kernel::{COLUMNS, Initial, MOST_ROWS, MicroKernels, Operands, Runs},
     team::{Share, Team},
 };
@@ -50,7 +50,7 @@ const PANELS_A_TASK: usize = 4;
 
 /// Rearranges a matrix that lies row by row into panels of [`COLUMNS`] columns, each `depth x COLUMNS`, the last filled up
 /// with zeros.
-pub fn pack_rows<'a, T: Scalar>(
+pub fn pack_rows<'a, T: Number>(
     team: &Team,
     panels: &mut [T],
     matrix: impl ExactSizeIterator<Item = &'a [T]> + Clone + Sync,
@@ -78,7 +78,7 @@ pub fn pack_rows<'a, T: Scalar>(
 const ROWS_AT_A_TIME: usize = 64;
 
 /// [`pack_rows`] of a matrix of `columns` columns that lie in pieces of `rows` values: `piece(i, j)` is piece `i` of column `j`.
-pub fn pack_columns<'a, T: Scalar>(
+pub fn pack_columns<'a, T: Number>(
     team: &Team,
     panels: &mut [T],
     (pieces, rows, columns): (usize, usize, usize),
@@ -106,7 +106,7 @@ pub fn pack_columns<'a, T: Scalar>(
 ///
 /// # Panics
 /// If an offset leads out of `a`, `b` or the target: the caller's tables are wrong.
-pub fn product<T: Scalar>(
+pub fn product<T: Number>(
     kernels: &MicroKernels<T>,
     a: &[T],
     rows: &[u32],
@@ -207,7 +207,7 @@ pub fn product<T: Scalar>(
 /// # Panics
 /// As [`product`].
 #[expect(clippy::too_many_arguments, reason = "the operands of a matrix product")]
-pub fn product_in_place<T: Scalar>(
+pub fn product_in_place<T: Number>(
     kernels: &MicroKernels<T>,
     a: &[T],
     rows: &[u32],

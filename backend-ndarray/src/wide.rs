@@ -8,16 +8,16 @@
 macro_rules! wide {
     ($(#[$meta:meta])* $vis:vis fn $name:ident($($arg:ident: $type:ty),* $(,)?) $body:block) => {
         $(#[$meta])*
-        $vis fn $name<T: $crate::Scalar>($($arg: $type),*) {
+        $vis fn $name<T: $crate::Number>($($arg: $type),*) {
             #[inline(always)]
-            fn body<T: $crate::Scalar>($($arg: $type),*) $body
+            fn body<T: $crate::Number>($($arg: $type),*) $body
 
             /// # Safety
             /// The machine must have AVX2.
             #[cfg(target_arch = "x86_64")]
             #[target_feature(enable = "avx2")]
             #[expect(unsafe_code, reason = "a function for AVX2 may only run where AVX2 is")]
-            unsafe fn avx2<T: $crate::Scalar>($($arg: $type),*) {
+            unsafe fn avx2<T: $crate::Number>($($arg: $type),*) {
                 body($($arg),*);
             }
 
@@ -26,7 +26,7 @@ macro_rules! wide {
             #[cfg(target_arch = "x86_64")]
             #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
             #[expect(unsafe_code, reason = "a function for AVX-512 may only run where AVX-512 is")]
-            unsafe fn avx512<T: $crate::Scalar>($($arg: $type),*) {
+            unsafe fn avx512<T: $crate::Number>($($arg: $type),*) {
                 body($($arg),*);
             }
 

@@ -5,7 +5,7 @@ mod sweep;
 
 use super::{Backward, Forward, InputGradient, Layer, Layouts, Mode};
 use crate::{
-    Scalar, Wide,
+    Number, Wide,
     team::{Share, Team},
 };
 use num_traits::Zero;
@@ -13,12 +13,12 @@ use sam_model::BatchNorm as Settings;
 use sweep::Normal;
 
 /// `1 / sqrt(variance + epsilon)`.
-pub fn inverse_deviation<T: Scalar>(variance: T::Wide, epsilon: f64) -> T::Wide {
+pub fn inverse_deviation<T: Number>(variance: T::Wide, epsilon: f64) -> T::Wide {
     (variance + epsilon).sqrt().recip()
 }
 
 /// Normalises each channel. Statistics are `[mean.., variance..]`.
-pub struct BatchNorm<T: Scalar> {
+pub struct BatchNorm<T: Number> {
     layouts: Layouts,
     settings: Settings,
     relu: bool,
@@ -34,7 +34,7 @@ pub struct BatchNorm<T: Scalar> {
     rows: [Vec<T>; 5],
 }
 
-impl<T: Scalar> BatchNorm<T> {
+impl<T: Number> BatchNorm<T> {
     pub fn new(layouts: Layouts, settings: Settings, relu: bool, batch: usize) -> Self {
         let input = layouts.input;
         let (channels, row) = (input.shape.channels, input.row_len());
@@ -130,7 +130,7 @@ impl<T: Scalar> BatchNorm<T> {
     }
 }
 
-impl<T: Scalar> Layer<T> for BatchNorm<T> {
+impl<T: Number> Layer<T> for BatchNorm<T> {
     fn forward(&mut self, pass: Forward<'_, T>) {
         let channels = self.channels();
         let (running_mean, running_variance) = pass.statistics.split_at_mut(channels);

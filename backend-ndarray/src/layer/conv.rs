@@ -16,7 +16,7 @@ mod winograd;
 
 use super::{Backward, Forward, GROUP, Layer, Layouts};
 use crate::{
-    Scalar,
+    Number,
     kernel::MicroKernels,
     layout::Layout,
     product::{Finish, Start},
@@ -84,7 +84,7 @@ enum WeightMethod<T> {
     Winograd(WinogradWeightGradient<T>),
 }
 
-impl<T: Scalar> Conv<T> {
+impl<T: Number> Conv<T> {
     /// `batch` is the largest number of samples.
     pub fn new(layouts: Layouts, kernel: usize, stride: usize, before: [usize; 2], batch: usize) -> Self {
         let (inputs, outputs) = (layouts.input.shape.channels, layouts.output.shape.channels);
@@ -122,7 +122,7 @@ impl<T: Scalar> Conv<T> {
     }
 }
 
-impl<T: Scalar> Layer<T> for Conv<T> {
+impl<T: Number> Layer<T> for Conv<T> {
     fn forward(&mut self, pass: Forward<'_, T>) {
         let Forward { team, samples, params, input, output, .. } = pass;
         self.forward.run(team, samples, params, input, output, Finish::Nothing);

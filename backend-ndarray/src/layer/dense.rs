@@ -2,7 +2,7 @@
 
 use super::{Backward, Forward, InputGradient, Layer, Layouts};
 use crate::{
-    Scalar,
+    Number,
     kernel::{COLUMNS, Caches, MicroKernels, Run, Runs},
     layout::Layout,
     product::{Finish, Start, Target, pack_columns, pack_rows, panels, product},
@@ -52,7 +52,7 @@ struct Gathered<T> {
     rows: [Vec<u32>; 2],
 }
 
-impl<T: Scalar> Gathered<T> {
+impl<T: Number> Gathered<T> {
     fn new(from: Layout, to: Layout, batch: usize) -> Self {
         let (depth, columns) = (from.shape.len(), to.shape.len());
         let offset = |layout: Layout, row: usize| row * layout.sample_len() + layout.pixel(0, 0);
@@ -108,7 +108,7 @@ impl<T: Scalar> Gathered<T> {
     }
 }
 
-impl<T: Scalar> Dense<T> {
+impl<T: Number> Dense<T> {
     pub fn new(layouts: Layouts, batch: usize) -> Self {
         let Layouts { input, d_input, output, d_output } = layouts;
         let (inputs, outputs) = (input.shape.len(), output.shape.len());
@@ -148,7 +148,7 @@ impl<T: Scalar> Dense<T> {
     }
 }
 
-impl<T: Scalar> Layer<T> for Dense<T> {
+impl<T: Number> Layer<T> for Dense<T> {
     fn forward(&mut self, pass: Forward<'_, T>) {
         let Self { inputs, outputs, .. } = *self;
         let (weights, bias) = pass.params.split_at(inputs * outputs);

@@ -1,13 +1,13 @@
 //! The same values without their pixels.
 
 use crate::{
-    Scalar,
+    Number,
     layout::Layout,
     team::{Share, Team},
 };
 
 /// Writes images to vectors, row behind row.
-pub fn forward<T: Scalar>(
+pub fn forward<T: Number>(
     team: &Team,
     samples: usize,
     (images, image): (&[T], Layout),
@@ -24,7 +24,7 @@ pub fn forward<T: Scalar>(
 }
 
 /// Writes vectors to images or adds them.
-pub fn backward<T: Scalar>(
+pub fn backward<T: Number>(
     team: &Team,
     samples: usize,
     (vectors, vector): (&[T], Layout),

@@ -2,7 +2,7 @@
 
 use super::{InputGradient, Mode, put, random::Draws};
 use crate::{
-    Scalar,
+    Number,
     layout::Layout,
     team::{Share, Team},
 };
@@ -68,7 +68,7 @@ impl Pair {
         })
     }
 
-    pub fn forward<T: Scalar>(&mut self, pass: PairForward<'_, T>) {
+    pub fn forward<T: Number>(&mut self, pass: PairForward<'_, T>) {
         self.draws = pass.draws.filter(|_| pass.mode != Mode::Evaluate);
         let (own, PairLayouts { inputs: [first, second], output, .. }) = (&*self, self.layouts);
         let [a, b] = pass.inputs;
@@ -101,7 +101,7 @@ impl Pair {
     }
 
     /// The gradient of the input of that position.
-    pub fn backward<T: Scalar>(&mut self, position: usize, pass: PairBackward<'_, T>) {
+    pub fn backward<T: Number>(&mut self, position: usize, pass: PairBackward<'_, T>) {
         let (own, PairLayouts { inputs: [first, second], d_inputs, d_output, .. }) = (&*self, self.layouts);
         let (to_layout, [a, b]) = (d_inputs[position], pass.inputs);
         let InputGradient { values, accumulate } = pass.d_input;
@@ -158,7 +158,7 @@ fn concat<T: Copy>(to: &mut [T], a: &[T], b: &[T], layouts: [Layout; 2]) {
 }
 
 /// Writes or adds, for each channel, the sum of products over all pixels of a sample.
-fn add_pixels<T: Scalar>(to: &mut [T], a: (&[T], Layout), g: (&[T], Layout), accumulate: bool) {
+fn add_pixels<T: Number>(to: &mut [T], a: (&[T], Layout), g: (&[T], Layout), accumulate: bool) {
     if !accumulate {
         to.fill(T::zero());
     }

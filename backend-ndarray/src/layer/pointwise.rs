@@ -3,7 +3,7 @@
 mod curve;
 
 use super::{Backward, Forward, InputGradient, Layer, Layouts};
-use crate::{Scalar, layout::Layout, team::Share, wide::wide};
+use crate::{Number, layout::Layout, team::Share, wide::wide};
 use curve::{Curve, Relu6, Sigmoid, Swish};
 
 /// A function that is applied value by value.
@@ -29,7 +29,7 @@ impl Pointwise {
     }
 }
 
-impl<T: Scalar> Layer<T> for Pointwise {
+impl<T: Number> Layer<T> for Pointwise {
     fn forward(&mut self, pass: Forward<'_, T>) {
         let (function, Layouts { input, output, .. }) = (self.function, self.layouts);
         pass.output
@@ -65,7 +65,7 @@ fn values(function: Function, to: (&mut [T], Layout), from: (&[T], Layout)) {
 }
 
 #[inline(always)]
-fn values_of<T: Scalar, C: Curve>(to: (&mut [T], Layout), from: (&[T], Layout)) {
+fn values_of<T: Number, C: Curve>(to: (&mut [T], Layout), from: (&[T], Layout)) {
     for (to, from) in to.1.rows_mut(to.0).zip(from.1.rows(from.0)) {
         for (to, &x) in to.iter_mut().zip(from) {
             *to = C::value(x);
@@ -91,7 +91,7 @@ fn gradients(
 }
 
 #[inline(always)]
-fn gradients_of<T: Scalar, C: Curve>(
+fn gradients_of<T: Number, C: Curve>(
     to: (&mut [T], Layout),
     g: (&[T], Layout),
     x: (&[T], Layout),

@@ -55,7 +55,7 @@ impl Windows {
 mod tests {
     use super::*;
     use crate::{
-        Scalar,
+        Number,
         layer::{Backward, Forward, InputGradient, Layer, Layouts, Mode},
         layout::Layout,
         team::Team,

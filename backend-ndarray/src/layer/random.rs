@@ -1,7 +1,7 @@
 //! What random layers draw in a pass, and those with one input: values or whole samples times a random factor.
 
 use super::{Backward, Forward, InputGradient, Layer, Layouts, Mode, put};
-use crate::{Scalar, layout::Layout, team::Share};
+use crate::{Number, layout::Layout, team::Share};
 use sam_model::random::{Coefficient, Key, drop_connect, kept, shake_drop};
 
 /// What the random numbers of a pass are counted from.
@@ -57,7 +57,7 @@ impl Scaled {
     }
 
     /// Writes or adds a sample times its factors, which `choose` takes from both.
-    fn apply<T: Scalar>(
+    fn apply<T: Number>(
         &self,
         sample: usize,
         (to, to_layout): (&mut [T], Layout),
@@ -87,7 +87,7 @@ impl Scaled {
     }
 }
 
-impl<T: Scalar> Layer<T> for Scaled {
+impl<T: Number> Layer<T> for Scaled {
     fn forward(&mut self, pass: Forward<'_, T>) {
         self.draws = pass.draws.filter(|_| pass.mode != Mode::Evaluate);
         let (own, Layouts { input, output, .. }) = (&*self, self.layouts);

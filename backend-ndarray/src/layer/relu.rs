@@ -2,7 +2,7 @@
 
 use super::put;
 use crate::{
-    Scalar,
+    Number,
     layout::Layout,
     product::rectify,
     team::{Share, Team},
@@ -14,17 +14,17 @@ const CHUNK: usize = 16_384;
 
 /// A gradient behind ReLU: zero where the output is zero.
 #[inline(always)]
-fn gate<T: Scalar>(g: T, y: T) -> T {
+fn gate<T: Number>(g: T, y: T) -> T {
     if y == T::zero() { T::zero() } else { g }
 }
 
 /// Rectifies every value; a halo stays zero.
-pub fn forward_in_place<T: Scalar>(team: &Team, values: &mut [T]) {
+pub fn forward_in_place<T: Number>(team: &Team, values: &mut [T]) {
     values.chunks_mut(CHUNK).share(team, |chunk| rectify_all(chunk));
 }
 
 /// Gates the gradient by the output. Both have `samples` samples, whose halos may differ.
-pub fn backward_in_place<T: Scalar>(
+pub fn backward_in_place<T: Number>(
     team: &Team,
     samples: usize,
     (output, layout): (&[T], Layout),
@@ -56,7 +56,7 @@ fn gate_sample(gradient: &mut [T], gradient_layout: Layout, output: &[T], layout
 }
 
 /// Rectifies a tensor that others read too.
-pub fn forward<T: Scalar>(
+pub fn forward<T: Number>(
     team: &Team,
     samples: usize,
     (input, layout): (&[T], Layout),
@@ -74,7 +74,7 @@ pub fn forward<T: Scalar>(
 }
 
 /// Writes or adds the gradient gated by the output to one that others have a share in, or that lies elsewhere.
-pub fn backward<T: Scalar>(
+pub fn backward<T: Number>(
     team: &Team,
     samples: usize,
     (output, layout): (&[T], Layout),

@@ -1,7 +1,7 @@
 //! Layers that only move values: some of an image's pixels, and channels of zeros behind its own.
 
 use super::{Backward, Forward, InputGradient, Layer, Layouts, put};
-use crate::{Scalar, team::Share};
+use crate::{Number, team::Share};
 
 /// Every `stride`th pixel from `(shift, shift)` on; zeros beyond the image.
 pub struct Subsample {
@@ -27,7 +27,7 @@ impl Subsample {
     }
 }
 
-impl<T: Scalar> Layer<T> for Subsample {
+impl<T: Number> Layer<T> for Subsample {
     fn forward(&mut self, pass: Forward<'_, T>) {
         let (own, Layouts { input, output, .. }) = (&*self, self.layouts);
         pass.output
@@ -71,7 +71,7 @@ impl<T: Scalar> Layer<T> for Subsample {
 /// Channels of zeros behind an image's own.
 pub struct PadChannels(pub Layouts);
 
-impl<T: Scalar> Layer<T> for PadChannels {
+impl<T: Number> Layer<T> for PadChannels {
     fn forward(&mut self, pass: Forward<'_, T>) {
         let Layouts { input, output, .. } = self.0;
         let (own, all) = (input.shape.channels, output.shape.channels);

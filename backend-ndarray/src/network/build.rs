@@ -1,7 +1,7 @@
 //! From the steps of a plan to layers with their buffers.
 
 use crate::{
-    Scalar,
+    Number,
     error::NetworkError,
     kernel::COLUMNS,
     layer::{
@@ -56,7 +56,7 @@ pub const fn buffer_len(len: usize, batch: usize) -> u128 {
 }
 
 /// Buffers of `lens` elements a sample; none is allocated unless all can be addressed.
-pub fn buffers<T: Scalar>(lens: &[usize], batch: usize) -> Result<Vec<Vec<T>>, NetworkError> {
+pub fn buffers<T: Number>(lens: &[usize], batch: usize) -> Result<Vec<Vec<T>>, NetworkError> {
     let elements = |&len: &usize| {
         let elements = buffer_len(len, batch);
         // Tables of offsets are in 32 bits.
@@ -66,7 +66,7 @@ pub fn buffers<T: Scalar>(lens: &[usize], batch: usize) -> Result<Vec<Vec<T>>, N
     Ok(elements.into_iter().map(|elements| vec![T::zero(); elements as usize]).collect())
 }
 
-pub fn tasks<T: Scalar>(plan: &Plan, batch: usize) -> Vec<Task<T>> {
+pub fn tasks<T: Number>(plan: &Plan, batch: usize) -> Vec<Task<T>> {
     let steps: Vec<&Step> = plan.steps.iter().filter(|step| !step.skip).collect();
     let mut tasks: Vec<_> = steps.iter().map(|step| task(plan, step, batch)).collect();
     for (i, pair) in steps.windows(2).enumerate() {
@@ -76,7 +76,7 @@ pub fn tasks<T: Scalar>(plan: &Plan, batch: usize) -> Vec<Task<T>> {
 }
 
 /// `conv` and `norm` as one, if they are what they are called and the convolution is of one group.
-fn folded<T: Scalar>(plan: &Plan, conv: &Step, norm: &Step) -> Option<FoldedConv<T>> {
+fn folded<T: Number>(plan: &Plan, conv: &Step, norm: &Step) -> Option<FoldedConv<T>> {
     let (Op::Conv { kernel, stride, groups: 1, .. }, Op::BatchNorm(settings)) = (conv.op, norm.op) else {
         return None;
     };
@@ -92,7 +92,7 @@ fn before(op: Op, input: Layout) -> [usize; 2] {
     op.windows(input.shape).map_or([0; 2], |windows| windows.map(|along| along.before))
 }
 
-fn task<T: Scalar>(plan: &Plan, step: &Step, batch: usize) -> Task<T> {
+fn task<T: Number>(plan: &Plan, step: &Step, batch: usize) -> Task<T> {
     let gradient = |edge: &Edge| plan.gradients[edge.tensor].map(|place| (place, edge.accumulate));
     let first = &step.inputs[0];
     let (input, output) = (plan.values[first.tensor], plan.values[step.output]);
@@ -142,7 +142,7 @@ fn task<T: Scalar>(plan: &Plan, step: &Step, batch: usize) -> Task<T> {
     }
 }
 
-fn layer<T: Scalar>(step: &Step, layouts: Layouts, batch: usize) -> Box<dyn Layer<T>> {
+fn layer<T: Number>(step: &Step, layouts: Layouts, batch: usize) -> Box<dyn Layer<T>> {
     let before = before(step.op, layouts.input);
     let windows = |size, stride| Windows { layouts, size, stride, before };
     let pointwise = |function| Box::new(Pointwise::new(layouts, function));

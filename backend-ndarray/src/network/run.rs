@@ -6,7 +6,7 @@ use super::{
     random::draws,
 };
 use crate::{
-    Scalar,
+    Number,
     layer::{Backward, Draws, Forward, InputGradient, Mode, PairBackward, PairForward, add, flatten, relu},
     layout::Layout,
     loss::cross_entropy,
@@ -32,7 +32,7 @@ impl Ends {
     }
 }
 
-impl<T: Scalar> Network<T> {
+impl<T: Number> Network<T> {
     /// Copies images to where the first layer reads them.
     pub(super) fn load(&mut self, images: ArrayView4<'_, T>) {
         let Place { slot, layout } = self.ends.image;
@@ -135,7 +135,7 @@ impl<T: Scalar> Network<T> {
     }
 }
 
-fn forward<T: Scalar>(
+fn forward<T: Number>(
     team: &Team,
     tasks: &mut [Task<T>],
     values: &mut [Vec<T>],
@@ -201,7 +201,7 @@ fn forward<T: Scalar>(
     }
 }
 
-fn backward<T: Scalar>(
+fn backward<T: Number>(
     team: &Team,
     task: &mut Task<T>,
     values: &[Vec<T>],

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::{Finish, Start, Target, pack_columns, pack_rows, panels, product};
 use crate::{
-    Scalar,
+    Number,
     kernel::{COLUMNS, MicroKernels, Run, Runs, Vectors},
 };
 
@@ -56,7 +56,7 @@ fn reference(case: &Case, row: usize, column: usize) -> f64 {
 /// Values where the target was not written stay what they were.
 const UNTOUCHED: f64 = 77.0;
 
-fn check<T: Scalar>(kernels: &MicroKernels<T>, case: &Case, tolerance: f64) {
+fn check<T: Number>(kernels: &MicroKernels<T>, case: &Case, tolerance: f64) {
     let narrow = |values: &[f64]| values.iter().map(|&v| T::of(v)).collect::<Vec<T>>();
     let (a, b) = (narrow(&case.a), narrow(&case.b));
     let exact = Case {

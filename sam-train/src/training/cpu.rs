@@ -11,7 +11,7 @@ mod sharing;
 use std::{borrow::Cow, rc::Rc, time::Duration};
 
 use ndarray::{Array4, Axis, Slice};
-use sam_backend_ndarray::{ForwardOverReverse, Network, ParallelSpace, Random, Scalar};
+use sam_backend_ndarray::{ForwardOverReverse, Network, Number, ParallelSpace, Random};
 use sam_core::{Average, Pass, Plain, StepError, Values, ValuesMut};
 use sam_model::{Evaluation, ImageShape, TensorInfo};
 
@@ -122,7 +122,7 @@ impl CpuLearner {
             Method::SecondOrderSam { .. } => {
                 let twin = Network::build_with(&description, batch, threads, activations);
                 let mut twin = twin.map_err(LearnerError::backend)?;
-                twin.set_label_smoothing(Scalar::of(settings.label_smoothing));
+                twin.set_label_smoothing(Number::of(settings.label_smoothing));
                 Some(ForwardOverReverse::new(twin))
             }
             _ => None,

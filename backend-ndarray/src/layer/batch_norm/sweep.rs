@@ -2,7 +2,7 @@
 //! sums are kept for every element of a row before they are folded to channels: so every loop runs over whole
 //! rows and vectorises whatever the number of channels.
 
-use crate::{Scalar, layer::fold, layout::Layout, wide::wide};
+use crate::{Number, layer::fold, layout::Layout, wide::wide};
 
 /// Per-channel numbers of a normalisation, repeated over a row: `y = (x - mean) factor + offset`.
 #[derive(Clone, Copy)]
@@ -13,7 +13,7 @@ pub struct Normal<'a, T> {
     pub relu: bool,
 }
 
-impl<T: Scalar> Normal<'_, T> {
+impl<T: Number> Normal<'_, T> {
     /// The same numbers for the first `n` elements, so that loops need no test of bounds.
     #[inline(always)]
     fn cut(&self, n: usize) -> Self {

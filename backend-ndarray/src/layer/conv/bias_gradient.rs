@@ -2,7 +2,7 @@
 
 use super::GROUP;
 use crate::{
-    Scalar,
+    Number,
     layer::{add_groups, fold, put},
     layout::Layout,
     team::{Share, Team},
@@ -16,7 +16,7 @@ pub struct BiasGradient<T> {
     partials: Vec<T>,
 }
 
-impl<T: Scalar> BiasGradient<T> {
+impl<T: Number> BiasGradient<T> {
     pub fn new(d_output: Layout, batch: usize) -> Self {
         Self { d_output, partials: vec![T::zero(); batch.div_ceil(GROUP) * d_output.row_len()] }
     }

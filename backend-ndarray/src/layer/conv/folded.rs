@@ -2,7 +2,7 @@
 
 use super::{Filters, forward::ForwardConv};
 use crate::{
-    Scalar,
+    Number,
     layer::{Forward, batch_norm},
     layout::Layout,
     product::Finish,
@@ -22,7 +22,7 @@ pub struct FoldedConv<T> {
     params: Vec<T>,
 }
 
-impl<T: Scalar> FoldedConv<T> {
+impl<T: Number> FoldedConv<T> {
     /// From the convolution's input to the normalisation's output.
     pub fn new(
         input: Layout,

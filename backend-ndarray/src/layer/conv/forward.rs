@@ -2,7 +2,7 @@
 
 use super::{Filters, gather::Gather, winograd::Winograd};
 use crate::{
-    Scalar,
+    Number,
     kernel::MicroKernels,
     layer::samples_a_task,
     layout::Layout,
@@ -24,7 +24,7 @@ enum Method<T> {
     Winograd(Winograd<T>),
 }
 
-impl<T: Scalar> ForwardConv<T> {
+impl<T: Number> ForwardConv<T> {
     pub fn new(filters: Filters, input: Layout, output: Layout) -> Self {
         // Winograd's method takes all channels of an image.
         let method = if filters.by_winograd() && filters.inputs == input.shape.channels {

@@ -2,7 +2,7 @@
 
 use super::GROUP;
 use crate::{
-    Scalar,
+    Number,
     kernel::{COLUMNS, Caches, MicroKernels, Run, Runs},
     product::{Finish, Start, Target, panels, product},
 };
@@ -62,13 +62,13 @@ impl Gather {
     }
 
     /// Room for B, packed, with so many columns.
-    pub fn panels<T: Scalar>(&self, columns: usize) -> Vec<T> {
+    pub fn panels<T: Number>(&self, columns: usize) -> Vec<T> {
         vec![T::zero(); panels(columns) * self.depth() * COLUMNS]
     }
 
     /// Computes `columns` channels of each pixel of up to [`GROUP`] samples.
     #[expect(clippy::too_many_arguments, reason = "the operands of a matrix product")]
-    pub fn multiply<T: Scalar>(
+    pub fn multiply<T: Number>(
         &self,
         kernels: &MicroKernels<T>,
         samples: usize,

@@ -5,7 +5,7 @@ mod depthwise;
 
 use super::{BiasGradient, Filters};
 use crate::{
-    Scalar,
+    Number,
     layer::{Backward, Forward, InputGradient, Layer, Layouts, add_groups},
     layout::Layout,
     team::Share,
@@ -59,7 +59,7 @@ impl Grouped {
     }
 }
 
-impl<T: Scalar> GroupedConv<T> {
+impl<T: Number> GroupedConv<T> {
     /// `batch` is the largest number of samples.
     pub fn new(
         layouts: Layouts,
@@ -82,7 +82,7 @@ impl<T: Scalar> GroupedConv<T> {
     }
 }
 
-impl<T: Scalar> Layer<T> for GroupedConv<T> {
+impl<T: Number> Layer<T> for GroupedConv<T> {
     fn forward(&mut self, pass: Forward<'_, T>) {
         let window = self.window;
         if let Method::Blocks(blocks) = &mut self.method {

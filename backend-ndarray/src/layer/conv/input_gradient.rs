@@ -2,7 +2,7 @@
 
 use super::{Filters, Layouts, gather::Gather};
 use crate::{
-    Scalar,
+    Number,
     kernel::MicroKernels,
     layer::{InputGradient, samples_a_task},
     product::{Finish, Start, pack_columns},
@@ -76,7 +76,7 @@ pub struct InputGradients<T> {
     phases: Vec<Phase<T>>,
 }
 
-impl<T: Scalar> InputGradients<T> {
+impl<T: Number> InputGradients<T> {
     pub fn new(filters: Filters, layouts: Layouts) -> Self {
         let Filters { kernel, stride, before, inputs, outputs } = filters;
         let Layouts { d_input, d_output, .. } = layouts;

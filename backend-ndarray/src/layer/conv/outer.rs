@@ -2,7 +2,7 @@
 
 use super::winograd::LANES;
 use crate::{
-    Scalar,
+    Number,
     kernel::{COLUMNS, Caches, MicroKernels, Run, Runs},
     product::{Finish, Start, Target, panels, product},
     team::{Share, Team},
@@ -44,7 +44,7 @@ pub struct OuterProducts<T> {
     c_rows: Vec<u32>,
 }
 
-impl<T: Scalar> OuterProducts<T> {
+impl<T: Number> OuterProducts<T> {
     /// For `matrices` matrices C of `rows x columns`, rows a multiple of [`LANES`]; each of up to `batch` samples has
     /// `points` points. Its matrices lie `matrix_lens` elements apart in A and in B, at least
     /// [`OuterProducts::matrix_lens`].

@@ -6,7 +6,7 @@ pub use packed::PackedWeightGradient;
 
 use super::{Filters, Layouts};
 use crate::{
-    Scalar,
+    Number,
     kernel::{Caches, MicroKernels, Run, Runs},
     layer::{GROUP, add_groups},
     product::{Start, product_in_place},
@@ -27,7 +27,7 @@ pub struct WeightGradient<T> {
     shares: Vec<T>,
 }
 
-impl<T: Scalar> WeightGradient<T> {
+impl<T: Number> WeightGradient<T> {
     pub fn new(filters: Filters, layouts: Layouts, batch: usize) -> Self {
         let Filters { kernel, inputs, outputs, stride, .. } = filters;
         let Layouts { input, d_output, .. } = layouts;

@@ -12,7 +12,7 @@ mod weight_gradient;
 pub use weight_gradient::WinogradWeightGradient;
 
 use crate::{
-    Scalar,
+    Number,
     kernel::{COLUMNS, Caches, MicroKernels, Run, Runs},
     layer::samples_a_task,
     layout::Layout,
@@ -69,7 +69,7 @@ struct Scratch<T> {
     len: usize,
 }
 
-impl<T: Scalar> Scratch<T> {
+impl<T: Number> Scratch<T> {
     const fn new(len: usize) -> Self {
         Self { each: Vec::new(), len }
     }
@@ -105,7 +105,7 @@ pub struct Winograd<T> {
     scratch: Scratch<T>,
 }
 
-impl<T: Scalar> Winograd<T> {
+impl<T: Number> Winograd<T> {
     pub fn new(source: Layout, target: Layout, padding: usize) -> Self {
         let (inputs, outputs) = (source.shape.channels, target.shape.channels);
         let block = block(inputs + outputs);

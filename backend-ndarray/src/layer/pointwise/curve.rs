@@ -1,12 +1,12 @@
 //! Functions of one value and how a gradient passes them, so that a sweep over many values runs in vectors.
 
-use crate::{Scalar, Wide};
+use crate::{Number, Wide};
 
 /// A function of one value.
 pub trait Curve {
-    fn value<T: Scalar>(x: T) -> T;
+    fn value<T: Number>(x: T) -> T;
     /// The gradient of the input, given that of the value: that times the function's derivative.
-    fn gradient<T: Scalar>(g: T, x: T) -> T;
+    fn gradient<T: Number>(g: T, x: T) -> T;
 }
 
 /// `x s(x)`, `s` being the logistic function (Ramachandran et al. 2017).
@@ -18,24 +18,24 @@ pub struct Relu6;
 
 impl Curve for Swish {
     #[inline(always)]
-    fn value<T: Scalar>(x: T) -> T {
+    fn value<T: Number>(x: T) -> T {
         T::narrow(x.wide() * logistic(x.wide()))
     }
 
     #[inline(always)]
-    fn gradient<T: Scalar>(g: T, x: T) -> T {
+    fn gradient<T: Number>(g: T, x: T) -> T {
         T::narrow(g.wide() * swish_slope(x.wide()))
     }
 }
 
 impl Curve for Sigmoid {
     #[inline(always)]
-    fn value<T: Scalar>(x: T) -> T {
+    fn value<T: Number>(x: T) -> T {
         T::narrow(logistic(x.wide()))
     }
 
     #[inline(always)]
-    fn gradient<T: Scalar>(g: T, x: T) -> T {
+    fn gradient<T: Number>(g: T, x: T) -> T {
         // `1 - s(x)` is `s(-x)`, which keeps its digits.
         T::narrow(g.wide() * (logistic(x.wide()) * logistic(-x.wide())))
     }
@@ -44,7 +44,7 @@ impl Curve for Sigmoid {
 impl Curve for Relu6 {
     /// A NaN, which has no order, stays one.
     #[inline(always)]
-    fn value<T: Scalar>(x: T) -> T {
+    fn value<T: Number>(x: T) -> T {
         let six = T::of(6.0);
         let above = if x >= six { six } else { x };
         if x <= T::zero() { T::zero() } else { above }
@@ -52,7 +52,7 @@ impl Curve for Relu6 {
 
     /// Where the value is constant, so is a derivative that comes along.
     #[inline(always)]
-    fn gradient<T: Scalar>(g: T, x: T) -> T {
+    fn gradient<T: Number>(g: T, x: T) -> T {
         if x <= T::zero() || x >= T::of(6.0) { T::zero() } else { g }
     }
 }

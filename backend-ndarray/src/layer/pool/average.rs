@@ -2,7 +2,7 @@
 
 use super::Windows;
 use crate::{
-    Scalar,
+    Number,
     layer::{Backward, Forward, InputGradient, Layer, Layouts, put},
     layout::Layout,
     team::Share,
@@ -20,12 +20,12 @@ fn pixel_mut<T>(sample: &mut [T], layout: Layout, (y, x): (isize, isize)) -> &mu
 pub struct AvgPool(pub Windows);
 
 impl AvgPool {
-    fn share<T: Scalar>(&self) -> T {
+    fn share<T: Number>(&self) -> T {
         T::of(1.0 / (self.0.size * self.0.size) as f64)
     }
 }
 
-impl<T: Scalar> Layer<T> for AvgPool {
+impl<T: Number> Layer<T> for AvgPool {
     fn forward(&mut self, pass: Forward<'_, T>) {
         let (windows, share) = (self.0, self.share::<T>());
         let Layouts { input, output, .. } = windows.layouts;
@@ -69,7 +69,7 @@ impl<T: Scalar> Layer<T> for AvgPool {
 /// Mean over the whole image.
 pub struct GlobalAvgPool(pub Layouts);
 
-impl<T: Scalar> Layer<T> for GlobalAvgPool {
+impl<T: Number> Layer<T> for GlobalAvgPool {
     fn forward(&mut self, pass: Forward<'_, T>) {
         let Layouts { input, output, .. } = self.0;
         let channels = input.shape.channels;

@@ -2,7 +2,7 @@
 
 use super::Windows;
 use crate::{
-    Scalar,
+    Number,
     layer::{Backward, Forward, InputGradient, Layer, Layouts},
     layout::Layout,
     team::Share,
@@ -33,7 +33,7 @@ impl MaxPool {
     }
 }
 
-impl<T: Scalar> Layer<T> for MaxPool {
+impl<T: Number> Layer<T> for MaxPool {
     fn forward(&mut self, pass: Forward<'_, T>) {
         let (windows, relu) = (self.windows, self.relu);
         let Layouts { input, output, .. } = windows.layouts;
@@ -96,7 +96,7 @@ fn choose(windows: Windows, relu: bool, to: &mut [T], chosen: &mut [u32], from: 
 /// are at least zero.
 #[inline(always)]
 #[expect(clippy::eq_op, reason = "so is a NaN told, which has no order")]
-fn largest<T: Scalar, const N: usize>(
+fn largest<T: Number, const N: usize>(
     window: &[T],
     size: usize,
     inside: &[Range<usize>; 2],
@@ -148,7 +148,7 @@ fn give(windows: Windows, add: bool, to: &mut [T], chosen: &[u32], from: &[T]) {
 }
 
 #[inline(always)]
-fn give_lanes<T: Scalar, const N: usize>(
+fn give_lanes<T: Number, const N: usize>(
     window: &mut [T],
     size: usize,
     inside: &[Range<usize>; 2],

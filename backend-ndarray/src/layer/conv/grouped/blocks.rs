@@ -3,7 +3,7 @@
 
 use super::Grouped;
 use crate::{
-    Scalar,
+    Number,
     kernel::{COLUMNS, MicroKernels},
     layer::{
         Backward, Forward, InputGradient, Layouts,
@@ -28,7 +28,7 @@ pub struct Blocks<T> {
     grads: Vec<T>,
 }
 
-impl<T: Scalar> Blocks<T> {
+impl<T: Number> Blocks<T> {
     pub fn new(window: Grouped, batch: usize) -> Self {
         let ([inputs, outputs], groups) = (window.of_group(), window.groups);
         // As many as fill a tile's columns, in equal blocks.

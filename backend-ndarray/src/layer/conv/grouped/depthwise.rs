@@ -1,7 +1,7 @@
 //! Convolution of each channel by itself: sums over filter taps, or over pixels, of a block of channels at a time.
 
 use super::{Filters, Grouped};
-use crate::{Scalar, layer::Layouts, wide::wide};
+use crate::{Number, layer::Layouts, wide::wide};
 
 /// Channels whose sums stay in registers: four vectors of 32 bytes in f32.
 const LANES: usize = 32;
@@ -12,7 +12,7 @@ const FEW: usize = 8;
 #[derive(Clone, Copy)]
 struct Block<T, const N: usize>([T; N]);
 
-impl<T: Scalar, const N: usize> Block<T, N> {
+impl<T: Number, const N: usize> Block<T, N> {
     /// As they are in memory, or zero.
     #[inline(always)]
     fn load(from: &[T], exists: bool) -> Self {
@@ -93,7 +93,7 @@ pub fn weight_gradient(window: Grouped, to: &mut [T], x: &[T], g: &[T]) {
 
 /// So many taps of a row at a time.
 #[inline(always)]
-fn weight_gradient_of<T: Scalar, const TAPS: usize>(window: Grouped, to: &mut [T], x: &[T], g: &[T]) {
+fn weight_gradient_of<T: Number, const TAPS: usize>(window: Grouped, to: &mut [T], x: &[T], g: &[T]) {
     let Layouts { input, d_output, .. } = window.layouts;
     let (Filters { kernel, stride, .. }, channels) = (window.filters, input.shape.channels);
     for (r, first) in (0..kernel).flat_map(|r| (0..kernel).step_by(TAPS).map(move |first| (r, first))) {

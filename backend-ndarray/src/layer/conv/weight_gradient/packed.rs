@@ -1,7 +1,7 @@
 //! The gradient of a convolution's weights, from copies in the micro-kernel's order.
 
 use crate::{
-    Scalar,
+    Number,
     kernel::{COLUMNS, MicroKernels},
     layer::conv::{
         Filters, Layouts,
@@ -23,7 +23,7 @@ pub struct PackedWeightGradient<T> {
     products: OuterProducts<T>,
 }
 
-impl<T: Scalar> PackedWeightGradient<T> {
+impl<T: Number> PackedWeightGradient<T> {
     /// Whether patches can be copied by whole lanes, and it pays.
     pub const fn applies(filters: &Filters) -> bool {
         filters.weights() >= LEAST_WEIGHTS && (filters.kernel * filters.inputs).is_multiple_of(LANES)

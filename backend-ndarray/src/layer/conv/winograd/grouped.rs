@@ -2,7 +2,7 @@
 
 use super::{LANES, POSITIONS, Scratch, transform::Arrangement};
 use crate::{
-    Scalar,
+    Number,
     kernel::{COLUMNS, Caches, MicroKernels, Run, Runs},
     layer::{
         GROUP, add_groups,
@@ -37,7 +37,7 @@ pub struct GroupedProducts<T> {
     partials: Vec<T>,
 }
 
-impl<T: Scalar> GroupedProducts<T> {
+impl<T: Number> GroupedProducts<T> {
     /// Whether C is so small, beside what is added to it, that a group can have its own.
     pub const fn applies([inputs, outputs]: [usize; 2], tiles: usize) -> bool {
         inputs * outputs <= PAIRS_A_TILE * tiles * GROUP

@@ -2,7 +2,7 @@
 
 use super::{TAPS, Tiles};
 use crate::{
-    Scalar,
+    Number,
     layout::Layout,
     product::{Finish, Start, panels},
     wide::wide,
@@ -58,7 +58,7 @@ impl Arrangement {
 }
 
 #[inline(always)]
-fn each<T: Scalar>(a: Lanes<T>, b: Lanes<T>, op: impl Fn(T, T) -> T) -> Lanes<T> {
+fn each<T: Number>(a: Lanes<T>, b: Lanes<T>, op: impl Fn(T, T) -> T) -> Lanes<T> {
     let mut c = a;
     for i in 0..LANES {
         c[i] = op(a[i], b[i]);
@@ -67,36 +67,36 @@ fn each<T: Scalar>(a: Lanes<T>, b: Lanes<T>, op: impl Fn(T, T) -> T) -> Lanes<T>
 }
 
 #[inline(always)]
-fn add<T: Scalar>(a: Lanes<T>, b: Lanes<T>) -> Lanes<T> {
+fn add<T: Number>(a: Lanes<T>, b: Lanes<T>) -> Lanes<T> {
     each(a, b, |a, b| a + b)
 }
 
 #[inline(always)]
-fn sub<T: Scalar>(a: Lanes<T>, b: Lanes<T>) -> Lanes<T> {
+fn sub<T: Number>(a: Lanes<T>, b: Lanes<T>) -> Lanes<T> {
     each(a, b, |a, b| a - b)
 }
 
 /// `B^T d`.
 #[inline(always)]
-fn patch<T: Scalar>([a, b, c, d]: [Lanes<T>; 4]) -> [Lanes<T>; 4] {
+fn patch<T: Number>([a, b, c, d]: [Lanes<T>; 4]) -> [Lanes<T>; 4] {
     [sub(a, c), add(b, c), sub(c, b), sub(b, d)]
 }
 
 /// `A^T m`.
 #[inline(always)]
-fn output<T: Scalar>([a, b, c, d]: [Lanes<T>; 4]) -> [Lanes<T>; 2] {
+fn output<T: Number>([a, b, c, d]: [Lanes<T>; 4]) -> [Lanes<T>; 2] {
     [add(add(a, b), c), sub(sub(b, c), d)]
 }
 
 /// `A y`: the transpose of [`output`].
 #[inline(always)]
-fn gradient<T: Scalar>([a, b]: [Lanes<T>; 2]) -> [Lanes<T>; 4] {
+fn gradient<T: Number>([a, b]: [Lanes<T>; 2]) -> [Lanes<T>; 4] {
     [a, add(a, b), sub(a, b), sub([T::zero(); LANES], b)]
 }
 
 /// `G g`.
 #[inline(always)]
-fn filter<T: Scalar>([a, b, c]: [Lanes<T>; 3]) -> [Lanes<T>; 4] {
+fn filter<T: Number>([a, b, c]: [Lanes<T>; 3]) -> [Lanes<T>; 4] {
     let half = [T::of(0.5); LANES];
     let times = |a, b| each(a, b, |a: T, b: T| a * b);
     [a, times(half, add(add(a, b), c)), times(half, add(sub(a, b), c)), c]
@@ -120,7 +120,7 @@ pub fn store_filters(to: &mut [T], at: usize, step: usize, filters: [[Lanes<T>; 
 
 /// `G^T u`.
 #[inline(always)]
-fn filter_gradient<T: Scalar>([a, b, c, d]: [Lanes<T>; 4]) -> [Lanes<T>; 3] {
+fn filter_gradient<T: Number>([a, b, c, d]: [Lanes<T>; 4]) -> [Lanes<T>; 3] {
     let half = [T::of(0.5); LANES];
     let times = |a, b| each(a, b, |a: T, b: T| a * b);
     let (sum, difference) = (times(half, add(b, c)), times(half, sub(b, c)));
@@ -169,7 +169,7 @@ const fn copied<const N: usize>() -> Steps {
 
 /// `N x N` pixels of one lane, zero beyond `height` and `width`.
 #[inline(always)]
-fn copy<T: Scalar, const N: usize>(
+fn copy<T: Number, const N: usize>(
     source: &[Lanes<T>],
     (row, pixel): Steps,
     (height, width): (usize, usize),
@@ -186,7 +186,7 @@ fn copy<T: Scalar, const N: usize>(
 /// `B^T d B` of one lane. Columns are taken in an order that leaves no more than three of them in registers. Macros, as
 /// closures with several callers are not inlined into a function for AVX2.
 #[inline(always)]
-fn transform_patch<T: Scalar>(
+fn transform_patch<T: Number>(
     source: &[Lanes<T>],
     (row, pixel): Steps,
     to: &mut [Lanes<T>],
@@ -216,7 +216,7 @@ fn transform_patch<T: Scalar>(
 
 /// `A y A^T` of one lane.
 #[inline(always)]
-fn transform_gradient<T: Scalar>(
+fn transform_gradient<T: Number>(
     source: &[Lanes<T>],
     (row, pixel): Steps,
     to: &mut [Lanes<T>],

@@ -6,7 +6,7 @@ use super::{
     transform::{Arrangement, load_gradients, load_patches, store_filter_gradients},
 };
 use crate::{
-    Scalar,
+    Number,
     kernel::MicroKernels,
     layer::conv::outer::{Operand, OuterProducts},
     layout::Layout,
@@ -37,7 +37,7 @@ enum Products<T> {
     Shared(OuterProducts<T>, [Arrangement; 2]),
 }
 
-impl<T: Scalar> WinogradWeightGradient<T> {
+impl<T: Number> WinogradWeightGradient<T> {
     pub fn new(input: Layout, d_output: Layout, padding: usize, batch: usize) -> Self {
         let (inputs, outputs) = (input.shape.channels, d_output.shape.channels);
         let tiles = Tiles::over(d_output);

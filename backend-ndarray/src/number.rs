@@ -16,11 +16,10 @@ pub(crate) mod sealed {
     impl Sealed for f64 {}
 }
 
-/// Number type of a network: `f32` to train, `f64` as the exact reference, and with the feature `dual` dual numbers, whose
-/// derivative goes through both passes.
+/// Arithmetic as networks need it, and a type to compute wider in: see [`Scalar`](crate::Scalar).
 ///
 /// Comparisons are by value: a number's derivative decides nothing.
-pub trait Scalar:
+pub trait Number:
     sealed::Sealed
     + Copy
     + PartialOrd
@@ -52,7 +51,7 @@ pub trait Scalar:
 }
 
 /// The numbers that others are widened to: of double precision, with the functions that networks are made of.
-pub trait Wide: Scalar<Wide = Self> + NumOps<f64> + Neg<Output = Self> + Sum {
+pub trait Wide: Number<Wide = Self> + NumOps<f64> + Neg<Output = Self> + Sum {
     /// e to its power.
     #[must_use]
     fn exp(self) -> Self;
@@ -70,7 +69,7 @@ pub trait Wide: Scalar<Wide = Self> + NumOps<f64> + Neg<Output = Self> + Sum {
     fn recip(self) -> Self;
 }
 
-impl Scalar for f32 {
+impl Number for f32 {
     type Wide = f64;
 
     #[inline]
@@ -94,7 +93,7 @@ impl Scalar for f32 {
     }
 }
 
-impl Scalar for f64 {
+impl Number for f64 {
     type Wide = Self;
 
     #[inline]
