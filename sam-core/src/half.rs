@@ -77,6 +77,18 @@ impl<L: Loss, N> Half<L, N> {
         let outcome = Outcome::of_clean(&clean, space.verdict(&norm));
         Self { clean, norm, outcome, asked: 0 }
     }
+
+    /// Given the clean loss and its gradient, whose norm it takes.
+    pub(crate) fn measure<S: ParamSpace<Norm = N>>(
+        space: &mut S,
+        rule: &Rule<S::Scalar>,
+        w: &S::Params,
+        g: &S::Grads,
+        clean: L,
+    ) -> Result<Self, S::Error> {
+        let norm = space.dual_norm(w, g, rule)?;
+        Ok(Self::new(space, clean, norm))
+    }
 }
 
 /// Goes up along `g` and leaves the parameters there, unless the step has come to nothing.

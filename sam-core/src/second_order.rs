@@ -161,8 +161,7 @@ where
         clean: L,
     ) -> HalfResult<S, Next<L, S::Norm>, D::Error> {
         self.check_settings().map_err(StepError::Setting)?;
-        let norm = self.space.dual_norm(w, g, &self.rule).map_err(StepError::Space)?;
-        let half = Half::new(&self.space, clean, norm);
+        let half = Half::measure(&mut self.space, &self.rule, w, g, clean).map_err(StepError::Space)?;
         self.open(w, g, half).map_err(StepError::Space)
     }
 

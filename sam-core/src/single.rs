@@ -40,8 +40,7 @@ fn open<S: ParamSpace>(
     w: &mut S::Params,
     direction: &S::Grads,
 ) -> Result<Half<(), S::Norm>, S::Error> {
-    let norm = space.dual_norm(w, direction, rule)?;
-    let half = Half::new(space, (), norm);
+    let half = Half::measure(space, rule, w, direction, ())?;
     let mut guard = RestoreGuard::new(space, w);
     guard.ascend(direction, rule, &half.norm)?;
     guard.release();
