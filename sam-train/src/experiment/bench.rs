@@ -234,10 +234,7 @@ mod tests {
         training::{
             host_batches::HostBatches,
             learner::StepReport,
-            settings::{
-                AscentSettings, AverageSettings, Base, DataSettings, LastBatch, NormExponent,
-                ScheduleSettings, ScheduleShape, SgdSettings,
-            },
+            settings::{NormExponent, ScheduleSettings, ScheduleShape, SgdSettings},
             state::State,
         },
     };
@@ -298,33 +295,19 @@ mod tests {
 
     #[test]
     fn known_times_are_measured_in_turn_and_attributed_to_the_right_method() {
+        let sam = Method::Sam { rho: 0.1, norm: NormExponent(Norm::L2) };
         let bench = Bench {
             settings: Settings {
-                seed: 0,
                 epochs: 1,
                 batch: 4.into(),
-                model: "mlp-2".parse().unwrap(),
-                last_batch: LastBatch::Drop,
-                groups: None,
-                init: None,
-                checkpoint_activations: false,
-                label_smoothing: 0.0,
-                data: DataSettings::new(DataSource::Digits),
-                method: Method::Sam { rho: 0.1, norm: NormExponent(Norm::L2) },
-                ascent: AscentSettings::PLAIN,
-                base: Base::Sgd,
                 sgd: SgdSettings {
-                    lr: 0.0,
                     momentum: 0.0,
                     nesterov: false,
                     weight_decay: 0.0,
-                    decoupled: false,
-                    ..SgdSettings::new(0.05)
+                    ..SgdSettings::new(0.0)
                 },
                 schedule: ScheduleSettings { shape: ScheduleShape::Constant, warmup_epochs: 0 },
-                average: AverageSettings::NONE,
-                start: None,
-                patience: None,
+                ..Settings::new("mlp-2".parse().unwrap(), DataSource::Digits, sam)
             },
             shape: ImageShape::new(2, 2, 1),
             length: Length::Steps(FEWEST_STEPS),

@@ -10,10 +10,7 @@ use sam_train::{
     training::{
         backend::{Backend, BackendName},
         learner::{Batch, Learner},
-        settings::{
-            AscentSettings, AverageSettings, Base, DataSettings, LastBatch, Method, NormExponent,
-            ScheduleSettings, ScheduleShape, Settings, SgdSettings,
-        },
+        settings::{Method, NormExponent, ScheduleSettings, ScheduleShape, Settings, SgdSettings},
         state::State,
     },
 };
@@ -46,28 +43,10 @@ pub fn settings(model: &str, method: Method) -> Settings {
         seed: 3,
         epochs: 1,
         batch: 6.into(),
-        model: model.parse().unwrap(),
-        last_batch: LastBatch::Drop,
-        groups: None,
-        init: None,
-        checkpoint_activations: false,
         label_smoothing: 0.1,
-        data: DataSettings::new(DataSource::Digits),
-        method,
-        ascent: AscentSettings::PLAIN,
-        base: Base::Sgd,
-        sgd: SgdSettings {
-            lr: 0.1,
-            momentum: 0.9,
-            nesterov: true,
-            weight_decay: 5e-4,
-            decoupled: false,
-            ..SgdSettings::new(0.05)
-        },
+        sgd: SgdSettings::new(0.1),
         schedule: ScheduleSettings { shape: ScheduleShape::Constant, warmup_epochs: 0 },
-        average: AverageSettings::NONE,
-        start: None,
-        patience: None,
+        ..Settings::new(model.parse().unwrap(), DataSource::Digits, method)
     }
 }
 
