@@ -12,7 +12,7 @@ mod library;
 mod trials;
 mod verdicts;
 
-pub(crate) use trials::{Key, Verdict};
+pub(crate) use verdicts::{Key, Verdict};
 
 use cublaslt::CublasLt;
 use cudnn::Cudnn;

@@ -5,30 +5,13 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use super::verdicts::Shelf;
-use crate::{CudaError, Precision, Product, geometry::Geometry};
+use super::verdicts::{Key, Shelf, Verdict};
+use crate::CudaError;
 
 /// What trials of libraries' kernels came to, so that equal layers choose alike; with where that is kept for other processes,
 /// once somebody has asked.
 #[derive(Default)]
 pub(super) struct Trials(Mutex<Option<(HashMap<Key, Verdict>, Shelf)>>);
-
-/// What a kernel is chosen for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Key {
-    pub geometry: Geometry,
-    pub product: Product,
-    pub precision: Precision,
-    /// Of the parameters, as a library sees it.
-    pub alignment: u32,
-}
-
-/// Whether a library's kernel is taken, and why.
-#[derive(Clone, Debug)]
-pub(crate) struct Verdict {
-    pub taken: bool,
-    pub reason: String,
-}
 
 impl Trials {
     /// The verdict on a kernel: an earlier one, of this process or another, or that of a trial, in which a failure counts against

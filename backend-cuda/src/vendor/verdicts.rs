@@ -1,5 +1,5 @@
-//! Verdicts of trials on disk, so that a process need not repeat the trials of another: one file for each card with its driver, its
-//! libraries and this crate's version, one line a verdict.
+//! Verdicts of trials, and their place on disk, so that a process need not repeat the trials of another: one file for each card with
+//! its driver, its libraries and this crate's version, one line a verdict.
 
 use std::{
     collections::HashMap,
@@ -13,8 +13,24 @@ use std::{
 
 use sam_model::Shape;
 
-use super::trials::{Key, Verdict};
 use crate::{Device, Precision, Product, geometry::Geometry};
+
+/// What a kernel is chosen for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Key {
+    pub geometry: Geometry,
+    pub product: Product,
+    pub precision: Precision,
+    /// Of the parameters, as a library sees it.
+    pub alignment: u32,
+}
+
+/// Whether a library's kernel is taken, and why.
+#[derive(Clone, Debug)]
+pub(crate) struct Verdict {
+    pub taken: bool,
+    pub reason: String,
+}
 
 /// The folder of the files; empty for none.
 const VARIABLE: &str = "SAM_CUDA_CACHE";
