@@ -114,14 +114,14 @@ impl<T: Real, B: AsRef<[T]> + AsMut<[T]>, L: AsRef<[Segment<T>]>> SegmentedSpace
 }
 
 /// A segment with its weights and their gradient.
-pub(crate) type Part<'a, T> = (Segment<T>, &'a [T], &'a [T]);
+pub(crate) type SegmentSlices<'a, T> = (Segment<T>, &'a [T], &'a [T]);
 
-/// Each segment with its part of two vectors.
-fn parts<'a, T: Real>(
+/// Each segment with its slices of two vectors.
+fn slices<'a, T: Real>(
     segments: &'a [Segment<T>],
     w: &'a [T],
     g: &'a [T],
-) -> impl Iterator<Item = Part<'a, T>> {
+) -> impl Iterator<Item = SegmentSlices<'a, T>> {
     let mut rest = (w, g);
     segments.iter().map_while(move |segment| {
         let (w, later_w) = rest.0.split_at_checked(segment.len)?;
@@ -133,17 +133,17 @@ fn parts<'a, T: Real>(
 
 /// The norm of all segments that have a radius; not finite if any segment is not, since what is left out of the norm is still part
 /// of the gradient.
-pub(crate) fn norm_of<'a, T: Real, I: Iterator<Item = Part<'a, T>>>(
+pub(crate) fn norm_of<'a, T: Real, I: Iterator<Item = SegmentSlices<'a, T>>>(
     rule: &Rule<T>,
-    parts: impl Fn() -> I,
+    slices: impl Fn() -> I,
 ) -> DualNorm {
-    let mut left_out = parts().filter(|(segment, ..)| segment.radius == T::ZERO);
+    let mut left_out = slices().filter(|(segment, ..)| segment.radius == T::ZERO);
     if !left_out.all(|(_, _, g)| formula::all_finite(g)) {
         return DualNorm::NON_FINITE;
     }
     let mut accumulator = NormAccumulator::new(rule);
     loop {
-        for (segment, w, g) in parts().filter(|(segment, ..)| segment.radius != T::ZERO) {
+        for (segment, w, g) in slices().filter(|(segment, ..)| segment.radius != T::ZERO) {
             accumulator.push_as(segment.rule(rule).eta(), w, g);
         }
         match accumulator.finish() {
@@ -158,11 +158,11 @@ pub(crate) fn ascend<'a, T: Real>(
     scope: Scope,
     rule: &Rule<T>,
     norm: &DualNorm,
-    parts: impl Iterator<Item = (Segment<T>, &'a [T], &'a [T], &'a mut [T])>,
+    slices: impl Iterator<Item = (Segment<T>, &'a [T], &'a [T], &'a mut [T])>,
 ) {
     // The one coordinate of p = 1 is counted as the norm counted: through the segments with a radius.
     let mut offset = 0usize;
-    for (segment, w, g, up) in parts {
+    for (segment, w, g, up) in slices {
         let rule = segment.rule(rule);
         match scope {
             Scope::Global => Ascent::new(&rule, norm).write(offset, w, g, up),
@@ -189,7 +189,7 @@ where
 
     fn dual_norm(&mut self, w: &[T], g: &[T], rule: &Rule<T>) -> Result<DualNorm, LengthMismatch> {
         self.check_lengths(w, g)?;
-        Ok(norm_of(rule, || parts(self.segments(), w, g)))
+        Ok(norm_of(rule, || slices(self.segments(), w, g)))
     }
 
     fn verdict(&self, norm: &DualNorm) -> Verdict {
@@ -206,12 +206,12 @@ where
         self.check_lengths(w, g)?;
         let Self { scope, segments, perturbed, .. } = self;
         let mut rest = perturbed.as_mut();
-        let parts = parts(segments.as_ref(), w, g).map_while(|(segment, w, g)| {
+        let slices = slices(segments.as_ref(), w, g).map_while(|(segment, w, g)| {
             let (up, later) = core::mem::take(&mut rest).split_at_mut_checked(w.len())?;
             rest = later;
             Some((segment, w, g, up))
         });
-        ascend(*scope, rule, norm, parts);
+        ascend(*scope, rule, norm, slices);
         Ok(())
     }
 

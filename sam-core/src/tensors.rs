@@ -11,7 +11,7 @@ pub use mismatch::TensorMismatch;
 pub use state::{load_tensors, save_tensors};
 
 use crate::formula::{DualNorm, all_finite};
-use crate::segment::{self, Part, Scope, Segment};
+use crate::segment::{self, Scope, Segment, SegmentSlices};
 use crate::{ParamSpace, Real, Rule, Verdict};
 
 /// Parameters, or gradients, in several arrays on the host.
@@ -114,7 +114,7 @@ impl<P: Tensors, L: AsRef<[Segment<P::Scalar>]>> TensorSpace<P, L> {
     }
 
     /// Each tensor with its segment.
-    fn parts<'a>(segments: &'a L, w: &'a P, g: &'a P) -> impl Iterator<Item = Part<'a, P::Scalar>> {
+    fn slices<'a>(segments: &'a L, w: &'a P, g: &'a P) -> impl Iterator<Item = SegmentSlices<'a, P::Scalar>> {
         let mut segments = segments.as_ref().iter();
         w.tensors()
             .zip(g.tensors())
@@ -131,7 +131,7 @@ impl<P: Tensors, L: AsRef<[Segment<P::Scalar>]>> ParamSpace for TensorSpace<P, L
 
     fn dual_norm(&mut self, w: &P, g: &P, rule: &Rule<P::Scalar>) -> Result<DualNorm, TensorMismatch> {
         self.check_shapes(w, g)?;
-        Ok(segment::norm_of(rule, || Self::parts(&self.segments, w, g)))
+        Ok(segment::norm_of(rule, || Self::slices(&self.segments, w, g)))
     }
 
     fn verdict(&self, norm: &DualNorm) -> Verdict {
@@ -146,8 +146,8 @@ impl<P: Tensors, L: AsRef<[Segment<P::Scalar>]>> ParamSpace for TensorSpace<P, L
         norm: &DualNorm,
     ) -> Result<(), TensorMismatch> {
         self.check_shapes(w, g)?;
-        let parts = Self::parts(&self.segments, w, g).zip(self.perturbed.tensors_mut());
-        segment::ascend(self.scope, rule, norm, parts.map(|((segment, w, g), up)| (segment, w, g, up)));
+        let slices = Self::slices(&self.segments, w, g).zip(self.perturbed.tensors_mut());
+        segment::ascend(self.scope, rule, norm, slices.map(|((segment, w, g), up)| (segment, w, g, up)));
         Ok(())
     }
 

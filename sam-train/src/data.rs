@@ -31,7 +31,7 @@ pub use augment::{
     Augment, AugmentDetails, Augmentation, CutoutAt, Operation, PADDING, Padding, Place, Policy, Scale,
     Senseless,
 };
-pub use batch::{BatchMaker, Part, epoch_order};
+pub use batch::{BatchMaker, BatchShare, epoch_order};
 pub use byte_scale::ByteScale;
 pub use dataset::{Dataset, ImageSet};
 pub use error::DataError;

@@ -10,7 +10,7 @@ use super::{
 use crate::{CudaError, DeviceSpace, DeviceVec, Gradient};
 
 /// An ascent rule or a combination on the device.
-pub trait Part: State<f32> + Send {
+pub trait OnDevice: State<f32> + Send {
     /// Whether every step asks the same of the device and waits for nothing.
     const RECORDABLE: bool;
 
@@ -18,9 +18,9 @@ pub trait Part: State<f32> + Send {
     fn kept(&mut self) -> Option<&mut GradientBuffer>;
 }
 
-macro_rules! part {
+macro_rules! on_device {
     ($($type:ty: $recordable:literal, |$own:ident| $kept:expr;)*) => { $(
-        impl Part for $type {
+        impl OnDevice for $type {
             const RECORDABLE: bool = $recordable;
 
             fn kept(&mut self) -> Option<&mut GradientBuffer> {
@@ -31,7 +31,7 @@ macro_rules! part {
     )* };
 }
 
-part! {
+on_device! {
     AlongGradient: true, |_own| None;
     PerturbedOnly: true, |_own| None;
     Wsam<f32, GradientBuffer>: true, |_own| None;
@@ -51,8 +51,8 @@ impl<S: DeviceSpace, A, C, D> Sealed for Variant<S, A, C, D> {}
 impl<S, A, C, D> DeviceStep for Variant<S, A, C, D>
 where
     S: DeviceSpace,
-    A: AscentRule<S, D> + Part,
-    C: Combination<S, D> + Part,
+    A: AscentRule<S, D> + OnDevice,
+    C: Combination<S, D> + OnDevice,
     D: DeviceDescent,
 {
     steps_with_rule!();

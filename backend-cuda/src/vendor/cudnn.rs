@@ -27,7 +27,7 @@ use super::{
     library::{Failure, Wanted, function, text},
 };
 use crate::{Precision, Product, geometry::Geometry};
-use convolution::{Algorithm, Convolution, Parts};
+use convolution::{Algorithm, Convolution, Descriptors};
 use functions::Functions;
 
 const WANTED: Wanted = Wanted {
@@ -125,15 +125,15 @@ impl Cudnn {
                 return Err(self.failure("cudnnSetConvolutionMathType", reason, true));
             }
         };
-        let parts = self.parts(geometry, math)?;
-        self.check_output(&parts, geometry)?;
-        let (algorithm, workspace) = self.algorithm(&parts, product)?;
-        Ok(Convolution { name: self.name(), parts, algorithm, workspace, product, geometry: *geometry })
+        let descriptors = self.descriptors(geometry, math)?;
+        self.check_output(&descriptors, geometry)?;
+        let (algorithm, workspace) = self.algorithm(&descriptors, product)?;
+        Ok(Convolution { name: self.name(), descriptors, algorithm, workspace, product, geometry: *geometry })
     }
 
-    fn parts(&self, geometry: &Geometry, math: cudnnMathType_t) -> Result<Parts, Failure> {
+    fn descriptors(&self, geometry: &Geometry, math: cudnnMathType_t) -> Result<Descriptors, Failure> {
         let Geometry { samples, input, output, kernel, .. } = *geometry;
-        Ok(Parts {
+        Ok(Descriptors {
             x: self.tensor(samples, input)?,
             y: self.tensor(samples, output)?,
             w: self.filters([output.channels, input.channels, kernel, kernel])?,
@@ -210,16 +210,16 @@ impl Cudnn {
     }
 
     /// The library's idea of the output's shape must be ours: it is not where the image is padded by more behind than before.
-    fn check_output(&self, parts: &Parts, geometry: &Geometry) -> Result<(), Failure> {
+    fn check_output(&self, descriptors: &Descriptors, geometry: &Geometry) -> Result<(), Failure> {
         const FUNCTION: &str = "cudnnGetConvolution2dForwardOutputDim";
         let mut found: [c_int; 4] = [0; 4];
         let [n, c, h, w] = &mut found;
         // SAFETY: descriptors are alive, pointers are to local variables.
         let status = unsafe {
             (self.functions.cudnnGetConvolution2dForwardOutputDim)(
-                parts.convolution.raw(),
-                parts.x.raw(),
-                parts.w.raw(),
+                descriptors.convolution.raw(),
+                descriptors.x.raw(),
+                descriptors.w.raw(),
                 n,
                 c,
                 h,
@@ -236,11 +236,11 @@ impl Cudnn {
     }
 
     /// The first algorithm that the library has for this, and the workspace that it needs.
-    fn algorithm(&self, parts: &Parts, product: Product) -> Result<(Algorithm, usize), Failure> {
+    fn algorithm(&self, descriptors: &Descriptors, product: Product) -> Result<(Algorithm, usize), Failure> {
         let mut refusal = self.failure("no algorithm", String::new(), true);
         for &algorithm in Algorithm::of(product) {
             let mut bytes = 0;
-            let (function, status) = self.workspace(parts, algorithm, &mut bytes);
+            let (function, status) = self.workspace(descriptors, algorithm, &mut bytes);
             match self.check(function, status) {
                 Ok(()) => return Ok((algorithm, bytes)),
                 Err(failure) if failure.unsupported => refusal = failure,
@@ -250,10 +250,15 @@ impl Cudnn {
         Err(refusal)
     }
 
-    fn workspace(&self, parts: &Parts, algorithm: Algorithm, bytes: &mut usize) -> (&'static str, u32) {
+    fn workspace(
+        &self,
+        descriptors: &Descriptors,
+        algorithm: Algorithm,
+        bytes: &mut usize,
+    ) -> (&'static str, u32) {
         let handle = self.handle.lock().unwrap_or_else(PoisonError::into_inner);
-        let [x, y] = [parts.x.raw(), parts.y.raw()];
-        let (w, convolution) = (parts.w.raw(), parts.convolution.raw());
+        let [x, y] = [descriptors.x.raw(), descriptors.y.raw()];
+        let (w, convolution) = (descriptors.w.raw(), descriptors.convolution.raw());
         // SAFETY: handle and descriptors are alive, the pointer is to a variable.
         unsafe {
             match algorithm {
@@ -341,12 +346,12 @@ mod tests {
                 (Shape::new(height, width, channels), Shape::new(extent(height), extent(width), 6));
             let geometry = Geometry { samples: 4, input, output, kernel, stride, padding: [padding; 2] };
             for math in [cudnnMathType_t::CUDNN_FMA_MATH, cudnnMathType_t::CUDNN_DEFAULT_MATH] {
-                let parts = library.parts(&geometry, math).unwrap();
-                library.check_output(&parts, &geometry).unwrap();
+                let descriptors = library.descriptors(&geometry, math).unwrap();
+                library.check_output(&descriptors, &geometry).unwrap();
             }
             let wrong = Geometry { output: Shape::new(extent(height) + 1, extent(width), 6), ..geometry };
-            let parts = library.parts(&wrong, cudnnMathType_t::CUDNN_FMA_MATH).unwrap();
-            assert!(library.check_output(&parts, &wrong).unwrap_err().unsupported);
+            let descriptors = library.descriptors(&wrong, cudnnMathType_t::CUDNN_FMA_MATH).unwrap();
+            assert!(library.check_output(&descriptors, &wrong).unwrap_err().unsupported);
         }
     }
 }

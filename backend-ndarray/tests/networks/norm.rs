@@ -16,14 +16,14 @@ use super::{
 };
 
 /// Writes a gradient part by part, and tells of some of them.
-struct Parts<'a> {
+struct PartwiseOracle<'a> {
     gradient: &'a [f64],
     parts: Vec<(Range<usize>, bool)>,
     /// Spoils at the end, against the rules, what it told of.
     spoils: bool,
 }
 
-impl GradientOracle<[f64]> for Parts<'_> {
+impl GradientOracle<[f64]> for PartwiseOracle<'_> {
     type Loss = ();
     type Error = ();
 
@@ -97,7 +97,7 @@ proptest! {
         let expected = SliceSpace::new(vec![0.0; len]).dual_norm(&w, &gradient, &rule).unwrap();
         // The second has sums of the first left behind.
         for seed in [seed, !seed] {
-            let mut oracle = Parts { gradient: &gradient, parts: parts(len, &cuts, seed), spoils: false };
+            let mut oracle = PartwiseOracle { gradient: &gradient, parts: parts(len, &cuts, seed), spoils: false };
             prop_assert_eq!(clean_gradient(&mut space, &w, &rule, &mut oracle).1, expected);
         }
     }
@@ -112,7 +112,7 @@ fn what_was_told_of_is_summed_up_then() {
     let expected = SliceSpace::new(vec![0.0; len]).dual_norm(&gradient, &gradient, &rule).unwrap();
     let norm = |parts: &[(usize, usize)]| {
         let parts = parts.iter().map(|&(start, end)| (start..end, true)).collect();
-        let mut oracle = Parts { gradient: &gradient, parts, spoils: true };
+        let mut oracle = PartwiseOracle { gradient: &gradient, parts, spoils: true };
         let mut space = ParallelSpace::new(len, Threads::new(2).unwrap());
         clean_gradient(&mut space, &gradient, &rule, &mut oracle).1
     };

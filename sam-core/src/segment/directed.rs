@@ -14,7 +14,7 @@ where
     fn displace(&mut self, w: &mut [T], a: T, x: &[T]) -> Result<(), LengthMismatch> {
         self.check_lengths(w, x)?;
         let mut rest = self.perturbed.as_mut();
-        for (segment, w, x) in super::parts(self.segments.as_ref(), w, x) {
+        for (segment, w, x) in super::slices(self.segments.as_ref(), w, x) {
             let Some((up, later)) = core::mem::take(&mut rest).split_at_mut_checked(w.len()) else { break };
             rest = later;
             displace(w, a * segment.radius, x, up);

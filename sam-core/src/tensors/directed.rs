@@ -9,8 +9,8 @@ use crate::slice::displace;
 impl<P: Tensors, L: AsRef<[Segment<P::Scalar>]>> DirectedAscent for TensorSpace<P, L> {
     fn displace(&mut self, w: &mut P, a: P::Scalar, x: &P) -> Result<(), TensorMismatch> {
         self.check_shapes(w, x)?;
-        let parts = Self::parts(&self.segments, w, x).zip(self.perturbed.tensors_mut());
-        parts.for_each(|((segment, w, x), up)| displace(w, a * segment.radius, x, up));
+        let slices = Self::slices(&self.segments, w, x).zip(self.perturbed.tensors_mut());
+        slices.for_each(|((segment, w, x), up)| displace(w, a * segment.radius, x, up));
         Ok(())
     }
 }

@@ -170,13 +170,13 @@ impl Recipe {
     /// images. The text cites the paper of cutout, whose square is of another size on each data set: half the width of CIFAR-10's.
     fn augment_details(&self) -> Vec<(&'static str, &'static str)> {
         let Ok(augment) = self.augmentation().parse::<Augment>() else { return Vec::new() };
-        let (parts, code) = (augment.parts(), self.variant == Variant::Code);
-        let erased_in = |data| !code && parts.erases && self.data.name == data;
+        let (transforms, code) = (augment.transforms(), self.variant == Variant::Code);
+        let erased_in = |data| !code && transforms.erases && self.data.name == data;
         let details = [
-            (code && parts.crops, "padding", "reflect"),
-            (code && parts.erases, "cutout-at", "batch"),
-            (code && parts.erases, "cutout-size", "16"),
-            (code && parts.policy.is_some(), "policy-scale", "sam"),
+            (code && transforms.crops, "padding", "reflect"),
+            (code && transforms.erases, "cutout-at", "batch"),
+            (code && transforms.erases, "cutout-size", "16"),
+            (code && transforms.policy.is_some(), "policy-scale", "sam"),
             (erased_in("cifar-100"), "cutout-size", "8"),
             (erased_in("svhn"), "cutout-size", "20"),
         ];

@@ -43,7 +43,7 @@ pub enum Augment {
 
 /// What an image goes through, in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Parts {
+pub struct Transforms {
     /// A random part of a picture in the place of its centre.
     pub resizes: bool,
     /// Operations on its bytes.
@@ -58,20 +58,20 @@ pub struct Parts {
 
 impl Augment {
     /// What an image goes through.
-    pub const fn parts(self) -> Parts {
-        let none = Parts { resizes: false, policy: None, mirrors: false, crops: false, erases: false };
+    pub const fn transforms(self) -> Transforms {
+        let none = Transforms { resizes: false, policy: None, mirrors: false, crops: false, erases: false };
         match self {
             Self::None => none,
-            Self::Crop => Parts { crops: true, ..none },
-            Self::Basic => Parts { mirrors: true, crops: true, ..none },
-            Self::Cutout => Parts { mirrors: true, crops: true, erases: true, ..none },
-            Self::Resized => Parts { resizes: true, mirrors: true, ..none },
+            Self::Crop => Transforms { crops: true, ..none },
+            Self::Basic => Transforms { mirrors: true, crops: true, ..none },
+            Self::Cutout => Transforms { mirrors: true, crops: true, erases: true, ..none },
+            Self::Resized => Transforms { resizes: true, mirrors: true, ..none },
             Self::ResizedPolicy(policy) => {
-                Parts { resizes: true, policy: Some(policy), mirrors: true, ..none }
+                Transforms { resizes: true, policy: Some(policy), mirrors: true, ..none }
             }
             Self::Policy(policy) => {
                 let mirrors = !matches!(policy, Policy::Svhn);
-                Parts { policy: Some(policy), mirrors, crops: mirrors, erases: true, ..none }
+                Transforms { policy: Some(policy), mirrors, crops: mirrors, erases: true, ..none }
             }
         }
     }
@@ -122,7 +122,7 @@ impl Augmentation {
     /// The part of a picture that is shown in an image of the shape `to`.
     pub(super) fn view(self, picture: ImageShape, to: ImageShape, place: Place) -> View {
         let Place { seed, epoch, image, .. } = place;
-        if self.augment.parts().resizes {
+        if self.augment.transforms().resizes {
             View::draw(picture, to, &mut stream(seed, Purpose::View, epoch, image as u64))
         } else {
             View::centre(picture, to)
@@ -142,9 +142,9 @@ impl Augmentation {
     ) {
         let Place { seed, epoch, .. } = place;
         let stream = |purpose, number: usize| stream(seed, purpose, epoch, number as u64);
-        let parts = self.augment.parts();
+        let transforms = self.augment.transforms();
         let Scratch { image: changed, buffer } = scratch;
-        let image = match parts.policy {
+        let image = match transforms.policy {
             None => image,
             Some(policy) => {
                 changed.clear();
@@ -158,12 +158,12 @@ impl Augmentation {
                 changed
             }
         };
-        if !(parts.mirrors || parts.crops || parts.erases) {
+        if !(transforms.mirrors || transforms.crops || transforms.erases) {
             return standardizer.apply(image, values);
         }
         let mut random = stream(Purpose::Augmentation, place.image);
-        let mut turn = Turn::draw(parts.mirrors, parts.crops, &mut random);
-        if parts.erases {
+        let mut turn = Turn::draw(transforms.mirrors, transforms.crops, &mut random);
+        if transforms.erases {
             let half = self.details.cutout_size.unwrap_or(shape.width / 2) / 2;
             turn.erased = Some(match self.details.cutout_at {
                 CutoutAt::Image => Square::draw(shape, half, &mut random),

@@ -20,26 +20,26 @@ pub fn epoch_order(seed: u64, epoch: u64, count: usize) -> Vec<usize> {
 
 /// Images of one batch, all of them or those that one of several processes makes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Part<'a> {
+pub struct BatchShare<'a> {
     /// Indices of the images.
     pub chosen: &'a [usize],
     /// The first image of the whole batch: what a batch has in common is drawn by it.
     pub batch: usize,
 }
 
-impl<'a> From<&'a [usize]> for Part<'a> {
+impl<'a> From<&'a [usize]> for BatchShare<'a> {
     fn from(chosen: &'a [usize]) -> Self {
         Self { chosen, batch: chosen.first().copied().unwrap_or(0) }
     }
 }
 
-impl<'a, const N: usize> From<&'a [usize; N]> for Part<'a> {
+impl<'a, const N: usize> From<&'a [usize; N]> for BatchShare<'a> {
     fn from(chosen: &'a [usize; N]) -> Self {
         chosen.as_slice().into()
     }
 }
 
-impl<'a> From<&'a Vec<usize>> for Part<'a> {
+impl<'a> From<&'a Vec<usize>> for BatchShare<'a> {
     fn from(chosen: &'a Vec<usize>) -> Self {
         chosen.as_slice().into()
     }
@@ -102,19 +102,19 @@ impl BatchMaker {
         &self.standardizer
     }
 
-    /// The training images `chosen` (indices, a whole batch or a [`Part`] of one), each augmented by the streams of (`seed`,
+    /// The training images `chosen` (indices, a whole batch or a [`BatchShare`] of one), each augmented by the streams of (`seed`,
     /// `epoch`, its index). NHWC.
     ///
     /// # Errors
     /// As [`BatchMaker::new`].
     pub fn train<'a>(
         &mut self,
-        chosen: impl Into<Part<'a>>,
+        chosen: impl Into<BatchShare<'a>>,
         augmentation: impl Into<Augmentation>,
         seed: u64,
         epoch: u64,
     ) -> Result<ArrayView4<'_, f32>, DataError> {
-        let (Part { chosen, batch }, augmentation) = (chosen.into(), augmentation.into());
+        let (BatchShare { chosen, batch }, augmentation) = (chosen.into(), augmentation.into());
         let size = self.shape.len();
         let Self { pixels, shape, standardizer, images, buffer, scratch, .. } = self;
         let (pixels, shape, standardizer) = (&*pixels, *shape, &*standardizer);

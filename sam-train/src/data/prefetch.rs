@@ -8,7 +8,7 @@ use std::{
 
 use ndarray::{Array4, ArrayView4, s};
 
-use super::{Augmentation, BatchMaker, DataError, Part};
+use super::{Augmentation, BatchMaker, BatchShare, DataError};
 
 /// From so many values on a batch takes longer to make than to be handed from thread to thread: tens of microseconds.
 const WORTH_A_THREAD: usize = 1 << 15;
@@ -48,8 +48,8 @@ struct Made {
 }
 
 impl Made {
-    fn is(&self, epoch: u64, part: Part<'_>) -> bool {
-        self.epoch == epoch && self.chosen == part.chosen && self.batch == part.batch
+    fn is(&self, epoch: u64, share: BatchShare<'_>) -> bool {
+        self.epoch == epoch && self.chosen == share.chosen && self.batch == share.batch
     }
 }
 
@@ -70,8 +70,8 @@ impl Prefetcher {
     pub fn take<'a>(
         &mut self,
         epoch: u64,
-        chosen: impl Into<Part<'a>>,
-        next: Option<Part<'_>>,
+        chosen: impl Into<BatchShare<'a>>,
+        next: Option<BatchShare<'_>>,
     ) -> Result<ArrayView4<'_, f32>, DataError> {
         match &mut self.thread {
             None => self.maker.train(chosen, self.augmentation, self.seed, epoch),
@@ -86,8 +86,8 @@ impl Thread {
         let (results, made) = sync_channel(1);
         let run = move || {
             for mut batch in requested {
-                let part = Part { chosen: &batch.chosen, batch: batch.batch };
-                batch.outcome = maker.train(part, augmentation, seed, batch.epoch).map(drop).err();
+                let share = BatchShare { chosen: &batch.chosen, batch: batch.batch };
+                batch.outcome = maker.train(share, augmentation, seed, batch.epoch).map(drop).err();
                 maker.swap(&mut batch.images);
                 if results.send(batch).is_err() {
                     return;
@@ -102,15 +102,15 @@ impl Thread {
     fn take(
         &mut self,
         epoch: u64,
-        part: Part<'_>,
-        next: Option<Part<'_>>,
+        share: BatchShare<'_>,
+        next: Option<BatchShare<'_>>,
     ) -> Result<ArrayView4<'_, f32>, DataError> {
         if self.spare.is_none() {
             self.receive();
         }
         // Something else was announced, or nothing.
-        if !self.spare.as_ref().is_some_and(|made| made.is(epoch, part)) {
-            self.request(epoch, part);
+        if !self.spare.as_ref().is_some_and(|made| made.is(epoch, share)) {
+            self.request(epoch, share);
             self.receive();
         }
         if let Some(made) = &mut self.spare {
@@ -123,15 +123,15 @@ impl Thread {
         }
         match self.current.outcome.take() {
             Some(error) => Err(error),
-            None => Ok(self.current.images.slice(s![..part.chosen.len(), .., .., ..])),
+            None => Ok(self.current.images.slice(s![..share.chosen.len(), .., .., ..])),
         }
     }
 
-    fn request(&mut self, epoch: u64, part: Part<'_>) {
+    fn request(&mut self, epoch: u64, share: BatchShare<'_>) {
         let mut batch = self.spare.take().unwrap_or_default();
-        (batch.epoch, batch.batch) = (epoch, part.batch);
+        (batch.epoch, batch.batch) = (epoch, share.batch);
         batch.chosen.clear();
-        batch.chosen.extend_from_slice(part.chosen);
+        batch.chosen.extend_from_slice(share.chosen);
         let sent = self.requests.as_ref().is_some_and(|requests| requests.send(batch).is_ok());
         if !sent {
             self.fail();

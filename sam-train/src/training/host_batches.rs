@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::learner::{Batch, Chosen, TrainingImages};
 use crate::{
-    data::{BatchMaker, DataError, Part, Prefetcher},
+    data::{BatchMaker, BatchShare, DataError, Prefetcher},
     ranks::groups::Share,
 };
 
@@ -43,12 +43,12 @@ impl HostBatches {
         let Chosen { epoch, order, taken, range } = chosen;
         let behind = range.end..(range.end + range.len()).min(taken);
         let next = order.get(self.own(behind.clone())).filter(|next| !next.is_empty());
-        let next = next.map(|chosen| Part { chosen, batch: order[behind.start] });
+        let next = next.map(|chosen| BatchShare { chosen, batch: order[behind.start] });
         let batch = order.get(range.start).copied().unwrap_or(0);
         let chosen = &order[self.own(range)];
         self.chosen.clear();
         self.chosen.extend(chosen.iter().map(|&index| self.labels[index]));
-        let images = self.images.take(epoch, Part { chosen, batch }, next)?;
+        let images = self.images.take(epoch, BatchShare { chosen, batch }, next)?;
         Ok(Batch { images, labels: &self.chosen })
     }
 

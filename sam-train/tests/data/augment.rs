@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use sam_model::ImageShape;
 use sam_train::data::{
-    Augment, AugmentDetails, Augmentation, BatchMaker, CutoutAt, Dataset, ImageSet, Operation, Padding, Part,
-    Prefetcher, Scale, epoch_order,
+    Augment, AugmentDetails, Augmentation, BatchMaker, BatchShare, CutoutAt, Dataset, ImageSet, Operation,
+    Padding, Prefetcher, Scale, epoch_order,
 };
 
 /// Every operation on an image of 8x8 pixels as Pillow 13.0.0 does it, bit for bit; `augment/operations.py` wrote the file.
@@ -118,7 +118,8 @@ fn batches_depend_on_their_place_alone() {
                     whole,
                     "{augmentation:?}"
                 );
-                let part = |range: std::ops::Range<usize>| Part { chosen: &batch[range], batch: batch[0] };
+                let part =
+                    |range: std::ops::Range<usize>| BatchShare { chosen: &batch[range], batch: batch[0] };
                 let first = bits(maker().train(part(0..4), augmentation, 7, epoch).unwrap());
                 let second = bits(maker().train(part(4..16), augmentation, 7, epoch).unwrap());
                 assert_eq!([first, second].concat(), whole, "{augmentation:?}");

@@ -4,7 +4,7 @@ use std::{fs, io::Cursor, path::Path};
 
 use image::{DynamicImage, ImageFormat, Rgb, RgbImage};
 use sam_train::data::{
-    Augment, Augmentation, BatchMaker, DataError, Dataset, Part, Pixels, Prefetcher, epoch_order,
+    Augment, Augmentation, BatchMaker, BatchShare, DataError, Dataset, Pixels, Prefetcher, epoch_order,
     own::{FileSettings, Fit, Found, OnBroken, read},
 };
 use tempfile::TempDir;
@@ -107,7 +107,7 @@ fn batches_of_random_parts_depend_on_their_place_alone_and_change_from_epoch_to_
             let (batch, next) = order.split_at(8);
             let whole = bits(maker().train(batch, augmentation, 3, epoch).unwrap());
             assert_eq!(bits(ahead.take(epoch, batch, Some(next.into())).unwrap()), whole, "{name}");
-            let part = |range: std::ops::Range<usize>| Part { chosen: &batch[range], batch: batch[0] };
+            let part = |range: std::ops::Range<usize>| BatchShare { chosen: &batch[range], batch: batch[0] };
             let mut parts = bits(maker().train(part(0..3), augmentation, 3, epoch).unwrap());
             parts.extend(bits(maker().train(part(3..8), augmentation, 3, epoch).unwrap()));
             assert_eq!(parts, whole, "{name}");

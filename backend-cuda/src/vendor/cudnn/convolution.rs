@@ -21,7 +21,7 @@ use crate::{
 const ALIGNMENT: usize = 256;
 
 /// What a convolution is of. Gradients are described as what they are the gradients of.
-pub(super) struct Parts {
+pub(super) struct Descriptors {
     pub x: Descriptor<cudnnTensorStruct>,
     pub y: Descriptor<cudnnTensorStruct>,
     pub w: Descriptor<cudnnFilterStruct>,
@@ -52,7 +52,7 @@ impl Algorithm {
 /// A convolution's product, ready to be asked for.
 pub(in crate::vendor) struct Convolution {
     pub(super) name: String,
-    pub(super) parts: Parts,
+    pub(super) descriptors: Descriptors,
     pub(super) algorithm: Algorithm,
     pub(super) workspace: usize,
     pub(super) product: Product,
@@ -101,7 +101,7 @@ impl VendorKernel for Convolution {
         let library = device.vendor()?.cudnn()?;
         let (one, sum) = (1.0f32, if accumulate { 1.0f32 } else { 0.0 });
         let (one, sum) = (from_ref(&one).cast(), from_ref(&sum).cast());
-        let Parts { x, y, w, convolution } = &self.parts;
+        let Descriptors { x, y, w, convolution } = &self.descriptors;
         let left = left.address() as *const c_void;
         let right = right.address() as *const c_void;
         let filters_at = filters.address() as *mut c_void;

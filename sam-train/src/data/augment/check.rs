@@ -12,12 +12,12 @@ impl Augmentation {
     /// The same without what has no meaning for it.
     #[must_use]
     pub fn meant(self) -> Self {
-        let (parts, details, usual) = (self.augment.parts(), self.details, AugmentDetails::DEFAULT);
+        let (transforms, details, usual) = (self.augment.transforms(), self.details, AugmentDetails::DEFAULT);
         let details = AugmentDetails {
-            padding: if parts.crops { details.padding } else { usual.padding },
-            cutout_at: if parts.erases { details.cutout_at } else { usual.cutout_at },
-            cutout_size: if parts.erases { details.cutout_size } else { usual.cutout_size },
-            policy_scale: if parts.policy.is_some() { details.policy_scale } else { usual.policy_scale },
+            padding: if transforms.crops { details.padding } else { usual.padding },
+            cutout_at: if transforms.erases { details.cutout_at } else { usual.cutout_at },
+            cutout_size: if transforms.erases { details.cutout_size } else { usual.cutout_size },
+            policy_scale: if transforms.policy.is_some() { details.policy_scale } else { usual.policy_scale },
         };
         Self { details, ..self }
     }
@@ -46,24 +46,25 @@ impl Augmentation {
     /// [`Senseless`] if not: rows of numbers have no neighbours and no colours, and small images too few pixels.
     pub fn check_images(self, shape: ImageShape, pictures: bool) -> Result<(), Senseless> {
         let ImageShape { height, width, channels } = shape;
-        let parts = self.augment.parts();
+        let transforms = self.augment.transforms();
         let least = PADDING + 1;
-        if parts.resizes && !pictures {
+        if transforms.resizes && !pictures {
             let expected = "`fit` centre, which leaves class folders of pictures in their files";
             let found = format!("`augment` {}, and images of one size", self.augment);
             return Err(Senseless::new("augment", expected, found));
         }
-        let changes = parts.mirrors || parts.crops || parts.erases || parts.policy.is_some();
+        let changes =
+            transforms.mirrors || transforms.crops || transforms.erases || transforms.policy.is_some();
         if changes && (height, width) == (1, 1) {
             let found = format!("{}, and rows of {channels} numbers, which are no images", self.augment);
             return Err(Senseless::new("augment", "none", found));
         }
-        if parts.policy.is_some() && ![1, 3].contains(&channels) {
+        if transforms.policy.is_some() && ![1, 3].contains(&channels) {
             let expected = "no policy, which only images of 1 channel (grey) or 3 (red, green, blue) have";
             let found = format!("{}, and images of {channels} channels", self.augment);
             return Err(Senseless::new("augment", expected, found));
         }
-        if parts.crops && self.details.padding == Padding::Reflect && height.min(width) < least {
+        if transforms.crops && self.details.padding == Padding::Reflect && height.min(width) < least {
             let expected = format!("zeros for images of less than {least} pixels");
             let found = format!("reflect, and images of {height}x{width}");
             return Err(Senseless::new("padding", expected, found));

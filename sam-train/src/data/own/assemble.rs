@@ -7,7 +7,7 @@ use sam_model::ImageShape;
 use super::{
     arrays::Levels,
     settings::{FileSettings, TEST_SHARE},
-    splits::{Part, PartImages, Parts, Split},
+    splits::{RawImages, RawSplit, RawSplits, Split},
 };
 use crate::data::{
     ByteScale, DataError, Dataset, ImageSet, Pixels,
@@ -20,7 +20,7 @@ const MOST_CLASSES: usize = 1 << 16;
 /// The data set of `parts`, and whether numbers were scaled by what they are; what was decided is added to `notes`.
 pub fn dataset(
     path: &Path,
-    mut parts: Parts,
+    mut parts: RawSplits,
     settings: &FileSettings,
     notes: &mut Vec<String>,
 ) -> Result<(Dataset, bool), DataError> {
@@ -50,12 +50,12 @@ pub fn dataset(
         return Err(unusable("2 to 65536 classes", format!("{}", class_names.len()), advice));
     }
     let shape = train.images.shape();
-    if (shape.height, shape.width) == (1, 1) && matches!(train.images, PartImages::Numbers(_)) {
+    if (shape.height, shape.width) == (1, 1) && matches!(train.images, RawImages::Numbers(_)) {
         notes.push(format!("rows of {} numbers are no images: they have no neighbours", shape.channels));
     }
     let levels = match &train.images {
-        PartImages::Numbers(images) => Levels::of(images),
-        PartImages::Pictures(_) => Levels::Bytes,
+        RawImages::Numbers(images) => Levels::of(images),
+        RawImages::Pictures(_) => Levels::Bytes,
     };
     let scaled = matches!(levels, Levels::Ranges(_));
     if scaled {
@@ -111,12 +111,12 @@ fn classes(labels: &[String]) -> (HashMap<String, u16>, Vec<String>) {
 }
 
 fn part_as_set(
-    part: Part,
+    part: RawSplit,
     shape: ImageShape,
     classes: &HashMap<String, u16>,
     levels: &Levels,
 ) -> Result<ImageSet, DataError> {
-    let Part { origin, images, labels } = part;
+    let RawSplit { origin, images, labels } = part;
     if images.shape() != shape {
         let size = |shape: ImageShape| format!("{}x{}x{}", shape.height, shape.width, shape.channels);
         return Err(DataError::Shape { path: origin, expected: size(shape), found: size(images.shape()) });
@@ -139,8 +139,8 @@ fn part_as_set(
     });
     let labels = labels.collect::<Result<_, _>>()?;
     let pixels = match images {
-        PartImages::Numbers(images) => levels.bytes(images.numbers).into(),
-        PartImages::Pictures(pictures) => Pixels::Pictures(pictures),
+        RawImages::Numbers(images) => levels.bytes(images.numbers).into(),
+        RawImages::Pictures(pictures) => Pixels::Pictures(pictures),
     };
     Ok(ImageSet { pixels, labels })
 }

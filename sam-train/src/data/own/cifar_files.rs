@@ -6,7 +6,7 @@ use super::{
     arrays::{Images, Numbers},
     directory::{Content, Format, name_of},
     settings::FileSettings,
-    splits::{Part, Parts, Split},
+    splits::{RawSplit, RawSplits, Split},
 };
 use crate::data::{
     DataError,
@@ -14,7 +14,11 @@ use crate::data::{
 };
 
 /// The parts of the data set.
-pub fn read(content: &Content, settings: &FileSettings, notes: &mut Vec<String>) -> Result<Parts, DataError> {
+pub fn read(
+    content: &Content,
+    settings: &FileSettings,
+    notes: &mut Vec<String>,
+) -> Result<RawSplits, DataError> {
     let wanted = match settings.label.as_deref() {
         None | Some("fine") => CifarKind::Hundred,
         Some("coarse") => CifarKind::HundredCoarse,
@@ -28,7 +32,7 @@ pub fn read(content: &Content, settings: &FileSettings, notes: &mut Vec<String>)
         }
     };
     let files = content.files(Format::Cifar)?;
-    let mut parts = Parts::default();
+    let mut parts = RawSplits::default();
     let mut kinds = Vec::new();
     for split in [Split::Train, Split::Validation, Split::Test] {
         let own = |name: &str| Split::of(name).unwrap_or(Split::Train) == split;
@@ -42,7 +46,7 @@ pub fn read(content: &Content, settings: &FileSettings, notes: &mut Vec<String>)
             let shape = ImageShape { height: SIDE, width: SIDE, channels: CHANNELS };
             let labels = images.labels.iter().map(ToString::to_string).collect();
             let images = Images { shape, numbers: Numbers::Bytes(images.pixels) };
-            parts.0.push((split, Part { origin, images: images.into(), labels }));
+            parts.0.push((split, RawSplit { origin, images: images.into(), labels }));
         }
     }
     if kinds.iter().any(|kind| *kind != kinds[0]) {

@@ -7,15 +7,19 @@ use super::{
     arrays::{Images, labels_of},
     directory::{Content, Format, name_of},
     settings::FileSettings,
-    splits::{Part, Parts, Role, Split},
+    splits::{RawSplit, RawSplits, Role, Split},
 };
 use crate::data::{DataError, idx, newest};
 use crate::files;
 
 /// The parts of the data set.
-pub fn read(content: &Content, settings: &FileSettings, notes: &mut Vec<String>) -> Result<Parts, DataError> {
+pub fn read(
+    content: &Content,
+    settings: &FileSettings,
+    notes: &mut Vec<String>,
+) -> Result<RawSplits, DataError> {
     let files = content.files(Format::Idx)?;
-    let mut parts = Parts::default();
+    let mut parts = RawSplits::default();
     for split in [Split::Train, Split::Validation, Split::Test] {
         let mut of = |role: Role| {
             let own = |path: &&PathBuf| {
@@ -54,7 +58,7 @@ pub fn read(content: &Content, settings: &FileSettings, notes: &mut Vec<String>)
                     .push("EMNIST's images lie on their sides in its files: they are set upright".to_owned());
             }
         }
-        parts.0.push((split, Part { origin: origin.clone(), images: images.into(), labels }));
+        parts.0.push((split, RawSplit { origin: origin.clone(), images: images.into(), labels }));
     }
     name_emnist_classes(files, &mut parts, notes);
     Ok(parts)
@@ -70,7 +74,7 @@ fn dimensions(name: &str) -> Option<Role> {
 }
 
 /// EMNIST's `...-mapping.txt` has a label and the code of its letter (and of the small one) in a line.
-fn name_emnist_classes(files: &[PathBuf], parts: &mut Parts, notes: &mut Vec<String>) {
+fn name_emnist_classes(files: &[PathBuf], parts: &mut RawSplits, notes: &mut Vec<String>) {
     let mapping = files.iter().find_map(|file| {
         let name = name_of(file);
         let family = &name[..Split::place(&name.to_lowercase())?];

@@ -13,7 +13,7 @@ use super::{
     arrays::{Array, Images, Numbers, labels_of},
     directory::{Content, Format, name_of},
     settings::FileSettings,
-    splits::{Part, Parts, Role, Split},
+    splits::{RawSplit, RawSplits, Role, Split},
 };
 use crate::data::{DataError, UnpackLimit};
 use crate::files;
@@ -30,7 +30,11 @@ enum Values {
 
 /// The parts of the data set: arrays whose names say what they hold, such as `x_train` and `y_train`, `train_images` and
 /// `train_labels`, `X` and `y`.
-pub fn read(content: &Content, settings: &FileSettings, notes: &mut Vec<String>) -> Result<Parts, DataError> {
+pub fn read(
+    content: &Content,
+    settings: &FileSettings,
+    notes: &mut Vec<String>,
+) -> Result<RawSplits, DataError> {
     let mut arrays: Vec<(String, PathBuf, Member)> = Vec::new();
     for file in content.files(Format::Numpy)? {
         let bytes = files::read(file).map_err(|source| DataError::Read { path: file.clone(), source })?;
@@ -61,7 +65,7 @@ pub fn read(content: &Content, settings: &FileSettings, notes: &mut Vec<String>)
         found,
         advice: "name the arrays x_train, y_train, x_test and y_test, or x and y".into(),
     };
-    let mut parts = Parts::default();
+    let mut parts = RawSplits::default();
     for split in [Split::Train, Split::Validation, Split::Test] {
         let of = |role| {
             let own =
@@ -85,7 +89,7 @@ pub fn read(content: &Content, settings: &FileSettings, notes: &mut Vec<String>)
                     Values::Numbers(array) => labels_of(&array, of_labels)?,
                     Values::Words(words) => words,
                 };
-                parts.0.push((split, Part { origin: origin.clone(), images: images.into(), labels }));
+                parts.0.push((split, RawSplit { origin: origin.clone(), images: images.into(), labels }));
             }
             (None, None) => {}
             _ => return Err(unusable("an array of images with one of labels", found())),

@@ -16,7 +16,7 @@ use super::{
     directory::{Content, entries, name_of},
     picture::{self, Probe},
     settings::{FileSettings, Fit, PixelSize},
-    splits::{Part, PartImages, Parts, Split},
+    splits::{RawImages, RawSplit, RawSplits, Split},
     unreadable::Broken,
 };
 use crate::data::{DataError, Pictures, streamed};
@@ -42,7 +42,7 @@ pub fn read(
     content: &Content,
     settings: &FileSettings,
     notes: &mut Vec<String>,
-) -> Result<(Parts, Vec<Broken>), DataError> {
+) -> Result<(RawSplits, Vec<Broken>), DataError> {
     let mut ignored = BTreeMap::new();
     let mut found = Vec::new();
     let splits: Vec<(Split, &PathBuf)> =
@@ -86,7 +86,7 @@ pub fn read(
     };
     let color = probes().any(|probe| probe.color) && !settings.grey;
     let shape = ImageShape { height: size.height, width: size.width, channels: if color { 3 } else { 1 } };
-    let mut parts = Parts::default();
+    let mut parts = RawSplits::default();
     if settings.fit == Fit::Centre {
         notes.push(format!(
             "pictures are left in their files: the middle at {size}, or a part of each, is decoded whenever it is needed"
@@ -98,7 +98,7 @@ pub fn read(
         let numbers = Numbers::Bytes(pixels.concat());
         let labels = good.into_iter().map(|file| file.class).collect();
         if !pixels.is_empty() {
-            parts.0.push((split, Part { origin, images: Images { shape, numbers }.into(), labels }));
+            parts.0.push((split, RawSplit { origin, images: Images { shape, numbers }.into(), labels }));
         }
     }
     Ok((parts, broken))
@@ -108,15 +108,15 @@ pub fn read(
 type Probed = Vec<(Split, PathBuf, Vec<Labelled>, Vec<Probe>)>;
 
 /// The parts whose pictures are decoded later. Each is decoded once now, to know those that cannot be.
-fn left_in_files(probed: Probed, shape: ImageShape, broken: &mut Vec<Broken>) -> Parts {
-    let mut parts = Parts::default();
+fn left_in_files(probed: Probed, shape: ImageShape, broken: &mut Vec<Broken>) -> RawSplits {
+    let mut parts = RawSplits::default();
     for (split, origin, files, _) in probed {
         let whole = |file: &Labelled| streamed::decode(&file.path, shape.channels).map(drop);
         let (good, _) = good(files, whole, broken);
         let (paths, labels): (Vec<_>, Vec<_>) = good.into_iter().map(|file| (file.path, file.class)).unzip();
         if !paths.is_empty() {
-            let images = PartImages::Pictures(Pictures::new(paths, shape));
-            parts.0.push((split, Part { origin, images, labels }));
+            let images = RawImages::Pictures(Pictures::new(paths, shape));
+            parts.0.push((split, RawSplit { origin, images, labels }));
         }
     }
     parts

@@ -8,7 +8,7 @@ use super::{
     arrays::{Array, Images, Numbers},
     directory::{Content, Format, name_of},
     settings::FileSettings,
-    splits::{Part, Parts, Split},
+    splits::{RawSplit, RawSplits, Split},
     unreadable::Broken,
 };
 use crate::data::{DataError, file};
@@ -21,9 +21,9 @@ pub fn read(
     content: &Content,
     settings: &FileSettings,
     notes: &mut Vec<String>,
-) -> Result<(Parts, Vec<Broken>), DataError> {
+) -> Result<(RawSplits, Vec<Broken>), DataError> {
     let files = content.files(Format::Rows)?;
-    let mut parts = Parts::default();
+    let mut parts = RawSplits::default();
     let mut broken = Vec::new();
     for file in files {
         let split = Split::of(&name_of(file)).filter(|_| files.len() > 1).unwrap_or(Split::Train);
@@ -42,7 +42,7 @@ pub fn read(
         let dims = vec![table.labels.len(), table.columns];
         let array = Array { dims, numbers: Numbers::Real(table.numbers) };
         let images = Images::of(array, settings.size, file)?;
-        parts.0.push((split, Part { origin: file.clone(), images: images.into(), labels: table.labels }));
+        parts.0.push((split, RawSplit { origin: file.clone(), images: images.into(), labels: table.labels }));
     }
     Ok((parts, broken))
 }

@@ -74,14 +74,14 @@ fn words(name: &str) -> impl Iterator<Item = (usize, &str)> {
 
 /// Images as their files have them.
 #[derive(Debug)]
-pub enum PartImages {
+pub enum RawImages {
     /// Numbers that may have to be made bytes.
     Numbers(Images),
     /// Pictures that are decoded when they are needed.
     Pictures(Pictures),
 }
 
-impl PartImages {
+impl RawImages {
     /// The size of every image.
     pub const fn shape(&self) -> ImageShape {
         match self {
@@ -99,7 +99,7 @@ impl PartImages {
     }
 }
 
-impl From<Images> for PartImages {
+impl From<Images> for RawImages {
     fn from(images: Images) -> Self {
         Self::Numbers(images)
     }
@@ -107,22 +107,22 @@ impl From<Images> for PartImages {
 
 /// Images and labels as their files have them.
 #[derive(Debug)]
-pub struct Part {
+pub struct RawSplit {
     /// The file or folder.
     pub origin: PathBuf,
     /// The images.
-    pub images: PartImages,
+    pub images: RawImages,
     /// A class for each.
     pub labels: Vec<String>,
 }
 
 /// The parts of a data set.
 #[derive(Debug, Default)]
-pub struct Parts(pub Vec<(Split, Part)>);
+pub struct RawSplits(pub Vec<(Split, RawSplit)>);
 
-impl Parts {
+impl RawSplits {
     /// Takes a part out.
-    pub fn take(&mut self, split: Split) -> Option<Part> {
+    pub fn take(&mut self, split: Split) -> Option<RawSplit> {
         let place = self.0.iter().position(|(other, _)| *other == split)?;
         Some(self.0.remove(place).1)
     }

@@ -26,7 +26,7 @@ pub trait Optimizer:
     for<'a> sam_core::Method<[f32], [f32], ObservedOracle<'a>, Norm = DualNorm, Error = StepFailure>
     + LearningRate<f32>
     + State<f32>
-    + Parts
+    + Adjustable
     + Send
 {
 }
@@ -35,13 +35,13 @@ impl<M> Optimizer for M where
     M: for<'a> sam_core::Method<[f32], [f32], ObservedOracle<'a>, Norm = DualNorm, Error = StepFailure>
         + LearningRate<f32>
         + State<f32>
-        + Parts
+        + Adjustable
         + Send
 {
 }
 
 /// What is changed of a method between two steps, and what it descends by.
-pub trait Parts {
+pub trait Adjustable {
     /// Sets the radius of the steps to come; nothing happens where there is none.
     fn set_radius(&mut self, rho: f32);
 
@@ -49,9 +49,9 @@ pub trait Parts {
     fn base(&mut self) -> &mut AnyBase;
 }
 
-macro_rules! parts {
+macro_rules! adjustable {
     ([$($bound:tt)*] $method:ty) => {
-        impl<$($bound)*> Parts for $method {
+        impl<$($bound)*> Adjustable for $method {
             fn set_radius(&mut self, rho: f32) {
                 self.rule = self.rule.with_rho(rho);
             }
@@ -63,15 +63,15 @@ macro_rules! parts {
     };
 }
 
-parts! { [S: ParamSpace<Scalar = f32>] Sam<S, AnyBase> }
-parts! { [S: ParamSpace<Scalar = f32>] RandomSam<S, AnyBase> }
-parts! { [S: ParamSpace<Scalar = f32>] MomentumSam<S, AnyBase> }
-parts! { [S: GradientAlgebra<Scalar = f32>, B] LookSam<S, AnyBase, B> }
-parts! { [S: ParamSpace<Scalar = f32>, A, C] Variant<S, A, C, AnyBase> }
-parts! { [B] SecondOrderSam<SliceSpace<f32, Vec<f32>>, AnyBase, B> }
+adjustable! { [S: ParamSpace<Scalar = f32>] Sam<S, AnyBase> }
+adjustable! { [S: ParamSpace<Scalar = f32>] RandomSam<S, AnyBase> }
+adjustable! { [S: ParamSpace<Scalar = f32>] MomentumSam<S, AnyBase> }
+adjustable! { [S: GradientAlgebra<Scalar = f32>, B] LookSam<S, AnyBase, B> }
+adjustable! { [S: ParamSpace<Scalar = f32>, A, C] Variant<S, A, C, AnyBase> }
+adjustable! { [B] SecondOrderSam<SliceSpace<f32, Vec<f32>>, AnyBase, B> }
 
 /// A step of the ascent is as long as the radius.
-impl<B> Parts for MultiStepSam<SliceSpace<f32, Vec<f32>>, AnyBase, B> {
+impl<B> Adjustable for MultiStepSam<SliceSpace<f32, Vec<f32>>, AnyBase, B> {
     fn set_radius(&mut self, rho: f32) {
         (self.rule, self.rate) = (self.rule.with_rho(rho), rho);
     }
@@ -81,7 +81,7 @@ impl<B> Parts for MultiStepSam<SliceSpace<f32, Vec<f32>>, AnyBase, B> {
     }
 }
 
-impl<S> Parts for Plain<S, AnyBase> {
+impl<S> Adjustable for Plain<S, AnyBase> {
     fn set_radius(&mut self, _rho: f32) {}
 
     fn base(&mut self) -> &mut AnyBase {
@@ -249,7 +249,7 @@ impl GradientOracle<[f32]> for GroupsOfM<'_, '_> {
     }
 }
 
-impl Parts for MSharpness {
+impl Adjustable for MSharpness {
     fn set_radius(&mut self, rho: f32) {
         self.rule = self.rule.with_rho(rho);
     }

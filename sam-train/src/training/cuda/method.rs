@@ -9,7 +9,7 @@ use sam_core::{
 use crate::training::settings::{Method, Settings, SgdSettings};
 
 /// What every method is made of.
-struct Parts<'a> {
+struct Ingredients<'a> {
     device: &'a Device,
     weights: usize,
     rule: Rule<f32>,
@@ -17,7 +17,7 @@ struct Parts<'a> {
     base: CudaClipped<CudaSgd>,
 }
 
-impl Parts<'_> {
+impl Ingredients<'_> {
     fn buffer(&self) -> Result<GradientBuffer, CudaError> {
         GradientBuffer::zeros(self.device, self.weights)
     }
@@ -25,37 +25,38 @@ impl Parts<'_> {
 
 type Made = Result<Box<dyn DeviceStep>, CudaError>;
 
-/// How a method is made of its parts.
-type Recipe = Box<dyn FnOnce(Parts<'_>) -> Made>;
+/// How a method is made of its ingredients.
+type Recipe = Box<dyn FnOnce(Ingredients<'_>) -> Made>;
 
 /// The recipe of `method`, if it runs on the device. The others need noise, groups of images, products with the Hessian,
 /// mixed images or tensors that are treated differently.
 fn recipe(method: Method) -> Option<Recipe> {
     Some(match method {
-        Method::Sgd => Box::new(|Parts { space, base, .. }| Ok(Box::new(Plain::new(space, base)))),
+        Method::Sgd => Box::new(|Ingredients { space, base, .. }| Ok(Box::new(Plain::new(space, base)))),
         Method::Sam { .. } | Method::Asam { .. } => {
-            Box::new(|Parts { space, rule, base, .. }| Ok(Box::new(Sam::new(space, rule, base))))
+            Box::new(|Ingredients { space, rule, base, .. }| Ok(Box::new(Sam::new(space, rule, base))))
         }
-        Method::Gsam { alpha, .. } => Box::new(move |parts| {
-            let combination = Gsam::new(alpha as f32, parts.buffer()?);
-            let Parts { space, rule, base, .. } = parts;
+        Method::Gsam { alpha, .. } => Box::new(move |ingredients| {
+            let combination = Gsam::new(alpha as f32, ingredients.buffer()?);
+            let Ingredients { space, rule, base, .. } = ingredients;
             Ok(Box::new(Variant::new(space, rule, AlongGradient, combination, base)))
         }),
-        Method::Wsam { gamma, .. } => Box::new(move |parts| {
-            let combination = Wsam::new(gamma as f32, parts.buffer()?);
-            let Parts { space, rule, base, .. } = parts;
+        Method::Wsam { gamma, .. } => Box::new(move |ingredients| {
+            let combination = Wsam::new(gamma as f32, ingredients.buffer()?);
+            let Ingredients { space, rule, base, .. } = ingredients;
             Ok(Box::new(Variant::new(space, rule, AlongGradient, combination, base)))
         }),
-        Method::FriendlySam { sigma, lambda, .. } => Box::new(move |parts| {
-            let ascent = Friendly::new(sigma as f32, lambda as f32, parts.buffer()?, parts.buffer()?);
-            let Parts { space, rule, base, .. } = parts;
+        Method::FriendlySam { sigma, lambda, .. } => Box::new(move |ingredients| {
+            let ascent =
+                Friendly::new(sigma as f32, lambda as f32, ingredients.buffer()?, ingredients.buffer()?);
+            let Ingredients { space, rule, base, .. } = ingredients;
             // The mean must not take in the gradient of a step that is called off; so with what LookSAM keeps.
             let space = space.waiting();
             Ok(Box::new(Variant::new(space, rule, ascent, PerturbedOnly, base)))
         }),
-        Method::LookSam { k, alpha, .. } => Box::new(move |parts| {
-            let reuse = Reuse::new(k as u64, alpha as f32, parts.buffer()?, parts.buffer()?);
-            let Parts { space, rule, base, .. } = parts;
+        Method::LookSam { k, alpha, .. } => Box::new(move |ingredients| {
+            let reuse = Reuse::new(k as u64, alpha as f32, ingredients.buffer()?, ingredients.buffer()?);
+            let Ingredients { space, rule, base, .. } = ingredients;
             Ok(Box::new(LookSam::new(space.waiting(), rule, reuse, base)))
         }),
         _ => return None,
@@ -75,7 +76,7 @@ pub fn build(
 ) -> Result<Option<Box<dyn DeviceStep>>, CudaError> {
     let Some(recipe) = recipe(settings.method) else { return Ok(None) };
     let (space, base) = (CudaSpace::new(device, weights)?, base(device, &settings.sgd, weights)?);
-    recipe(Parts { device, weights, rule: settings.method.rule(), space, base }).map(Some)
+    recipe(Ingredients { device, weights, rule: settings.method.rule(), space, base }).map(Some)
 }
 
 fn base(device: &Device, settings: &SgdSettings, weights: usize) -> Result<CudaClipped<CudaSgd>, CudaError> {
