@@ -13,9 +13,12 @@
 
 pub mod agreement;
 pub mod groups;
+pub mod overlap;
 pub mod tree;
 
 use std::rc::Rc;
+
+use overlap::Background;
 
 /// The processes of a run as one of them sees the others. Whatever fails in a message ends the process: no rank could
 /// go on alone.
@@ -37,6 +40,11 @@ pub trait Ranks {
     ///
     /// Cost: about twice the bytes of `values` a rank, sent and received.
     fn sum(&self, values: &mut [f32]);
+
+    /// Sums that go on while this rank computes, if whatever carries messages can do that; all ranks have them or none.
+    fn background(&self) -> Option<&dyn Background> {
+        None
+    }
 
     /// The bytes of every rank, in their order. They may be of different lengths.
     fn gather(&self, own: &[u8]) -> Vec<Vec<u8>>;

@@ -32,6 +32,7 @@ pub mod metrics;
 pub mod model;
 pub mod nonfinite;
 mod norm_exponent;
+pub mod overlap;
 pub mod own_network;
 pub mod precision;
 mod random_layers;

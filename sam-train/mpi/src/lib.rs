@@ -12,6 +12,8 @@
 //! # Ok(()) }
 //! ```
 
+mod background;
+mod collective;
 mod launcher;
 mod panics;
 mod world;
@@ -71,9 +73,13 @@ impl std::error::Error for StartError {}
 /// [`StartError`].
 pub fn start() -> Result<Started, StartError> {
     // The threads of a network send no messages.
-    let (universe, _) = mpi::initialize_with_threading(Threading::Funneled).ok_or(StartError::Twice)?;
+    let started = mpi::initialize_with_threading(Threading::Funneled);
+    let (universe, level) = started.ok_or(StartError::Twice)?;
     panics::end_all_ranks();
     let world = universe.world();
     launcher::check(world.size())?;
-    Ok(Started { ranks: Rc::new(World::new(world.duplicate())), _universe: universe })
+    Ok(Started {
+        ranks: Rc::new(World::new(world.duplicate(), level != Threading::Single)),
+        _universe: universe,
+    })
 }

@@ -7,7 +7,9 @@ use mpi::{
     topology::SimpleCommunicator,
     traits::{Communicator, CommunicatorCollectives, Root},
 };
-use sam_train::ranks::{Ranks, tree};
+use sam_train::ranks::{Ranks, overlap::Background, tree};
+
+use crate::background::InBackground;
 
 /// Words that are summed at a time, at most: MPI counts in 32 bits, and a copy of a whole gradient is memory.
 const AT_A_TIME: usize = 1 << 22;
@@ -16,15 +18,19 @@ const AT_A_TIME: usize = 1 << 22;
 pub struct World {
     communicator: SimpleCommunicator,
     on_this_machine: usize,
+    background: Option<InBackground>,
     /// What is sent, and what is received, of a sum.
     buffers: RefCell<[Vec<f32>; 2]>,
 }
 
 impl World {
-    /// Those of `communicator`.
-    pub fn new(communicator: SimpleCommunicator) -> Self {
+    /// Those of `communicator`, all of which make one. Sums may go on while a rank computes if MPI `allows_threads`: one that does not
+    /// must not find any while it works.
+    pub fn new(communicator: SimpleCommunicator, allows_threads: bool) -> Self {
         let on_this_machine = communicator.split_shared(communicator.rank()).size() as usize;
-        Self { communicator, on_this_machine, buffers: RefCell::default() }
+        let overlaps = communicator.size() > 1 && allows_threads;
+        let background = overlaps.then(|| InBackground::new(&communicator));
+        Self { communicator, on_this_machine, background, buffers: RefCell::default() }
     }
 }
 
@@ -60,6 +66,10 @@ impl Ranks for World {
             self.communicator.all_gather_into(&received[..part], &mut sent[..]);
             values.copy_from_slice(&sent[..values.len()]);
         }
+    }
+
+    fn background(&self) -> Option<&dyn Background> {
+        self.background.as_ref().map(|background| background as _)
     }
 
     fn gather(&self, own: &[u8]) -> Vec<Vec<u8>> {

@@ -20,6 +20,7 @@ use crate::{
         last_batch::LastBatch,
         learner::LearnerError,
         method::default_radius,
+        overlap::Overlap,
         precision::Precision,
         settings::{
             AscentSettings, BatchSizes, DataSettings, DecayIn, InvalidSetting, Method, Model, NormExponent,
@@ -431,6 +432,7 @@ impl MachineArgs {
             device: self.device.unwrap_or_default(),
             precision: self.precision.unwrap_or_default(),
             kernels: self.kernels.unwrap_or_default(),
+            overlap: Overlap::default(),
             threads: self.threads(),
             data_dir: data.place(),
         }

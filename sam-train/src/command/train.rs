@@ -39,6 +39,7 @@ use crate::{
         learner::{Learner, LearnerError},
         memory,
         nonfinite::OnNonFinite,
+        overlap::Overlap,
         settings::{AverageSettings, InvalidSetting, Method, Settings},
         start::Start,
         trainer::check_batch,
@@ -101,6 +102,11 @@ pub struct TrainArgs {
     #[arg(long, value_name = "P", default_value_t = 0.0, help_heading = "Data")]
     pub label_noise: f64,
 
+    /// Whether ranks add up the parts of a gradient that are there while the rest is computed: on or off; results do not depend on
+    /// it, and one process has no use for it [default: on, or as the resumed run]
+    #[arg(long, value_name = "CHOICE", help_heading = "Machine")]
+    pub overlap: Option<Overlap>,
+
     /// Where the run goes [default: runs/train-DATA-MODEL-OPTIMIZER-NUMBER, the first that is free]
     #[arg(long, value_name = "DIR", help_heading = "Run")]
     out: Option<PathBuf>,
@@ -111,7 +117,7 @@ pub struct TrainArgs {
     on_nonfinite: Option<OnNonFinite>,
 
     /// Go on with the run in DIR, with its settings: another is refused by its name, but for more --epochs. What may be given anew is
-    /// --backend, --device, --precision, --kernels, --threads, --data-dir, --on-nonfinite and how it is shown.
+    /// --backend, --device, --precision, --kernels, --overlap, --threads, --data-dir, --on-nonfinite and how it is shown.
     #[arg(long, value_name = "DIR", help_heading = "Run", conflicts_with_all = ["out", "config", "weights"])]
     resume: Option<PathBuf>,
 
@@ -218,7 +224,8 @@ fn prepared(
     let backend = Backend::open_at(backend, device, threads)?;
     let backend = backend.with_precision(config.machine.precision)?;
     let backend = backend.with_kernels(config.machine.kernels)?;
-    let mut learner = backend.learner_on(settings, shape, classes, call.ranks)?;
+    let ranks = config.machine.overlap.of(call.ranks);
+    let mut learner = backend.learner_on(settings, shape, classes, &ranks)?;
     let begun = matches!(place, Place::Named(directory) if files::present(&directory.checkpoint()));
     if let (Some(start), false) = (&settings.start, begun) {
         let mut state = learner.export()?;
@@ -295,6 +302,7 @@ fn usual_groups(settings: &Settings, ranks: usize) -> usize {
 /// The place and settings of a new run; nothing is written yet.
 fn started(args: &TrainArgs, ranks: &dyn Ranks) -> Result<(Place, Config), ExperimentError> {
     let mut machine = args.machine.machine(&args.data);
+    machine.overlap = args.overlap.unwrap_or_default();
     let mut action = args.on_nonfinite.unwrap_or_default();
     let mut settings = match &args.config {
         None => {
@@ -381,6 +389,7 @@ fn on_this_machine(args: &TrainArgs, mut config: Config) -> Result<Config, Exper
     config.machine.device = device.unwrap_or(config.machine.device);
     config.machine.precision = precision.unwrap_or(config.machine.precision);
     config.machine.kernels = kernels.unwrap_or(config.machine.kernels);
+    config.machine.overlap = args.overlap.unwrap_or(config.machine.overlap);
     config.on_nonfinite = args.on_nonfinite.unwrap_or(config.on_nonfinite);
     if args.data.data_dir.is_some() {
         config.machine.data_dir.clone_from(&args.data.data_dir);
@@ -411,6 +420,7 @@ mod tests {
             "kernels",
             "threads",
             "weights",
+            "overlap",
             "out",
             "on_nonfinite",
         ];

@@ -51,6 +51,16 @@ impl Tree {
         mem::swap(&mut self.levels[level], leaf);
     }
 
+    /// Adds to `values`, which are those from `first` on of the last vector of all, what the vectors before it come to there: the
+    /// sum's bits, though the rest of the last vector may not be there yet.
+    pub fn complete(&self, first: usize, values: &mut [f32]) {
+        // All others are in subtrees without a neighbour, one of each size.
+        debug_assert!((self.count + 1).is_power_of_two(), "{} vectors before the last", self.count);
+        let subtrees = &self.levels[..self.count.trailing_ones() as usize];
+        // Which of two numbers is added to the other is all the same.
+        subtrees.iter().for_each(|left| into(values, &left[first..][..values.len()]));
+    }
+
     /// The sum of all vectors, which were as many as a power of two.
     pub fn sum(&mut self) -> &mut Vec<f32> {
         debug_assert!(self.count.is_power_of_two(), "{} vectors", self.count);
@@ -103,6 +113,14 @@ mod tests {
                 }
                 add(&mut message, length);
                 prop_assert_eq!(&bits(&message[..length]), &expected, "{} ranks", ranks);
+            }
+            let (last, others) = vectors.split_last().unwrap();
+            tree.clear();
+            others.iter().for_each(|leaf| tree.add(&mut leaf.clone()));
+            for first in 0..length {
+                let mut rest = last[first..].to_vec();
+                tree.complete(first, &mut rest);
+                prop_assert_eq!(&bits(&rest), &expected[first..], "in parts");
             }
         }
     }

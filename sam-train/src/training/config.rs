@@ -8,6 +8,7 @@ use super::{
     backend::BackendName,
     kernel_choice::KernelChoice,
     nonfinite::OnNonFinite,
+    overlap::Overlap,
     precision::Precision,
     range::Range,
     settings::{InvalidSetting, Settings},
@@ -46,6 +47,9 @@ pub struct Machine {
     /// Whose kernels multiply; each maker's round in their own way.
     #[serde(default, skip_serializing_if = "is_default")]
     pub kernels: KernelChoice,
+    /// Whether sums over ranks begin while gradients are computed.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub overlap: Overlap,
     /// Threads that compute.
     pub threads: usize,
     /// Where the data set lies, if not in its usual places.
@@ -72,6 +76,7 @@ impl Machine {
             device: 0,
             precision: Precision::default(),
             kernels: KernelChoice::default(),
+            overlap: Overlap::default(),
             threads,
             data_dir: None,
         }

@@ -1,6 +1,7 @@
 //! The CPU backend as a learner: a network of `sam-backend-ndarray` with `sam-core`'s SAM family and SGD.
 
 mod base;
+mod early;
 mod mixup;
 mod optimizer;
 mod oracle;

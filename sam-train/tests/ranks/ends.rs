@@ -107,7 +107,8 @@ fn a_run_that_one_rank_was_asked_to_stop_goes_on_to_the_same_weights_on_other_nu
 
 #[test]
 fn a_failure_of_any_rank_ends_all_in_the_same_step() {
-    let settings = settings("mlp-8", Method::sam(0.1), Some(2));
+    // In four messages, of which the others begin some before the failing rank begins any.
+    let settings = settings("mlp-400-80", Method::sam(0.1), Some(2));
     let data = data(&settings);
     for failing in [0, 1] {
         let directory = tempfile::tempdir().unwrap();
@@ -143,7 +144,7 @@ impl Observer for Shortens<'_> {
 #[test]
 fn images_that_one_rank_can_no_longer_read_end_all_in_the_same_step() {
     const HEADER: usize = 16;
-    let settings = settings("mlp-8", Method::sam(0.1), Some(2));
+    let settings = settings("mlp-400-80", Method::sam(0.1), Some(2));
     let memory = data(&settings);
     let pixels = memory.train.pixels.all().unwrap();
     let directory = tempfile::tempdir().unwrap();

@@ -3,5 +3,6 @@
 #![allow(clippy::unwrap_used)]
 
 mod ends;
+mod overlap;
 mod steps;
 mod threads;

@@ -9,6 +9,7 @@ use sam_train::{
         cpu::CpuLearner,
         learner::{Batch, Learner, WeightAccess},
         metrics::EpochMetrics,
+        overlap::Overlap::{Off, On},
         settings::{LastBatch, Method, Settings},
         trainer::Trainer,
     },
@@ -35,7 +36,7 @@ pub fn data(settings: &Settings) -> Dataset {
     settings.data.load(None).unwrap().dataset
 }
 
-fn trainer<'a>(settings: &'a Settings, data: &'a Dataset, ranks: Rc<dyn Ranks>) -> Trainer<'a> {
+pub fn trainer<'a>(settings: &'a Settings, data: &'a Dataset, ranks: Rc<dyn Ranks>) -> Trainer<'a> {
     let learner = CpuLearner::on_ranks(settings, data.shape, data.classes, 1, ranks).unwrap();
     Trainer::new(settings, data, &data.fingerprint().unwrap(), Box::new(learner)).unwrap()
 }
@@ -87,11 +88,10 @@ fn networks_of_all_kinds_end_in_the_same_bits_on_1_2_and_4_ranks() {
         settings.average.swa_from = Some(2);
         let data = data(&settings);
         let expected = outcome(&settings, &data, Alone::shared());
-        for size in [1, 2, 4] {
-            for (rank, found) in
-                on_ranks(size, |ranks| outcome(&settings, &data, ranks)).into_iter().enumerate()
-            {
-                assert!(found == expected, "{model} {method:?}: rank {rank} of {size}");
+        for (size, overlap) in [(1, On), (2, On), (2, Off), (4, On), (4, Off)] {
+            let all = on_ranks(size, |ranks| outcome(&settings, &data, overlap.of(&ranks)));
+            for (rank, found) in all.into_iter().enumerate() {
+                assert!(found == expected, "{model} {method:?}: rank {rank} of {size}, overlap {overlap}");
             }
         }
     }
@@ -104,11 +104,14 @@ fn every_method_ends_in_the_same_bits_on_1_and_2_ranks() {
             Method::MSharpness { rho, .. } => Method::MSharpness { rho, m: 16 },
             other => other,
         };
-        let settings = settings("mlp-8", method, Some(2));
+        // Some 60,000 weights, in four messages.
+        let settings = settings("mlp-400-80", method, Some(2));
         let data = data(&settings);
         let expected = outcome(&settings, &data, Alone::shared());
-        for found in on_ranks(2, |ranks| outcome(&settings, &data, ranks)) {
-            assert!(found == expected, "{method:?}");
+        for overlap in [On, Off] {
+            for found in on_ranks(2, |ranks| outcome(&settings, &data, overlap.of(&ranks))) {
+                assert!(found == expected, "{method:?}, overlap {overlap}");
+            }
         }
     }
 }

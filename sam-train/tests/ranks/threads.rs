@@ -1,22 +1,78 @@
 //! Ranks that are threads of one process, in the place of MPI.
 
 use std::{
+    cell::{Cell, RefCell},
+    collections::HashMap,
     rc::Rc,
-    sync::{Barrier, Mutex},
+    sync::{Barrier, Condvar, Mutex},
     thread,
 };
 
-use sam_train::ranks::{Ranks, tree};
+use sam_train::ranks::{Ranks, overlap::Background, tree};
 
 /// Where they meet.
 struct Room {
     barrier: Barrier,
     brought: Mutex<Vec<Vec<u8>>>,
+    /// What ranks have brought for the sums in the background that are not over, by the numbers of these.
+    summands: Mutex<HashMap<usize, Vec<Summand>>>,
+    came: Condvar,
 }
 
-struct Thread<'a> {
+/// A rank and what it has brought.
+type Summand = (usize, Vec<f32>);
+
+/// A call of [`Background`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Call {
+    Begin(usize),
+    Proceed,
+    End,
+}
+
+pub struct Thread<'a> {
     rank: usize,
     room: &'a Room,
+    begun: Cell<usize>,
+    ended: Cell<usize>,
+    calls: RefCell<Vec<Call>>,
+}
+
+impl Thread<'_> {
+    /// The calls so far, which are then forgotten.
+    pub fn calls(&self) -> Vec<Call> {
+        self.calls.take()
+    }
+}
+
+/// A rank waits for the others when a sum ends, and not before.
+impl Background for Thread<'_> {
+    fn begin(&self, values: &[f32]) {
+        self.calls.borrow_mut().push(Call::Begin(values.len()));
+        let number = self.begun.replace(self.begun.get() + 1);
+        self.room.summands.lock().unwrap().entry(number).or_default().push((self.rank, values.to_vec()));
+        self.room.came.notify_all();
+    }
+
+    fn proceed(&self) {
+        self.calls.borrow_mut().push(Call::Proceed);
+    }
+
+    fn end(&self, values: &mut [f32]) {
+        self.calls.borrow_mut().push(Call::End);
+        let number = self.ended.replace(self.ended.get() + 1);
+        assert!(number < self.begun.get(), "a sum that was not begun");
+        let mut room = self.room.summands.lock().unwrap();
+        while room[&number].len() < self.size() {
+            room = self.room.came.wait(room).unwrap();
+        }
+        let mut brought = room[&number].clone();
+        brought.sort_by_key(|&(rank, _)| rank);
+        let mut all = brought.into_iter().map(|(_, values)| values).collect::<Vec<_>>().concat();
+        assert_eq!(all.len(), values.len() * self.size(), "ranks that sum different vectors");
+        tree::add(&mut all, values.len());
+        values.copy_from_slice(&all[..values.len()]);
+    }
 }
 
 impl Ranks for Thread<'_> {
@@ -37,6 +93,10 @@ impl Ranks for Thread<'_> {
         values.copy_from_slice(&all[..values.len()]);
     }
 
+    fn background(&self) -> Option<&dyn Background> {
+        (self.size() > 1).then_some(self as _)
+    }
+
     fn gather(&self, own: &[u8]) -> Vec<Vec<u8>> {
         self.room.brought.lock().unwrap()[self.rank] = own.to_vec();
         self.room.barrier.wait();
@@ -52,15 +112,25 @@ impl Ranks for Thread<'_> {
 
 /// What `work` gives on each of so many ranks, in their order.
 pub fn on_ranks<T: Send>(size: usize, work: impl Fn(Rc<dyn Ranks>) -> T + Sync) -> Vec<T> {
+    on_threads(size, |thread| work(thread))
+}
+
+/// The same of those who want to know what was asked of a rank.
+pub fn on_threads<T: Send>(size: usize, work: impl Fn(Rc<Thread<'static>>) -> T + Sync) -> Vec<T> {
     // The ranks of a run live as long as its learner may; a test's room as long as the process.
     let room: &'static Room = Box::leak(Box::new(Room {
         barrier: Barrier::new(size),
         brought: Mutex::new(vec![Vec::new(); size]),
+        summands: Mutex::default(),
+        came: Condvar::new(),
     }));
     thread::scope(|scope| {
         let work = &work;
-        let threads: Vec<_> =
-            (0..size).map(|rank| scope.spawn(move || work(Rc::new(Thread { rank, room })))).collect();
+        let thread = move |rank| {
+            let (begun, ended, calls) = Default::default();
+            Rc::new(Thread { rank, room, begun, ended, calls })
+        };
+        let threads: Vec<_> = (0..size).map(|rank| scope.spawn(move || work(thread(rank)))).collect();
         threads.into_iter().map(|thread| thread.join().unwrap()).collect()
     })
 }

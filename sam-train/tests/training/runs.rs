@@ -16,6 +16,7 @@ use sam_train::{
         learner::{Batch, Learner, LearnerError, StepReport},
         metrics::EpochMetrics,
         nonfinite::OnNonFinite,
+        overlap::Overlap,
         precision::Precision,
         settings::{
             AverageSettings, BatchSizes, DataSettings, LastBatch, Method, NormExponent, ScheduleSettings,
@@ -475,6 +476,7 @@ fn a_configuration_survives_the_file_and_a_wrong_one_is_refused() {
             device: 3,
             precision: Precision::Bf16,
             kernels: KernelChoice::Native,
+            overlap: Overlap::Off,
             threads: 2,
             data_dir: Some("/some/where".into()),
         };

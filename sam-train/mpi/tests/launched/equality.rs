@@ -15,7 +15,7 @@ use sam_train::{
     },
 };
 
-use super::launch::{is_open_mpi, launcher, start_sam};
+use super::launch::{example, is_open_mpi, launcher, start, start_sam};
 
 /// A network, a method with its flags, and the numbers of ranks that are tried. Batches are cut into four groups.
 type Row = (&'static str, Method, &'static [&'static str], &'static [usize]);
@@ -31,7 +31,7 @@ const TABLE: &[Row] = &[
     ("lenet", PER_GROUP, GROUP_FLAGS, &[2, 4]),
     ("lenet", SAM, SAM_FLAGS, &[4]),
     ("wrn-10-1", PER_GROUP, GROUP_FLAGS, &[2, 4]),
-    ("wrn-10-1", SAM, SAM_FLAGS, &[2]),
+    ("wrn-10-1", SAM, SAM_FLAGS, &[1, 2, 4]),
     ("shake-shake-8-2x4d", PER_GROUP, GROUP_FLAGS, &[2, 4]),
 ];
 /// Under another MPI than Open MPI the messages are the same.
@@ -75,18 +75,29 @@ fn in_this_process(model: &str, method: Method, directory: &Path) -> String {
 }
 
 #[test]
+fn sums_in_the_background_have_the_bits_of_sums_at_once() {
+    let program = example("sums");
+    for size in ["2", "4"] {
+        let ended = start(&launcher(), &["-n", size, program.to_str().unwrap()]).end();
+        assert_eq!(ended.code, Some(0), "{size} ranks: {ended:?}");
+    }
+}
+
+#[test]
 fn networks_end_in_the_bits_of_one_process_on_any_number_of_ranks() {
     let table = if is_open_mpi(&launcher()) { TABLE } else { SHORT_TABLE };
     let directory = tempfile::tempdir().unwrap();
     for (row, &(model, method, flags, sizes)) in table.iter().enumerate() {
         let expected = in_this_process(model, method, &directory.path().join(format!("{row}")));
         for &size in sizes {
-            let out = directory.path().join(format!("{row}-{size}"));
-            let place = ["train", "--model", model, "--out", out.to_str().unwrap()];
-            let ended = start_sam(size, &[&place, flags, FLAGS].concat()).end();
-            assert_eq!(ended.weights(), expected, "{model} {flags:?} on {size} ranks");
-            // One of them speaks.
-            assert_eq!(ended.stderr.matches("epoch 2/2").count(), 1, "{}", ended.stderr);
+            for overlap in ["on", "off"] {
+                let out = directory.path().join(format!("{row}-{size}-{overlap}"));
+                let place = ["train", "--model", model, "--out", out.to_str().unwrap(), "--overlap", overlap];
+                let ended = start_sam(size, &[&place, flags, FLAGS].concat()).end();
+                assert_eq!(ended.weights(), expected, "{model} {flags:?} on {size} ranks, overlap {overlap}");
+                // One of them speaks.
+                assert_eq!(ended.stderr.matches("epoch 2/2").count(), 1, "{}", ended.stderr);
+            }
         }
     }
 }

@@ -11,7 +11,7 @@ use sam_model::TensorInfo;
 
 use super::{
     base::{self, AnyBase},
-    oracle::{ObservedOracle, OracleError},
+    oracle::{ObservedOracle, OracleError, Telling},
     segmented::Segmented,
 };
 use crate::training::settings::{Method, Settings, Tensors};
@@ -231,8 +231,8 @@ impl GradientOracle<[f32]> for GroupsOfM<'_, '_> {
     fn gradient(&mut self, w: &[f32], g: &mut [f32], pass: Pass) -> Result<f64, GroupError> {
         let Self { oracle, rule, m, perturbed, sum } = self;
         let in_groups = oracle.in_groups(|oracle, sharing| {
-            oracle.mean_of_groups(sharing, g, pass, |oracle, part, g| {
-                let mut group = SamGradient::new(oracle, *rule, &mut perturbed[..]);
+            oracle.mean_of_groups(sharing, g, pass, |oracle, part, g, ready| {
+                let mut group = SamGradient::new(Telling { oracle, ready }, *rule, &mut perturbed[..]);
                 Ok::<_, GroupError>(f64::from(group.gradient_of(part, w, g, pass)?))
             })
         });

@@ -266,8 +266,8 @@ impl GradientOracle<[f32]> for ObservedOracle<'_> {
         ready: &mut Ready<'_, [f32]>,
     ) -> Result<f64, OracleError> {
         let groups = self.in_groups(|oracle, sharing| {
-            let loss = oracle.mean_of_groups(sharing, grads, pass, |oracle, part, grads| {
-                oracle.observed(part, params, grads, pass, &mut |_, _| {})
+            let loss = oracle.mean_of_groups(sharing, grads, pass, |oracle, part, grads, ready| {
+                oracle.observed(part, params, grads, pass, ready)
             });
             if pass == Pass::Clean {
                 oracle.gradient_norm = Some(length(grads));
@@ -299,12 +299,43 @@ impl sam_core::MiniBatch<f32> for ObservedOracle<'_> {
     }
 }
 
+/// A batch that tells which entries of a group's SAM gradient are final: those of the perturbed pass's, the last that is
+/// computed of it.
+pub struct Telling<'s, 'a, 'r> {
+    /// The batch.
+    pub oracle: &'s mut ObservedOracle<'a>,
+    /// Whom it tells.
+    pub ready: &'s mut Ready<'r, [f32]>,
+}
+
+impl sam_core::MiniBatch<f32> for Telling<'_, '_, '_> {
+    type Error = OracleError;
+
+    fn samples(&self) -> usize {
+        self.oracle.samples()
+    }
+
+    fn gradient_of(
+        &mut self,
+        samples: Range<usize>,
+        params: &[f32],
+        grads: &mut [f32],
+        pass: Pass,
+    ) -> Result<f32, OracleError> {
+        let loss = match pass {
+            Pass::Perturbed => self.oracle.observed(samples, params, grads, pass, self.ready),
+            _ => self.oracle.observed(samples, params, grads, pass, &mut |_, _| {}),
+        };
+        Ok(loss? as f32)
+    }
+}
+
 impl HessianVector<[f32]> for ObservedOracle<'_> {
     fn hessian_vector(&mut self, params: &[f32], vector: &[f32], out: &mut [f32]) -> Result<(), OracleError> {
         let wide = |values: &[f32]| -> Vec<f64> { values.iter().copied().map(f64::from).collect() };
         let (params, vector) = (wide(params), wide(vector));
         let groups = self.in_groups(|oracle, sharing| {
-            oracle.mean_of_groups(sharing, out, Pass::Perturbed, |oracle, part, out| {
+            oracle.mean_of_groups(sharing, out, Pass::Perturbed, |oracle, part, out, _| {
                 oracle.product(part, &params, &vector, out)?;
                 Ok::<_, OracleError>(0.0)
             })

@@ -2,9 +2,12 @@
 
 use std::{ops::Range, rc::Rc};
 
-use sam_core::Pass;
+use sam_core::{Pass, Ready};
 
-use super::oracle::{ObservedOracle, OracleError};
+use super::{
+    early::Early,
+    oracle::{ObservedOracle, OracleError},
+};
 use crate::{
     ranks::{Ranks, agreement::PeerFailed, groups::Share, tree::Tree},
     training::learner::Word,
@@ -55,63 +58,89 @@ impl Sharing {
 impl ObservedOracle<'_> {
     /// Overwrites `out` with the mean over the batch of what `of_group` writes for each of its groups, and returns the mean of
     /// the losses, both the same on all ranks. A group counts by its images. In the clean pass every group starts from the
-    /// running statistics as they were before the step, and their mean is kept.
+    /// running statistics as they were before the step, and their mean is kept. Parts that `of_group` says are ready are added
+    /// up over the ranks while it goes on, where they can do that.
     ///
     /// # Errors
-    /// Those of `of_group`, on the rank where it fails; [`OracleError::Peer`] on the others, in the same call.
+    /// Those of `of_group`, on the rank where it fails; [`OracleError::Peer`] on the others, in the same call. `out` is then of no use.
     pub fn mean_of_groups<E: From<OracleError>>(
         &mut self,
         sharing: &mut Sharing,
         out: &mut [f32],
         pass: Pass,
-        mut of_group: impl FnMut(&mut Self, Range<usize>, &mut [f32]) -> Result<f64, E>,
+        mut of_group: impl FnMut(&mut Self, Range<usize>, &mut [f32], &mut Ready<'_, [f32]>) -> Result<f64, E>,
     ) -> Result<f64, E> {
         let Sharing { ranks, share, word, told_to_stop, start, leaf, tree } = sharing;
         let (count, total) = (out.len(), self.total());
         let statistics = if pass == Pass::Clean { &start[..] } else { &[] };
-        let words = count + WORDS..count + WORDS + ranks.size();
+        let words = WORDS..WORDS + ranks.size();
         let (clean_loss, hits) = (self.clean_loss, self.hits);
         let mut failed = None;
         tree.clear();
-        for part in share.parts(total) {
+        for (part, left) in share.parts(total).zip((0..share.leaves()).rev()) {
             leaf.clear();
-            leaf.resize(words.end + statistics.len(), 0.0);
+            leaf.resize(count + words.end + statistics.len(), 0.0);
+            let weight = part.len() as f64 / total as f64;
+            // Behind the last group nothing is added here, so that sums over ranks may begin while it is computed.
+            let background = ranks.background().filter(|_| left == 0);
+            let mut early =
+                background.map(|background| Early::new(background, tree, weight as f32, &mut *out));
+            let (gradient, tail) = leaf.split_at_mut(count);
             // The others wait for this rank: it takes part whatever has happened to it.
             if !part.is_empty() && failed.is_none() && *word != Word::Failed {
-                let weight = part.len() as f64 / total as f64;
                 self.begin_group(statistics);
-                match of_group(self, part, &mut leaf[..count]) {
-                    Ok(loss) => leaf[count + LOSS] = loss as f32,
+                let computed = of_group(self, part, gradient, &mut |gradient, part| {
+                    if let Some(early) = &mut early {
+                        early.take_in(gradient, part);
+                    }
+                });
+                match computed {
+                    Ok(loss) => tail[LOSS] = loss as f32,
                     Err(error) => failed = Some(error),
                 }
-                leaf[count + CLEAN_LOSS] = (self.clean_loss / weight) as f32;
-                leaf[words.end..].copy_from_slice(&self.statistics()[..statistics.len()]);
-                leaf.iter_mut().for_each(|value| *value *= weight as f32);
-                leaf[count + HITS] = self.hits as f32;
+                tail[CLEAN_LOSS] = (self.clean_loss / weight) as f32;
+                tail[words.end..].copy_from_slice(&self.statistics()[..statistics.len()]);
+                tail.iter_mut().for_each(|value| *value *= weight as f32);
+                tail[HITS] = self.hits as f32;
+                // What goes early is weighed on its way.
+                if early.is_none() {
+                    gradient.iter_mut().for_each(|value| *value *= weight as f32);
+                }
             }
-            tree.add(leaf);
+            if left == 0 {
+                tail[words.start + ranks.rank()] = match (&failed, *word) {
+                    (Some(_), _) | (_, Word::Failed) => FAILED,
+                    (None, Word::Stop) => STOP,
+                    (None, Word::Nothing) => 0.0,
+                };
+            }
+            match early {
+                Some(early) => early.finish(gradient, tail),
+                None => tree.add(leaf),
+            }
         }
-        let sum = tree.sum();
-        sum[words.start + ranks.rank()] = match (&failed, *word) {
-            (Some(_), _) | (_, Word::Failed) => FAILED,
-            (None, Word::Stop) => STOP,
-            (None, Word::Nothing) => 0.0,
+        let tail = if ranks.background().is_some() {
+            &leaf[count..]
+        } else {
+            let sum = tree.sum();
+            ranks.sum(sum);
+            let (gradient, tail) = sum.split_at(count);
+            out.copy_from_slice(gradient);
+            tail
         };
-        ranks.sum(sum);
         if let Some(error) = failed {
             return Err(error);
         }
-        if let Some(rank) = sum[words.clone()].iter().position(|&word| word == FAILED) {
+        if let Some(rank) = tail[words.clone()].iter().position(|&word| word == FAILED) {
             return Err(OracleError::Peer(PeerFailed(rank)).into());
         }
-        *told_to_stop |= sum[words.clone()].contains(&STOP);
-        self.end_groups(&sum[words.end..]);
+        *told_to_stop |= tail[words.clone()].contains(&STOP);
+        self.end_groups(&tail[words.end..]);
         (self.clean_loss, self.hits) = match pass {
-            Pass::Clean => (f64::from(sum[count + CLEAN_LOSS]), sum[count + HITS] as usize),
+            Pass::Clean => (f64::from(tail[CLEAN_LOSS]), tail[HITS] as usize),
             _ => (clean_loss, hits),
         };
-        out.copy_from_slice(&sum[..count]);
-        Ok(f64::from(sum[count + LOSS]))
+        Ok(f64::from(tail[LOSS]))
     }
 }
 

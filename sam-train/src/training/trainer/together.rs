@@ -9,7 +9,7 @@ use super::{Trainer, TrainingError};
 use crate::{
     json,
     ranks::{Ranks, agreement::other},
-    training::{history::History, learner::Word, metrics::EpochMetrics, nonfinite::Origin},
+    training::{history::History, learner::Word, metrics::EpochMetrics, nonfinite::Origin, overlap::Overlap},
 };
 
 impl Trainer<'_> {
@@ -29,13 +29,15 @@ impl Trainer<'_> {
         if self.ranks().is_alone() { asked } else { self.learner.told_to_stop() }
     }
 
-    /// Makes sure that all ranks have the same settings, data and program.
+    /// Makes sure that all ranks have the same settings, data and program, and send messages of one kind.
     pub(super) fn check_common_run(&self) -> Result<(), TrainingError> {
         let ranks = self.ranks();
+        let overlap = if ranks.background().is_some() { Overlap::On } else { Overlap::Off }.to_string();
         for (what, own) in [
             ("the program's version", env!("CARGO_PKG_VERSION")),
             ("the settings", &self.position.settings),
             ("the data", &self.position.data),
+            ("the overlap of sums", &overlap),
         ] {
             if let Some(rank) = other(&*ranks, own.as_bytes()) {
                 return Err(TrainingError::Apart { rank, what });
