@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod buffer;
 #[cfg(feature = "dual")]
 mod dual;
 mod error;

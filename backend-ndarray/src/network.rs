@@ -6,6 +6,7 @@ mod run;
 mod scalar;
 
 use crate::{
+    buffer::Buffer,
     error::{BatchError, NetworkError, check_length},
     kernel::Vectors,
     plan::{Activations, Place, Plan},
@@ -60,8 +61,8 @@ pub struct Network<T> {
     /// The layer that each task computes.
     names: Vec<String>,
     description: Description,
-    values: Vec<Vec<T>>,
-    gradients: Vec<Vec<T>>,
+    values: Vec<Buffer<T>>,
+    gradients: Vec<Buffer<T>>,
     statistics: Vec<T>,
     ends: run::Ends,
     labels: Vec<u16>,
@@ -336,7 +337,7 @@ impl<T: Scalar> Network<T> {
     /// Bytes of activations and their gradients: most of what the network holds.
     #[must_use]
     pub fn buffer_bytes(&self) -> usize {
-        self.values.iter().chain(&self.gradients).map(|buffer| size_of_val(buffer.as_slice())).sum()
+        self.values.iter().chain(&self.gradients).map(|buffer| size_of_val::<[T]>(buffer)).sum()
     }
 
     /// The batch whose loss the next gradients are of: images `samples x height x width x channels`, and a class

@@ -7,7 +7,7 @@ mod segments;
 mod slots;
 mod values;
 
-use crate::layout::Layout;
+use crate::{buffer::Buffer, layout::Layout};
 use classes::Classes;
 use core::ops::Range;
 use gradients::gradients;
@@ -25,12 +25,12 @@ pub struct Place {
 
 impl Place {
     /// Its buffer among all, and how it lies there.
-    pub fn of<T>(self, buffers: &[Vec<T>]) -> (&[T], Layout) {
+    pub fn of<T>(self, buffers: &[Buffer<T>]) -> (&[T], Layout) {
         (&buffers[self.slot], self.layout)
     }
 
     /// Its buffer among all, and how it lies there.
-    pub fn of_mut<T>(self, buffers: &mut [Vec<T>]) -> (&mut [T], Layout) {
+    pub fn of_mut<T>(self, buffers: &mut [Buffer<T>]) -> (&mut [T], Layout) {
         (&mut buffers[self.slot], self.layout)
     }
 }

@@ -6,6 +6,7 @@ mod sweep;
 use super::{Backward, Forward, InputGradient, Layer, Layouts, Mode};
 use crate::{
     Number, Wide,
+    buffer::Buffer,
     team::{Share, Team},
 };
 use num_traits::Zero;
@@ -23,7 +24,7 @@ pub struct BatchNorm<T: Number> {
     settings: Settings,
     relu: bool,
     /// Two rows of sums for each sample, each folded to a number a channel at its front.
-    partials: Vec<T>,
+    partials: Buffer<T>,
     mean: Vec<T::Wide>,
     variance: Vec<T::Wide>,
     /// Whether these are the running ones, which do not depend on the input.
@@ -31,7 +32,7 @@ pub struct BatchNorm<T: Number> {
     /// Sums of the backward pass, two a channel.
     sums: Vec<T::Wide>,
     /// Per-channel numbers repeated over a row: mean, factor, offset, shift, slope.
-    rows: [Vec<T>; 5],
+    rows: [Buffer<T>; 5],
 }
 
 impl<T: Number> BatchNorm<T> {
@@ -42,12 +43,12 @@ impl<T: Number> BatchNorm<T> {
             layouts,
             settings,
             relu,
-            partials: vec![T::zero(); batch * 2 * row],
+            partials: Buffer::zeros(batch * 2 * row),
             mean: vec![T::Wide::zero(); channels],
             variance: vec![T::Wide::zero(); channels],
             constant: false,
             sums: vec![T::Wide::zero(); 2 * channels],
-            rows: [(); 5].map(|()| vec![T::zero(); row]),
+            rows: [(); 5].map(|()| Buffer::zeros(row)),
         }
     }
 

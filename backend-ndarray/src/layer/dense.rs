@@ -3,6 +3,7 @@
 use super::{Backward, Forward, InputGradient, Layer, Layouts};
 use crate::{
     Number,
+    buffer::Buffer,
     kernel::{COLUMNS, Caches, MicroKernels, Run, Runs},
     layout::Layout,
     product::{Finish, Start, Target, pack_columns, pack_rows, panels, product},
@@ -34,7 +35,7 @@ pub struct Dense<T> {
     backward: Gathered<T>,
     /// The gradient of the output in panels: in place its rows may lie a power of two apart, and compete for few places of the
     /// cache.
-    packed_gradient: Vec<T>,
+    packed_gradient: Buffer<T>,
     /// Offsets of the weight gradient's rows in x and in the gradient.
     weight_rows: [Vec<u32>; 2],
 }
@@ -43,7 +44,7 @@ pub struct Dense<T> {
 struct Gathered<T> {
     from: Layout,
     to: Layout,
-    packed: Vec<T>,
+    packed: Buffer<T>,
     /// Products in a full run.
     depth: usize,
     /// Full runs, then the remainder.
@@ -62,7 +63,7 @@ impl<T: Number> Gathered<T> {
         Self {
             from,
             to,
-            packed: vec![T::zero(); panels(columns) * depth * COLUMNS],
+            packed: Buffer::zeros(panels(columns) * depth * COLUMNS),
             depth: longest,
             runs: (0..full).step_by(longest).map(run).collect(),
             remainder: if full < depth { vec![run(full)] } else { vec![] },
@@ -114,7 +115,7 @@ impl<T: Number> Dense<T> {
         let (inputs, outputs) = (input.shape.len(), output.shape.len());
         Self {
             layouts,
-            packed_gradient: vec![T::zero(); panels(outputs) * batch * COLUMNS],
+            packed_gradient: Buffer::zeros(panels(outputs) * batch * COLUMNS),
             inputs,
             outputs,
             kernels: T::kernels(),

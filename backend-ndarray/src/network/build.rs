@@ -2,6 +2,7 @@
 
 use crate::{
     Number,
+    buffer::Buffer,
     error::NetworkError,
     kernel::COLUMNS,
     layer::{
@@ -56,14 +57,14 @@ pub const fn buffer_len(len: usize, batch: usize) -> u128 {
 }
 
 /// Buffers of `lens` elements a sample; none is allocated unless all can be addressed.
-pub fn buffers<T: Number>(lens: &[usize], batch: usize) -> Result<Vec<Vec<T>>, NetworkError> {
+pub fn buffers<T: Number>(lens: &[usize], batch: usize) -> Result<Vec<Buffer<T>>, NetworkError> {
     let elements = |&len: &usize| {
         let elements = buffer_len(len, batch);
         // Tables of offsets are in 32 bits.
         u32::try_from(elements).map_err(|_| NetworkError::TooLarge(elements))
     };
     let elements: Vec<u32> = lens.iter().map(elements).collect::<Result<_, _>>()?;
-    Ok(elements.into_iter().map(|elements| vec![T::zero(); elements as usize]).collect())
+    Ok(elements.into_iter().map(|elements| Buffer::zeros(elements as usize)).collect())
 }
 
 pub fn tasks<T: Number>(plan: &Plan, batch: usize) -> Vec<Task<T>> {

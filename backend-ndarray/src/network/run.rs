@@ -7,6 +7,7 @@ use super::{
 };
 use crate::{
     Number,
+    buffer::Buffer,
     layer::{Backward, Draws, Forward, InputGradient, Mode, PairBackward, PairForward, add, flatten, relu},
     layout::Layout,
     loss::cross_entropy,
@@ -138,7 +139,7 @@ impl<T: Number> Network<T> {
 fn forward<T: Number>(
     team: &Team,
     tasks: &mut [Task<T>],
-    values: &mut [Vec<T>],
+    values: &mut [Buffer<T>],
     statistics: &mut [T],
     params: &[T],
     samples: usize,
@@ -204,8 +205,8 @@ fn forward<T: Number>(
 fn backward<T: Number>(
     team: &Team,
     task: &mut Task<T>,
-    values: &[Vec<T>],
-    gradients: &mut [Vec<T>],
+    values: &[Buffer<T>],
+    gradients: &mut [Buffer<T>],
     params: &[T],
     grads: &mut [T],
     samples: usize,

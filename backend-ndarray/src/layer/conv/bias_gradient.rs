@@ -3,6 +3,7 @@
 use super::GROUP;
 use crate::{
     Number,
+    buffer::Buffer,
     layer::{add_groups, fold, put},
     layout::Layout,
     team::{Share, Team},
@@ -13,12 +14,12 @@ use crate::{
 pub struct BiasGradient<T> {
     d_output: Layout,
     /// A row of sums for each group of samples, folded to a number a channel at its front.
-    partials: Vec<T>,
+    partials: Buffer<T>,
 }
 
 impl<T: Number> BiasGradient<T> {
     pub fn new(d_output: Layout, batch: usize) -> Self {
-        Self { d_output, partials: vec![T::zero(); batch.div_ceil(GROUP) * d_output.row_len()] }
+        Self { d_output, partials: Buffer::zeros(batch.div_ceil(GROUP) * d_output.row_len()) }
     }
 
     /// Overwrites `d_bias`; nothing to do where there are no biases.

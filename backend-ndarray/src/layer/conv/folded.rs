@@ -3,6 +3,7 @@
 use super::{Filters, forward::ForwardConv};
 use crate::{
     Number,
+    buffer::Buffer,
     layer::{Forward, batch_norm},
     layout::Layout,
     product::Finish,
@@ -19,7 +20,7 @@ pub struct FoldedConv<T> {
     finish: Finish,
     epsilon: f64,
     /// W' and b'.
-    params: Vec<T>,
+    params: Buffer<T>,
 }
 
 impl<T: Number> FoldedConv<T> {
@@ -41,7 +42,7 @@ impl<T: Number> FoldedConv<T> {
             outputs,
             finish: if relu { Finish::Relu } else { Finish::Nothing },
             epsilon,
-            params: vec![T::zero(); weights + outputs],
+            params: Buffer::zeros(weights + outputs),
         }
     }
 

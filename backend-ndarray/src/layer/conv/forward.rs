@@ -3,6 +3,7 @@
 use super::{Filters, gather::Gather, winograd::Winograd};
 use crate::{
     Number,
+    buffer::Buffer,
     kernel::MicroKernels,
     layer::samples_a_task,
     layout::Layout,
@@ -20,7 +21,7 @@ pub struct ForwardConv<T> {
 }
 
 enum Method<T> {
-    Gathered { gather: Gather, packed: Vec<T> },
+    Gathered { gather: Gather, packed: Buffer<T> },
     Winograd(Winograd<T>),
 }
 

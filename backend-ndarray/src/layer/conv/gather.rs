@@ -3,6 +3,7 @@
 use super::GROUP;
 use crate::{
     Number,
+    buffer::Buffer,
     kernel::{COLUMNS, Caches, MicroKernels, Run, Runs},
     product::{Finish, Start, Target, panels, product},
 };
@@ -62,8 +63,8 @@ impl Gather {
     }
 
     /// Room for B, packed, with so many columns.
-    pub fn panels<T: Number>(&self, columns: usize) -> Vec<T> {
-        vec![T::zero(); panels(columns) * self.depth() * COLUMNS]
+    pub fn panels<T: Number>(&self, columns: usize) -> Buffer<T> {
+        Buffer::zeros(panels(columns) * self.depth() * COLUMNS)
     }
 
     /// Computes `columns` channels of each pixel of up to [`GROUP`] samples.

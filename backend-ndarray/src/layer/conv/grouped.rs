@@ -6,6 +6,7 @@ mod depthwise;
 use super::{BiasGradient, Filters};
 use crate::{
     Number,
+    buffer::Buffer,
     layer::{Backward, Forward, InputGradient, Layer, Layouts, add_groups},
     layout::Layout,
     team::Share,
@@ -26,7 +27,7 @@ pub struct GroupedConv<T> {
 enum Method<T> {
     /// As many groups as channels, as plain loops over pixels and filter taps with a block of channels in registers. And the
     /// gradient of some samples each, before they are added up in order.
-    Depthwise(Vec<T>),
+    Depthwise(Buffer<T>),
     Blocks(Box<Blocks<T>>),
 }
 
@@ -73,7 +74,7 @@ impl<T: Number> GroupedConv<T> {
         Self {
             window,
             method: if window.is_depthwise() {
-                Method::Depthwise(vec![T::zero(); batch.div_ceil(SAMPLES_A_SHARE) * window.weights()])
+                Method::Depthwise(Buffer::zeros(batch.div_ceil(SAMPLES_A_SHARE) * window.weights()))
             } else {
                 Method::Blocks(Box::new(Blocks::new(window, batch)))
             },

@@ -3,6 +3,7 @@
 use super::{Filters, Layouts, gather::Gather};
 use crate::{
     Number,
+    buffer::Buffer,
     kernel::MicroKernels,
     layer::{InputGradient, samples_a_task},
     product::{Finish, Start, pack_columns},
@@ -65,7 +66,7 @@ struct Phase<T> {
     y: Taps,
     x: Taps,
     gather: Gather,
-    packed: Vec<T>,
+    packed: Buffer<T>,
 }
 
 /// Gradient of the input: for each image pixel the sum over the filter taps that met it. With a stride, pixels fall

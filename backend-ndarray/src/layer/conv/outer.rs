@@ -3,6 +3,7 @@
 use super::winograd::LANES;
 use crate::{
     Number,
+    buffer::Buffer,
     kernel::{COLUMNS, Caches, MicroKernels, Run, Runs},
     product::{Finish, Start, Target, panels, product},
     team::{Share, Team},
@@ -34,8 +35,8 @@ pub struct OuterProducts<T> {
     points: usize,
     rows: usize,
     columns: usize,
-    a: Vec<T>,
-    b: Vec<T>,
+    a: Buffer<T>,
+    b: Buffer<T>,
     /// A chunk's samples in A and in B.
     samples: Vec<Run>,
     /// Elements from a matrix to the next, in A and in B.
@@ -61,8 +62,8 @@ impl<T: Number> OuterProducts<T> {
             points,
             rows,
             columns,
-            a: vec![T::zero(); samples * lens[0]],
-            b: vec![T::zero(); samples * lens[1]],
+            a: Buffer::zeros(samples * lens[0]),
+            b: Buffer::zeros(samples * lens[1]),
             samples: (0..samples)
                 .map(|sample| Run { a: (sample * lens[0]) as u32, b: (sample * lens[1]) as u32 })
                 .collect(),

@@ -7,6 +7,7 @@ pub use packed::PackedWeightGradient;
 use super::{Filters, Layouts};
 use crate::{
     Number,
+    buffer::Buffer,
     kernel::{Caches, MicroKernels, Run, Runs},
     layer::{GROUP, add_groups},
     product::{Start, product_in_place},
@@ -24,7 +25,7 @@ pub struct WeightGradient<T> {
     runs: Vec<Run>,
     block: usize,
     /// The gradient of each group of samples, before they are added up in order.
-    shares: Vec<T>,
+    shares: Buffer<T>,
 }
 
 impl<T: Number> WeightGradient<T> {
@@ -51,7 +52,7 @@ impl<T: Number> WeightGradient<T> {
                 .collect(),
             // What fills the nearest cache, in f32.
             block: (Caches::of_machine().first / row_bytes).max(1),
-            shares: vec![T::zero(); batch.div_ceil(GROUP) * filters.weights()],
+            shares: Buffer::zeros(batch.div_ceil(GROUP) * filters.weights()),
         }
     }
 

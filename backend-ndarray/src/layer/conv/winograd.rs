@@ -13,6 +13,7 @@ pub use weight_gradient::WinogradWeightGradient;
 
 use crate::{
     Number,
+    buffer::Buffer,
     kernel::{COLUMNS, Caches, MicroKernels, Run, Runs},
     layer::samples_a_task,
     layout::Layout,
@@ -65,7 +66,7 @@ fn block(channels: usize) -> usize {
 
 /// Working memory of each thread, so that a pass allocates nothing.
 struct Scratch<T> {
-    each: Vec<Mutex<Vec<T>>>,
+    each: Vec<Mutex<Buffer<T>>>,
     len: usize,
 }
 
@@ -77,7 +78,7 @@ impl<T: Number> Scratch<T> {
     /// One for each member of the team.
     fn prepare(&mut self, team: &Team) {
         let len = self.len;
-        self.each.resize_with(team.members(), || Mutex::new(vec![T::zero(); len]));
+        self.each.resize_with(team.members(), || Mutex::new(Buffer::zeros(len)));
     }
 
     /// Lends a member's.
@@ -97,7 +98,7 @@ pub struct Winograd<T> {
     tiles: Tiles,
     block: usize,
     /// Transformed filters: panels of [`COLUMNS`] outputs, in each for each position a matrix `inputs x COLUMNS`.
-    filters: Vec<T>,
+    filters: Buffer<T>,
     /// Offsets of a block's tiles in the patches and in the products.
     rows: [Vec<u32>; 2],
     /// How a block's patches and products lie.
@@ -116,7 +117,7 @@ impl<T: Number> Winograd<T> {
             padding,
             tiles: Tiles::over(target),
             block,
-            filters: vec![T::zero(); POSITIONS * panels(outputs) * inputs * COLUMNS],
+            filters: Buffer::zeros(POSITIONS * panels(outputs) * inputs * COLUMNS),
             rows: [inputs, outputs].map(|channels| (0..block).map(|tile| (tile * channels) as u32).collect()),
             scratch: Scratch::new(POSITIONS * (patches.position_len() + products.position_len())),
             arrangements: [patches, products],

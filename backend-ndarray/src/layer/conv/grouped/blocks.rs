@@ -4,6 +4,7 @@
 use super::Grouped;
 use crate::{
     Number,
+    buffer::Buffer,
     kernel::{COLUMNS, MicroKernels},
     layer::{
         Backward, Forward, InputGradient, Layouts,
@@ -24,8 +25,8 @@ pub struct Blocks<T> {
     input_gradient: InputGradients<T>,
     weight_gradient: WeightGradient<T>,
     /// A block's filters, then its biases.
-    params: Vec<T>,
-    grads: Vec<T>,
+    params: Buffer<T>,
+    grads: Buffer<T>,
 }
 
 impl<T: Number> Blocks<T> {
@@ -43,8 +44,8 @@ impl<T: Number> Blocks<T> {
             forward: ForwardConv::new(filters, input, output),
             input_gradient: InputGradients::new(filters, window.layouts),
             weight_gradient: WeightGradient::new(filters, window.layouts, batch),
-            params: vec![T::zero(); filters.weights() + filters.outputs],
-            grads: vec![T::zero(); filters.weights()],
+            params: Buffer::zeros(filters.weights() + filters.outputs),
+            grads: Buffer::zeros(filters.weights()),
         }
     }
 

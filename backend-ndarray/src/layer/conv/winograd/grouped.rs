@@ -3,6 +3,7 @@
 use super::{LANES, POSITIONS, Scratch, transform::Arrangement};
 use crate::{
     Number,
+    buffer::Buffer,
     kernel::{COLUMNS, Caches, MicroKernels, Run, Runs},
     layer::{
         GROUP, add_groups,
@@ -34,7 +35,7 @@ pub struct GroupedProducts<T> {
     /// A block's A and B.
     scratch: Scratch<T>,
     /// Sums of each group.
-    partials: Vec<T>,
+    partials: Buffer<T>,
 }
 
 impl<T: Number> GroupedProducts<T> {
@@ -59,7 +60,7 @@ impl<T: Number> GroupedProducts<T> {
             a_rows: rows_in_lanes(inputs, block),
             c_rows: (0..inputs).map(|row| (row * outputs) as u32).collect(),
             scratch: Scratch::new(POSITIONS * (a + b)),
-            partials: vec![T::zero(); batch.div_ceil(GROUP) * POSITIONS * inputs * outputs],
+            partials: Buffer::zeros(batch.div_ceil(GROUP) * POSITIONS * inputs * outputs),
         }
     }
 

@@ -7,6 +7,7 @@ use super::{
 };
 use crate::{
     Number,
+    buffer::Buffer,
     kernel::MicroKernels,
     layer::conv::outer::{Operand, OuterProducts},
     layout::Layout,
@@ -26,7 +27,7 @@ pub struct WinogradWeightGradient<T> {
     tiles: Tiles,
     products: Products<T>,
     /// For each position an `inputs x outputs` matrix.
-    sums: Vec<T>,
+    sums: Buffer<T>,
 }
 
 /// Where the products are added up.
@@ -50,7 +51,7 @@ impl<T: Number> WinogradWeightGradient<T> {
             let products = OuterProducts::new(POSITIONS, count, [inputs, outputs], lens, batch);
             Products::Shared(products, arrangements)
         };
-        let sums = vec![T::zero(); POSITIONS * inputs * outputs];
+        let sums = Buffer::zeros(POSITIONS * inputs * outputs);
         Self { input, d_output, padding, tiles, products, sums }
     }
 
