@@ -7,7 +7,7 @@ mod table;
 mod vectors;
 
 pub use caches::Caches;
-pub use micro::{COLUMNS, Initial, MOST_ROWS, MicroKernels, Operands};
+pub use micro::{COLUMNS, Initial, MOST_PANELS, MOST_ROWS, MicroKernels, Operands};
 pub use table::{Run, Runs};
 #[cfg(target_arch = "x86_64")]
 pub use vectors::Set;

@@ -1,8 +1,8 @@
 //! One computation under every layer with weights: a matrix product made of tiles, 16 columns wide, whose operands are
 //! *gathered* by offsets instead of being copied.
 //!
-//! A tile computes `C[i][j] += sum A[rows[i] + s.a + k * a_step] * B[s.b + k * b_step + j]` over the runs `s`
-//! and `k < depth`. With pixels as rows and filter rows as runs this is a convolution on the image itself
+//! A tile computes `C[i][16 p + j] += sum A[rows[i] + s.a + k * a_step] * B[s.b + k * b_step + p * b_panel + j]` over the
+//! runs `s` and `k < depth`, for one panel `p` or two. With pixels as rows and filter rows as runs this is a convolution on the image itself
 //! (implicit GEMM: no im2col buffer); with filter taps as rows and image rows as runs it is that
 //! convolution's weight gradient; with one run it is a dense layer.
 
@@ -12,9 +12,11 @@ mod tests;
 
 pub use finish::{Finish, rectify};
 
+use core::ops::Range;
+
 use crate::{
     Number,
-    kernel::{COLUMNS, Initial, MOST_ROWS, MicroKernels, Operands, Runs},
+    kernel::{COLUMNS, Initial, MOST_PANELS, MOST_ROWS, MicroKernels, Operands, Runs},
     team::{Share, Team},
 };
 
@@ -24,17 +26,16 @@ pub enum Start<'a, T> {
     Zero,
     /// What is in the target already.
     Existing,
-    /// A value per column of the whole product.
+    /// A value per column.
     Bias(&'a [T]),
 }
 
-/// Where a product goes: row `i`, column `j` to `out[rows[i] + column + j]`.
+/// Where a product goes: row `i`, column `j` to `out[rows[i] + j]`.
 #[derive(Debug)]
 pub struct Target<'a, T> {
     pub out: &'a mut [T],
     pub rows: &'a [u32],
-    pub column: usize,
-    /// Columns to store, at most [`COLUMNS`]; B is read in full width all the same.
+    /// Columns to store; B is read in whole panels all the same.
     pub columns: usize,
     pub start: Start<'a, T>,
     pub finish: Finish,
@@ -99,7 +100,7 @@ pub fn pack_columns<'a, T: Number>(
     });
 }
 
-/// Computes one panel of a product, all its rows.
+/// Computes all panels of a product, all their rows.
 ///
 /// `rows[i]` is the offset of row `i` into `a`; see the module's text for the formula. Sums run over the runs
 /// in order, so a row's bits depend on nothing but its own operands.
@@ -114,114 +115,104 @@ pub fn product<T: Number>(
     runs: Runs<'_>,
     target: Target<'_, T>,
 ) {
-    let Target { out, rows: out_rows, column, columns, start, finish } = target;
+    let Target { out, rows: out_rows, columns, start, finish } = target;
     let largest = |rows: &[u32]| rows.iter().copied().max().map_or(0, |row| row as usize);
     assert_eq!(rows.len(), out_rows.len(), "a product needs as many target rows as rows");
-    assert!(columns <= COLUMNS, "a panel has {COLUMNS} columns");
     assert!(largest(rows) + runs.a_reach() <= a.len() || rows.is_empty(), "a product's rows lead out of A");
-    assert!(runs.b_reach(COLUMNS) <= b.len(), "a product's runs lead out of B");
+    assert!(runs.b_reach(panels(columns), COLUMNS) <= b.len(), "a product's runs lead out of B");
     if let Start::Bias(bias) = start {
-        assert!(bias.len() >= column + columns, "a product's bias is too short");
+        assert!(bias.len() >= columns, "a product's bias is too short");
     }
-
-    let full = columns == COLUMNS;
-    assert!(
-        largest(out_rows) + column + columns <= out.len() || rows.is_empty(),
-        "a product leads out of its target"
-    );
+    assert!(largest(out_rows) + columns <= out.len() || rows.is_empty(), "a product leads out of its target");
 
     // As few tiles as can be, of about the same height: one of a row or two takes as long as one of many.
     let height = rows.len().div_ceil(rows.len().div_ceil(kernels.rows()).max(1)).max(1);
-    let mut blocks = runs.list.chunks(runs.block.max(1));
-    let mut block = blocks.next().unwrap_or(&[]);
-    let mut start = start;
-    loop {
-        let next = blocks.next();
-        let finish = if next.is_none() { finish } else { Finish::Nothing };
-        for (rows, out_rows) in rows.chunks(height).zip(out_rows.chunks(height)) {
-            let tile = |out: &mut [T], out_rows: &[u32], initial| {
-                let operands = Operands {
-                    a: a.as_ptr(),
-                    rows,
-                    b: b.as_ptr(),
-                    runs: block,
-                    depth: runs.depth,
-                    a_step: runs.a_step,
-                    b_step: runs.b_step,
-                    initial,
-                    out: out.as_mut_ptr(),
-                    out_rows,
-                };
-                // SAFETY: the largest row plus A's reach, B's reach, and the largest target row plus a tile's
-                // width are within their slices (asserted above, or by the size of `apart` below), and reaches are
-                // maxima over all runs, of which `block` is a part. The initial row is as wide as a tile where it
-                // is used. The kernel is the one for so many rows, and `MicroKernels` only use instructions that
-                // the machine has.
-                #[expect(unsafe_code, reason = "offsets were checked once for all tiles")]
-                unsafe {
-                    kernels.tile(rows.len())(operands);
-                }
-            };
-            if full {
-                let initial = match start {
-                    Start::Zero => Initial::Zero,
-                    Start::Existing => Initial::Existing,
-                    Start::Bias(bias) => Initial::Row(bias[column..column + COLUMNS].as_ptr()),
-                };
-                tile(&mut out[column..], out_rows, initial);
-                if finish != Finish::Nothing {
-                    for &row in out_rows {
-                        finish.apply(&mut out[row as usize + column..][..COLUMNS]);
+    let mut first = 0;
+    while first < columns {
+        let pair = kernels.pairs().filter(|_| columns - first >= MOST_PANELS * COLUMNS);
+        let (tiles, width) = match pair {
+            Some(pairs) => (pairs, MOST_PANELS * COLUMNS),
+            None => (kernels.tiles(), COLUMNS),
+        };
+        let taken = first..columns.min(first + width);
+        let mut start = start;
+        let mut blocks = runs.list.chunks(runs.block.max(1)).peekable();
+        let mut block = blocks.next().unwrap_or(&[]);
+        loop {
+            let finish = if blocks.peek().is_none() { finish } else { Finish::Nothing };
+            for (rows, out_rows) in rows.chunks(height).zip(out_rows.chunks(height)) {
+                let tile = |out: &mut [T], out_rows: &[u32], initial| {
+                    let operands = Operands {
+                        a: a.as_ptr(),
+                        rows,
+                        // Where there are no products it may lead out, and nothing is read.
+                        b: b.as_ptr().wrapping_add(first / COLUMNS * runs.b_panel),
+                        runs: block,
+                        depth: runs.depth,
+                        a_step: runs.a_step,
+                        b_step: runs.b_step,
+                        b_panel: runs.b_panel,
+                        initial,
+                        out: out.as_mut_ptr(),
+                        out_rows,
+                    };
+                    // SAFETY: the largest row plus A's reach, B's reach with all panels, and the largest target row plus
+                    // a tile's width are within their slices (asserted above, or by the size of `apart`), and
+                    // reaches are maxima over all runs, of which `block` is a part. The initial row is as wide as a tile
+                    // where it is used. The kernel is the one for so many rows and for the panels that are taken, and
+                    // `MicroKernels` only use instructions that the machine has.
+                    #[expect(unsafe_code, reason = "offsets were checked once for all tiles")]
+                    unsafe {
+                        tiles[rows.len() - 1](operands);
                     }
-                }
-                continue;
-            }
-            // Too narrow a panel: through a tile of its own.
-            let mut apart = [T::zero(); MOST_ROWS * COLUMNS];
-            for (sums, &row) in apart.chunks_exact_mut(COLUMNS).zip(out_rows) {
-                match start {
-                    Start::Zero => {}
-                    Start::Existing => {
-                        sums[..columns].copy_from_slice(&out[row as usize + column..][..columns]);
+                };
+                if taken.len() == width {
+                    let initial = match start {
+                        Start::Zero => Initial::Zero,
+                        Start::Existing => Initial::Existing,
+                        Start::Bias(bias) => Initial::Row(bias[taken.clone()].as_ptr()),
+                    };
+                    tile(&mut out[first..], out_rows, initial);
+                    if finish != Finish::Nothing {
+                        for &row in out_rows {
+                            finish.apply(&mut out[row as usize..][taken.clone()]);
+                        }
                     }
-                    Start::Bias(bias) => sums[..columns].copy_from_slice(&bias[column..][..columns]),
+                } else {
+                    apart(out, out_rows, taken.clone(), (start, finish), tile);
                 }
             }
-            tile(&mut apart, &TILE_ROWS[..rows.len()], Initial::Existing);
-            finish.apply(&mut apart);
-            for (sums, &row) in apart.chunks_exact(COLUMNS).zip(out_rows) {
-                out[row as usize + column..][..columns].copy_from_slice(&sums[..columns]);
+            match blocks.next() {
+                Some(next) => block = next,
+                None => break,
             }
+            start = Start::Existing;
         }
-        match next {
-            Some(next) => block = next,
-            None => return,
-        }
-        start = Start::Existing;
+        first += width;
     }
 }
 
-/// Computes a product of `columns` columns whose B lies row by row, with a tile's width to spare behind it: every panel
-/// reads it where it is. `out` are the target's values and the offsets of its rows there.
-///
-/// # Panics
-/// As [`product`].
-#[expect(clippy::too_many_arguments, reason = "the operands of a matrix product")]
-pub fn product_in_place<T: Number>(
-    kernels: &MicroKernels<T>,
-    a: &[T],
-    rows: &[u32],
-    b: &[T],
-    runs: Runs<'_>,
-    (out, out_rows): (&mut [T], &[u32]),
-    columns: usize,
-    start: Start<'_, T>,
+/// A tile of fewer columns than a panel: through a place of its own.
+fn apart<T: Number>(
+    out: &mut [T],
+    out_rows: &[u32],
+    columns: Range<usize>,
+    (start, finish): (Start<'_, T>, Finish),
+    tile: impl FnOnce(&mut [T], &[u32], Initial<T>),
 ) {
-    for column in (0..columns).step_by(COLUMNS) {
-        let columns = COLUMNS.min(columns - column);
-        let target =
-            Target { out: &mut *out, rows: out_rows, column, columns, start, finish: Finish::Nothing };
-        product(kernels, a, rows, &b[column..], runs, target);
+    let mut apart = [T::zero(); MOST_ROWS * COLUMNS];
+    for (sums, &row) in apart.chunks_exact_mut(COLUMNS).zip(out_rows) {
+        let sums = &mut sums[..columns.len()];
+        match start {
+            Start::Zero => {}
+            Start::Existing => sums.copy_from_slice(&out[row as usize..][columns.clone()]),
+            Start::Bias(bias) => sums.copy_from_slice(&bias[columns.clone()]),
+        }
+    }
+    tile(&mut apart, &TILE_ROWS[..out_rows.len()], Initial::Existing);
+    finish.apply(&mut apart);
+    for (sums, &row) in apart.chunks_exact(COLUMNS).zip(out_rows) {
+        out[row as usize..][columns.clone()].copy_from_slice(&sums[..columns.len()]);
     }
 }
 

@@ -20,10 +20,12 @@ use super::{
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 use tiles::tiles;
 
-/// Columns of a tile.
+/// Columns of a panel.
 pub const COLUMNS: usize = 16;
 /// Most rows of a tile.
 pub const MOST_ROWS: usize = 12;
+/// Most panels of a tile.
+pub const MOST_PANELS: usize = 2;
 
 /// What the sums of a tile start from.
 #[derive(Clone, Copy)]
@@ -31,7 +33,7 @@ pub enum Initial<T> {
     Zero,
     /// What is in the target already.
     Existing,
-    /// The same [`COLUMNS`] values in every row.
+    /// The same values in every row.
     Row(*const T),
 }
 
@@ -47,6 +49,8 @@ pub struct Operands<'a, T> {
     pub depth: usize,
     pub a_step: usize,
     pub b_step: usize,
+    /// Elements of B between two panels.
+    pub b_panel: usize,
     pub initial: Initial<T>,
     pub out: *mut T,
     /// Offset of each row of the tile into the target.
@@ -57,27 +61,33 @@ pub struct Operands<'a, T> {
 ///
 /// # Safety
 /// `rows` and `out_rows` have as many entries as the kernel has rows. Every `rows[i] + s.a + k * a_step` is within
-/// A's allocation, every `s.b + k * b_step + j` within B's, every `out_rows[i] + j` within the target's, for all
-/// runs `s`, `k < depth` and `j < COLUMNS`; an initial row has `COLUMNS` values. Nobody else uses the target. The
-/// machine has the instruction set that the kernel was compiled for.
+/// A's allocation, every `s.b + k * b_step + p * b_panel + j` within B's, every `out_rows[i] + p * COLUMNS + j` within the
+/// target's, for all runs `s`, `k < depth`, `j < COLUMNS` and panels `p` of the kernel; an initial row has `COLUMNS` values for each
+/// panel. Nobody else uses the target. The machine has the instruction set that the kernel was compiled for.
 pub type MicroKernel<T> = unsafe fn(Operands<'_, T>);
 
 /// Micro-kernels for 1 to so many rows, at most [`MOST_ROWS`]. They only use instructions that this machine has.
 #[derive(Clone, Copy)]
 pub struct MicroKernels<T> {
-    /// Behind the last of them it comes again.
+    /// Of one panel. Behind the last of them it comes again.
     tiles: [MicroKernel<T>; MOST_ROWS],
+    /// Of two panels, with as many rows each, where there are registers for them.
+    pairs: Option<[MicroKernel<T>; MOST_ROWS]>,
     rows: usize,
 }
 
 impl<T: Copy + Zero + Mul<Output = T> + AddAssign> MicroKernels<T> {
-    fn new(tiles: &[MicroKernel<T>]) -> Self {
-        Self { tiles: core::array::from_fn(|i| tiles[i.min(tiles.len() - 1)]), rows: tiles.len() }
+    fn new(tiles: &[MicroKernel<T>], pairs: Option<&[MicroKernel<T>]>) -> Self {
+        let all = |tiles: &[MicroKernel<T>]| core::array::from_fn(|i| tiles[i.min(tiles.len() - 1)]);
+        Self { tiles: all(tiles), pairs: pairs.map(all), rows: tiles.len() }
     }
 
     /// For any machine.
     pub fn plain() -> Self {
-        Self::new(&[plain::<T, 1>, plain::<T, 2>, plain::<T, 3>, plain::<T, 4>, plain::<T, 5>, plain::<T, 6>])
+        Self::new(
+            &[plain::<T, 1>, plain::<T, 2>, plain::<T, 3>, plain::<T, 4>, plain::<T, 5>, plain::<T, 6>],
+            None,
+        )
     }
 
     /// Rows of a whole tile.
@@ -85,10 +95,16 @@ impl<T: Copy + Zero + Mul<Output = T> + AddAssign> MicroKernels<T> {
         self.rows
     }
 
-    /// The kernel for so many rows, from 1 to [`MicroKernels::rows`].
+    /// Kernels for one panel, in the order of their rows, of which there are at most [`MicroKernels::rows`].
     #[inline(always)]
-    pub const fn tile(&self, rows: usize) -> MicroKernel<T> {
-        self.tiles[rows - 1]
+    pub const fn tiles(&self) -> &[MicroKernel<T>; MOST_ROWS] {
+        &self.tiles
+    }
+
+    /// Those for two panels: a value of A that is loaded serves twice as many products.
+    #[inline(always)]
+    pub const fn pairs(&self) -> Option<&[MicroKernel<T>; MOST_ROWS]> {
+        self.pairs.as_ref()
     }
 }
 
@@ -98,11 +114,11 @@ impl MicroKernels<f32> {
         match vectors.set() {
             Set::Plain => Self::plain(),
             #[cfg(target_arch = "x86_64")]
-            Set::Avx2 => Self::new(avx2::TILES),
+            Set::Avx2 => Self::new(avx2::tiles::<1>(), None),
             #[cfg(target_arch = "x86_64")]
-            Set::Avx512 => Self::new(avx512::TILES),
+            Set::Avx512 => Self::new(avx512::tiles::<1>(), Some(avx512::tiles::<2>())),
             #[cfg(target_arch = "aarch64")]
-            Set::Neon => Self::new(neon::TILES),
+            Set::Neon => Self::new(neon::tiles::<1>(), None),
         }
     }
 }

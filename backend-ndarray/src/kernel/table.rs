@@ -17,6 +17,8 @@ pub struct Runs<'a> {
     pub a_step: usize,
     /// Elements of B between two products of a run.
     pub b_step: usize,
+    /// Elements of B between two panels.
+    pub b_panel: usize,
     /// Runs to take at a time, so that what they touch of A and B stays in the nearest cache.
     pub block: usize,
 }
@@ -27,9 +29,10 @@ impl Runs<'_> {
         self.reach(self.list.iter().map(|s| s.a).max(), self.a_step, 1)
     }
 
-    /// One more than the largest offset into B that is read by a tile of `width` columns.
-    pub fn b_reach(&self, width: usize) -> usize {
-        self.reach(self.list.iter().map(|s| s.b).max(), self.b_step, width)
+    /// One more than the largest offset into B that is read for so many panels of `width` columns.
+    pub fn b_reach(&self, panels: usize, width: usize) -> usize {
+        let before = panels.saturating_sub(1) * self.b_panel;
+        self.reach(self.list.iter().map(|s| s.b).max(), self.b_step, before + width)
     }
 
     fn reach(&self, start: Option<u32>, step: usize, width: usize) -> usize {

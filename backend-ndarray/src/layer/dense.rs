@@ -88,21 +88,17 @@ impl<T: Number> Gathered<T> {
             team,
             |(out, a)| {
                 let [rows, out_rows] = [0, 1].map(|side: usize| &self.rows[side][..a.len() / from]);
-                for (p, panel) in self.packed.chunks_exact(depth * COLUMNS).enumerate() {
-                    let mut start = start;
-                    for (list, depth) in [(&self.runs, self.depth), (&self.remainder, depth % self.depth)] {
-                        if list.is_empty() {
-                            continue;
-                        }
-                        let column = p * COLUMNS;
-                        let columns = COLUMNS.min(columns - column);
-                        let finish = Finish::Nothing;
-                        let target =
-                            Target { out: &mut *out, rows: out_rows, column, columns, start, finish };
-                        let runs = Runs { list, depth, a_step: 1, b_step: COLUMNS, block: 1 };
-                        product(kernels, a, rows, panel, runs, target);
-                        start = Start::Existing;
+                let b_panel = depth * COLUMNS;
+                let mut start = start;
+                for (list, depth) in [(&self.runs, self.depth), (&self.remainder, depth % self.depth)] {
+                    if list.is_empty() {
+                        continue;
                     }
+                    let finish = Finish::Nothing;
+                    let target = Target { out: &mut *out, rows: out_rows, columns, start, finish };
+                    let runs = Runs { list, depth, a_step: 1, b_step: COLUMNS, b_panel, block: 1 };
+                    product(kernels, a, rows, &self.packed, runs, target);
+                    start = Start::Existing;
                 }
             },
         );
@@ -132,19 +128,16 @@ impl<T: Number> Dense<T> {
         let packed = &mut packed_gradient[..panels(outputs) * samples * COLUMNS];
         pack_rows(team, packed, d_output.vectors(g, samples));
         let run = [Run { a: 0, b: 0 }];
-        let runs = Runs { list: &run, depth: samples, a_step: input.sample_len(), b_step: COLUMNS, block: 1 };
+        let (a_step, b_panel) = (input.sample_len(), samples * COLUMNS);
+        let runs = Runs { list: &run, depth: samples, a_step, b_step: COLUMNS, b_panel, block: 1 };
         let task = rows_a_task(inputs, team);
         grads.chunks_mut(task * outputs).enumerate().share(team, |(i, grads)| {
             let rows = grads.len() / outputs;
             let x = &x[input.pixel(0, 0) + i * task..];
             let [taps, rows] = [0, 1].map(|side: usize| &weight_rows[side][..rows]);
-            for (p, panel) in packed.chunks_exact(samples * COLUMNS).enumerate() {
-                let column = p * COLUMNS;
-                let columns = COLUMNS.min(outputs - column);
-                let (start, finish) = (Start::Zero, Finish::Nothing);
-                let target = Target { out: &mut *grads, rows, column, columns, start, finish };
-                product(kernels, x, taps, panel, runs, target);
-            }
+            let (start, finish) = (Start::Zero, Finish::Nothing);
+            let target = Target { out: grads, rows, columns: outputs, start, finish };
+            product(kernels, x, taps, packed, runs, target);
         });
     }
 }

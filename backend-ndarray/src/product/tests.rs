@@ -18,12 +18,26 @@ struct Case {
     runs: Vec<Run>,
     depth: usize,
     steps: (usize, usize),
+    b_panel: usize,
     block: usize,
     columns: usize,
 }
 
+impl Case {
+    /// Columns of all panels, filled up.
+    fn whole(&self) -> usize {
+        panels(self.columns) * COLUMNS
+    }
+
+    /// Where B's value for a product and a column lies.
+    fn in_b(&self, run: Run, k: usize, column: usize) -> usize {
+        run.b as usize + k * self.steps.1 + column / COLUMNS * self.b_panel + column % COLUMNS
+    }
+}
+
 fn cases() -> impl Strategy<Value = Case> {
-    let extents = (1usize..40, 1usize..5, 0usize..40, 1usize..4, COLUMNS..40, 1usize..4, 1usize..=COLUMNS);
+    let extents =
+        (1usize..40, 1usize..5, 0usize..40, 1usize..4, COLUMNS..40, 1usize..4, 1usize..=3 * COLUMNS + 1);
     (extents, any::<u64>()).prop_map(|((rows, runs, depth, a_step, b_step, block, columns), seed)| {
         let mut state = seed | 1;
         let mut next = move |below: usize| {
@@ -35,10 +49,12 @@ fn cases() -> impl Strategy<Value = Case> {
         let reach = |starts: usize, step: usize| starts + depth.saturating_sub(1) * step + 1;
         let most = |values: &mut dyn Iterator<Item = u32>| values.max().unwrap_or(0) as usize;
         let a_len = most(&mut rows.iter().copied()) + reach(most(&mut runs.iter().map(|r| r.a)), a_step);
-        let b_len = reach(most(&mut runs.iter().map(|r| r.b)), b_step) + COLUMNS;
+        let b_panel = next(70);
+        let before = (panels(columns) - 1) * b_panel;
+        let b_len = reach(most(&mut runs.iter().map(|r| r.b)), b_step) + before + COLUMNS;
         let mut values = |n: usize| (0..n).map(|_| next(2001) as f64 / 1000.0 - 1.0).collect::<Vec<f64>>();
         let (a, b) = (values(a_len), values(b_len));
-        Case { a, b, rows, runs, depth, steps: (a_step, b_step), block, columns }
+        Case { a, b, rows, runs, depth, steps: (a_step, b_step), b_panel, block, columns }
     })
 }
 
@@ -47,7 +63,7 @@ fn reference(case: &Case, row: usize, column: usize) -> f64 {
     for run in &case.runs {
         for k in 0..case.depth {
             sum += case.a[case.rows[row] as usize + run.a as usize + k * case.steps.0]
-                * case.b[run.b as usize + k * case.steps.1 + column];
+                * case.b[case.in_b(*run, k, column)];
         }
     }
     sum
@@ -64,32 +80,34 @@ fn check<T: Number>(kernels: &MicroKernels<T>, case: &Case, tolerance: f64) {
         b: b.iter().map(|v| v.value()).collect(),
         ..case.clone()
     };
-    let (column, stride) = (3, COLUMNS + 5);
-    let out_rows: Vec<u32> = (0..case.rows.len()).rev().map(|row| (row * stride) as u32).collect();
-    let bias: Vec<T> = (0..column + COLUMNS).map(|j| T::of(j as f64 / 8.0)).collect();
+    let (before, stride) = (3, case.columns + 5);
+    let starts_of_rows = (0..case.rows.len()).rev().map(|row| row * stride);
+    let out_rows: Vec<u32> = starts_of_rows.map(|at| (at + before) as u32).collect();
+    let bias: Vec<T> = (0..case.columns).map(|j| T::of(j as f64 / 8.0)).collect();
     let starts = [Start::Zero, Start::Existing, Start::Bias(&bias)];
     for (start, finish) in starts.into_iter().flat_map(|s| [(s, Finish::Nothing), (s, Finish::Relu)]) {
         let mut out = vec![T::of(UNTOUCHED); case.rows.len() * stride];
-        let target = Target { out: &mut out, rows: &out_rows, column, columns: case.columns, start, finish };
+        let target = Target { out: &mut out, rows: &out_rows, columns: case.columns, start, finish };
         let runs = Runs {
             list: &case.runs,
             depth: case.depth,
             a_step: case.steps.0,
             b_step: case.steps.1,
+            b_panel: case.b_panel,
             block: case.block,
         };
         product(kernels, &a, &case.rows, &b, runs, target);
         for (row, &at) in out_rows.iter().enumerate() {
             for j in 0..stride {
-                let found = out[at as usize + j].value();
-                let expected = match j.checked_sub(column).filter(|&j| j < case.columns) {
+                let found = out[at as usize + j - before].value();
+                let expected = match j.checked_sub(before).filter(|&j| j < case.columns) {
                     None => UNTOUCHED,
                     Some(j) => {
                         let sum = reference(&exact, row, j)
                             + match start {
                                 Start::Zero => 0.0,
                                 Start::Existing => UNTOUCHED,
-                                Start::Bias(bias) => bias[column + j].value(),
+                                Start::Bias(bias) => bias[j].value(),
                             };
                         if finish == Finish::Relu { sum.max(0.0) } else { sum }
                     }
@@ -103,14 +121,16 @@ fn check<T: Number>(kernels: &MicroKernels<T>, case: &Case, tolerance: f64) {
     }
 }
 
-/// Some rows of a case's product, from zero and in full width.
+/// Some rows of a case's product, from zero and in whole panels.
 fn bits(kernels: &MicroKernels<f32>, case: &Case, rows: &[u32], (a, b): (&[f32], &[f32])) -> Vec<u32> {
     let (a_step, b_step) = case.steps;
-    let runs = Runs { list: &case.runs, depth: case.depth, a_step, b_step, block: case.block };
-    let mut out = vec![0f32; rows.len() * COLUMNS];
-    let out_rows: Vec<u32> = (0..rows.len()).map(|row| (row * COLUMNS) as u32).collect();
+    let Case { b_panel, block, depth, .. } = *case;
+    let runs = Runs { list: &case.runs, depth, a_step, b_step, b_panel, block };
+    let columns = case.whole();
+    let mut out = vec![0f32; rows.len() * columns];
+    let out_rows: Vec<u32> = (0..rows.len()).map(|row| (row * columns) as u32).collect();
     let (start, finish) = (Start::Zero, Finish::Nothing);
-    let target = Target { out: &mut out, rows: &out_rows, column: 0, columns: COLUMNS, start, finish };
+    let target = Target { out: &mut out, rows: &out_rows, columns, start, finish };
     product(kernels, a, rows, b, runs, target);
     out.iter().map(|value| value.to_bits()).collect()
 }
@@ -135,11 +155,11 @@ proptest! {
             let found = bits(&MicroKernels::of(vectors), &case, &case.rows, (&a, &b));
             let mut expected = Vec::new();
             for &row in &case.rows {
-                for column in 0..COLUMNS {
+                for column in 0..case.whole() {
                     let products = case.runs.iter().flat_map(|run| (0..case.depth).map(move |k| (run, k)));
                     let sum = products.fold(0f32, |sum, (run, k)| {
                         let a = a[row as usize + run.a as usize + k * case.steps.0];
-                        let b = b[run.b as usize + k * case.steps.1 + column];
+                        let b = b[case.in_b(*run, k, column)];
                         if vectors.fuse() { a.mul_add(b, sum) } else { sum + a * b }
                     });
                     expected.push(sum.to_bits());
@@ -156,7 +176,7 @@ proptest! {
         let b: Vec<f32> = case.b.iter().map(|&v| v as f32).collect();
         for kernels in Vectors::available().map(MicroKernels::of) {
             let together = bits(&kernels, &case, &case.rows, (&a, &b));
-            for (row, expected) in case.rows.iter().zip(together.chunks_exact(COLUMNS)) {
+            for (row, expected) in case.rows.iter().zip(together.chunks_exact(case.whole())) {
                 prop_assert_eq!(&bits(&kernels, &case, &[*row], (&a, &b))[..], expected);
             }
         }
@@ -189,10 +209,10 @@ proptest! {
 
 /// A row of four products, of eight values of A from `row` on.
 fn one_row(run: Run, row: u32) {
-    let runs = Runs { list: &[run], depth: 4, a_step: 1, b_step: COLUMNS, block: 1 };
+    let runs = Runs { list: &[run], depth: 4, a_step: 1, b_step: COLUMNS, b_panel: 0, block: 1 };
     let (start, finish) = (Start::Zero, Finish::Nothing);
     let mut out = [0f32; COLUMNS];
-    let target = Target { out: &mut out, rows: &[0], column: 0, columns: COLUMNS, start, finish };
+    let target = Target { out: &mut out, rows: &[0], columns: COLUMNS, start, finish };
     product(&f32::kernels(), &[0.0; 8], &[row], &[0.0; 4 * COLUMNS], runs, target);
 }
 

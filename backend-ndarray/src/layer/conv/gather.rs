@@ -80,20 +80,15 @@ impl Gather {
         (start, finish): (Start<'_, T>, Finish),
     ) {
         let rows = samples * self.pixels;
-        let runs =
-            Runs { list: &self.runs, depth: self.run_depth, a_step: 1, b_step: COLUMNS, block: self.block };
-        let panel_len = self.depth() * COLUMNS;
-        for column in (0..columns).step_by(COLUMNS) {
-            let panel = &packed[column / COLUMNS * panel_len..][..panel_len];
-            let target = Target {
-                out: &mut *out,
-                rows: &self.out_rows[..rows],
-                column,
-                columns: COLUMNS.min(columns - column),
-                start,
-                finish,
-            };
-            product(kernels, a, &self.rows[..rows], panel, runs, target);
-        }
+        let runs = Runs {
+            list: &self.runs,
+            depth: self.run_depth,
+            a_step: 1,
+            b_step: COLUMNS,
+            b_panel: self.depth() * COLUMNS,
+            block: self.block,
+        };
+        let target = Target { out, rows: &self.out_rows[..rows], columns, start, finish };
+        product(kernels, a, &self.rows[..rows], packed, runs, target);
     }
 }

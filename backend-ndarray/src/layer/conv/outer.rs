@@ -120,6 +120,7 @@ impl<T: Number> OuterProducts<T> {
             depth: points,
             a_step: LANES,
             b_step: COLUMNS,
+            b_panel: COLUMNS * points,
             block: (points_a_chunk() / points).max(1),
         };
         sums.chunks_exact_mut(rows * columns)
@@ -131,19 +132,10 @@ impl<T: Number> OuterProducts<T> {
             .share(team, |(matrix, first, out)| {
                 let rows = out.len() / columns;
                 let a_rows = &self.a_rows[first..first + rows];
-                let a = &self.a[matrix * matrix_lens[0]..];
-                for column in (0..columns).step_by(COLUMNS) {
-                    let b = &self.b[matrix * matrix_lens[1] + column * points..];
-                    let target = Target {
-                        out: &mut *out,
-                        rows: &self.c_rows[..rows],
-                        column,
-                        columns: COLUMNS.min(columns - column),
-                        start,
-                        finish: Finish::Nothing,
-                    };
-                    product(kernels, a, a_rows, b, runs, target);
-                }
+                let (a, b) = (&self.a[matrix * matrix_lens[0]..], &self.b[matrix * matrix_lens[1]..]);
+                let finish = Finish::Nothing;
+                let target = Target { out, rows: &self.c_rows[..rows], columns, start, finish };
+                product(kernels, a, a_rows, b, runs, target);
             });
     }
 }

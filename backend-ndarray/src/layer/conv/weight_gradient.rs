@@ -8,9 +8,9 @@ use super::{Filters, Layouts};
 use crate::{
     Number,
     buffer::Buffer,
-    kernel::{Caches, MicroKernels, Run, Runs},
+    kernel::{COLUMNS, Caches, MicroKernels, Run, Runs},
     layer::{GROUP, add_groups},
-    product::{Start, product_in_place},
+    product::{Finish, Start, Target, product},
     team::{Share, Team},
 };
 
@@ -87,9 +87,11 @@ impl<T: Number> WeightGradient<T> {
             depth: shape.width,
             a_step: stride * self.layouts.input.shape.channels,
             b_step: shape.channels,
+            b_panel: COLUMNS,
             block: self.block,
         };
-        let out = (out, &self.targets[..]);
-        product_in_place(kernels, x, &self.taps, g, runs, out, outputs, Start::Zero);
+        let (start, finish) = (Start::Zero, Finish::Nothing);
+        let target = Target { out, rows: &self.targets, columns: outputs, start, finish };
+        product(kernels, x, &self.taps, g, runs, target);
     }
 }

@@ -196,25 +196,17 @@ impl<T: Number> Winograd<T> {
             self.padding,
         );
         let run = [Run { a: 0, b: 0 }];
-        let runs = Runs { list: &run, depth: inputs, a_step: 1, b_step: COLUMNS, block: 1 };
+        // For each panel there are the matrices of all positions.
         let panel_len = inputs * COLUMNS;
+        let b_panel = POSITIONS * panel_len;
+        let runs = Runs { list: &run, depth: inputs, a_step: 1, b_step: COLUMNS, b_panel, block: 1 };
         for position in 0..POSITIONS {
             let a = &patches[position * of_patches.position_len()..];
             let out = &mut products[position * of_products.position_len()..];
-            let panels = self.filters.chunks_exact(POSITIONS * panel_len);
-            for (panel, matrices) in panels.enumerate() {
-                let b = &matrices[position * panel_len..][..panel_len];
-                let column = panel * COLUMNS;
-                let target = Target {
-                    out: &mut *out,
-                    rows: &self.rows[1][..count],
-                    column,
-                    columns: COLUMNS.min(outputs - column),
-                    start: Start::Zero,
-                    finish: Finish::Nothing,
-                };
-                product(kernels, a, &self.rows[0][..count], b, runs, target);
-            }
+            let b = &self.filters[position * panel_len..];
+            let (start, finish) = (Start::Zero, Finish::Nothing);
+            let target = Target { out, rows: &self.rows[1][..count], columns: outputs, start, finish };
+            product(kernels, a, &self.rows[0][..count], b, runs, target);
         }
         let tiles = first..first + count;
         store_outputs(products, of_products, target, self.target, self.tiles, tiles, ends);

@@ -112,21 +112,12 @@ impl<T: Number> GroupedProducts<T> {
     ) {
         let Self { arrangements: [of_a, of_b], rows, columns, .. } = *self;
         let run = [Run { a: 0, b: 0 }];
-        let runs = Runs { list: &run, depth, a_step: LANES, b_step: COLUMNS, block: 1 };
+        let b_panel = COLUMNS * self.block;
+        let runs = Runs { list: &run, depth, a_step: LANES, b_step: COLUMNS, b_panel, block: 1 };
         for (position, out) in sums.chunks_exact_mut(rows * columns).enumerate() {
-            let a = &a[position * of_a.position_len()..];
-            for column in (0..columns).step_by(COLUMNS) {
-                let b = &b[position * of_b.position_len() + column * self.block..];
-                let target = Target {
-                    out: &mut *out,
-                    rows: &self.c_rows,
-                    column,
-                    columns: COLUMNS.min(columns - column),
-                    start,
-                    finish: Finish::Nothing,
-                };
-                product(kernels, a, &self.a_rows, b, runs, target);
-            }
+            let (a, b) = (&a[position * of_a.position_len()..], &b[position * of_b.position_len()..]);
+            let target = Target { out, rows: &self.c_rows, columns, start, finish: Finish::Nothing };
+            product(kernels, a, &self.a_rows, b, runs, target);
         }
     }
 }
