@@ -16,7 +16,7 @@ const LONG: &[&str] = &[
     "--model",
     "mlp-16",
     "--epochs",
-    "500",
+    "200",
     "--optimizer",
     "sam",
     "--groups",
