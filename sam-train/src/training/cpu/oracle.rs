@@ -322,11 +322,10 @@ impl sam_core::MiniBatch<f32> for Telling<'_, '_, '_> {
         grads: &mut [f32],
         pass: Pass,
     ) -> Result<f32, OracleError> {
-        let loss = match pass {
-            Pass::Perturbed => self.oracle.observed(samples, params, grads, pass, self.ready),
-            _ => self.oracle.observed(samples, params, grads, pass, &mut |_, _| {}),
-        };
-        Ok(loss? as f32)
+        match pass {
+            Pass::Perturbed => Ok(self.oracle.observed(samples, params, grads, pass, self.ready)? as f32),
+            _ => self.oracle.gradient_of(samples, params, grads, pass),
+        }
     }
 }
 
