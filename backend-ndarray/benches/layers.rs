@@ -1,8 +1,8 @@
-#![allow(clippy::unwrap_used, missing_docs, reason = "a benchmark fails by panicking")]
 //! Each kind of layer on one thread beside the machine's limits: `cargo bench -p sam-backend-ndarray`.
 //!
 //! Throughput counts what the definition needs: two operations a product, so that Gelem/s are GFLOP/s and Winograd's
 //! convolutions may exceed the limit; bytes where memory is the limit.
+#![allow(clippy::unwrap_used, missing_docs, reason = "a benchmark fails by panicking")]
 
 use std::hint::black_box;
 

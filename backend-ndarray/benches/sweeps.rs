@@ -1,7 +1,7 @@
-#![allow(clippy::unwrap_used, missing_docs, reason = "a benchmark fails by panicking")]
 //! What SAM and SGD do outside the gradients, on one thread and on two: `cargo bench -p sam-backend-ndarray --bench sweeps`.
 //!
 //! Throughput counts the words that a sweep must read and write.
+#![allow(clippy::unwrap_used, missing_docs, reason = "a benchmark fails by panicking")]
 
 use std::hint::black_box;
 

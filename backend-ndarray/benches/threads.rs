@@ -1,10 +1,10 @@
-#![allow(clippy::unwrap_used, missing_docs, reason = "a benchmark fails by panicking")]
 //! What a second thread gains: `cargo bench -p sam-backend-ndarray --bench threads [busy] [rayon] [NETWORK...]`, `busy` for a machine
 //! on which somebody else has one processor, `rayon` to time two threads of rayon in the place of two networks at once.
 //!
 //! A gradient of 128 images on two threads is timed between two on one, and compared with their mean: the speed of a
 //! shared machine drifts less from one gradient to the next than from run to run. Beside it, in turn, the limit that the
 //! machine sets: two networks of one thread each at the same time.
+#![allow(clippy::unwrap_used, missing_docs, reason = "a benchmark fails by panicking")]
 
 use std::{
     sync::{Arc, Barrier},

@@ -1,5 +1,5 @@
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 //! Networks and SAM steps against PyTorch: `golden/pytorch.py` and `golden/zoo.py` made the numbers and say what they are.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::{collections::HashMap, fmt::Display};
 

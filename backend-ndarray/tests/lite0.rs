@@ -1,6 +1,6 @@
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 //! EfficientNet-Lite0 with the weights that Google has published: `golden/lite0.py` made the numbers, says where the weights
 //! come from, and writes them into the file that `$SAM_LITE0_WEIGHTS` names.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use ndarray::{Array2, Array4};
 use sam_backend_ndarray::Network;

@@ -1,5 +1,5 @@
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 //! Arrays as storage: the core's conformance kit, and what is refused.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use ndarray::{Array1, Array2, Ix1, array};
 use sam_backend_ndarray::{ArrayError, ArraySpace, OnArrays};

@@ -1,4 +1,4 @@
+//! The program that runs `sam_fuzz::own_network`, by libFuzzer or by itself.
 #![cfg_attr(fuzzing, no_main)]
-#![allow(missing_docs)]
 
 sam_fuzz::target!(sam_fuzz::own_network::check);

@@ -1,3 +1,5 @@
+//! Additions of tensors.
+
 #![allow(unsafe_code, reason = "launches of kernels")]
 
 use crate::{CudaError, Device, Grid, Ptr, PtrMut, kernels::Divisor};

@@ -1,3 +1,5 @@
+//! Batch normalisation: moments, and both directions.
+
 #![allow(unsafe_code, reason = "launches of kernels")]
 
 use sam_model::{BatchNorm as Settings, Shape};

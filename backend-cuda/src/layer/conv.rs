@@ -1,3 +1,5 @@
+//! Convolutions, by the project's kernels or the vendor's, whichever was chosen.
+
 #![allow(unsafe_code, reason = "launches of kernels")]
 
 mod choice;

@@ -1,3 +1,5 @@
+//! Pooling: maxima and means over windows.
+
 #![allow(unsafe_code, reason = "launches of kernels")]
 
 use super::{Backward, Forward, Layer};

@@ -1,3 +1,5 @@
+//! Rectified linear units where nothing before them could take them along.
+
 #![allow(unsafe_code, reason = "launches of kernels")]
 
 use super::{Backward, Forward, Layer};

@@ -1,5 +1,5 @@
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 //! Whole networks: passes, gradients, products with the Hessian, evaluation; sweeps over their parameters.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod compositions;
 mod folding;

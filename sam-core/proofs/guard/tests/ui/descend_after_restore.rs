@@ -1,3 +1,5 @@
+//! Misuse: a descent after the weights were restored.
+
 use sam_core::{Rule, Sam, Sgd, SliceSpace};
 
 fn main() {

@@ -1,3 +1,5 @@
+//! Misuse: a guard that is dropped without a descent, where unused results are errors.
+
 #![deny(unused_must_use)]
 
 use sam_core::{Rule, Sam, Sgd, SliceSpace};

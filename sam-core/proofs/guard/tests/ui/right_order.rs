@@ -1,3 +1,5 @@
+//! The right order, which compiles: climb, read through the guard, descend.
+
 use sam_core::{Rule, Sam, Sgd, SliceSpace};
 
 fn main() {

@@ -1,3 +1,5 @@
+//! Misuse: a second ascent before the first one was descended from.
+
 use sam_core::{Rule, Sam, Sgd, SliceSpace};
 
 fn main() {

@@ -1,3 +1,5 @@
+//! Misuse: two descents from one ascent.
+
 use sam_core::{Rule, Sam, Sgd, SliceSpace};
 
 fn main() {

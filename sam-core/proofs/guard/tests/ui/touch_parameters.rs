@@ -1,3 +1,5 @@
+//! Misuse: weights that are written from outside while they are perturbed.
+
 use sam_core::{Rule, Sam, Sgd, SliceSpace};
 
 fn main() {

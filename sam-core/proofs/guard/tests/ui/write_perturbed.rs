@@ -1,3 +1,5 @@
+//! Misuse: perturbed weights that are written through the guard.
+
 use sam_core::{Rule, Sam, Sgd, SliceSpace};
 
 fn main() {
