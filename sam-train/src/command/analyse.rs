@@ -171,13 +171,15 @@ Examples:
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Experiment")]
 #[command(
+    // Where weights start from has the name here that it has in the paper's sense everywhere else: how they do.
+    mut_arg("init", |arg| arg.long("scratch-init")),
     mut_arg("batch", |arg| arg.default_value("16")), mut_arg("weight_decay", |arg| arg.default_value("0.00001")), allow_negative_numbers = true, after_help = FINETUNE
 )]
 pub struct FinetuneArgs {
     /// Directory of a run of `sam train`, or a file of weights, to start from: a checkpoint, an export (safetensors or ONNX), or what others
     /// published with PyTorch's `torch.save` or as safetensors; --data is the second task.
-    #[arg(long, value_name = "PATH")]
-    init: Option<PathBuf>,
+    #[arg(id = "start", long = "init", value_name = "PATH")]
+    start: Option<PathBuf>,
     /// Training images of the second task, at most, where there is no --init.
     #[arg(long, value_name = "N", default_value_t = 100)]
     images: usize,
@@ -317,7 +319,7 @@ pub fn bound(args: &BoundArgs, call: Call<'_>) -> Result<(), ExperimentError> {
 /// [`ExperimentError`], when there is no result.
 pub fn finetune(args: &FinetuneArgs, call: Call<'_>) -> Result<(), ExperimentError> {
     args.check()?;
-    let start = match &args.init {
+    let start = match &args.start {
         None => Start::FirstClasses { images: args.images },
         Some(path) if path.is_dir() => Start::File(Weights::new(start::Start::of(&run(path)?.checkpoint())?)),
         Some(path) => Start::File(Weights::new(start::Start::of(path)?)),

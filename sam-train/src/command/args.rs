@@ -30,6 +30,7 @@ use crate::{
 };
 use clap::{Args, ValueEnum};
 use sam_core::Norm;
+use sam_model::Initialization;
 
 /// What is learned from.
 #[derive(Debug, Clone, Args)]
@@ -246,6 +247,10 @@ pub struct TrainingArgs {
     /// own, which `sam models FILE` shows (docs/own-networks.md).
     #[arg(long, value_name = "NAME|FILE", default_value = "mlp-128-64")]
     pub model: Model,
+
+    /// How weights start: he-fan-in, he-fan-out, lecun or truncated-fan-out [default: as the network's authors have it]
+    #[arg(long, value_name = "NAME")]
+    pub init: Option<Initialization>,
 
     /// Compute activations again in the backward pass instead of keeping them: another forward pass for less memory, and the same
     /// weights.
@@ -493,6 +498,7 @@ impl TrainingArgs {
         let sgd = base.usual(usual.sgd);
         Ok(Settings {
             seed: self.seed,
+            init: self.init,
             groups: self.groups,
             checkpoint_activations: self.checkpoint_activations,
             epochs: self.epochs,

@@ -168,7 +168,7 @@ fn onto(
         "cutout_size": to.data.augment_details.cutout_size, data.details.cutout_size;
         "policy_scale": to.data.augment_details.policy_scale, data.details.policy_scale;
         "standardize": to.data.standardize, data.standardize;
-        "init": to.init, args.init;
+        "init": to.init, training.init;
         "checkpoint_activations": to.checkpoint_activations, true;
         "epochs": to.epochs, training.epochs;
         "batch": to.batch, BatchSizes::try_from(training.batch.clone()).unwrap_or(to.batch);

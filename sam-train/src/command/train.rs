@@ -6,7 +6,6 @@ use std::{
 };
 
 use clap::Args;
-use sam_model::Initialization;
 
 use super::{
     Call,
@@ -69,10 +68,6 @@ pub struct TrainArgs {
     machine: MachineArgs,
     #[command(flatten)]
     recipe: RecipeArgs,
-
-    /// How weights start: he-fan-in, he-fan-out, lecun or truncated-fan-out [default: as the network's authors have it]
-    #[arg(long, value_name = "NAME", help_heading = "Training")]
-    pub init: Option<Initialization>,
 
     /// Start from the weights of FILE, of the same network: a checkpoint, what `sam export` wrote (safetensors or ONNX), or what others published
     /// with PyTorch's `torch.save` or as safetensors. The layer of logits starts afresh if its classes are others.
@@ -282,7 +277,6 @@ impl TrainArgs {
         let method = if self.method.gives("rho") { method } else { method.of_model(&self.training.model) };
         let mut settings = self.training.settings(&self.data, method, self.label_noise)?;
         settings.ascent = self.ascent.settings();
-        settings.init = self.init;
         settings.patience = self.patience;
         settings.average =
             AverageSettings { ema: self.ema, ema_from: self.ema_from, swa_from: self.swa_from };

@@ -240,3 +240,24 @@ fn procedures_are_called_after_their_base_and_keys_for_programs_stay() {
         "{noise}"
     );
 }
+
+#[test]
+fn how_weights_start_can_be_said_where_several_runs_are_made_too() {
+    let place = Place::new();
+    for (command, init) in [
+        ("compare --label-noise 0", "init"),
+        ("grid --rho 0.1", "init"),
+        ("finetune --tune-epochs 1", "scratch-init"),
+    ] {
+        let out = command.split(' ').next().unwrap();
+        place.stdout(&format!(
+            "{command} --model mlp-8 --epochs 1 --seeds 1 --limit 128 --sgd-epochs 0 --{init} lecun --out {out}"
+        ));
+        let runs = fs::read_to_string(place.path(out).join("runs.jsonl")).unwrap();
+        for line in runs.lines() {
+            let run: Value = serde_json::from_str(line).unwrap();
+            assert_eq!(run["settings"]["init"], "lecun", "{command}: {line}");
+        }
+        assert!(!runs.is_empty(), "{command}");
+    }
+}
