@@ -294,7 +294,18 @@ fn exit_code(error: &ExperimentError) -> u8 {
 fn load(data: &DataSettings, machine: &Machine) -> Result<Dataset, DataError> {
     let found = data.load(machine.data_dir.as_deref())?;
     tell(&found);
-    Ok(found.dataset)
+    cached(found.dataset, machine, true)
+}
+
+/// `dataset` with room for decoded pictures, if the machine shall have it; `told` says whether it is said that nothing needs it.
+fn cached(mut dataset: Dataset, machine: &Machine, told: bool) -> Result<Dataset, DataError> {
+    if let Some(limit) = machine.picture_cache {
+        let used = dataset.keep_decoded((limit as u64) << 20)?;
+        if told && !used {
+            note(format_args!("note: --picture-cache has nothing to keep: the images lie in memory"));
+        }
+    }
+    Ok(dataset)
 }
 
 /// What was decided, ambiguous or left out, on stderr.

@@ -9,6 +9,7 @@ mod bicubic;
 mod byte_scale;
 pub mod cifar;
 mod dataset;
+mod decoded;
 mod digits;
 mod error;
 mod file;

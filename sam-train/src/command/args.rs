@@ -45,6 +45,11 @@ pub struct DataArgs {
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
 
+    /// Keep up to MIB mebibytes of decoded pictures in a temporary file (in $TMPDIR), instead of decoding them anew each time: of pictures that
+    /// stay in their files (--fit centre). Results do not depend on it [default: none, or as the resumed run]
+    #[arg(long, value_name = "MIB", value_parser = parse_picture_cache)]
+    pub picture_cache: Option<usize>,
+
     #[command(flatten)]
     pub files: FileArgs,
 
@@ -407,6 +412,11 @@ pub struct MachineArgs {
     pub threads: Option<NonZeroUsize>,
 }
 
+fn parse_picture_cache(text: &str) -> Result<usize, String> {
+    let allowed = |limit: &usize| Machine::PICTURE_CACHE.check_whole("picture-cache", *limit).is_ok();
+    text.parse().ok().filter(allowed).ok_or_else(|| format!("expected {}", Machine::PICTURE_CACHE.text()))
+}
+
 fn parse_threads(text: &str) -> Result<NonZeroUsize, String> {
     let allowed = |threads: &NonZeroUsize| Machine::THREADS.check_whole("threads", threads.get()).is_ok();
     let threads = text.parse().ok().filter(allowed);
@@ -440,6 +450,7 @@ impl MachineArgs {
             overlap: Overlap::default(),
             threads: self.threads(),
             data_dir: data.place(),
+            picture_cache: data.picture_cache,
         }
     }
 }

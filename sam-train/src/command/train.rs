@@ -112,7 +112,7 @@ pub struct TrainArgs {
     on_nonfinite: Option<OnNonFinite>,
 
     /// Go on with the run in DIR, with its settings: another is refused by its name, but for more --epochs. What may be given anew is
-    /// --backend, --device, --precision, --kernels, --overlap, --threads, --data-dir, --on-nonfinite and how it is shown.
+    /// --backend, --device, --precision, --kernels, --overlap, --threads, --picture-cache, --data-dir, --on-nonfinite and how it is shown.
     #[arg(long, value_name = "DIR", help_heading = "Run", conflicts_with_all = ["out", "config", "weights"])]
     resume: Option<PathBuf>,
 
@@ -211,7 +211,7 @@ fn prepared(
     if call.ranks.is_first() {
         super::tell(&found);
     }
-    let dataset = found.dataset;
+    let dataset = super::cached(found.dataset, &config.machine, call.ranks.is_first())?;
     check_batch(settings, &dataset)?;
     let (shape, classes) = (dataset.shape, dataset.classes);
     memory::check(settings, memory::of_run(config, &dataset))?;
@@ -384,6 +384,7 @@ fn on_this_machine(args: &TrainArgs, mut config: Config) -> Result<Config, Exper
     config.machine.precision = precision.unwrap_or(config.machine.precision);
     config.machine.kernels = kernels.unwrap_or(config.machine.kernels);
     config.machine.overlap = args.overlap.unwrap_or(config.machine.overlap);
+    config.machine.picture_cache = args.data.picture_cache.or(config.machine.picture_cache);
     config.on_nonfinite = args.on_nonfinite.unwrap_or(config.on_nonfinite);
     if args.data.data_dir.is_some() {
         config.machine.data_dir.clone_from(&args.data.data_dir);
@@ -408,6 +409,7 @@ mod tests {
             .collect();
         let named = [
             "data_dir",
+            "picture_cache",
             "backend",
             "device",
             "precision",
@@ -419,7 +421,7 @@ mod tests {
             "on_nonfinite",
         ];
         let rest = ["resume", "config", "live", "tensorboard"];
-        assert_eq!(free, [&named[..6], &["recipe", "scale"], &named[6..], &rest].concat());
+        assert_eq!(free, [&named[..7], &["recipe", "scale"], &named[7..], &rest].concat());
         assert!(settled().all(|settled| arguments.contains(&settled)));
         command.debug_assert();
     }

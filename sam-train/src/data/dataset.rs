@@ -1,11 +1,11 @@
 //! A data set as it was published.
 
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
 use sam_model::ImageShape;
 use sha2::{Digest, Sha256};
 
-use super::{ByteScale, DataError, Pixels, Standardizer, idx::IdxImages};
+use super::{ByteScale, DataError, Pixels, Standardizer, decoded::Decoded, idx::IdxImages};
 
 /// Bytes hashed at a time.
 const HASHED_AT_ONCE: usize = 1 << 20;
@@ -117,6 +117,34 @@ impl Dataset {
             Some(moments) => Ok(Standardizer::of(&moments)),
             None => Standardizer::fit(&self.train.pixels, channels),
         }
+    }
+
+    /// Keeps pictures that stay in their files, once they were decoded, in a temporary file of up to `bytes`; no image depends on it. Returns
+    /// whether there are such pictures.
+    ///
+    /// # Errors
+    /// [`DataError::NoCache`], when the file cannot be made.
+    pub fn keep_decoded(&mut self, bytes: u64) -> Result<bool, DataError> {
+        let sets = [&mut self.train, &mut self.test];
+        let mut pictures: Vec<_> = sets
+            .into_iter()
+            .filter_map(|set| match &mut set.pixels {
+                Pixels::Pictures(pictures) => Some(pictures),
+                Pixels::Memory(_) | Pixels::File(_) => None,
+            })
+            .collect();
+        let count = pictures.iter().map(|pictures| pictures.count()).sum();
+        if count == 0 {
+            return Ok(false);
+        }
+        let decoded = Decoded::new(count, bytes)
+            .map_err(|source| DataError::NoCache { folder: std::env::temp_dir(), source })?;
+        let (decoded, mut first) = (Arc::new(decoded), 0);
+        for pictures in &mut pictures {
+            **pictures = pictures.kept_in(&decoded, first);
+            first += pictures.count();
+        }
+        Ok(true)
     }
 
     /// SHA-256 over the shape and every pixel and label, in hexadecimal: tells whether two runs saw the same data.

@@ -35,6 +35,14 @@ pub enum DataError {
         /// Why.
         source: io::Error,
     },
+    /// There is no file for decoded pictures.
+    #[error("{}: `picture-cache` needs a temporary file there, which cannot be made: {source}; set TMPDIR to another folder, or do without", .folder.display())]
+    NoCache {
+        /// The folder for temporary files.
+        folder: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
     /// A file named `.gz` that does not begin as gzip does.
     #[error("{}: expected a gzip file (first bytes 1f 8b), found {found}; unpack or download it again", .path.display())]
     NotGzip {

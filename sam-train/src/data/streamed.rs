@@ -1,4 +1,5 @@
 //! Pictures left in their files, which are decoded whenever they are needed: a training set may be larger than the memory.
+//! Those that were decoded before may be kept so in a file of a bounded size.
 
 use std::{
     fs::File,
@@ -12,20 +13,48 @@ use std::{
 
 use sam_model::ImageShape;
 
-use super::{DataError, own::picture, views::View};
+use super::{DataError, decoded::Decoded, own::picture, views::View};
 use crate::files;
 
 /// Pictures of any sizes as images of one.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Pictures {
-    paths: Arc<Vec<PathBuf>>,
+    files: Arc<Vec<Listed>>,
     shape: ImageShape,
+    decoded: Option<Arc<Decoded>>,
 }
+
+/// A picture's file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Listed {
+    path: PathBuf,
+    /// Its number among those that may be kept decoded.
+    number: usize,
+}
+
+impl PartialEq for Pictures {
+    /// By names and size: contents are not compared.
+    fn eq(&self, other: &Self) -> bool {
+        let paths = |pictures: &Self| pictures.files.iter().map(|file| file.path.clone()).collect::<Vec<_>>();
+        self.shape == other.shape && paths(self) == paths(other)
+    }
+}
+
+impl Eq for Pictures {}
 
 impl Pictures {
     /// The files `paths` as images of `shape`, of 1 or 3 channels.
     pub fn new(paths: Vec<PathBuf>, shape: ImageShape) -> Self {
-        Self { paths: Arc::new(paths), shape }
+        let files = paths.into_iter().enumerate().map(|(number, path)| Listed { path, number }).collect();
+        Self { files: Arc::new(files), shape, decoded: None }
+    }
+
+    /// The same pictures, of which `decoded` keeps those that were decoded before, from its place `first` on. Subsets share it.
+    #[must_use]
+    pub fn kept_in(&self, decoded: &Arc<Decoded>, first: usize) -> Self {
+        let listed = |(i, file): (usize, &Listed)| Listed { path: file.path.clone(), number: first + i };
+        let files = self.files.iter().enumerate().map(listed).collect();
+        Self { files: Arc::new(files), shape: self.shape, decoded: Some(Arc::clone(decoded)) }
     }
 
     /// The size of an image.
@@ -35,28 +64,38 @@ impl Pictures {
 
     /// The number of pictures.
     pub fn count(&self) -> usize {
-        self.paths.len()
+        self.files.len()
     }
 
     /// Those of these numbers.
     #[must_use]
     pub fn chosen(&self, numbers: impl IntoIterator<Item = usize>) -> Self {
-        let paths = numbers.into_iter().map(|number| self.paths[number].clone()).collect();
-        Self::new(paths, self.shape)
+        let files = numbers.into_iter().map(|number| self.files[number].clone()).collect();
+        Self { files: Arc::new(files), shape: self.shape, decoded: self.decoded.clone() }
     }
 
     /// The part of the picture `number` that `view` says for its size.
     ///
     /// # Errors
-    /// [`DataError::Picture`], when the file cannot be read any more.
+    /// [`DataError::Picture`], when the file cannot be read any more, unless the picture was kept.
     pub fn view(
         &self,
         number: usize,
         view: impl FnOnce(ImageShape, ImageShape) -> View,
     ) -> Result<Vec<u8>, DataError> {
-        let path = &self.paths[number];
-        let (bytes, shape) = decode(path, self.shape.channels)
-            .map_err(|reason| DataError::Picture { path: path.clone(), reason })?;
+        let Listed { path, number } = &self.files[number];
+        let kept = self.decoded.as_ref().and_then(|decoded| decoded.get(*number));
+        let (bytes, shape) = match kept {
+            Some(kept) => kept,
+            None => {
+                let picture = decode(path, self.shape.channels)
+                    .map_err(|reason| DataError::Picture { path: path.clone(), reason })?;
+                if let Some(decoded) = &self.decoded {
+                    decoded.put(*number, &picture.0, picture.1);
+                }
+                picture
+            }
+        };
         Ok(view(shape, self.shape).show(&bytes, shape, self.shape))
     }
 

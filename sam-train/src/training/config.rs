@@ -55,18 +55,24 @@ pub struct Machine {
     /// Where the data set lies, if not in its usual places.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub data_dir: Option<PathBuf>,
+    /// MiB of a temporary file that keeps decoded pictures, if any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub picture_cache: Option<usize>,
 }
 
 impl Machine {
     /// How many threads there may be.
     pub const THREADS: Range = Range::Whole(1, 1024);
+    /// How large the file of decoded pictures may be, in MiB: up to 16 TiB.
+    pub const PICTURE_CACHE: Range = Range::Whole(1, 16 << 20);
 
     /// Makes sure that every number is in its range.
     ///
     /// # Errors
     /// [`InvalidSetting`] for the first that is not.
     pub fn check(&self) -> Result<(), InvalidSetting> {
-        Self::THREADS.check_whole("threads", self.threads)
+        Self::THREADS.check_whole("threads", self.threads)?;
+        self.picture_cache.map_or(Ok(()), |limit| Self::PICTURE_CACHE.check_whole("picture-cache", limit))
     }
 
     /// The processor, with so many threads.
@@ -79,6 +85,7 @@ impl Machine {
             overlap: Overlap::default(),
             threads,
             data_dir: None,
+            picture_cache: None,
         }
     }
 }

@@ -294,6 +294,7 @@ const FLAGS: &[Row] = &[
     ("train --seed -1", 2, &["--seed", "-1"]),
     ("train --threads 99999", 2, &["--threads", "up to 1024"]),
     ("train --threads two", 2, &["--threads", "up to 1024"]),
+    ("train --picture-cache 0", 2, &["--picture-cache", "a number from 1 up to 16777216"]),
     ("train --on-nonfinite hope", 2, &["--on-nonfinite", "stop, skip or rollback"]),
     ("train --data mnist-2", 2, &["--data", "fashion-mnist"]),
     ("train --data-dir", 2, &["--data-dir", "value is required"]),

@@ -141,3 +141,39 @@ fn a_picture_that_cannot_be_decoded_is_left_out_at_the_start() {
     assert_eq!(found.broken.len(), 1);
     assert!(found.broken[0].to_string().contains("b/1.png: it cannot be decoded"), "{}", found.broken[0]);
 }
+
+/// Once decoded and kept, pictures need their files no more; where there is room for some, the others are decoded again.
+#[test]
+fn pictures_that_are_kept_have_the_bytes_of_their_files() {
+    let place = folder();
+    let plain = found(place.path(), "24x24").unwrap().dataset;
+    let batch = |dataset: &Dataset| {
+        let all: Vec<usize> = (0..16).collect();
+        bits(BatchMaker::new(dataset, 16).unwrap().train(&all, Augment::Resized, 3, 1).unwrap())
+    };
+    let expected = (batch(&plain), plain.test.pixels.all().unwrap().into_owned());
+    // Pictures of 40 x 90 and more in three colours: room for all, for about half of them, and for none.
+    for (room, all) in [(1 << 20, true), (110_000, false), (1000, false)] {
+        let mut kept = plain.clone();
+        assert!(kept.keep_decoded(room).unwrap());
+        for _ in 0..2 {
+            assert_eq!(batch(&kept), expected.0, "{room} bytes");
+            assert_eq!(*kept.test.pixels.all().unwrap(), expected.1, "{room} bytes");
+        }
+        let part = kept.train.subset([5, 2, 9]).unwrap();
+        assert_eq!(part.pixels.all().unwrap(), plain.train.subset([5, 2, 9]).unwrap().pixels.all().unwrap());
+        fs::rename(place.path().join("a"), place.path().join("elsewhere")).unwrap();
+        fs::rename(place.path().join("b"), place.path().join("elsewhere too")).unwrap();
+        assert_eq!(
+            kept.train.pixels.all().is_ok_and(|_| kept.test.pixels.all().is_ok()),
+            all,
+            "{room} bytes"
+        );
+        fs::rename(place.path().join("elsewhere"), place.path().join("a")).unwrap();
+        fs::rename(place.path().join("elsewhere too"), place.path().join("b")).unwrap();
+    }
+    let mut in_memory = plain.clone();
+    in_memory.train.pixels = plain.train.pixels.all().unwrap().into_owned().into();
+    in_memory.test.pixels = expected.1.into();
+    assert!(!in_memory.keep_decoded(1 << 20).unwrap(), "nothing is left in files");
+}

@@ -479,6 +479,7 @@ fn a_configuration_survives_the_file_and_a_wrong_one_is_refused() {
             overlap: Overlap::Off,
             threads: 2,
             data_dir: Some("/some/where".into()),
+            picture_cache: Some(4096),
         };
         let run = settings("wrn-16-4-projection", method);
         let average = AverageSettings { ema: Some(0.99), swa_from: Some(2), ..AverageSettings::NONE };
