@@ -22,7 +22,9 @@ static __device__ double power_of_two(int k) { return __longlong_as_double((long
 
 // rho / norm as a power of two times a rest.
 static __device__ void split(Norm* norm, double rho, int most) {
-    int k = -(exponent(norm->scale) + exponent(norm->scaled));
+    // What vanishes beside the norm may be much beside the norm over a large radius.
+    const int large = exponent(rho) - 2;
+    int k = (large > 0 ? large : 0) - (exponent(norm->scale) + exponent(norm->scaled));
     k = k < -most ? -most : k > most ? most : k;
     norm->unit = power_of_two(k);
     norm->factor = rho / (norm->scaled * (norm->scale * norm->unit));

@@ -169,3 +169,40 @@ fn the_derivative_scales_however_large_or_small_products_are() {
         }
     }
 }
+
+/// What vanishes beside the norm need not vanish in the perturbation: `rho` may be larger than what was lost.
+#[test]
+fn a_large_radius_leaves_nothing_out_that_its_type_can_hold() {
+    let in_f32 = |rho: f32, eta: Option<f32>, g: [f32; 2]| {
+        let rule = Rule::l2(rho).with_adaptive(eta);
+        let ascent = Ascent::new(&rule, &dual_norm(&rule, &[0.0, 0.0], &g));
+        [0, 1].map(|i| ascent.eps(i, 0.0, g[i]))
+    };
+    for (rho, g) in [
+        (5.0e25, [1.0e20, -1.0e-28]),
+        (3.0e38, [1.0e38, 1.0e-38]),
+        (1.0e10, [1.0e-10, 1.0e-45]),
+        (8.0, [1.0e38, 1.0e-44]),
+    ] {
+        let expected = (f64::from(g[1]) * f64::from(rho) / f64::from(g[0])) as f32;
+        for eta in [None, Some(1.0)] {
+            let [first, second] = in_f32(rho, eta, g);
+            assert!((first / rho - 1.0).abs() < 1e-6, "{first} instead of {rho}");
+            assert!(
+                (second - expected).abs() <= 1e-6 * expected.abs(),
+                "{second} instead of {expected}, rho {rho}"
+            );
+        }
+    }
+    for (rho, g, expected) in [
+        (1e100, [1e200, -1e-150], -1e-250),
+        (1e300, [1e300, 1e-300], 1e-300),
+        (1e20, [1e-20, 5e-324], 5e-284),
+    ] {
+        let rule = Rule::l2(rho);
+        let [first, second] = [0, 1].map(|i| eps(&rule, &[0.0, 0.0], &g)[i]);
+        assert!((first / rho - 1.0).abs() < 1e-14, "{first} instead of {rho}");
+        // A subnormal gradient has few digits.
+        assert!((second / expected - 1.0).abs() < 0.02, "{second} instead of {expected}, rho {rho}");
+    }
+}

@@ -16,7 +16,7 @@ pub enum Ascent<R> {
     Stay,
     /// `eps = (g * unit) * factor`. SAM, `p = 2`: two factors, so that neither over- nor underflows.
     Along {
-        /// A power of two near the inverse norm.
+        /// A power of two near the inverse norm, or near a large radius over it.
         unit: R,
         /// What remains of `rho / ||g||`.
         factor: R,
@@ -25,7 +25,7 @@ pub enum Ascent<R> {
     AlongScaled {
         /// Added to `|w|`.
         eta: f64,
-        /// A power of two near the inverse norm.
+        /// A power of two near the inverse norm, or near a large radius over it.
         unit: f64,
         /// What remains of `rho / ||T g||`.
         factor: f64,
@@ -159,7 +159,9 @@ impl<R: Real> Ascent<R> {
 /// `limit`.
 fn split<R: Real>(rho: R, norm: &DualNorm, limit: i32) -> (f64, f64) {
     let k = exponent(norm.scale).saturating_add(exponent(norm.scaled));
-    let unit = power_of_two((-k).clamp(-limit, limit));
+    // What vanishes beside the norm may be much beside the norm over a large radius. The norm is below 2^(k + 2).
+    let large = exponent(rho.widen()).saturating_sub(2).max(0);
+    let unit = power_of_two((large - k).clamp(-limit, limit));
     (unit, rho.widen() / (norm.scaled * (norm.scale * unit)))
 }
 
