@@ -30,6 +30,8 @@ use crate::{
 const FORMAT: &str = "sam-checkpoint-2";
 /// Written before: it held what each epoch gave, where there is a mark now.
 const FORMAT_BEFORE: &str = "sam-checkpoint-1";
+/// What safetensors calls something that is no tensor.
+const RESERVED: &str = "__metadata__";
 
 /// What to do about a file that is no checkpoint, if it is one that somebody named.
 const NAME_ANOTHER: &str = "name a checkpoint that sam has written";
@@ -240,6 +242,11 @@ impl Checkpoint {
     pub fn encode(&self, path: &Path) -> Result<Vec<u8>, CheckpointError> {
         let layout = |cause| CheckpointError::Layout { path: path.to_owned(), cause };
         let run = json::line(&self.position);
+        if self.state.tensors.iter().any(|tensor| tensor.name == RESERVED) {
+            return Err(layout(format!(
+                "a tensor is named {RESERVED:?}, as the format names something else"
+            )));
+        }
         let bytes: Vec<Vec<u8>> = self.state.tensors.iter().map(little_endian).collect();
         let mut hash = Sha256::new_with_prefix(&run);
         let mut views = Vec::new();

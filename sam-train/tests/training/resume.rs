@@ -252,11 +252,16 @@ fn a_checkpoint_with_a_right_checksum_and_wrong_content_is_refused() {
 }
 
 #[test]
-fn a_state_with_two_tensors_of_one_name_cannot_be_written() {
-    let mut checkpoint = checkpoint(vec![1.0]);
-    checkpoint.state.tensors.extend(checkpoint.state.tensors.clone());
-    let error = checkpoint.encode(Path::new("c")).unwrap_err();
+fn a_state_whose_tensors_could_not_be_told_apart_cannot_be_written() {
+    let mut twice = checkpoint(vec![1.0]);
+    twice.state.tensors.extend(twice.state.tensors.clone());
+    let error = twice.encode(Path::new("c")).unwrap_err();
     assert_eq!(error.to_string(), "c: cannot be written: two tensors are named \"weights/a.weight\"");
+    // In the file's header that is no tensor.
+    let mut reserved = checkpoint(vec![1.0]);
+    reserved.state.tensors[0].name = "__metadata__".into();
+    let error = reserved.encode(Path::new("c")).unwrap_err().to_string();
+    assert!(error.starts_with("c: cannot be written: a tensor is named \"__metadata__\""), "{error}");
 }
 
 #[test]
