@@ -331,8 +331,8 @@ impl Wiring {
             }
             Op::Swish => {
                 for ((d, x), g) in d_x.iter_mut().zip(x).zip(g) {
-                    let power = (-x).exp();
-                    *d = g * (1.0 + power + x * power) / (1.0 + power).powi(2);
+                    let sigmoid = 1.0 / (1.0 + (-x).exp());
+                    *d = g * sigmoid * (1.0 + x * (1.0 - sigmoid));
                 }
             }
             Op::BatchNorm(_) => {
@@ -571,7 +571,8 @@ pub fn cross_entropy(logits: &[f64], labels: &[u16], smoothing: f64) -> (f64, Ve
     let (samples, classes) = (labels.len() as f64, logits.len() / labels.len());
     let (mut loss, mut gradient) = (0.0, Vec::new());
     for (logits, &label) in logits.chunks(classes).zip(labels) {
-        let log_sum = logits.iter().map(|x| x.exp()).sum::<f64>().ln();
+        let largest = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let log_sum = largest + logits.iter().map(|x| (x - largest).exp()).sum::<f64>().ln();
         for (c, x) in logits.iter().enumerate() {
             let hit = if c == usize::from(label) { 1.0 - smoothing } else { 0.0 };
             let target = hit + smoothing / classes as f64;
