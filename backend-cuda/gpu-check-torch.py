@@ -16,81 +16,14 @@ import sys
 import time
 
 import torch
-from torch import nn
 from torch.nn import functional as F
+
+from gpu_check_networks import build
 
 RHO = 0.05
 WARM_UP = 3
 # What torch.compile is told, and ways that use its CUDA graphs.
 MODES = {"compile": None, "reduce-overhead": "reduce-overhead", "max-autotune": "max-autotune"}
-
-
-class LeNet(nn.Module):
-    def __init__(self, height, width, channels, classes):
-        super().__init__()
-        self.conv1 = nn.Conv2d(channels, 32, 3, padding=1)
-        self.conv2 = nn.Conv2d(32, 64, 3, padding=1)
-        self.dense = nn.Linear(64 * (height // 4) * (width // 4), 128)
-        self.head = nn.Linear(128, classes)
-
-    def forward(self, x):
-        for conv in (self.conv1, self.conv2):
-            x = F.max_pool2d(F.relu(conv(x)), 2)
-        return self.head(F.relu(self.dense(x.flatten(1))))
-
-
-class Block(nn.Module):
-    """Pre-activation residual block (Zagoruyko and Komodakis 2016)."""
-
-    def __init__(self, inputs, outputs, stride):
-        super().__init__()
-        self.norm1 = nn.BatchNorm2d(inputs)
-        self.conv1 = nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False)
-        self.norm2 = nn.BatchNorm2d(outputs)
-        self.conv2 = nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False)
-        same = inputs == outputs and stride == 1
-        self.shortcut = None if same else nn.Conv2d(inputs, outputs, 1, stride, bias=False)
-
-    def forward(self, x):
-        active = F.relu(self.norm1(x))
-        residual = x if self.shortcut is None else self.shortcut(active)
-        return self.conv2(F.relu(self.norm2(self.conv1(active)))) + residual
-
-
-class WideResNet(nn.Module):
-    def __init__(self, depth, width, channels, classes):
-        super().__init__()
-        blocks, inputs, layers = (depth - 4) // 6, 16, []
-        for stage, base in enumerate((16, 32, 64)):
-            for number in range(blocks):
-                layers.append(Block(inputs, base * width, 2 if stage > 0 and number == 0 else 1))
-                inputs = base * width
-        self.conv = nn.Conv2d(channels, 16, 3, padding=1, bias=False)
-        self.blocks = nn.Sequential(*layers)
-        self.norm = nn.BatchNorm2d(inputs)
-        self.head = nn.Linear(inputs, classes)
-
-    def forward(self, x):
-        return self.head(F.relu(self.norm(self.blocks(self.conv(x)))).mean((2, 3)))
-
-
-def build(name, image, classes=10):
-    height, width, channels = image
-    kind, *numbers = name.split("-")
-    if kind == "lenet":
-        return LeNet(height, width, channels, classes)
-    if kind == "wrn":
-        return WideResNet(int(numbers[0]), int(numbers[1]), channels, classes)
-    if kind == "mlp":
-        sizes = [height * width * channels, *map(int, numbers)]
-        dense = [part for a, b in zip(sizes, sizes[1:]) for part in (nn.Linear(a, b), nn.ReLU())]
-        return nn.Sequential(nn.Flatten(), *dense, nn.Linear(sizes[-1], classes))
-    if name.startswith(("resnet-", "efficientnet-")):
-        # Those of ImageNet, as torchvision has them.
-        import torchvision
-
-        return getattr(torchvision.models, name.replace("efficientnet-", "efficientnet_").replace("-", ""))(num_classes=classes)
-    sys.exit(f"--model {name}: expected lenet, wrn-D-K, mlp-H1-H2.., resnet-50 or efficientnet-b0")
 
 
 class Steps:
