@@ -192,6 +192,10 @@ pub struct FinetuneArgs {
     /// Highest learning rate of fine-tuning.
     #[arg(long, value_name = "RATE", default_value_t = 0.016)]
     tune_lr: f64,
+    /// Radii, with commas between, of which a tenth of the second task's training images chooses one; SAM at that one is fine-tuned beside SAM
+    /// at --rho (table 11) [default: none]
+    #[arg(long, value_name = "RHO,..", value_delimiter = ',')]
+    rhos: Vec<f64>,
     #[command(flatten)]
     experiment: ExperimentArgs,
 }
@@ -255,7 +259,8 @@ impl FinetuneArgs {
         positive("images", self.images)?;
         positive("tune-epochs", self.tune_epochs)?;
         let valid = self.tune_lr >= 0.0 && self.tune_lr.is_finite();
-        in_range("tune-lr", valid, "a number from 0 up", self.tune_lr)
+        in_range("tune-lr", valid, "a number from 0 up", self.tune_lr)?;
+        if self.rhos.is_empty() { Ok(()) } else { radii("rhos", &self.rhos) }
     }
 }
 
@@ -324,8 +329,13 @@ pub fn finetune(args: &FinetuneArgs, call: Call<'_>) -> Result<(), ExperimentErr
         Some(path) if path.is_dir() => Start::File(Weights::new(start::Start::of(&run(path)?.checkpoint())?)),
         Some(path) => Start::File(Weights::new(start::Start::of(path)?)),
     };
-    let finetune =
-        Finetune { start, epochs: args.tune_epochs, sgd_epochs: args.tune_sgd_epochs, lr: args.tune_lr };
+    let finetune = Finetune {
+        start,
+        epochs: args.tune_epochs,
+        sgd_epochs: args.tune_sgd_epochs,
+        lr: args.tune_lr,
+        rhos: args.rhos.clone(),
+    };
     experiment::run(&finetune, &args.experiment, 0.0, call)
 }
 

@@ -1,4 +1,4 @@
-//! Section 3.2: a trained network with a new head on a second task, with SGD and with SAM.
+//! Section 3.2 and table 11: a trained network with a new head on a second task, with SGD and with SAM.
 
 use sam_model::Description;
 
@@ -7,7 +7,7 @@ use super::{
     arms::{self, Arm, ArmResult},
     design::{Design, Experiment},
     findings::{Findings, Picture},
-    outcome,
+    grid, outcome,
     runner::{Job, LoadedData, Runner},
 };
 use crate::{
@@ -45,6 +45,52 @@ pub struct Finetune {
     pub sgd_epochs: Option<usize>,
     /// Its highest learning rate.
     pub lr: f64,
+    /// Radii of which a tenth of the second task's training images chooses one, which is fine-tuned with too.
+    pub rhos: Vec<f64>,
+}
+
+/// Procedures of fine-tuning side by side, which start from a trained network or afresh.
+struct Tuning<'a> {
+    design: &'a Design,
+    trained: &'a State,
+    /// Epochs of a second chance for procedures of one gradient a step; 0 for none.
+    sgd_epochs: usize,
+}
+
+impl Tuning<'_> {
+    /// Makes the runs of all `procedures`, each with whether it starts from the trained network, on `data`: the better length of each.
+    fn compare(
+        &self,
+        runner: &mut Runner<'_>,
+        procedures: &[(Arm, bool)],
+        data: &LoadedData,
+    ) -> Result<Vec<ArmResult>, ExperimentError> {
+        let lengths: Vec<Vec<Arm>> = procedures.iter().map(|(arm, _)| arm.lengths(self.sgd_epochs)).collect();
+        let both = lengths.iter().zip(procedures);
+        let arms: Vec<(Arm, bool)> =
+            both.flat_map(|(arms, (_, tuned))| arms.iter().map(|arm| (arm.clone(), *tuned))).collect();
+        // Each with the seed's averages and counters, and a head at zero.
+        let mut starts = Vec::new();
+        for seed in 0..self.design.seeds {
+            for (arm, _) in &arms {
+                let settings = Settings { seed: arm.settings.seed + seed as u64, ..arm.settings.clone() };
+                let mut state = runner.fresh_state(&settings, &data.dataset)?;
+                state.take_over(self.trained, Head::Zero).map_err(LearnerError::State)?;
+                starts.push(state);
+            }
+        }
+        let mut jobs = Vec::new();
+        for seed in 0..self.design.seeds {
+            for (i, (arm, tuned)) in arms.iter().enumerate() {
+                let start = tuned.then(|| &starts[seed * arms.len() + i]);
+                jobs.push(Job { start, ..arm.job(seed, data) });
+            }
+        }
+        let runs = runner.runs("fine-tuning", &jobs)?;
+        let arms: Vec<Arm> = arms.into_iter().map(|(arm, _)| arm).collect();
+        let mut all = arms::results(&arms, &runs).into_iter();
+        Ok(lengths.iter().filter_map(|lengths| arms::better(all.by_ref().take(lengths.len()))).collect())
+    }
 }
 
 /// The part of `dataset` whose classes lie in `classes`, counted from 0; at most `images` of the training images.
@@ -100,41 +146,31 @@ impl Experiment for Finetune {
             settings
         };
         let scratch = |method| Settings { epochs: self.epochs, ..design.with(method) };
+        // Twice the epochs of fine-tuning, where SGD has twice those of training.
+        let sgd_epochs = if design.sgd_epochs == 0 { 0 } else { self.sgd_epochs.unwrap_or(2 * self.epochs) };
+        let tuning = Tuning { design, trained: &trained, sgd_epochs };
+        let from_trained = |name: &str, method| (Arm::new(design.named(name), tuned(method)), true);
+        let mut validation = None;
+        if !self.rhos.is_empty() {
+            let held_out = LoadedData::new(grid::hold_out(&target.dataset, design.base.seed)?)?;
+            let radii = grid::radii(&self.rhos);
+            let procedures: Vec<_> =
+                radii.iter().map(|&rho| from_trained(&rho.to_string(), grid::method(design, rho))).collect();
+            let results = tuning.compare(runner, &procedures, &held_out)?;
+            let results: Vec<(f64, ArmResult)> = radii.into_iter().zip(results).collect();
+            validation = Some((grid::best(&results), results));
+        }
         let sam = design.sam(design.rho());
-        let procedures = [
-            (Arm::new(design.named("fine-tuned, SGD"), tuned(Method::Sgd)), true),
-            (Arm::new(design.named("fine-tuned, SAM"), tuned(sam)), true),
+        let mut procedures = vec![
+            from_trained("fine-tuned, SGD", Method::Sgd),
+            from_trained("fine-tuned, SAM", sam),
             (Arm::new(design.named("from scratch, SGD"), scratch(Method::Sgd)), false),
             (Arm::new(design.named("from scratch, SAM"), scratch(sam)), false),
         ];
-        // Twice the epochs of fine-tuning, where SGD has twice those of training.
-        let sgd_epochs = if design.sgd_epochs == 0 { 0 } else { self.sgd_epochs.unwrap_or(2 * self.epochs) };
-        let lengths = procedures.each_ref().map(|(arm, _)| arm.lengths(sgd_epochs));
-        let both = lengths.iter().zip(&procedures);
-        let arms: Vec<(Arm, bool)> =
-            both.flat_map(|(arms, (_, tuned))| arms.iter().map(|arm| (arm.clone(), *tuned))).collect();
-        // Each with the seed's averages and counters, and a head at zero.
-        let mut starts = Vec::new();
-        for seed in 0..design.seeds {
-            for (arm, _) in &arms {
-                let settings = Settings { seed: arm.settings.seed + seed as u64, ..arm.settings.clone() };
-                let mut state = runner.fresh_state(&settings, &target.dataset)?;
-                state.take_over(&trained, Head::Zero).map_err(LearnerError::State)?;
-                starts.push(state);
-            }
+        if let Some((Some(rho), _)) = validation {
+            procedures.push(from_trained(&format!("fine-tuned, SAM, chosen rho {rho}"), design.sam(rho)));
         }
-        let mut jobs = Vec::new();
-        for seed in 0..design.seeds {
-            for (i, (arm, tuned)) in arms.iter().enumerate() {
-                let start = tuned.then(|| &starts[seed * arms.len() + i]);
-                jobs.push(Job { start, ..arm.job(seed, &target) });
-            }
-        }
-        let runs = runner.runs("fine-tuning", &jobs)?;
-        let arms: Vec<Arm> = arms.into_iter().map(|(arm, _)| arm).collect();
-        let mut all = arms::results(&arms, &runs).into_iter();
-        let results: Vec<ArmResult> =
-            lengths.iter().filter_map(|lengths| arms::better(all.by_ref().take(lengths.len()))).collect();
+        let results = tuning.compare(runner, &procedures, &target)?;
         let subject = format!(
             "{}, {} images of {} classes",
             design.subject(),
@@ -151,11 +187,16 @@ impl Experiment for Finetune {
         outcome::add_test_set(&mut table, results.iter().map(|result| &result.outcome));
         let picture = Picture::figure("finetune", ablate::error_figure(title, &results));
         let mut findings = Findings { tables: vec![table], pictures: vec![picture], ..Findings::default() };
-        findings.sentences = arms::sentences([
-            (&results[1], &results[0]),
-            (&results[0], &results[2]),
-            (&results[3], &results[2]),
-        ]);
+        let mut pairs =
+            vec![(&results[1], &results[0]), (&results[0], &results[2]), (&results[3], &results[2])];
+        if let Some((chosen, validation)) = &validation {
+            findings.tables.push(grid::table(&design.named("fine-tuned, SGD"), validation, None));
+            findings.sentences.push(grid::sentence(*chosen));
+            if let Some(tuned) = results.get(4) {
+                pairs.extend([(tuned, &results[0]), (tuned, &results[1])]);
+            }
+        }
+        findings.sentences.extend(arms::sentences(pairs));
         results.iter().for_each(|result| findings.line(result));
         Ok(findings)
     }

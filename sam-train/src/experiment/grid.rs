@@ -44,8 +44,7 @@ pub fn hold_out(dataset: &Dataset, seed: u64) -> Result<Dataset, DataError> {
     Ok(Dataset { train: part(rest)?, test: part(held_out)?, ..dataset.clone() })
 }
 
-/// The radius with the lowest mean validation error (the smallest of several), and what all radii gave on the
-/// validation set: `(radius, result)`.
+/// The radius that [`best`] chooses on the validation set, and what all radii gave there: `(radius, result)`.
 ///
 /// # Errors
 /// As [`Runner::runs`].
@@ -53,13 +52,40 @@ pub fn choose(
     runner: &mut Runner<'_>,
     design: &Design,
     rhos: &[f64],
-) -> Result<(f64, Vec<(f64, ArmResult)>), ExperimentError> {
+) -> Result<(Option<f64>, Vec<(f64, ArmResult)>), ExperimentError> {
     let data = LoadedData::new(hold_out(&design.data.dataset, design.base.seed)?)?;
     let results = sweep(runner, design, rhos, &data)?;
-    // SGD is there to be compared with, not to be chosen.
+    Ok((best(&results), results))
+}
+
+/// The radius with the lowest mean error, the smallest of several; none if no run at any radius has learnt. SGD is there to be compared
+/// with, not to be chosen.
+pub fn best(results: &[(f64, ArmResult)]) -> Option<f64> {
     let by_error = |(_, a): &&(f64, ArmResult), (_, b): &&(f64, ArmResult)| a.outcome.by_error(&b.outcome);
-    let chosen = results.iter().filter(|(rho, _)| *rho != 0.0).min_by(by_error).map_or(0.0, |(rho, _)| *rho);
-    Ok((chosen, results))
+    let learnt = results.iter().filter(|(rho, result)| *rho != 0.0 && result.outcome.error.mean.is_finite());
+    learnt.min_by(by_error).map(|(rho, _)| *rho)
+}
+
+/// What a search over radii says of its choice.
+pub fn sentence(chosen: Option<f64>) -> String {
+    match chosen {
+        Some(rho) => format!("Lowest mean validation error of the radii: rho = {rho}."),
+        None => "No radius is chosen: no run on the validation images has left its start.".to_owned(),
+    }
+}
+
+/// What is tried: 0, which is SGD, and the radii above it in their order.
+pub fn radii(rhos: &[f64]) -> Vec<f64> {
+    let mut all = vec![0.0];
+    all.extend(rhos.iter().copied().filter(|&rho| rho > 0.0));
+    all.sort_by(f64::total_cmp);
+    all.dedup();
+    all
+}
+
+/// What a radius of [`radii`] means.
+pub fn method(design: &Design, rho: f64) -> Method {
+    if rho == 0.0 { Method::Sgd } else { design.sam(rho) }
 }
 
 fn sweep(
@@ -68,12 +94,9 @@ fn sweep(
     rhos: &[f64],
     data: &LoadedData,
 ) -> Result<Vec<(f64, ArmResult)>, ExperimentError> {
-    let mut all = vec![0.0];
-    all.extend(rhos.iter().copied().filter(|&rho| rho > 0.0));
-    all.sort_by(f64::total_cmp);
-    all.dedup();
-    let method = |rho| if rho == 0.0 { Method::Sgd } else { design.sam(rho) };
-    let arms: Vec<Arm> = all.iter().map(|&rho| Arm::new(rho.to_string(), design.with(method(rho)))).collect();
+    let all = radii(rhos);
+    let arm = |&rho: &f64| Arm::new(rho.to_string(), design.with(method(design, rho)));
+    let arms: Vec<Arm> = all.iter().map(arm).collect();
     Ok(all.into_iter().zip(arms::compare(runner, &arms, design, data)?).collect())
 }
 
@@ -109,7 +132,7 @@ impl Experiment for Grid {
         };
         for ((rho, validation), (_, test)) in validation.iter().zip(&test) {
             findings.line(&serde_json::json!({
-                "rho": rho, "chosen": *rho == chosen,
+                "rho": rho, "chosen": chosen == Some(*rho),
                 "validation_error": validation.outcome.error, "test_error": test.outcome.error,
                 "validation_errors": validation.outcome.errors, "test_errors": test.outcome.errors,
                 "validation_lost": validation.outcome.lost, "test_lost": test.outcome.lost,
@@ -117,10 +140,12 @@ impl Experiment for Grid {
             }));
         }
         let at = |rho: f64| test.iter().find(|(other, _)| *other == rho).map(|(_, result)| result);
-        findings.sentences.push(format!("Lowest mean validation error of the radii: rho = {chosen}."));
-        if let (Some(sam), Some(sgd)) = (at(chosen), at(0.0)) {
+        findings.sentences.push(sentence(chosen));
+        if let (Some(rho), Some(sgd)) = (chosen, at(0.0))
+            && let Some(sam) = at(rho)
+        {
             let (sam, sgd) =
-                (sam.named(design.named(&format!("SAM at rho {chosen}"))), sgd.named(design.named("SGD")));
+                (sam.named(design.named(&format!("SAM at rho {rho}"))), sgd.named(design.named("SGD")));
             findings.sentences.extend(arms::sentences([(&sam, &sgd)]));
         }
         Ok(findings)

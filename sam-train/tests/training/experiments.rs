@@ -45,7 +45,7 @@ const EXPERIMENTS: [(&str, usize, Option<&str>); 12] = [
     ("spectrum --looks 2 --steps 6 --images 64", 4, Some("spectrum.svg")),
     ("landscape --points 5 --images 64", 2, Some("landscape.svg")),
     ("bound --rhos 0.1,1 --steps 3", 4, None),
-    ("finetune --images 64 --tune-epochs 2", 4, Some("finetune.svg")),
+    ("finetune --images 160 --tune-epochs 4 --tune-lr 0.1 --rhos 0.02,0.05", 5, Some("finetune.svg")),
 ];
 
 #[test]
@@ -86,6 +86,21 @@ fn every_experiment_leaves_its_files_and_repeats_no_run() {
     assert_eq!(page.matches("<section").count(), EXPERIMENTS.len());
     assert_needs_nothing_else(&page);
     assert!(page.matches("src=").count() >= EXPERIMENTS.len() - 1);
+}
+
+/// Nine images have no tenth, and a network that names one class has no error to be chosen by.
+#[test]
+fn no_radius_is_chosen_where_no_validation_run_has_learnt() {
+    let place = tempfile::tempdir().unwrap();
+    let small = "--model mlp-16 --epochs 1 --seeds 1 --limit 9 --batch 4";
+    for experiment in ["grid", "ablate rho-default"] {
+        let (output, _) = sam(place.path(), &format!("{experiment} {small}"));
+        assert!(output.contains("No radius is chosen"), "{output}");
+        assert!(!output.contains("Lowest mean validation error"), "{output}");
+    }
+    let finetune = "finetune --images 9 --tune-epochs 1 --rhos 0.1 --limit 320 --model mlp-16 --epochs 1 --seeds 1 --batch 4";
+    let (output, _) = sam(place.path(), finetune);
+    assert!(output.contains("No radius is chosen") && !output.contains("chosen rho"), "{output}");
 }
 
 fn assert_needs_nothing_else(page: &str) {

@@ -29,12 +29,11 @@ impl Experiment for RhoDefault {
 
     fn run(&self, runner: &mut Runner<'_>, design: &Design) -> Result<Findings, ExperimentError> {
         let (chosen, validation) = grid::choose(runner, design, &self.rhos)?;
-        let arms = [
-            ("SGD".to_owned(), Method::Sgd),
-            (format!("SAM, rho {DEFAULT}"), design.sam(DEFAULT)),
-            (format!("SAM, tuned rho {chosen}"), design.sam(chosen)),
-        ];
-        let arms = arms.map(|(name, method)| Arm::new(design.named(&name), design.with(method)));
+        let mut arms =
+            vec![("SGD".to_owned(), Method::Sgd), (format!("SAM, rho {DEFAULT}"), design.sam(DEFAULT))];
+        arms.extend(chosen.map(|rho| (format!("SAM, tuned rho {rho}"), design.sam(rho))));
+        let arm = |(name, method): (String, Method)| Arm::new(design.named(&name), design.with(method));
+        let arms: Vec<Arm> = arms.into_iter().map(arm).collect();
         let results = arms::compare(runner, &arms, design, &design.data)?;
         let title = format!("Default radius against the tuned one: {}", design.subject());
         let picture = Picture::figure("rho-default", error_figure(title.clone(), &results));
@@ -43,11 +42,12 @@ impl Experiment for RhoDefault {
             pictures: vec![picture],
             ..Findings::default()
         };
-        findings.sentences = arms::sentences([
-            (&results[1], &results[0]),
-            (&results[2], &results[0]),
-            (&results[2], &results[1]),
-        ]);
+        let mut pairs = vec![(&results[1], &results[0])];
+        if let Some(tuned) = results.get(2) {
+            pairs.extend([(tuned, &results[0]), (tuned, &results[1])]);
+        }
+        findings.sentences.push(grid::sentence(chosen));
+        findings.sentences.extend(arms::sentences(pairs));
         results.iter().for_each(|result| findings.line(result));
         Ok(findings)
     }
