@@ -157,7 +157,7 @@ impl Experiment for Finetune {
             let procedures: Vec<_> =
                 radii.iter().map(|&rho| from_trained(&rho.to_string(), grid::method(design, rho))).collect();
             let results = tuning.compare(runner, &procedures, &held_out)?;
-            let results: Vec<(f64, ArmResult)> = radii.into_iter().zip(results).collect();
+            let results: grid::ByRadius = radii.into_iter().zip(results).collect();
             validation = Some((grid::best(&results), results));
         }
         let sam = design.sam(design.rho());

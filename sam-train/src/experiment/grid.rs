@@ -29,6 +29,9 @@ pub struct Grid {
     pub rhos: Vec<f64>,
 }
 
+/// What each radius gave, in their order.
+pub type ByRadius = Vec<(f64, ArmResult)>;
+
 /// Splits the training images: nine tenths to train on, one tenth, chosen at random by `seed`, in the place of the test
 /// set. Both parts keep the order of the images. Labels are the true ones: noise is put on the training part only.
 ///
@@ -52,7 +55,7 @@ pub fn choose(
     runner: &mut Runner<'_>,
     design: &Design,
     rhos: &[f64],
-) -> Result<(Option<f64>, Vec<(f64, ArmResult)>), ExperimentError> {
+) -> Result<(Option<f64>, ByRadius), ExperimentError> {
     let data = LoadedData::new(hold_out(&design.data.dataset, design.base.seed)?)?;
     let results = sweep(runner, design, rhos, &data)?;
     Ok((best(&results), results))
@@ -93,7 +96,7 @@ fn sweep(
     design: &Design,
     rhos: &[f64],
     data: &LoadedData,
-) -> Result<Vec<(f64, ArmResult)>, ExperimentError> {
+) -> Result<ByRadius, ExperimentError> {
     let all = radii(rhos);
     let arm = |&rho: &f64| Arm::new(rho.to_string(), design.with(method(design, rho)));
     let arms: Vec<Arm> = all.iter().map(arm).collect();
