@@ -167,7 +167,7 @@ Examples:
 /// Fine-tuning (section 3.2): a new head on a trained network and a second task, SAM against SGD. The head starts at zero.
 ///
 /// Without --init a network is trained on the first half of the data set's classes, and fine-tuned on the second half.
-/// Statistics of batch normalisation are frozen in fine-tuning, as in the paper.
+/// Statistics of batch normalisation are frozen in fine-tuning, as in the paper; --free-statistics tries both.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Experiment")]
 #[command(
@@ -192,6 +192,9 @@ pub struct FinetuneArgs {
     /// Highest learning rate of fine-tuning.
     #[arg(long, value_name = "RATE", default_value_t = 0.016)]
     tune_lr: f64,
+    /// Fine-tune with statistics of batch normalisation that follow the batches too (footnote 8).
+    #[arg(long)]
+    free_statistics: bool,
     /// Radii, with commas between, of which a tenth of the second task's training images chooses one; SAM at that one is fine-tuned beside SAM
     /// at --rho (table 11) [default: none]
     #[arg(long, value_name = "RHO,..", value_delimiter = ',')]
@@ -334,6 +337,7 @@ pub fn finetune(args: &FinetuneArgs, call: Call<'_>) -> Result<(), ExperimentErr
         epochs: args.tune_epochs,
         sgd_epochs: args.tune_sgd_epochs,
         lr: args.tune_lr,
+        free_statistics: args.free_statistics,
         rhos: args.rhos.clone(),
     };
     experiment::run(&finetune, &args.experiment, 0.0, call)

@@ -8,7 +8,7 @@ use super::{
     design::{Design, Experiment},
     findings::{Findings, Picture},
     grid, outcome,
-    runner::{Job, LoadedData, Runner},
+    runner::{Job, LoadedData, Runner, Statistics},
 };
 use crate::{
     data::{DataError, Dataset, ImageSet},
@@ -45,11 +45,16 @@ pub struct Finetune {
     pub sgd_epochs: Option<usize>,
     /// Its highest learning rate.
     pub lr: f64,
+    /// Whether it is also tried with statistics of batch normalisation that follow the batches (footnote 8).
+    pub free_statistics: bool,
     /// Radii of which a tenth of the second task's training images chooses one, which is fine-tuned with too.
     pub rhos: Vec<f64>,
 }
 
-/// Procedures of fine-tuning side by side, which start from a trained network or afresh.
+/// A procedure with what it starts from: a trained network, whose statistics are as said, or a fresh one.
+type Procedure = (Arm, Option<Statistics>);
+
+/// Procedures of fine-tuning side by side.
 struct Tuning<'a> {
     design: &'a Design,
     trained: &'a State,
@@ -58,17 +63,17 @@ struct Tuning<'a> {
 }
 
 impl Tuning<'_> {
-    /// Makes the runs of all `procedures`, each with whether it starts from the trained network, on `data`: the better length of each.
+    /// Makes the runs of all `procedures` on `data`: the better length of each.
     fn compare(
         &self,
         runner: &mut Runner<'_>,
-        procedures: &[(Arm, bool)],
+        procedures: &[Procedure],
         data: &LoadedData,
     ) -> Result<Vec<ArmResult>, ExperimentError> {
         let lengths: Vec<Vec<Arm>> = procedures.iter().map(|(arm, _)| arm.lengths(self.sgd_epochs)).collect();
         let both = lengths.iter().zip(procedures);
-        let arms: Vec<(Arm, bool)> =
-            both.flat_map(|(arms, (_, tuned))| arms.iter().map(|arm| (arm.clone(), *tuned))).collect();
+        let arms: Vec<Procedure> =
+            both.flat_map(|(arms, (_, start))| arms.iter().map(|arm| (arm.clone(), *start))).collect();
         // Each with the seed's averages and counters, and a head at zero.
         let mut starts = Vec::new();
         for seed in 0..self.design.seeds {
@@ -82,8 +87,9 @@ impl Tuning<'_> {
         let mut jobs = Vec::new();
         for seed in 0..self.design.seeds {
             for (i, (arm, tuned)) in arms.iter().enumerate() {
-                let start = tuned.then(|| &starts[seed * arms.len() + i]);
-                jobs.push(Job { start, ..arm.job(seed, data) });
+                let start = tuned.map(|_| &starts[seed * arms.len() + i]);
+                let statistics = tuned.unwrap_or_default();
+                jobs.push(Job { start, statistics, ..arm.job(seed, data) });
             }
         }
         let runs = runner.runs("fine-tuning", &jobs)?;
@@ -149,7 +155,10 @@ impl Experiment for Finetune {
         // Twice the epochs of fine-tuning, where SGD has twice those of training.
         let sgd_epochs = if design.sgd_epochs == 0 { 0 } else { self.sgd_epochs.unwrap_or(2 * self.epochs) };
         let tuning = Tuning { design, trained: &trained, sgd_epochs };
-        let from_trained = |name: &str, method| (Arm::new(design.named(name), tuned(method)), true);
+        let with = |name: &str, method, statistics| -> Procedure {
+            (Arm::new(design.named(name), tuned(method)), Some(statistics))
+        };
+        let from_trained = |name: &str, method| with(name, method, Statistics::Frozen);
         let mut validation = None;
         if !self.rhos.is_empty() {
             let held_out = LoadedData::new(grid::hold_out(&target.dataset, design.base.seed)?)?;
@@ -164,11 +173,16 @@ impl Experiment for Finetune {
         let mut procedures = vec![
             from_trained("fine-tuned, SGD", Method::Sgd),
             from_trained("fine-tuned, SAM", sam),
-            (Arm::new(design.named("from scratch, SGD"), scratch(Method::Sgd)), false),
-            (Arm::new(design.named("from scratch, SAM"), scratch(sam)), false),
+            (Arm::new(design.named("from scratch, SGD"), scratch(Method::Sgd)), None),
+            (Arm::new(design.named("from scratch, SAM"), scratch(sam)), None),
         ];
         if let Some((Some(rho), _)) = validation {
             procedures.push(from_trained(&format!("fine-tuned, SAM, chosen rho {rho}"), design.sam(rho)));
+        }
+        let free = procedures.len();
+        if self.free_statistics {
+            procedures.push(with("fine-tuned, free statistics, SGD", Method::Sgd, Statistics::Free));
+            procedures.push(with("fine-tuned, free statistics, SAM", sam, Statistics::Free));
         }
         let results = tuning.compare(runner, &procedures, &target)?;
         let subject = format!(
@@ -192,9 +206,12 @@ impl Experiment for Finetune {
         if let Some((chosen, validation)) = &validation {
             findings.tables.push(grid::table(&design.named("fine-tuned, SGD"), validation, None));
             findings.sentences.push(grid::sentence(*chosen));
-            if let Some(tuned) = results.get(4) {
-                pairs.extend([(tuned, &results[0]), (tuned, &results[1])]);
+            if chosen.is_some() {
+                pairs.extend([(&results[4], &results[0]), (&results[4], &results[1])]);
             }
+        }
+        if let [sgd, sam] = &results[free..] {
+            pairs.extend([(sgd, &results[0]), (sam, &results[1]), (sam, sgd)]);
         }
         findings.sentences.extend(arms::sentences(pairs));
         results.iter().for_each(|result| findings.line(result));

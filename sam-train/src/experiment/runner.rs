@@ -61,14 +61,26 @@ pub struct Job<'a> {
     pub data: &'a LoadedData,
     /// Epochs after which the run's state is kept; 0 is its start.
     pub snapshots: Vec<usize>,
-    /// The state it starts from, if not freshly initialised. Statistics of batch normalisation in it are frozen.
+    /// The state it starts from, if not freshly initialised.
     pub start: Option<&'a State>,
+    /// What becomes of the statistics of batch normalisation in that state.
+    pub statistics: Statistics,
+}
+
+/// How batch normalisation normalises in a run that starts from a trained network.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Statistics {
+    /// By the statistics of its training.
+    #[default]
+    Frozen,
+    /// By each batch, as in training.
+    Free,
 }
 
 impl<'a> Job<'a> {
     /// A run of which no state is kept, only what it gave.
     pub fn new(settings: Settings, data: &'a LoadedData) -> Self {
-        Self { settings, data, snapshots: Vec::new(), start: None }
+        Self { settings, data, snapshots: Vec::new(), start: None, statistics: Statistics::Frozen }
     }
 
     /// The same run, whose state after `snapshots` epochs is kept too.
@@ -281,7 +293,11 @@ impl<'a> Runner<'a> {
             None => key,
             Some(start) => {
                 use sha2::{Digest, Sha256};
-                crate::hex(&Sha256::digest(format!("{key} from {}", start.weights_sha256())))
+                let statistics = match job.statistics {
+                    Statistics::Frozen => "",
+                    Statistics::Free => " with free statistics",
+                };
+                crate::hex(&Sha256::digest(format!("{key} from {}{statistics}", start.weights_sha256())))
             }
         }
     }
@@ -314,10 +330,11 @@ impl Run<'_> {
         evaluate_every: usize,
         mut learner: Box<dyn Learner>,
     ) -> Result<FinishedRun, ExperimentError> {
-        let Job { settings, data, snapshots, start } = self.job;
+        let Job { settings, data, snapshots, start, statistics } = self.job;
         if let Some(start) = start {
             learner.import(start)?;
-            if start.tensors.iter().any(|tensor| tensor.name.starts_with(STATISTICS)) {
+            let normalises = start.tensors.iter().any(|tensor| tensor.name.starts_with(STATISTICS));
+            if normalises && *statistics == Statistics::Frozen {
                 learner.weight_access()?.freeze_statistics()?;
             }
         }

@@ -1,7 +1,7 @@
 //! Every experiment as a user meets it: files, JSON, resumption, the report.
 
 use super::support::BASE;
-use std::{fs, path::Path, process::Command};
+use std::{collections::HashSet, fs, path::Path, process::Command};
 
 use sam_train::{
     analysis::model::Model,
@@ -86,6 +86,29 @@ fn every_experiment_leaves_its_files_and_repeats_no_run() {
     assert_eq!(page.matches("<section").count(), EXPERIMENTS.len());
     assert_needs_nothing_else(&page);
     assert!(page.matches("src=").count() >= EXPERIMENTS.len() - 1);
+}
+
+/// Of a network without normalisation they have the weights of frozen ones.
+#[test]
+fn fine_tuning_with_free_statistics_is_another_run_where_a_network_normalises() {
+    let place = tempfile::tempdir().unwrap();
+    // One run on the first classes, and of SGD and SAM one each that is fine-tuned, afresh, and fine-tuned with free statistics.
+    for (model, distinct) in [("mlp-16", 5), ("resnet-8", 7)] {
+        let small = format!(
+            "--model {model} --epochs 1 --seeds 1 --limit 128 --batch 32 --sgd-epochs 0 --out {model}"
+        );
+        let (output, _) = sam(
+            place.path(),
+            &format!("finetune --free-statistics --images 64 --tune-epochs 1 {small} --json"),
+        );
+        assert_eq!(output.matches("fine-tuned, free statistics").count(), 2, "{output}");
+        let runs = fs::read_to_string(place.path().join(model).join("runs.jsonl")).unwrap();
+        let weights: HashSet<String> = runs
+            .lines()
+            .map(|line| serde_json::from_str::<Value>(line).unwrap()["weights_sha256"].to_string())
+            .collect();
+        assert_eq!((runs.lines().count(), weights.len()), (7, distinct), "{model}");
+    }
 }
 
 /// Nine images have no tenth, and a network that names one class has no error to be chosen by.
