@@ -13,12 +13,15 @@ use crate::folder::Folder;
 
 /// First bytes from here on are of files of several arrays: other seeds keep their meaning.
 const ARCHIVES: u8 = 240;
+/// And of these of Parquet.
+const PARQUET: u8 = 248;
 
 /// What is read has as many values as it says; everything else is an error that names the file.
 pub fn check(data: &[u8]) {
     let Some((which, bytes)) = data.split_first() else { return };
     let path = Path::new("file");
     match which % 5 {
+        _ if *which >= PARQUET => archive("table.parquet", bytes),
         _ if *which >= ARCHIVES => {
             archive(["arrays.npz", "arrays.safetensors"][usize::from(which % 2)], bytes)
         }

@@ -6,6 +6,7 @@ mod cifar_files;
 mod directory;
 mod idx_files;
 mod numpy;
+mod parquet;
 pub(super) mod picture;
 mod pictures;
 mod rows;
@@ -59,7 +60,7 @@ pub struct Found {
     pub broken: Vec<Broken>,
 }
 
-/// Reads the folder or file at `path`: class folders of PNG and JPEG pictures, CSV with a column of labels, `.npy` and
+/// Reads the folder or file at `path`: class folders of PNG and JPEG pictures, CSV or Parquet with a column of labels, `.npy` and
 /// `.npz`, IDX and the binary files of CIFAR, each of them in a part for training and one for testing or in one from which a
 /// stratified share is held out.
 ///
@@ -76,6 +77,7 @@ pub fn read(path: &Path, settings: &FileSettings) -> Result<Found, DataError> {
     let (parts, broken) = match content.format()? {
         Format::Pictures => pictures::read(&content, settings, &mut notes)?,
         Format::Rows => rows::read(&content, settings, &mut notes)?,
+        Format::Parquet => parquet::read(&content, settings, &mut notes)?,
         Format::Numpy => (numpy::read(&content, settings, &mut notes)?, Vec::new()),
         Format::Idx => (idx_files::read(&content, settings, &mut notes)?, Vec::new()),
         Format::Cifar => (cifar_files::read(&content, settings, &mut notes)?, Vec::new()),

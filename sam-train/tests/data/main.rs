@@ -5,6 +5,7 @@
 mod augment;
 mod idx_and_cifar;
 mod own_data;
+mod parquet;
 mod pictures;
 mod prefetch;
 mod published;

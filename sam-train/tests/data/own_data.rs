@@ -460,7 +460,7 @@ fn a_table_is_split_by_its_label_and_its_columns_have_scales_of_their_own() {
 fn what_is_no_data_is_refused_with_what_to_do() {
     for (name, advice) in [
         ("photos.zip", "unpack the archive"),
-        ("table.parquet", "save the table as CSV"),
+        ("table.feather", "save the table as CSV"),
         ("arrays.pkl", "numpy.savez"),
         ("letter.doc", "name a folder"),
     ] {

@@ -17,6 +17,8 @@ pub enum Format {
     Pictures,
     /// CSV.
     Rows,
+    /// Parquet.
+    Parquet,
     /// NumPy's arrays.
     Numpy,
     /// Arrays of the MNIST family.
@@ -26,7 +28,7 @@ pub enum Format {
 }
 
 /// What [`Content::of`] looks for, for errors.
-const EXPECTED: &str = "class folders of PNG or JPEG pictures, or files named .csv, .npy, .npz, .safetensors, ...-idx3-ubyte or .bin";
+const EXPECTED: &str = "class folders of PNG or JPEG pictures, or files named .csv, .parquet, .npy, .npz, .safetensors, ...-idx3-ubyte or .bin";
 
 impl Format {
     /// The format for people.
@@ -34,6 +36,7 @@ impl Format {
         match self {
             Self::Pictures => "class folders of pictures",
             Self::Rows => "rows of numbers (CSV)",
+            Self::Parquet => "columns (Parquet)",
             Self::Numpy => "arrays (NumPy, safetensors)",
             Self::Idx => "IDX arrays",
             Self::Cifar => "CIFAR records",
@@ -48,6 +51,7 @@ impl Format {
         match name.rsplit('.').next().filter(|_| name.contains('.')) {
             _ if idx || name.ends_with("-ubyte") || name.ends_with(".idx") => Some(Self::Idx),
             Some("csv" | "tsv") => Some(Self::Rows),
+            Some("parquet") => Some(Self::Parquet),
             Some("npy" | "npz" | "safetensors") => Some(Self::Numpy),
             Some("bin") => Some(Self::Cifar),
             _ => None,
@@ -84,7 +88,7 @@ impl Content {
         let format = path.file_name().and_then(|name| Format::of(&name.to_string_lossy()));
         let format = format.ok_or_else(|| content.unusable(&format!("a file named {}", name_of(path))))?;
         let mut files = vec![path.to_owned()];
-        let alone = matches!(format, Format::Rows)
+        let alone = matches!(format, Format::Rows | Format::Parquet)
             || path.extension().is_some_and(|extension| extension == "npz" || extension == "safetensors");
         if !alone {
             let folder =
@@ -167,7 +171,7 @@ impl Content {
     pub fn unusable(&self, found: &str) -> DataError {
         let advice = match found.rsplit('.').next() {
             Some("zip" | "tar" | "tgz" | "gz") => "unpack the archive first",
-            Some("parquet" | "xlsx" | "arrow" | "feather") => "save the table as CSV",
+            Some("xlsx" | "arrow" | "feather") => "save the table as CSV or Parquet",
             Some("mat") => "SVHN's files are read by `data` svhn; save the arrays of others by numpy.savez",
             Some("pkl" | "pickle" | "pt" | "pth" | "h5") => "save the arrays by numpy.savez",
             _ => "name a folder or file of such data",

@@ -1,9 +1,8 @@
-//! Class folders of pictures.
+//! Pictures with their classes: class folders of them, and what any pictures need to become one data set.
 
 use std::{
     collections::BTreeMap,
-    fs::File,
-    io::BufReader,
+    io::{BufRead, BufReader, Seek},
     num::NonZeroUsize,
     path::{Path, PathBuf},
     thread,
@@ -31,10 +30,34 @@ const ENDINGS: [&str; 10] = ["png", "jpg", "jpeg", "gif", "bmp", "webp", "tif", 
 /// Folders below the folder of a class, so that a link to itself ends.
 const DEEPEST: usize = 8;
 
+/// A picture with its class, wherever it lies.
+pub trait Picture: Send + Sync {
+    /// Its bytes, or why they cannot be read.
+    fn open(&self) -> Result<impl BufRead + Seek, String>;
+    /// Its class.
+    fn class(self) -> String;
+    /// That it cannot be read.
+    fn broken(self, reason: String) -> Broken;
+}
+
 /// A picture's file with its class.
 struct Labelled {
     path: PathBuf,
     class: String,
+}
+
+impl Picture for Labelled {
+    fn open(&self) -> Result<impl BufRead + Seek, String> {
+        files::open(&self.path).map(BufReader::new).map_err(|error| format!("cannot be read: {error}"))
+    }
+
+    fn class(self) -> String {
+        self.class
+    }
+
+    fn broken(self, reason: String) -> Broken {
+        Broken { path: self.path, line: None, reason }
+    }
 }
 
 /// The parts of the data set, and the files that cannot be read.
@@ -62,18 +85,44 @@ pub fn read(
         notes.push(format!("files in class folders that are no pictures: {}", kinds.join(", ")));
     }
     let mut broken = Vec::new();
-    let mut probed: Probed = Vec::new();
-    for (split, folder, files) in found {
-        let (good, probes) = good(files, |file| probe(&file.path), &mut broken);
-        probed.push((split, folder, good, probes));
-    }
-    let probes = || probed.iter().flat_map(|(.., probes)| probes);
-    let Some(first) = probes().next() else {
+    let probed = probed(found, &mut broken);
+    let Some(shape) = shape_of(&probed, settings, notes) else {
         if let Some(first) = broken.first() {
             return Err(DataError::Broken { first: first.to_string(), count: broken.len() });
         }
         return Err(content.unusable("folders without pictures"));
     };
+    if settings.fit == Fit::Centre {
+        notes.push(format!(
+            "pictures are left in their files: the middle at {}x{}, or a part of each, is decoded whenever it is needed",
+            shape.height, shape.width
+        ));
+        return Ok((left_in_files(probed, shape, &mut broken), broken));
+    }
+    Ok((decoded(probed, shape, &mut broken), broken))
+}
+
+/// Pictures with where they come from, by parts, and what their headers say.
+pub type Probed<P> = Vec<(Split, PathBuf, Vec<P>, Vec<Probe>)>;
+
+/// The pictures whose headers can be read; the others are added to `broken`.
+pub fn probed<P: Picture>(found: Vec<(Split, PathBuf, Vec<P>)>, broken: &mut Vec<Broken>) -> Probed<P> {
+    let mut probed = Vec::new();
+    for (split, origin, pictures) in found {
+        let (good, probes) = good(pictures, |picture| picture::probe(picture.open()?), broken);
+        probed.push((split, origin, good, probes));
+    }
+    probed
+}
+
+/// The shape that all of them are brought to; `None` if there are none.
+pub fn shape_of<P>(
+    probed: &Probed<P>,
+    settings: &FileSettings,
+    notes: &mut Vec<String>,
+) -> Option<ImageShape> {
+    let probes = || probed.iter().flat_map(|(.., probes)| probes);
+    let first = probes().next()?;
     let same = probes().all(|probe| (probe.height, probe.width) == (first.height, first.width));
     let size = match settings.size {
         Some(size) => size,
@@ -85,30 +134,25 @@ pub fn read(
         }
     };
     let color = probes().any(|probe| probe.color) && !settings.grey;
-    let shape = ImageShape { height: size.height, width: size.width, channels: if color { 3 } else { 1 } };
+    Some(ImageShape { height: size.height, width: size.width, channels: if color { 3 } else { 1 } })
+}
+
+/// The parts with their pictures in that shape; those that cannot be decoded are added to `broken`.
+pub fn decoded<P: Picture>(probed: Probed<P>, shape: ImageShape, broken: &mut Vec<Broken>) -> RawSplits {
     let mut parts = RawSplits::default();
-    if settings.fit == Fit::Centre {
-        notes.push(format!(
-            "pictures are left in their files: the middle at {size}, or a part of each, is decoded whenever it is needed"
-        ));
-        return Ok((left_in_files(probed, shape, &mut broken), broken));
-    }
-    for (split, origin, files, _) in probed {
-        let (good, pixels) = good(files, |file| decode(&file.path, shape), &mut broken);
+    for (split, origin, pictures, _) in probed {
+        let (good, pixels) = good(pictures, |picture| picture::decode(picture.open()?, shape), broken);
         let numbers = Numbers::Bytes(pixels.concat());
-        let labels = good.into_iter().map(|file| file.class).collect();
+        let labels = good.into_iter().map(Picture::class).collect();
         if !pixels.is_empty() {
             parts.0.push((split, RawSplit { origin, images: Images { shape, numbers }.into(), labels }));
         }
     }
-    Ok((parts, broken))
+    parts
 }
 
-/// Pictures with their folders, by parts.
-type Probed = Vec<(Split, PathBuf, Vec<Labelled>, Vec<Probe>)>;
-
 /// The parts whose pictures are decoded later. Each is decoded once now, to know those that cannot be.
-fn left_in_files(probed: Probed, shape: ImageShape, broken: &mut Vec<Broken>) -> RawSplits {
+fn left_in_files(probed: Probed<Labelled>, shape: ImageShape, broken: &mut Vec<Broken>) -> RawSplits {
     let mut parts = RawSplits::default();
     for (split, origin, files, _) in probed {
         let whole = |file: &Labelled| streamed::decode(&file.path, shape.channels).map(drop);
@@ -150,12 +194,12 @@ fn collect(folder: &Path, deepest: usize, files: &mut Vec<PathBuf>) -> Result<()
     Ok(())
 }
 
-/// The files that `work` can do, with what it gives; the others are added to `broken`. All cores work.
-fn good<T: Send>(
-    files: Vec<Labelled>,
-    work: impl Fn(&Labelled) -> Result<T, String> + Sync,
+/// The pictures that `work` can do, with what it gives; the others are added to `broken`. All cores work.
+fn good<P: Picture, T: Send>(
+    files: Vec<P>,
+    work: impl Fn(&P) -> Result<T, String> + Sync,
     broken: &mut Vec<Broken>,
-) -> (Vec<Labelled>, Vec<T>) {
+) -> (Vec<P>, Vec<T>) {
     let threads = thread::available_parallelism().map_or(1, NonZeroUsize::get);
     let share = files.len().div_ceil(threads).max(1);
     let work = &work;
@@ -177,20 +221,8 @@ fn good<T: Send>(
                 good.push(file);
                 results.push(result);
             }
-            Err(reason) => broken.push(Broken { path: file.path, line: None, reason }),
+            Err(reason) => broken.push(file.broken(reason)),
         }
     }
     (good, results)
-}
-
-fn opened(path: &Path) -> Result<BufReader<File>, String> {
-    files::open(path).map(BufReader::new).map_err(|error| format!("cannot be read: {error}"))
-}
-
-fn probe(path: &Path) -> Result<Probe, String> {
-    picture::probe(opened(path)?)
-}
-
-fn decode(path: &Path, shape: ImageShape) -> Result<Vec<u8>, String> {
-    picture::decode(opened(path)?, shape)
 }

@@ -158,7 +158,11 @@ fn row(
 }
 
 /// Which column holds the labels: the one that was named, one of a usual name, or the only one that holds words.
-fn label_column(header: Option<&StringRecord>, first: &StringRecord, label: Option<&str>) -> Option<usize> {
+pub fn label_column(
+    header: Option<&StringRecord>,
+    first: &StringRecord,
+    label: Option<&str>,
+) -> Option<usize> {
     let named = |wanted: &dyn Fn(&str) -> bool| header?.iter().position(|name| wanted(name.trim()));
     if let Some(label) = label {
         let by_number = || label.parse::<usize>().ok()?.checked_sub(1).filter(|&column| column < first.len());
