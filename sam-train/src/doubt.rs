@@ -11,7 +11,7 @@ const AT_CHANCE: f64 = 0.95;
 pub enum Doubt {
     /// The last, smaller batch of an epoch is dropped.
     #[error(
-        "{} of {images} training images are left out of each epoch, others each time: a step takes {batch}, and the \
+        "each epoch leaves out {} of {images} training images, others each time: a step takes {batch}, and the \
          smaller last batch is dropped; `last-batch` keep takes it",
         .images % .batch
     )]

@@ -51,14 +51,14 @@ pub fn run(call: Call<'_>) -> Result<(), ExperimentError> {
     }
     let memory = memory.map_or("unknown".to_owned(), |mib| format!("{mib} MiB free"));
     let gpu = gpu.map_or_else(|error| format!("none ({error})"), |()| "there: --backend cuda".to_owned());
-    print(format_args!("sam          {}, {}", env!("CARGO_PKG_VERSION"), machine.platform))?;
-    print(format_args!("processor    {processor}, {cores} cores, {arithmetic}"))?;
-    print(format_args!("memory       {memory}"))?;
-    print(format_args!("GPU          {gpu}"))?;
+    print(format_args!("sam            {}, {}", env!("CARGO_PKG_VERSION"), machine.platform))?;
+    print(format_args!("processor      {processor}, {cores} cores, {arithmetic}"))?;
+    print(format_args!("memory         {memory}"))?;
+    print(format_args!("GPU            {gpu}"))?;
     let data_dir = env::var("SAM_DATA").unwrap_or_else(|_| "not set".to_owned());
-    print(format_args!("SAM_DATA     {data_dir}"))?;
+    print(format_args!("SAM_DATA       {data_dir}"))?;
     for (name, there) in &sets {
-        print(format_args!("{name:<12} {}", if found(there) { "found" } else { "not found" }))?;
+        print(format_args!("{name:<14} {}", if found(there) { "found" } else { "not found" }))?;
     }
     Ok(())
 }

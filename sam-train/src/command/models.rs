@@ -1,7 +1,5 @@
 //! `sam models`.
 
-use std::fmt::Write as _;
-
 use clap::Args;
 use sam_backend_ndarray::Activations;
 use sam_backend_ndarray::Network;
@@ -98,35 +96,61 @@ pub fn run(args: &ModelsArgs, call: Call<'_>) -> Result<(), ExperimentError> {
 }
 
 fn table(models: &[Model]) -> String {
-    let mut text = format!(
-        "{:<38}{:>13}{:>18}{:>11}  {:<11}{:>8}",
-        "network", "parameters", "multiply-adds", "MiB/image", "input", "classes"
-    );
-    for Model { name, parameters, multiply_adds, bytes_per_image, input: [h, w, c], classes, .. } in models {
-        let (mib, input) = (*bytes_per_image as f64 / f64::from(1 << 20), format!("{h}x{w}x{c}"));
-        let _ = write!(
-            text,
-            "\n{name:<38}{parameters:>13}{multiply_adds:>18}{mib:>11.2}  {input:<11}{classes:>8}"
-        );
-    }
-    text
+    let head = ["network", "parameters", "multiply-adds", "MiB/image", "input", "classes"].map(str::to_owned);
+    let row = |model: &Model| {
+        let [h, w, c] = model.input;
+        let mib = model.bytes_per_image as f64 / f64::from(1 << 20);
+        [
+            model.name.clone(),
+            model.parameters.to_string(),
+            model.multiply_adds.to_string(),
+            format!("{mib:.2}"),
+            format!("{h}x{w}x{c}"),
+            model.classes.to_string(),
+        ]
+    };
+    aligned(
+        [head].into_iter().chain(models.iter().map(row)).collect(),
+        [true, false, false, false, true, false],
+    )
 }
 
 fn layers(model: &Model, described: &Description) -> String {
     let Model { name, parameters, multiply_adds, bytes_per_image, input: [h, w, c], classes, .. } = model;
     let mib = *bytes_per_image as f64 / f64::from(1 << 20);
-    let mut text = format!(
-        "{name} on {h}x{w}x{c}, {classes} classes: {parameters} parameters, {multiply_adds} multiply-adds, {mib:.2} MiB an \
-         image in training\n{:<32}{:<42}{:>14}{:>13}{:>16}",
-        "layer", "operation", "output", "parameters", "multiply-adds"
-    );
+    let mut rows = vec![["layer", "operation", "output", "parameters", "multiply-adds"].map(str::to_owned)];
     for (i, node) in described.nodes().iter().enumerate() {
         let own: usize = node.parameters.iter().map(|own| own.shape.iter().product::<usize>()).sum();
-        let (layer, op) = (node.name.to_string(), operation(node.op, described.shape(node.inputs[0])));
-        let output = described.shape(i + 1).to_string();
-        let _ = write!(text, "\n{layer:<32}{op:<42}{output:>14}{own:>13}{:>16}", node.multiply_adds);
+        rows.push([
+            node.name.to_string(),
+            operation(node.op, described.shape(node.inputs[0])),
+            described.shape(i + 1).to_string(),
+            own.to_string(),
+            node.multiply_adds.to_string(),
+        ]);
     }
-    text
+    format!(
+        "{name} on {h}x{w}x{c}, {classes} classes: {parameters} parameters, {multiply_adds} multiply-adds, {mib:.2} MiB an \
+         image in training\n{}",
+        aligned(rows, [true, true, false, false, false])
+    )
+}
+
+/// Rows in columns as wide as their entries, to the left where `left` says so.
+fn aligned<const N: usize>(rows: Vec<[String; N]>, left: [bool; N]) -> String {
+    let mut widths = [0; N];
+    for row in &rows {
+        widths.iter_mut().zip(row).for_each(|(width, entry)| *width = (*width).max(entry.chars().count()));
+    }
+    let line = |row: &[String; N]| {
+        let entry = |(entry, (&width, &left)): (&String, (&usize, &bool))| match left {
+            true => format!("{entry:<width$}"),
+            false => format!("{entry:>width$}"),
+        };
+        let entries: Vec<String> = row.iter().zip(widths.iter().zip(&left)).map(entry).collect();
+        entries.join("  ").trim_end().to_owned()
+    };
+    rows.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
 /// An operation as papers write it.

@@ -99,10 +99,10 @@ fn lines(config: &Config, dataset: &Dataset, parameters: usize, directory: &Path
     let steps = Timetable::new(run, dataset.train.len()).total();
     let mebibytes = memory::of_run(config, dataset).div_ceil(1 << 20);
     let length = format!(
-        "{} of batches of {batch}, {}, each of {} gradients at most; {} on {}, at least {mebibytes} MiB; into {}",
+        "{} of batches of {batch}, {}, each of {} at most; {} on {}, at least {mebibytes} MiB; into {}",
         counted(*epochs, "epoch"),
         counted(steps, "step"),
-        run.gradients_per_step(),
+        counted(run.gradients_per_step(), "gradient"),
         machine.backend,
         counted(machine.threads, "thread"),
         directory.display()

@@ -35,12 +35,17 @@ table { border-collapse: collapse; margin: 1rem 0; font-variant-numeric: tabular
 caption { text-align: left; font-weight: 600; padding-bottom: .3rem; }
 th, td { padding: .2rem .8rem; border-bottom: 1px solid var(--line); text-align: right; }
 th:first-child, td:first-child { text-align: left; }
-.wide { overflow-x: auto; }
+.wide { overflow-x: auto; background:
+  linear-gradient(to right, var(--paper) 30%, transparent) left / 2rem 100% no-repeat local,
+  linear-gradient(to left, var(--paper) 30%, transparent) right / 2rem 100% no-repeat local,
+  linear-gradient(to right, var(--line), transparent) left / .6rem 100% no-repeat scroll,
+  linear-gradient(to left, var(--line), transparent) right / .6rem 100% no-repeat scroll; }
 figure { margin: 1rem 0; overflow-x: auto; }
 figure img { max-width: 100%; height: auto; display: block; }
 @media (max-width: 40rem) {
   body { margin: 1rem auto; } th, td { padding: .2rem .4rem; }
   figure img { max-width: none; width: 40rem; }
+  figure::before { content: \"\\2194\\a0 scrolls sideways\"; position: sticky; left: 0; color: var(--quiet); font-size: .8rem; }
 }
 @media (prefers-color-scheme: dark) { figure img { filter: invert(.91) hue-rotate(180deg); } }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .1rem 1rem; color: var(--quiet); font-size: .9rem; }

@@ -85,7 +85,12 @@ fn draw_panel(area: &Area<'_>, panel: &Panel) -> Result<(), DrawError> {
     let positive = !panel.logarithmic && points().all(|point| point.y.mean.is_nan() || point.y.mean >= 0.0);
     let y = (if positive { (low - margin).max(0.0) } else { low - margin })
         ..(high + margin).min(scale(panel.most()));
-    let (left, right) = range(points().map(|point| point.x));
+    let (mut left, mut right) = range(points().map(|point| point.x));
+    // Dots, unlike lines, would stand upon the frame.
+    if panel.series.iter().all(|series| series.style == Style::Dots) {
+        let aside = 0.04 * (right - left);
+        (left, right) = (if left >= 0.0 { (left - aside).max(0.0) } else { left - aside }, right + aside);
+    }
     let (x, label, ticks, names): (_, _, _, &[String]) = match &panel.x {
         Horizontal::Quantity(label) => (left..right, label.as_str(), 9, &[]),
         Horizontal::Categories(label, names) => (-0.5..names.len() as f64 - 0.5, label.as_str(), 0, names),
