@@ -195,5 +195,5 @@ fn a_shell_gets_completions_and_a_reader_manual_pages_and_info_says_what_there_i
     assert!(page.contains(".SH OPTIONS") && page.contains("rho"), "{page}");
     let info = place.json("info --json");
     assert!(info["cores"].as_u64().unwrap() >= 1 && info["data"]["digits"] == true, "{info}");
-    assert!(place.stdout("info").contains("digits       found"));
+    assert!(place.stdout("info").contains("digits         found"));
 }
