@@ -1,5 +1,6 @@
 // Softmax cross-entropy against labels smoothed by `smoothing` (Szegedy et al. 2016): the target is 1 - smoothing on the
-// label plus smoothing / classes on every class. In double precision: there is little of it.
+// label plus smoothing / classes on every class. Of mixed images the label has a share of what is on it, and the partner's label
+// the rest (Zhang et al. 2018). In double precision: there is little of it.
 #include "reduce.cuh"
 
 constexpr int THREADS = 32;      // of a sample
@@ -26,14 +27,17 @@ static __device__ Best better(Best a, Best b) {
 
 static __device__ double add(double a, double b) { return a + b; }
 
-// A block a sample. `d_logits`, unless null, gets the gradient of the mean loss over gridDim.x samples.
+// A block a sample. `partners`, unless null, has the labels of the images that these are mixed with, and `share` the labels' own
+// share. `d_logits`, unless null, gets the gradient of the mean loss over gridDim.x samples.
 extern "C" __global__ void __launch_bounds__(THREADS) cross_entropy(
-    const float* logits, const unsigned int* labels, unsigned int classes, double smoothing, float* d_logits,
-    Result* results) {
+    const float* logits, const unsigned int* labels, const unsigned int* partners, const double* share,
+    unsigned int classes, double smoothing, float* d_logits, Result* results) {
     __shared__ Best bests[THREADS];
     __shared__ double sums[THREADS];
     const float* const own = logits + blockIdx.x * classes;
     const unsigned int label = labels[blockIdx.x];
+    const unsigned int other = partners == nullptr ? label : partners[blockIdx.x];
+    const double first = partners == nullptr ? 1.0 : *share;
 
     Best best = {0.0f, ~0u};
     double total = 0.0;
@@ -49,14 +53,18 @@ extern "C" __global__ void __launch_bounds__(THREADS) cross_entropy(
     sum = fold<THREADS>(sum, sums, add);
     const double log_sum = double(best.logit) + log(sum);
 
-    const double loss = log_sum - (1.0 - smoothing) * double(own[label]) - smoothing * (total / double(classes));
+    double logit = double(own[label]);
+    if (partners != nullptr) logit = first * logit + (1.0 - first) * double(own[other]);
+    const double loss = log_sum - (1.0 - smoothing) * logit - smoothing * (total / double(classes));
     if (threadIdx.x == 0) results[blockIdx.x] = {loss, best.index == label, 1};
     if (d_logits == nullptr) return;
-    const double share = 1.0 / double(gridDim.x);
+    const double of_mean = 1.0 / double(gridDim.x);
     for (unsigned int c = threadIdx.x; c < classes; c += THREADS) {
-        const double target = smoothing / double(classes) + (c == label ? 1.0 - smoothing : 0.0);
+        double on = c == label ? 1.0 - smoothing : 0.0;
+        if (partners != nullptr) on = (1.0 - smoothing) * ((c == label ? first : 0.0) + (c == other ? 1.0 - first : 0.0));
+        const double target = smoothing / double(classes) + on;
         // A softmax can saturate where its loss is infinite, and hide it: such a loss has no gradient.
-        const double d = isfinite(loss) ? (exp(double(own[c]) - log_sum) - target) * share : nan("");
+        const double d = isfinite(loss) ? (exp(double(own[c]) - log_sum) - target) * of_mean : nan("");
         d_logits[blockIdx.x * classes + c] = float(d);
     }
 }

@@ -21,18 +21,18 @@ struct Coefficient {
     float backward;
 };
 
-// A row of `capacity` coefficients for each layer. Blocks: samples, layers. Random if `training` and if there is something to
-// draw from.
+// A row of `capacity` coefficients for each layer. Blocks: samples, layers; the samples begin at place `first_sample` of what is drawn
+// for. Random if `training` and if there is something to draw from.
 extern "C" __global__ void __launch_bounds__(256) draw(
-    const Rule* rules, const Random* random, unsigned int samples, unsigned int capacity, int training, int perturbed,
-    Coefficient* to) {
+    const Rule* rules, const Random* random, unsigned int first_sample, unsigned int samples, unsigned int capacity,
+    int training, int perturbed, Coefficient* to) {
     const unsigned int sample = blockIdx.x * blockDim.x + threadIdx.x;
     if (sample >= samples) return;
     const Rule rule = rules[blockIdx.y];
     Coefficient own = {rule.expectation, rule.expectation};
     if (training && random->backward != 0) {
         unsigned int words[16];
-        sample_words(*random, rule.node, sample, 1, 0, words);
+        sample_words(*random, rule.node, first_sample + sample, 1, 0, words);
         const float first = uniform(words[0]), second = uniform(words[1]), third = uniform(words[2]);
         const bool fresh = random->backward == 2 || (random->backward == 3 && perturbed);
         const bool below = double(first) < rule.rate;

@@ -5,17 +5,18 @@
 constexpr unsigned int WORDS = 16;  // of a block of random words
 
 // y = x, 0 for a share `rate` of the values and `kept` times as much for the others; written, or added. A thread for each block
-// of words: sixteen values of a sample. Random if `training` and if there is something to draw from, else y = x. y may be x.
+// of words: sixteen values of a sample. The samples begin at place `first_sample` of what is drawn for. Random if `training` and if
+// there is something to draw from, else y = x. y may be x.
 extern "C" __global__ void __launch_bounds__(256) dropout(
     const float* x, unsigned int blocks, const Divisor by_blocks, unsigned int len, unsigned int node, double rate,
-    float kept, const Random* random, int training, int accumulate, float* y) {
+    float kept, const Random* random, unsigned int first_sample, int training, int accumulate, float* y) {
     const unsigned int i = blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= blocks) return;
     unsigned int block = i;
     const unsigned int sample = by_blocks.split(block);
     unsigned int words[WORDS];
     const bool drawn = training && random->backward != 0;
-    if (drawn) sample_words(*random, node, sample, by_blocks.divisor, block, words);
+    if (drawn) sample_words(*random, node, first_sample + sample, by_blocks.divisor, block, words);
     const unsigned int first = block * WORDS;
 #pragma unroll
     for (unsigned int j = 0; j < WORDS; j++) {

@@ -1,5 +1,6 @@
-// a.a, b.b and a.b in one sweep. Terms and sums are doubles, which products of floats neither over- nor underflow; chunks
-// and their threads are added in a fixed order.
+// a.a, b.b and a.b in one sweep, and the quotients that methods take of them, which stay on the device. Terms and sums are
+// doubles, which products of floats neither over- nor underflow; chunks and their threads are added in a fixed order.
+#include "products.cuh"
 #include "reduce.cuh"
 
 constexpr int THREADS = 256;
@@ -27,10 +28,13 @@ extern "C" __global__ void __launch_bounds__(THREADS) products_sweep(
 
 // One block.
 extern "C" __global__ void __launch_bounds__(THREADS) products_finish(
-    const Products* partials, unsigned int count, Products* products) {
+    const Products* partials, unsigned int count, Quotients* quotients) {
     __shared__ Products shared[THREADS];
     Products own = {0.0, 0.0, 0.0};
     for (unsigned int i = threadIdx.x; i < count; i += THREADS) own = add(own, partials[i]);
     const Products all = fold<THREADS>(own, shared, add);
-    if (threadIdx.x == 0) *products = all;
+    if (threadIdx.x != 0) return;
+    const bool none = all.bb == 0.0, finite = isfinite(all.aa) && isfinite(all.bb);
+    const float projection = !finite ? nanf("") : none || all.aa == 0.0 ? 0.0f : float(all.ab / all.bb);
+    *quotients = {projection, none ? 0.0f : float(sqrt(all.aa) / sqrt(all.bb))};
 }

@@ -1,5 +1,7 @@
 //! A gradient on the device, with the answer to whether its step may be made.
 
+use std::sync::Arc;
+
 use crate::{CudaError, Device, DeviceVec, Slice, SliceMut};
 
 /// A gradient on the device, with the answer to whether the step that it belongs to may be made.
@@ -9,7 +11,8 @@ use crate::{CudaError, Device, DeviceVec, Slice, SliceMut};
 #[derive(Debug)]
 pub struct Gradient {
     values: DeviceVec<f32>,
-    finite: DeviceVec<u32>,
+    /// Shared with what outlives the step, which asks for the answer at its end.
+    finite: Arc<DeviceVec<u32>>,
 }
 
 impl Gradient {
@@ -18,7 +21,8 @@ impl Gradient {
     /// # Errors
     /// As [`DeviceVec::zeros`].
     pub fn zeros(device: &Device, len: usize) -> Result<Self, CudaError> {
-        Ok(Self { values: DeviceVec::zeros(device, len)?, finite: DeviceVec::from_slice(device, &[1])? })
+        let finite = Arc::new(DeviceVec::from_slice(device, &[1])?);
+        Ok(Self { values: DeviceVec::zeros(device, len)?, finite })
     }
 
     /// Number of entries.
@@ -59,6 +63,11 @@ impl Gradient {
         let mut word = [0];
         self.finite.read_into(&mut word)?;
         Ok(word[0] != 0)
+    }
+
+    /// The answer, for who needs it when the gradient is somebody else's again.
+    pub(crate) fn flag(&self) -> &Arc<DeviceVec<u32>> {
+        &self.finite
     }
 
     /// Where the space writes its answer; it has the gradient for reading only.

@@ -29,7 +29,7 @@ pub(crate) use divisor::Divisor;
 pub(crate) use draw::{Coefficient, DeviceRandom, DrawRule};
 pub(crate) use grouped_conv::GroupedShape;
 pub(crate) use pool::PoolShape;
-pub(crate) use products::Products;
+pub(crate) use products::{Products, Quotients};
 pub(crate) use rule::{DeviceRule, NormParts, Partial};
 pub(crate) use segments::{Piece, Pieces};
 pub(crate) use sgd::SgdRates;
@@ -117,11 +117,27 @@ kernels! {
         // a, x, b, n, y
         mix(f32, Ptr<f32>, f32, u32, PtrMut<f32>);
     }
+    "mix_along" {
+        // a, da, x, b, db, n, quotients, whether the ratio, y
+        mix_along(f32, f32, Ptr<f32>, f32, f32, u32, Ptr<Quotients>, i32, PtrMut<f32>);
+    }
     "products" {
         // a, b, n, partials
         products_sweep(Ptr<f32>, Ptr<f32>, u32, PtrMut<Products>);
-        // partials, count, sums
-        products_finish(Ptr<Products>, u32, PtrMut<Products>);
+        // partials, count, quotients
+        products_finish(Ptr<Products>, u32, PtrMut<Quotients>);
+    }
+    "friendly" {
+        // mean, n, steps, sigma, lambda, 1 - lambda, next mean, g
+        friendly(Ptr<f32>, u32, Ptr<u64>, f32, f32, f32, PtrMut<f32>, PtrMut<f32>);
+    }
+    "keep" {
+        // from, n, finite, to, steps
+        keep(Ptr<f32>, u32, Ptr<u32>, PtrMut<f32>, PtrMut<u64>);
+    }
+    "accumulate" {
+        // sum, g, n, share, finite, to
+        accumulate(Ptr<f32>, Ptr<f32>, u32, f32, Ptr<u32>, PtrMut<f32>);
     }
     "check" {
         check_sweep(Ptr<f32>, u32, PtrMut<u32>);
@@ -264,8 +280,8 @@ kernels! {
         grouped_conv_weight_finish(Ptr<f64>, u32, u32, PtrMut<f32>);
     }
     "draw" {
-        // rules, random, samples, samples of the largest batch, training, perturbed, coefficients
-        draw(Ptr<DrawRule>, Ptr<DeviceRandom>, u32, u32, i32, i32, PtrMut<Coefficient>);
+        // rules, random, first sample, samples, samples of the largest batch, training, perturbed, coefficients
+        draw(Ptr<DrawRule>, Ptr<DeviceRandom>, u32, u32, u32, i32, i32, PtrMut<Coefficient>);
     }
     "scale_samples" {
         // x, n, values a sample, coefficients, backward, accumulate, y
@@ -278,9 +294,10 @@ kernels! {
         shake_shake_backward(Ptr<f32>, u32, Divisor, Ptr<Coefficient>, i32, i32, PtrMut<f32>);
     }
     "dropout" {
-        // x, blocks of words, those of a sample, values a sample, node, rate, kept, random, training, accumulate, y
+        // x, blocks of words, those of a sample, values a sample, node, rate, kept, random, first sample, training,
+        // accumulate, y
         dropout(
-            Ptr<f32>, u32, Divisor, u32, u32, f64, f32, Ptr<DeviceRandom>, i32, i32, PtrMut<f32>,
+            Ptr<f32>, u32, Divisor, u32, u32, f64, f32, Ptr<DeviceRandom>, u32, i32, i32, PtrMut<f32>,
         );
     }
     "report" {
@@ -291,9 +308,17 @@ kernels! {
         // pixels, labels, tables, order, first, turn, images, labels of the batch
         augment(Ptr<u8>, Ptr<u32>, Ptr<f32>, Ptr<u32>, u32, Turn, PtrMut<f32>, PtrMut<u32>);
     }
+    "mixup" {
+        // from, partners, n, values a sample, first share, second share, to
+        mixup_images(Ptr<f32>, Ptr<u32>, u32, Divisor, f32, f32, PtrMut<f32>);
+        // labels, partners, n, to
+        mixup_labels(Ptr<u32>, Ptr<u32>, u32, PtrMut<u32>);
+    }
     "cross_entropy" {
-        // logits, labels, classes, smoothing, gradient, records
-        cross_entropy(Ptr<f32>, Ptr<u32>, u32, f64, PtrMut<f32>, PtrMut<LossSum>);
+        // logits, labels, partners' labels, the labels' own share, classes, smoothing, gradient, records
+        cross_entropy(
+            Ptr<f32>, Ptr<u32>, Ptr<u32>, Ptr<f64>, u32, f64, PtrMut<f32>, PtrMut<LossSum>,
+        );
         // records, samples, mean
         cross_entropy_mean(Ptr<LossSum>, u32, PtrMut<LossSum>);
     }

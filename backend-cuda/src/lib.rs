@@ -45,8 +45,11 @@ pub use kernel::{Argument, Arguments, Grid, Kernel, Ptr, PtrMut};
 pub use loss::DeviceLoss;
 pub use memory::{DeviceVec, Slice, SliceMut};
 pub use module::Module;
-pub use network::{Augmentation, CudaNetwork, DeviceImages, NetworkError};
+pub use network::{Augmentation, CudaNetwork, DeviceBatch, DeviceImages, NetworkError};
 pub use precision::Precision;
 pub use space::{CudaSegmentedSpace, CudaSpace, DeviceNorm, DeviceSpace};
-pub use step::{DeviceDescent, DeviceOracle, DeviceReport, DeviceStep, DeviceStepResult, GradientBuffer};
+pub use step::{
+    CudaFriendly, CudaGsam, CudaLookSam, CudaMSharpness, CudaPerturbedOnly, DeviceDescent, DeviceOracle,
+    DeviceReport, DeviceStep, DeviceStepResult, GradientBuffer,
+};
 pub use step_graph::{Settled, StepGraph};

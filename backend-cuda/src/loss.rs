@@ -56,7 +56,20 @@ impl DeviceLoss {
 pub(crate) struct CrossEntropy {
     pub labels: DeviceVec<u32>,
     pub classes: usize,
-    records: DeviceVec<LossSum>,
+    /// Of the samples of each pass, whose parts may take turns.
+    records: [DeviceVec<LossSum>; 2],
+}
+
+/// What a loss is computed of: samples of a batch.
+pub(crate) struct Losses {
+    /// The first of them; logits and their gradient begin with it, labels do not.
+    pub first: usize,
+    pub samples: usize,
+    /// Whether it is the perturbed pass's.
+    pub perturbed: bool,
+    /// Labels of the images that they are mixed with, from the first of these samples on, and the labels' own share; null if they are
+    /// not mixed.
+    pub partners: (Ptr<u32>, Ptr<f64>),
 }
 
 impl CrossEntropy {
@@ -64,29 +77,35 @@ impl CrossEntropy {
         Ok(Self {
             labels: DeviceVec::zeros(device, batch)?,
             classes,
-            records: DeviceVec::zeros(device, batch)?,
+            records: [DeviceVec::zeros(device, batch)?, DeviceVec::zeros(device, batch)?],
         })
     }
 
-    /// Mean loss of the first `samples` labels against `logits`, into `to`; and its gradient, unless null.
+    /// The loss of each sample against `logits`; and the gradient of their mean, unless null.
     pub fn launch(
         &mut self,
-        samples: usize,
+        losses: &Losses,
         logits: Ptr<f32>,
         smoothing: f64,
         d_logits: PtrMut<f32>,
-        to: &DeviceLoss,
     ) -> Result<(), CudaError> {
+        let &Losses { first, samples, perturbed, partners: (partners, share) } = losses;
         let device = self.labels.device().clone();
-        let kernels = device.kernels();
-        let (samples, classes) = (samples as u32, self.classes as u32);
-        let labels = self.labels.view().ptr();
-        let arguments = (logits, labels, classes, smoothing, d_logits, self.records.view_mut().ptr());
-        // SAFETY: logits and, unless null, their gradient have samples times classes values, labels and records one for
-        // each sample, and labels are below classes.
-        unsafe { device.launch(&kernels.cross_entropy, Grid::new([samples, 1, 1], 32), arguments)? };
-        let mean = (self.records.view().ptr(), samples, to.0.shared_ptr());
-        // SAFETY: as above; the result is a single value that nothing on the host refers to.
-        unsafe { device.launch(&kernels.cross_entropy_mean, Grid::new([1, 1, 1], 256), mean) }
+        let labels = self.labels.view().ptr().add(first);
+        let records = self.records[usize::from(perturbed)].view_mut().ptr().add(first);
+        let arguments = (logits, labels, partners, share, self.classes as u32, smoothing, d_logits, records);
+        let grid = Grid::new([samples as u32, 1, 1], 32);
+        // SAFETY: logits and, unless null, their gradient have samples times classes values; labels, records and, unless null, partners
+        // have one for each sample of the batch, and labels are below classes.
+        unsafe { device.launch(&device.kernels().cross_entropy, grid, arguments) }
+    }
+
+    /// The mean of the losses of the batch's first `samples` samples, into `to`.
+    pub fn mean(&self, samples: usize, perturbed: bool, to: &DeviceLoss) -> Result<(), CudaError> {
+        let device = self.labels.device();
+        let records = self.records[usize::from(perturbed)].view().ptr();
+        let arguments = (records, samples as u32, to.0.shared_ptr());
+        // SAFETY: there is a record for each sample; the result is a single value that nothing on the host refers to.
+        unsafe { device.launch(&device.kernels().cross_entropy_mean, Grid::new([1, 1, 1], 256), arguments) }
     }
 }

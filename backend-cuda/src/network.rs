@@ -6,10 +6,13 @@ mod build;
 mod choose;
 mod error;
 mod images;
+mod mixing;
+mod parts;
 mod run;
 
 pub use error::NetworkError;
 pub use images::{Augmentation, DeviceImages};
+pub use parts::DeviceBatch;
 
 use core::ops::Range;
 
@@ -18,11 +21,12 @@ use sam_model::{Architecture, Description, Evaluation, ImageShape, TensorInfo, r
 
 use crate::{
     ChosenKernel, CudaError, Device, DeviceVec, Gradient, KernelChoice,
-    layer::{Draws, Mode},
+    layer::Draws,
     loss::{CrossEntropy, DeviceLoss},
     plan::{Backward, Plan},
 };
 use build::Task;
+use mixing::Mixing;
 
 /// A network that computes the loss of a batch and its gradient on the device.
 ///
@@ -51,12 +55,15 @@ pub struct CudaNetwork {
     loss: CrossEntropy,
     clean: DeviceLoss,
     perturbed: DeviceLoss,
+    mixing: Option<Mixing>,
     smoothing: f64,
     frozen: bool,
     choice: KernelChoice,
     chosen: Vec<ChosenKernel>,
     samples: usize,
     batch: usize,
+    /// Samples of the parts that gradients are taken of.
+    part: usize,
 }
 
 impl CudaNetwork {
@@ -97,6 +104,7 @@ impl CudaNetwork {
             loss: CrossEntropy::new(device, description.classes(), batch)?,
             clean: DeviceLoss::new(device)?,
             perturbed: DeviceLoss::new(device)?,
+            mixing: None,
             device: device.clone(),
             backward: plan.backward,
             d_logits: plan.d_logits,
@@ -108,6 +116,7 @@ impl CudaNetwork {
             chosen: Vec::new(),
             samples: 0,
             batch,
+            part: batch,
         })
     }
 
@@ -236,8 +245,7 @@ impl CudaNetwork {
             return Err(NetworkError::Samples { most: Some(self.batch), found: labels.len() });
         }
         self.load(images, labels)?;
-        self.samples = labels.len();
-        Ok(())
+        self.begin_batch(labels.len())
     }
 
     /// As [`CudaNetwork::set_batch`], made on the device of the images at `range` of their order. Waits for nothing.
@@ -259,8 +267,7 @@ impl CudaNetwork {
         images.check_device(&self.device)?;
         let (values, labels) = (&self.values[self.buffers[0]], &self.loss.labels);
         images.launch(&range, augmentation, values.shared_ptr(), labels.shared_ptr())?;
-        self.samples = range.len();
-        Ok(())
+        self.begin_batch(range.len())
     }
 
     /// Values and labels of the batch that is set, on the host; empty without one. Waits for the device.
@@ -315,6 +322,23 @@ impl CudaNetwork {
         }
     }
 
+    /// A batch of so many samples is there, and not mixed.
+    fn begin_batch(&mut self, samples: usize) -> Result<(), NetworkError> {
+        if let Some(mixing) = &mut self.mixing {
+            mixing.begin()?;
+        }
+        self.samples = samples;
+        Ok(())
+    }
+
+    /// Whether there is a batch, and both fit the network.
+    fn check_gradient(&self, params: &DeviceVec<f32>, grads: &Gradient) -> Result<(), NetworkError> {
+        self.check_parameters(params)?;
+        CudaError::check_length("gradient", self.parameter_count(), grads.len())?;
+        grads.values().check_device("gradient", &self.device)?;
+        if self.samples == 0 { Err(NetworkError::NoBatch) } else { Ok(()) }
+    }
+
     fn check_parameters(&self, params: &DeviceVec<f32>) -> Result<(), CudaError> {
         CudaError::check_length("parameters", self.parameter_count(), params.len())?;
         params.check_device("buffer of parameters", &self.device)
@@ -343,19 +367,8 @@ impl GradientOracle<DeviceVec<f32>, Gradient> for CudaNetwork {
         grads: &mut Gradient,
         pass: Pass,
     ) -> Result<DeviceLoss, NetworkError> {
-        self.check_parameters(params)?;
-        CudaError::check_length("gradient", self.parameter_count(), grads.len())?;
-        grads.values().check_device("gradient", &self.device)?;
-        if self.samples == 0 {
-            return Err(NetworkError::NoBatch);
-        }
-        let (mode, loss) = match pass {
-            Pass::Clean => (Mode::Clean, self.clean.clone()),
-            _ => (Mode::Perturbed, self.perturbed.clone()),
-        };
-        let perturbed = mode == Mode::Perturbed;
-        let mode = if self.frozen { Mode::Frozen } else { mode };
-        self.forward_backward(params, grads, (mode, perturbed), &loss)?;
-        Ok(loss)
+        self.check_gradient(params, grads)?;
+        self.forward_backward(params, grads, 0..self.samples, pass)?;
+        Ok(self.mean_loss(self.samples, pass)?)
     }
 }

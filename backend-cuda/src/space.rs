@@ -8,6 +8,7 @@ mod norm;
 mod segmented;
 
 pub use algebra::DeviceSpace;
+pub(crate) use algebra::Quotient;
 pub(crate) use measure::Measure;
 pub use norm::DeviceNorm;
 pub use segmented::CudaSegmentedSpace;
@@ -17,7 +18,7 @@ use sam_core::{ParamSpace, Rule, Verdict};
 use crate::{
     CudaError, Device, DeviceVec, Gradient, Grid,
     kernels::{
-        Products,
+        Products, Quotients,
         rule::exponent_kind,
         sweep::{CHUNK, THREADS},
     },
@@ -38,7 +39,7 @@ pub struct CudaSpace {
     norm: Measure,
     checks: DeviceVec<u32>,
     products: DeviceVec<Products>,
-    product: DeviceVec<Products>,
+    quotients: DeviceVec<Quotients>,
     /// A clean gradient of this step has been looked at, and the perturbed one not yet.
     halfway: bool,
     waits: bool,
@@ -56,7 +57,7 @@ impl CudaSpace {
             norm: Measure::new(device, len)?,
             checks: DeviceVec::zeros(device, chunks)?,
             products: DeviceVec::zeros(device, chunks)?,
-            product: DeviceVec::zeros(device, 1)?,
+            quotients: DeviceVec::zeros(device, 1)?,
             halfway: false,
             waits: false,
         })
@@ -75,6 +76,11 @@ impl CudaSpace {
     /// A device that fails.
     pub fn prepare(&mut self, rule: &Rule<f32>) -> Result<(), CudaError> {
         self.norm.prepare(rule)
+    }
+
+    /// The step goes on although the parameters are restored: the check to come counts its clean gradient too.
+    pub(crate) const fn go_on(&mut self) {
+        self.halfway = true;
     }
 
     fn device(&self) -> &Device {

@@ -5,15 +5,6 @@
 /// What methods with a space, a rule and a base optimizer do alike.
 macro_rules! steps_with_rule {
     () => {
-        fn step(
-            &mut self,
-            w: &mut DeviceVec<f32>,
-            g: &mut Gradient,
-            oracle: &mut DeviceOracle<'_>,
-        ) -> DeviceStepResult {
-            Self::step(self, w, g, oracle).map(report)
-        }
-
         fn prepare(&mut self) -> Result<(), CudaError> {
             self.space.prepare(&self.rule)?;
             self.base.prepare()
@@ -31,25 +22,29 @@ macro_rules! steps_with_rule {
 
 mod buffer;
 mod descent;
+mod friendly;
+mod gsam;
 mod looksam;
+mod m_sharpness;
 mod plain;
 mod sam;
 mod variant;
 
 pub use buffer::GradientBuffer;
+pub use friendly::{CudaFriendly, CudaPerturbedOnly};
+pub use gsam::CudaGsam;
+pub use looksam::CudaLookSam;
+pub use m_sharpness::CudaMSharpness;
 
-use sam_core::{
-    Descent, GradientOracle, LearningRate, Outcome, Pass, Sink, Source, Step, StepError, Verdict,
-};
+use sam_core::{Descent, LearningRate, Outcome, Pass, Sink, Source, Step, StepError, Verdict};
 
 use crate::{
-    CudaError, DeviceLoss, DeviceNorm, DeviceVec, Gradient, Grid, NetworkError, Ptr,
+    CudaError, DeviceBatch, DeviceLoss, DeviceNorm, DeviceVec, Gradient, Grid, NetworkError, Ptr,
     kernels::{LossSum, NormParts},
 };
 
 /// Loss and gradient of a network on the device.
-pub type DeviceOracle<'a> =
-    dyn GradientOracle<DeviceVec<f32>, Gradient, Loss = DeviceLoss, Error = NetworkError> + 'a;
+pub type DeviceOracle<'a> = dyn DeviceBatch + 'a;
 
 /// The report of a step on the device; there is a norm where something was perturbed.
 pub type DeviceReport = Step<DeviceLoss, Option<DeviceNorm>>;
@@ -92,7 +87,35 @@ pub trait DeviceStep: sealed::Sealed + Send {
         w: &mut DeviceVec<f32>,
         g: &mut Gradient,
         oracle: &mut DeviceOracle<'_>,
+    ) -> DeviceStepResult {
+        let report = self.launch(w, g, oracle)?;
+        if report.outcome.steps() {
+            self.count();
+        }
+        Ok(report)
+    }
+
+    /// [`DeviceStep::step`] as it is recorded: nothing on the host changes.
+    ///
+    /// # Errors
+    /// [`StepError`] says who failed.
+    fn launch(
+        &mut self,
+        w: &mut DeviceVec<f32>,
+        g: &mut Gradient,
+        oracle: &mut DeviceOracle<'_>,
     ) -> DeviceStepResult;
+
+    /// Which of the kinds of steps that the method takes in turn the next one is; each kind is recorded by itself.
+    fn kind(&self) -> usize {
+        0
+    }
+
+    /// A step was made, launched or replayed: for methods that take several kinds in turn.
+    fn count(&mut self) {}
+
+    /// The latest step came to nothing, as the device says: it counts no more.
+    fn take_back(&mut self) {}
 
     /// Brings changed rates and a changed radius to the device.
     ///
@@ -106,7 +129,7 @@ pub trait DeviceStep: sealed::Sealed + Send {
     /// Changes the radius of the steps to come, if there is one.
     fn set_radius(&mut self, rho: f32);
 
-    /// Whether every step asks the same of the device and waits for nothing.
+    /// Whether every step of a kind asks the same of the device and waits for nothing.
     fn is_recordable(&self) -> bool;
 
     /// Shows `sink` what a run must remember, always in the same order; waits for the device.
@@ -142,6 +165,27 @@ impl<S: DeviceStep + ?Sized> DeviceStep for Box<S> {
         oracle: &mut DeviceOracle<'_>,
     ) -> DeviceStepResult {
         S::step(self, w, g, oracle)
+    }
+
+    fn launch(
+        &mut self,
+        w: &mut DeviceVec<f32>,
+        g: &mut Gradient,
+        oracle: &mut DeviceOracle<'_>,
+    ) -> DeviceStepResult {
+        S::launch(self, w, g, oracle)
+    }
+
+    fn kind(&self) -> usize {
+        S::kind(self)
+    }
+
+    fn count(&mut self) {
+        S::count(self);
+    }
+
+    fn take_back(&mut self) {
+        S::take_back(self);
     }
 
     fn prepare(&mut self) -> Result<(), CudaError> {

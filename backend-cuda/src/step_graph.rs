@@ -14,7 +14,7 @@ use crate::{
     timing::{Marks, Timed},
 };
 
-/// Steps of a method on a network, recorded at the second and replayed from then on: gradients, norm, ascent, check and
+/// Steps of a method on a network, recorded at the second of a kind and replayed from then on: gradients, norm, ascent, check and
 /// descent are one launch. For small networks, whose kernels take less time than their launches. The first is launched kernel by
 /// kernel, for libraries load what they need at its first use, which a recording does not survive.
 ///
@@ -22,12 +22,12 @@ use crate::{
 /// ([`StepGraph::unrecorded`]), or the method cannot be recorded ([`DeviceStep::is_recordable`]), steps are launched kernel by
 /// kernel: see [`StepGraph::launches`]. The bits are the same.
 pub struct StepGraph<S> {
-    /// Dropped first: it refers to all the rest.
-    recorded: Option<Recorded>,
+    /// Of each kind of step ([`DeviceStep::kind`]). Dropped first: they refer to all the rest.
+    kinds: Vec<Kind>,
     /// Whether steps are still to be recorded.
     recording: bool,
-    /// Whether a step has been launched as it will be recorded.
-    launched: bool,
+    /// Whether the latest step was counted, and nobody has asked what it came to.
+    counted: bool,
     /// Why a recording failed.
     unrecorded: Option<String>,
     /// Where a step's numbers are put together for the host.
@@ -51,9 +51,20 @@ pub struct Settled {
     pub in_gradients: Duration,
 }
 
+/// How far a kind of step is.
+enum Kind {
+    /// None was made.
+    New,
+    /// One has been launched as it will be recorded.
+    Launched,
+    Recorded(Box<Recorded>),
+}
+
 struct Recorded {
     graph: Graph,
     report: DeviceReport,
+    /// Gradients that are marked in it.
+    gradients: usize,
 }
 
 /// Inside a recording, where every failure of the device's is the recording's.
@@ -78,9 +89,9 @@ impl<S: DeviceStep> StepGraph<S> {
         let recording = method.is_recordable();
         let gathered = DeviceVec::zeros(w.device(), step::REPORT_WORDS)?;
         Ok(Self {
-            recorded: None,
+            kinds: Vec::new(),
             recording,
-            launched: false,
+            counted: false,
             unrecorded: None,
             gathered,
             marks: None,
@@ -95,7 +106,7 @@ impl<S: DeviceStep> StepGraph<S> {
     /// Launches steps kernel by kernel, as a driver that cannot record makes it do: to compare, and to find a fault.
     #[must_use]
     pub fn without_recording(self) -> Self {
-        Self { recorded: None, recording: false, ..self }
+        Self { kinds: Vec::new(), recording: false, ..self }
     }
 
     /// Marks where gradients begin and end, for [`StepGraph::in_gradients`].
@@ -103,8 +114,8 @@ impl<S: DeviceStep> StepGraph<S> {
     /// # Errors
     /// A device that fails.
     pub fn with_marks(self) -> Result<Self, CudaError> {
-        let marks = Some(Marks::new(self.w.device())?);
-        Ok(Self { recorded: None, launched: false, marks, ..self })
+        let marks = Some(Marks::new(self.w.device().clone()));
+        Ok(Self { kinds: Vec::new(), marks, ..self })
     }
 
     /// The batch of the steps to come, as in [`CudaNetwork::set_batch`]. One of another size is recorded anew.
@@ -132,6 +143,14 @@ impl<S: DeviceStep> StepGraph<S> {
         self.network.set_batch_from(images, range, augmentation)?;
         self.expect(samples);
         Ok(())
+    }
+
+    /// As [`CudaNetwork::mix`], of the batch that is set.
+    ///
+    /// # Errors
+    /// As [`CudaNetwork::mix`].
+    pub fn mix(&mut self, partners: &[u32], share: f64) -> Result<(), NetworkError> {
+        self.network.mix(partners, share)
     }
 
     /// As [`CudaNetwork::evaluate`], at the parameters; the batch of the steps to come is set anew afterwards.
@@ -217,27 +236,45 @@ impl<S: DeviceStep> StepGraph<S> {
         }
         // What changes from step to step is not part of the recording.
         self.method.prepare().map_err(StepError::Space)?;
-        if let Some(recorded) = &mut self.recorded {
-            // SAFETY: this owns everything that the step refers to, and nothing of it has been replaced: `parts_mut`
-            // forgets the recording, and so does a batch of another size.
-            unsafe { recorded.graph.launch() }.map_err(StepError::Space)?;
-            return Ok(recorded.report.clone());
+        let report = self.step_of_kind(self.method.kind())?;
+        self.counted = report.outcome.steps();
+        if self.counted {
+            self.method.count();
         }
-        if !self.recording {
-            return self.launch();
+        Ok(report)
+    }
+
+    fn step_of_kind(&mut self, kind: usize) -> DeviceStepResult {
+        if self.kinds.len() <= kind {
+            self.kinds.resize_with(kind + 1, || Kind::New);
         }
-        if !self.launched {
-            let report = self.launch()?;
-            self.launched = true;
-            return Ok(report);
+        match &mut self.kinds[kind] {
+            Kind::Recorded(recorded) => {
+                if let Some(marks) = &mut self.marks {
+                    marks.gradients = recorded.gradients;
+                }
+                // SAFETY: this owns everything that the step refers to, and nothing of it has been replaced: `parts_mut`
+                // forgets the recording, and so does a batch of another size.
+                unsafe { recorded.graph.launch() }.map_err(StepError::Space)?;
+                return Ok(recorded.report.clone());
+            }
+            Kind::New if self.recording => {
+                let report = self.launch()?;
+                self.kinds[kind] = Kind::Launched;
+                return Ok(report);
+            }
+            Kind::Launched if self.recording => {}
+            _ => return self.launch(),
         }
         let device = self.w.device().clone();
         match Graph::record(&device, || self.launch().map_err(RecordError::Step)) {
-            Ok(Some((graph, report))) => {
-                let recorded = self.recorded.insert(Recorded { graph, report });
+            Ok(Some((mut graph, report))) => {
                 // SAFETY: as above.
-                unsafe { recorded.graph.launch() }.map_err(StepError::Space)?;
-                Ok(recorded.report.clone())
+                unsafe { graph.launch() }.map_err(StepError::Space)?;
+                let gradients = self.marks.as_ref().map_or(0, |marks| marks.gradients);
+                let recorded = Recorded { graph, report: report.clone(), gradients };
+                self.kinds[kind] = Kind::Recorded(Box::new(recorded));
+                Ok(report)
             }
             Ok(None) => self.give_up_recording("the driver cannot record".to_owned()),
             // Nothing of it was done. If the step itself fails it does so again.
@@ -255,21 +292,27 @@ impl<S: DeviceStep> StepGraph<S> {
     fn launch(&mut self) -> DeviceStepResult {
         let Self { marks, method, network, w, g, .. } = self;
         match marks {
-            Some(marks) => method.step(w, g, &mut Timed { network, marks } as &mut DeviceOracle<'_>),
-            None => method.step(w, g, network as &mut DeviceOracle<'_>),
+            Some(marks) => {
+                marks.gradients = 0;
+                method.launch(w, g, &mut Timed { network, marks } as &mut DeviceOracle<'_>)
+            }
+            None => method.launch(w, g, network as &mut DeviceOracle<'_>),
         }
     }
 
     /// What the step that `report` is of came to, with its loss and, after [`StepGraph::with_marks`], its time in gradients: one copy
-    /// from the device, after one wait.
+    /// from the device, after one wait. A method that counts its steps learns here that the latest one came to nothing.
     ///
     /// # Errors
     /// A device that fails.
     pub fn settle(&mut self, report: &DeviceReport) -> Result<Settled, CudaError> {
         let (loss, outcome) = step::gather(report, &self.g, &mut self.gathered)?;
+        if core::mem::take(&mut self.counted) && !outcome.moved() {
+            self.method.take_back();
+        }
         let in_gradients = match &self.marks {
             // The device has come to the step's end.
-            Some(marks) => marks.in_gradients(report)?,
+            Some(marks) => marks.in_gradients()?,
             None => Duration::ZERO,
         };
         Ok(Settled { loss, outcome, in_gradients })
@@ -293,19 +336,23 @@ impl<S: DeviceStep> StepGraph<S> {
     ///
     /// # Errors
     /// A device that fails.
-    pub fn in_gradients(&self, report: &DeviceReport) -> Result<Duration, CudaError> {
+    pub fn in_gradients(&self) -> Result<Duration, CudaError> {
         let Some(marks) = &self.marks else { return Ok(Duration::ZERO) };
         self.w.device().synchronize()?;
-        marks.in_gradients(report)
+        marks.in_gradients()
     }
 
-    /// Kernels, copies and marks that a recorded step consists of; `None` before the first step, and where steps are not
-    /// recorded.
+    /// Kernels, copies and marks that a recorded step consists of, of all kinds together; `None` before one is recorded, and where
+    /// steps are not.
     ///
     /// # Errors
     /// A device that fails.
     pub fn launches(&self) -> Result<Option<usize>, CudaError> {
-        self.recorded.as_ref().map(|recorded| recorded.graph.len()).transpose()
+        let graphs = self.kinds.iter().filter_map(|kind| match kind {
+            Kind::Recorded(recorded) => Some(recorded.graph.len()),
+            _ => None,
+        });
+        graphs.reduce(|a, b| Ok(a? + b?)).transpose()
     }
 
     /// The parameters.
@@ -322,8 +369,7 @@ impl<S: DeviceStep> StepGraph<S> {
 
     /// Everything, to change. What was recorded is forgotten; the next step but one is recorded anew.
     pub fn parts_mut(&mut self) -> (&mut S, &mut CudaNetwork, &mut DeviceVec<f32>) {
-        self.recorded = None;
-        self.launched = false;
+        self.kinds.clear();
         self.samples = 0;
         (&mut self.method, &mut self.network, &mut self.w)
     }
@@ -337,8 +383,7 @@ impl<S: DeviceStep> StepGraph<S> {
     /// What was recorded is of batches of so many samples, or is forgotten.
     fn expect(&mut self, samples: usize) {
         if self.samples != samples {
-            self.recorded = None;
-            self.launched = false;
+            self.kinds.clear();
             self.samples = samples;
         }
     }

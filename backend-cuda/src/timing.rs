@@ -1,27 +1,39 @@
 //! How long the gradients of a step take, as the device sees it.
 
-use core::time::Duration;
+use core::{ops::Range, time::Duration};
 
 use sam_core::{GradientOracle, Pass};
 
 use crate::{
-    CudaError, CudaNetwork, Device, DeviceLoss, DeviceVec, Event, Gradient, NetworkError, step::DeviceReport,
+    CudaError, CudaNetwork, Device, DeviceBatch, DeviceLoss, DeviceVec, Event, Gradient, NetworkError,
 };
 
-/// A mark before and one after the gradient of each pass.
+/// Marks before and after each gradient of a step.
 #[derive(Debug)]
-pub(crate) struct Marks([[Event; 2]; 2]);
+pub(crate) struct Marks {
+    device: Device,
+    pairs: Vec<[Event; 2]>,
+    /// Gradients of the latest step.
+    pub gradients: usize,
+}
 
 impl Marks {
-    pub fn new(device: &Device) -> Result<Self, CudaError> {
-        let event = || Event::new(device);
-        Ok(Self([[event()?, event()?], [event()?, event()?]]))
+    pub const fn new(device: Device) -> Self {
+        Self { device, pairs: Vec::new(), gradients: 0 }
     }
 
-    /// Time in the gradients of the step that `report` is of; the device must have come to its end.
-    pub fn in_gradients(&self, report: &DeviceReport) -> Result<Duration, CudaError> {
-        let passes = if report.perturbed.is_some() { &self.0[..] } else { &self.0[..1] };
-        passes.iter().map(|[before, after]| after.since(before)).sum()
+    /// Those of the next gradient. A step's first launch makes them, and its recording finds them.
+    fn next(&mut self) -> Result<&mut [Event; 2], CudaError> {
+        if self.gradients == self.pairs.len() {
+            self.pairs.push([Event::new(&self.device)?, Event::new(&self.device)?]);
+        }
+        self.gradients += 1;
+        Ok(&mut self.pairs[self.gradients - 1])
+    }
+
+    /// Time in the gradients of the latest step; the device must have come to its end.
+    pub fn in_gradients(&self) -> Result<Duration, CudaError> {
+        self.pairs[..self.gradients].iter().map(|[before, after]| after.since(before)).sum()
     }
 }
 
@@ -29,6 +41,19 @@ impl Marks {
 pub(crate) struct Timed<'a> {
     pub network: &'a mut CudaNetwork,
     pub marks: &'a mut Marks,
+}
+
+impl Timed<'_> {
+    fn marked<R>(
+        &mut self,
+        gradient: impl FnOnce(&mut CudaNetwork) -> Result<R, NetworkError>,
+    ) -> Result<R, NetworkError> {
+        let [before, after] = self.marks.next()?;
+        before.record()?;
+        let done = gradient(self.network)?;
+        after.record()?;
+        Ok(done)
+    }
 }
 
 impl GradientOracle<DeviceVec<f32>, Gradient> for Timed<'_> {
@@ -41,10 +66,26 @@ impl GradientOracle<DeviceVec<f32>, Gradient> for Timed<'_> {
         grads: &mut Gradient,
         pass: Pass,
     ) -> Result<DeviceLoss, NetworkError> {
-        let [before, after] = &mut self.marks.0[usize::from(pass == Pass::Perturbed)];
-        before.record()?;
-        let loss = self.network.gradient(params, grads, pass)?;
-        after.record()?;
-        Ok(loss)
+        self.marked(|network| network.gradient(params, grads, pass))
+    }
+}
+
+impl DeviceBatch for Timed<'_> {
+    fn samples(&self) -> usize {
+        self.network.samples()
+    }
+
+    fn gradient_of(
+        &mut self,
+        part: Range<usize>,
+        params: &DeviceVec<f32>,
+        grads: &mut Gradient,
+        pass: Pass,
+    ) -> Result<(), NetworkError> {
+        self.marked(|network| network.gradient_of(part, params, grads, pass))
+    }
+
+    fn loss_of_parts(&mut self, pass: Pass) -> Result<DeviceLoss, NetworkError> {
+        self.network.loss_of_parts(pass)
     }
 }

@@ -34,6 +34,7 @@ pub mod nonfinite;
 mod norm_exponent;
 pub mod overlap;
 pub mod own_network;
+mod pairs;
 pub mod precision;
 mod random_layers;
 pub mod range;

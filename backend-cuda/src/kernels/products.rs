@@ -1,4 +1,4 @@
-//! Products of two vectors: the host's side of the struct in `kernels/products.cu`.
+//! Products of two vectors: the host's side of the structs in `kernels/products.cu` and `products.cuh`.
 
 use bytemuck::{Pod, Zeroable};
 use cust::memory::DeviceCopy;
@@ -6,8 +6,12 @@ use cust::memory::DeviceCopy;
 /// Of each vector with itself, and of both.
 #[derive(Clone, Copy, Debug, Default, Zeroable, Pod, DeviceCopy)]
 #[repr(C)]
-pub(crate) struct Products {
-    pub aa: f64,
-    pub bb: f64,
-    pub ab: f64,
+pub(crate) struct Products([f64; 3]);
+
+/// Of vectors a and b, `a.b / b.b` and `||a|| / ||b||`.
+#[derive(Clone, Copy, Debug, Default, Zeroable, Pod, DeviceCopy)]
+#[repr(C)]
+pub(crate) struct Quotients {
+    pub projection: f32,
+    pub ratio: f32,
 }

@@ -2,6 +2,8 @@
 
 #![allow(unsafe_code, reason = "launches of kernels")]
 
+use core::ops::Range;
+
 use sam_model::{
     Description,
     random::{Random, kept},
@@ -28,6 +30,8 @@ pub(crate) struct Draws {
 /// Where layers find what was drawn, and what to draw from.
 #[derive(Clone, Copy)]
 pub(crate) struct Drawn {
+    /// Place of the first sample among those that are drawn for.
+    pub first: usize,
     pub random: Ptr<DeviceRandom>,
     pub coefficients: Ptr<Coefficient>,
 }
@@ -55,25 +59,25 @@ impl Draws {
         self.random.store(&DeviceRandom::new(random))
     }
 
-    /// Draws the coefficients of a pass, of the perturbed one or the clean, one launch.
+    /// Draws the coefficients of a pass over the samples in `part`, of the perturbed one or the clean, one launch.
     pub fn draw(
         &self,
         device: &Device,
-        samples: usize,
+        part: Range<usize>,
         mode: Mode,
         perturbed: bool,
     ) -> Result<(), CudaError> {
         if self.rules.is_empty() {
             return Ok(());
         }
-        let grid = Grid {
-            blocks: [Grid::over(samples as u32).blocks[0], self.rules.len() as u32, 1],
-            ..Grid::over(1)
-        };
+        let samples = part.len() as u32;
+        let grid =
+            Grid { blocks: [Grid::over(samples).blocks[0], self.rules.len() as u32, 1], ..Grid::over(1) };
         let arguments = (
             self.rules.view().ptr(),
             self.random.view().ptr(),
-            samples as u32,
+            part.start as u32,
+            samples,
             self.batch as u32,
             i32::from(mode != Mode::Evaluate),
             i32::from(perturbed),
@@ -83,8 +87,9 @@ impl Draws {
         unsafe { device.launch(&device.kernels().draw, grid, arguments) }
     }
 
-    pub fn drawn(&self) -> Drawn {
-        Drawn { random: self.random.view().ptr(), coefficients: self.coefficients.view().ptr() }
+    /// For samples from `first` on.
+    pub fn drawn(&self, first: usize) -> Drawn {
+        Drawn { first, random: self.random.view().ptr(), coefficients: self.coefficients.view().ptr() }
     }
 }
 
@@ -152,6 +157,7 @@ impl Dropout {
             self.rate,
             kept(1.0, self.rate),
             drawn.random,
+            drawn.first as u32,
             i32::from(training),
             i32::from(accumulate),
             to,

@@ -24,8 +24,8 @@ impl CudaNetwork {
 
     /// Whose kernels compute the products of convolutions and dense layers from now on; this crate's at first.
     ///
-    /// NVIDIA's take over batches of the size that the network was built for; smaller ones, as at the end of an evaluation,
-    /// are computed by this crate's. Their results don't depend on the run either: of their algorithms, deterministic ones are
+    /// NVIDIA's take over batches of the size that the network was built for, or of [`CudaNetwork::set_part`]; others, as at the end
+    /// of an evaluation, are computed by this crate's. Their results don't depend on the run either: of their algorithms, deterministic ones are
     /// taken only. [`KernelChoice::Auto`] runs a trial for each shape of product, once in the life of a [`Device`](crate::Device).
     ///
     /// # Errors
@@ -43,8 +43,8 @@ impl CudaNetwork {
         &self.chosen
     }
 
-    fn choose(&mut self) -> Result<(), CudaError> {
-        let Self { device, tasks, backward, choice, batch, .. } = self;
+    pub(super) fn choose(&mut self) -> Result<(), CudaError> {
+        let Self { device, tasks, backward, choice, part, .. } = self;
         self.chosen.clear();
         for (step, Task { name, kind, params, .. }) in tasks.iter_mut().enumerate() {
             let Kind::Layer(layer) = kind else { continue };
@@ -54,7 +54,7 @@ impl CudaNetwork {
             self.chosen.extend(layer.choose(&Choosing {
                 device,
                 choice: *choice,
-                samples: *batch,
+                samples: *part,
                 layer: name,
                 parameter: params.start,
                 input_gradient,

@@ -1,7 +1,8 @@
 //! The forward and the backward pass: which kernel is launched on which buffers.
 
-use core::mem::replace;
+use core::{mem::replace, ops::Range};
 
+use sam_core::Pass;
 use sam_model::{BatchNorm, Op};
 
 use super::{
@@ -9,8 +10,9 @@ use super::{
     build::{Kind, Task},
 };
 use crate::{
-    CudaError, DeviceLoss, DeviceVec, Gradient, PtrMut,
+    CudaError, DeviceLoss, DeviceVec, Gradient, Ptr, PtrMut,
     layer::{Backward, Forward, InputGradient, Mode, PairBackward, PairForward, add},
+    loss::Losses,
     plan,
 };
 
@@ -20,24 +22,42 @@ impl CudaNetwork {
         params: &DeviceVec<f32>,
         samples: usize,
     ) -> Result<DeviceLoss, CudaError> {
-        self.forward(params, samples, (Mode::Evaluate, false))?;
-        self.loss.launch(samples, self.logits(), 0.0, PtrMut::NULL, &self.clean)?;
-        Ok(self.clean.clone())
+        self.forward(params, 0..samples, (Mode::Evaluate, false))?;
+        let losses = Losses { first: 0, samples, perturbed: false, partners: (Ptr::NULL, Ptr::NULL) };
+        self.loss.launch(&losses, self.logits(), 0.0, PtrMut::NULL)?;
+        self.mean_loss(samples, Pass::Clean)
+    }
+
+    /// The mean loss of the batch's first samples, of which all were in that pass.
+    pub(super) fn mean_loss(&self, samples: usize, pass: Pass) -> Result<DeviceLoss, CudaError> {
+        let perturbed = pass != Pass::Clean;
+        let to = if perturbed { &self.perturbed } else { &self.clean };
+        self.loss.mean(samples, perturbed, to)?;
+        Ok(to.clone())
     }
 
     pub(super) fn forward_backward(
         &mut self,
         params: &DeviceVec<f32>,
         grads: &mut Gradient,
-        (mode, perturbed): (Mode, bool),
-        loss: &DeviceLoss,
+        part: Range<usize>,
+        pass: Pass,
     ) -> Result<(), CudaError> {
-        let samples = self.samples;
-        self.forward(params, samples, (mode, perturbed))?;
+        let (first, samples, perturbed) = (part.start, part.len(), pass != Pass::Clean);
+        let mode = match pass {
+            _ if self.frozen => Mode::Frozen,
+            Pass::Clean => Mode::Clean,
+            _ => Mode::Perturbed,
+        };
+        self.forward(params, part, (mode, perturbed))?;
         let d_logits = self.gradients[self.d_logits].shared_ptr();
-        self.loss.launch(samples, self.logits(), self.smoothing, d_logits, loss)?;
+        let partners = self.mixing.as_ref().map_or((Ptr::NULL, Ptr::NULL), |mixing| mixing.partners(first));
+        let losses = Losses { first, samples, perturbed, partners };
+        self.loss.launch(&losses, self.logits(), self.smoothing, d_logits)?;
+        let batch = self.batch_at(first);
         let Self { device, tasks, backward, values, gradients, scratch, draws, .. } = self;
-        let drawn = draws.drawn();
+        let value = |buffer| place(values, batch, buffer);
+        let drawn = draws.drawn(first);
         let gradient = |buffer: usize| gradients[buffer].shared_ptr();
         for action in &*backward {
             match *action {
@@ -53,12 +73,12 @@ impl CudaNetwork {
                     let d_output = gradient(d_output).reading();
                     let d_input =
                         d_input.map(|(to, accumulate)| InputGradient { values: gradient(to), accumulate });
-                    let input = values[*input].shared_ptr().reading();
+                    let input = value(*input).reading();
                     let layer = match kind {
                         Kind::Layer(layer) => layer,
                         Kind::Pair { pair, second } => {
                             let Some(d_input) = d_input else { continue };
-                            let second = values[*second].shared_ptr().reading();
+                            let second = value(*second).reading();
                             let inputs = [input, second];
                             let coefficients = drawn.coefficients;
                             let pass =
@@ -74,7 +94,7 @@ impl CudaNetwork {
                         params: params.view().range(own.clone()).ptr(),
                         grads: grads.values_mut().view_mut().range(own.clone()).ptr(),
                         input,
-                        output: values[*output].shared_ptr().reading(),
+                        output: value(*output).reading(),
                         d_output,
                         drawn,
                         d_input,
@@ -90,7 +110,7 @@ impl CudaNetwork {
     pub(super) fn forward_measure(&mut self, params: &DeviceVec<f32>) -> Result<Vec<f32>, CudaError> {
         let nothing = DeviceVec::zeros(&self.device, self.statistics.len())?;
         let before = replace(&mut self.statistics, nothing);
-        let done = self.forward(params, self.samples, (Mode::Clean, false));
+        let done = self.forward(params, 0..self.samples, (Mode::Clean, false));
         let measured = replace(&mut self.statistics, before);
         done?;
         // From zero the running statistics have come this share of the way.
@@ -107,13 +127,15 @@ impl CudaNetwork {
     fn forward(
         &mut self,
         params: &DeviceVec<f32>,
-        samples: usize,
+        part: Range<usize>,
         (mode, perturbed): (Mode, bool),
     ) -> Result<(), CudaError> {
+        let (first, samples) = (part.start, part.len());
+        let batch = self.batch_at(first);
         let Self { device, tasks, values, statistics, scratch, draws, .. } = self;
-        draws.draw(device, samples, mode, perturbed)?;
-        let drawn = draws.drawn();
-        let value = |buffer: usize| values[buffer].shared_ptr();
+        let value = |buffer| place(values, batch, buffer);
+        draws.draw(device, part, mode, perturbed)?;
+        let drawn = draws.drawn(first);
         for Task { kind, input, output, params: own, statistics: own_statistics, .. } in tasks {
             match kind {
                 Kind::Layer(layer) => layer.forward(Forward {
@@ -144,8 +166,19 @@ impl CudaNetwork {
         Ok(())
     }
 
-    fn logits(&self) -> crate::Ptr<f32> {
+    /// The buffer of the batch, and where in it the sample `first` begins.
+    fn batch_at(&self, first: usize) -> (usize, usize) {
+        (self.buffers[0], first * self.description.image().len())
+    }
+
+    fn logits(&self) -> Ptr<f32> {
         let last = self.buffers[self.buffers.len() - 1];
         self.values[last].shared_ptr().reading()
     }
+}
+
+/// Where a buffer's values are for a part of the batch: the batch lies there whole, all else is the part's.
+fn place(values: &[DeviceVec<f32>], (batch, offset): (usize, usize), buffer: usize) -> PtrMut<f32> {
+    let own = values[buffer].shared_ptr();
+    if buffer == batch { own.add(offset) } else { own }
 }

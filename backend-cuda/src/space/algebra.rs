@@ -6,7 +6,7 @@ use super::{CudaSpace, DeviceNorm};
 use crate::{
     CudaError, DeviceVec, Gradient, Grid,
     kernels::{
-        Products,
+        Quotients,
         sweep::{CHUNK, THREADS},
     },
 };
@@ -29,6 +29,9 @@ pub trait DeviceSpace:
 
     /// Whether it waits for the device at each verdict and check.
     fn waits(&self) -> bool;
+
+    /// The space without segments, for what methods do with whole gradients.
+    fn whole(&mut self) -> &mut CudaSpace;
 }
 
 impl DeviceSpace for CudaSpace {
@@ -39,7 +42,23 @@ impl DeviceSpace for CudaSpace {
     fn waits(&self) -> bool {
         self.waits
     }
+
+    fn whole(&mut self) -> &mut CudaSpace {
+        self
+    }
 }
+
+/// A quotient of products of two gradients that the host never reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Quotient {
+    /// As [`GradientAlgebra::projection`].
+    Projection,
+    /// As [`GradientAlgebra::ratio`].
+    Ratio,
+}
+
+/// A factor that is a line in a quotient t: its value at 0, and its slope.
+pub(crate) type Line = [f32; 2];
 
 /// `projection` and `ratio` read each gradient once and wait for the device; their sums are of doubles, exact to 1e-12
 /// before the result is rounded. `copy` and `mix` wait for nothing; `mix` has the host's bits.
@@ -57,19 +76,13 @@ impl GradientAlgebra for CudaSpace {
     }
 
     fn projection(&mut self, a: &Gradient, b: &Gradient) -> Result<f32, CudaError> {
-        let Products { aa, bb, ab } = self.products(a, b)?;
-        Ok(if !aa.is_finite() || !bb.is_finite() {
-            f32::NAN
-        } else if aa == 0.0 || bb == 0.0 {
-            0.0
-        } else {
-            (ab / bb) as f32
-        })
+        self.measure_quotients(a, b)?;
+        Ok(self.read_quotients()?.projection)
     }
 
     fn ratio(&mut self, a: &Gradient, b: &Gradient) -> Result<f32, CudaError> {
-        let Products { aa, bb, .. } = self.products(a, b)?;
-        Ok(if bb == 0.0 { 0.0 } else { (aa.sqrt() / bb.sqrt()) as f32 })
+        self.measure_quotients(a, b)?;
+        Ok(self.read_quotients()?.ratio)
     }
 }
 
@@ -84,19 +97,42 @@ impl CudaSpace {
         Ok(a.len() as u32)
     }
 
-    fn products(&mut self, a: &Gradient, b: &Gradient) -> Result<Products, CudaError> {
+    /// Has the quotients of the products of `a` and `b` computed, for [`CudaSpace::mix_along`]. Each gradient is read once, and
+    /// nothing waits.
+    pub(crate) fn measure_quotients(&mut self, a: &Gradient, b: &Gradient) -> Result<(), CudaError> {
         let n = self.alike(a, b)?;
         let device = self.perturbed.device().clone();
         let (kernels, chunks) = (device.kernels(), n.div_ceil(CHUNK));
-        let (partials, result) = (self.products.shared_ptr(), self.product.shared_ptr());
+        let partials = self.products.shared_ptr();
         let sweep = (a.values().view().ptr(), b.values().view().ptr(), n, partials);
         // SAFETY: a and b have n entries, there is a partial for each chunk.
         unsafe { device.launch(&kernels.products_sweep, Grid::new([chunks, 1, 1], THREADS), sweep)? };
-        let finish = (partials.reading(), chunks, result);
-        // SAFETY: as above; the result is a single value.
-        unsafe { device.launch(&kernels.products_finish, Grid::new([1, 1, 1], THREADS), finish)? };
-        let mut products = [Products::default()];
-        self.product.read_into(&mut products)?;
-        Ok(products[0])
+        let finish = (partials.reading(), chunks, self.quotients.shared_ptr());
+        // SAFETY: as above; the quotients are a single value.
+        unsafe { device.launch(&kernels.products_finish, Grid::new([1, 1, 1], THREADS), finish) }
+    }
+
+    fn read_quotients(&self) -> Result<Quotients, CudaError> {
+        let mut quotients = [Quotients::default()];
+        self.quotients.read_into(&mut quotients)?;
+        Ok(quotients[0])
+    }
+
+    /// `y = a * x + b * y` with factors that are lines in the quotient that was measured last. Waits for nothing; given the
+    /// quotient it has the host's bits.
+    pub(crate) fn mix_along(
+        &mut self,
+        quotient: Quotient,
+        (a, x): (Line, &Gradient),
+        (b, y): (Line, &mut Gradient),
+    ) -> Result<(), CudaError> {
+        let n = self.alike(x, y)?;
+        let device = self.perturbed.device().clone();
+        let x = x.values().view().ptr();
+        let ratio = i32::from(quotient == Quotient::Ratio);
+        let quotients = self.quotients.view().ptr();
+        let arguments = (a[0], a[1], x, b[0], b[1], n, quotients, ratio, y.values_mut().view_mut().ptr());
+        // SAFETY: x and y have n entries and are two buffers; the quotients are a single value.
+        unsafe { device.launch(&device.kernels().mix_along, Grid::over(n), arguments) }
     }
 }

@@ -193,4 +193,8 @@ impl DeviceSpace for CudaSegmentedSpace {
     fn waits(&self) -> bool {
         self.whole.waits
     }
+
+    fn whole(&mut self) -> &mut CudaSpace {
+        &mut self.whole
+    }
 }

@@ -1,8 +1,10 @@
 //! What a method keeps from step to step.
 
+#![allow(unsafe_code, reason = "launches of kernels")]
+
 use core::borrow::{Borrow, BorrowMut};
 
-use crate::{CudaError, Device, Gradient};
+use crate::{CudaError, Device, DeviceVec, Gradient, Grid, PtrMut};
 
 /// A gradient that a method of `sam-core`'s keeps on the device, for its buffers. While state is saved or restored it has a
 /// copy on the host, which is what [`State`](sam_core::State) sees of it.
@@ -19,6 +21,25 @@ impl GradientBuffer {
     /// As [`Gradient::zeros`].
     pub fn zeros(device: &Device, len: usize) -> Result<Self, CudaError> {
         Ok(Self { gradient: Gradient::zeros(device, len)?, host: Vec::new() })
+    }
+
+    /// Takes over `next` if the step that `flag` is of goes through, and counts `steps` on if so; else nothing changes. Waits
+    /// for nothing. 1 read and 1 write a weight.
+    pub(crate) fn keep(
+        &mut self,
+        next: &Gradient,
+        flag: &DeviceVec<u32>,
+        steps: Option<&mut DeviceVec<u64>>,
+    ) -> Result<(), CudaError> {
+        let own = self.gradient.values_mut();
+        CudaError::check_length("gradient buffer", own.len(), next.len())?;
+        let (n, device) = (next.len() as u32, own.device().clone());
+        next.values().check_device("gradient", &device)?;
+        let steps = steps.map_or(PtrMut::NULL, |steps| steps.view_mut().ptr());
+        let from = next.values().view().ptr();
+        let arguments = (from, n, flag.view().ptr(), own.view_mut().ptr(), steps);
+        // SAFETY: both gradients have n entries and are two buffers; flag and, unless null, the count are single values.
+        unsafe { device.launch(&device.kernels().keep, Grid::over(n), arguments) }
     }
 
     /// Copies the device's values to the host; waits for the device.

@@ -8,7 +8,7 @@ use crate::{CudaError, DeviceSpace, DeviceVec, Gradient};
 impl<S, D> Sealed for Plain<S, D> {}
 
 impl<S: DeviceSpace, D: DeviceDescent> DeviceStep for Plain<S, D> {
-    fn step(
+    fn launch(
         &mut self,
         w: &mut DeviceVec<f32>,
         g: &mut Gradient,

@@ -10,6 +10,15 @@ impl<S: DeviceSpace, D> Sealed for Sam<S, D> {}
 impl<S: DeviceSpace, D: DeviceDescent> DeviceStep for Sam<S, D> {
     steps_with_rule!();
 
+    fn launch(
+        &mut self,
+        w: &mut DeviceVec<f32>,
+        g: &mut Gradient,
+        oracle: &mut DeviceOracle<'_>,
+    ) -> DeviceStepResult {
+        Self::step(self, w, g, oracle).map(report)
+    }
+
     fn is_recordable(&self) -> bool {
         !self.space.waits()
     }

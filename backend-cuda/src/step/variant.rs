@@ -1,53 +1,45 @@
 //! GSAM, WSAM, Friendly SAM and what else is an ascent rule with a combination.
 
-use sam_core::{
-    AlongGradient, AscentRule, Combination, Friendly, Gsam, PerturbedOnly, Sink, Source, State, Variant, Wsam,
-};
+use sam_core::{AlongGradient, AscentRule, Combination, Sink, Source, State, StepError, Variant, Wsam};
 
 use super::{
     DeviceDescent, DeviceOracle, DeviceStep, DeviceStepResult, GradientBuffer, report, sealed::Sealed,
 };
 use crate::{CudaError, DeviceSpace, DeviceVec, Gradient};
 
-/// An ascent rule or a combination on the device.
+/// An ascent rule or a combination on the device, every step of which asks the same of the device and waits for nothing. While state is
+/// saved or restored it has a copy on the host, which is what [`State`] sees of it.
 pub trait OnDevice: State<f32> + Send {
-    /// Whether every step asks the same of the device and waits for nothing.
-    const RECORDABLE: bool;
+    /// What went wrong in the latest step where there was no way to say so.
+    ///
+    /// # Errors
+    /// That.
+    fn failure(&mut self) -> Result<(), CudaError> {
+        Ok(())
+    }
 
-    /// What outlives a step, to save and restore.
-    fn kept(&mut self) -> Option<&mut GradientBuffer>;
+    /// Copies what outlives a step to the host; waits for the device.
+    ///
+    /// # Errors
+    /// A device that fails.
+    fn pull(&mut self) -> Result<(), CudaError> {
+        Ok(())
+    }
+
+    /// Copies it back; waits for the device.
+    ///
+    /// # Errors
+    /// A device that fails.
+    fn push(&mut self) -> Result<(), CudaError> {
+        Ok(())
+    }
 }
 
-macro_rules! on_device {
-    ($($type:ty: $recordable:literal, |$own:ident| $kept:expr;)*) => { $(
-        impl OnDevice for $type {
-            const RECORDABLE: bool = $recordable;
-
-            fn kept(&mut self) -> Option<&mut GradientBuffer> {
-                let $own = self;
-                $kept
-            }
-        }
-    )* };
-}
-
-on_device! {
-    AlongGradient: true, |_own| None;
-    PerturbedOnly: true, |_own| None;
-    Wsam<f32, GradientBuffer>: true, |_own| None;
-    // Asks for a number on the host.
-    Gsam<f32, GradientBuffer>: false, |_own| None;
-    // Its two buffers change places.
-    Friendly<f32, GradientBuffer>: false, |own| {
-        let [mean, _] = own.buffers_mut();
-        Some(mean)
-    };
-}
+impl OnDevice for AlongGradient {}
+impl OnDevice for Wsam<f32, GradientBuffer> {}
 
 impl<S: DeviceSpace, A, C, D> Sealed for Variant<S, A, C, D> {}
 
-/// With [`Friendly`] the space should be a [waiting](crate::CudaSpace::waiting) one: the mean outlives a step, and nobody
-/// would take back one that is not finite.
 impl<S, A, C, D> DeviceStep for Variant<S, A, C, D>
 where
     S: DeviceSpace,
@@ -57,25 +49,36 @@ where
 {
     steps_with_rule!();
 
+    fn launch(
+        &mut self,
+        w: &mut DeviceVec<f32>,
+        g: &mut Gradient,
+        oracle: &mut DeviceOracle<'_>,
+    ) -> DeviceStepResult {
+        let step = Self::step(self, w, g, oracle)?;
+        self.ascent.failure().map_err(StepError::Space)?;
+        Ok(report(step))
+    }
+
     fn is_recordable(&self) -> bool {
-        A::RECORDABLE && C::RECORDABLE && !self.space.waits()
+        !self.space.waits()
     }
 
     fn save(&mut self, sink: &mut Sink<'_, f32>) -> Result<(), CudaError> {
-        self.ascent.kept().map_or(Ok(()), GradientBuffer::pull)?;
-        self.combination.kept().map_or(Ok(()), GradientBuffer::pull)?;
+        self.ascent.pull()?;
+        self.combination.pull()?;
         self.ascent.save(sink);
         self.combination.save(sink);
         self.base.save(sink)
     }
 
     fn load(&mut self, source: &mut Source<'_, f32>) -> Result<(), CudaError> {
-        self.ascent.kept().map_or(Ok(()), GradientBuffer::pull)?;
-        self.combination.kept().map_or(Ok(()), GradientBuffer::pull)?;
+        self.ascent.pull()?;
+        self.combination.pull()?;
         self.ascent.load(source);
         self.combination.load(source);
-        self.ascent.kept().map_or(Ok(()), GradientBuffer::push)?;
-        self.combination.kept().map_or(Ok(()), GradientBuffer::push)?;
+        self.ascent.push()?;
+        self.combination.push()?;
         self.base.load(source)
     }
 }

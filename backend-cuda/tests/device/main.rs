@@ -11,6 +11,8 @@ mod compositions;
 mod descent;
 mod errors;
 mod layers;
+mod methods;
+mod mixing;
 mod network;
 mod precision;
 #[path = "../../../backend-ndarray/tests/networks/reference.rs"]

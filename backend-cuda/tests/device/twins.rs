@@ -1,7 +1,9 @@
 //! The same network on the device and, in f64, on the CPU backend: an independent implementation.
 
+use core::ops::Range;
+
 use ndarray::Array4;
-use sam_backend_cuda::{CudaNetwork, DeviceVec, Gradient, NetworkError};
+use sam_backend_cuda::{CudaNetwork, DeviceBatch, DeviceVec, Gradient, NetworkError};
 use sam_backend_ndarray as cpu;
 use sam_core::{GradientOracle, Pass};
 use sam_model::{
@@ -89,6 +91,24 @@ impl Twins {
         let w = self.parameters();
         let [(loss, found), (host_loss, expected)] = self.gradients(turn, &w, pass);
         assert!((loss - host_loss).abs() <= 1e-5 * host_loss.abs(), "loss {loss}, expected {host_loss}");
+        self.difference(&found, &expected)
+    }
+
+    /// The same of the gradient of some of the samples, which the host computes alone.
+    pub fn worst_of_part(&mut self, turn: &Turn, part: Range<usize>, pass: Pass) -> (f64, String) {
+        let w = self.parameters();
+        let params = DeviceVec::from_slice(&turn.device, &w).unwrap();
+        let mut grads = Gradient::zeros(&turn.device, w.len()).unwrap();
+        grads.values_mut().write(&vec![f32::NAN; w.len()]).unwrap();
+        self.device.gradient_of(part.clone(), &params, &mut grads, pass).unwrap();
+        let found: Vec<f64> = grads.values().read().unwrap().into_iter().map(f64::from).collect();
+        let images = self.wide(self.labels.len());
+        let own = images.slice(ndarray::s![part.clone(), .., .., ..]);
+        self.host.set_batch(own, &self.labels[part.clone()]).unwrap();
+        self.host.set_random(Some(Random { first: RANDOM.first + part.start, ..RANDOM }));
+        let wide: Vec<f64> = w.iter().map(|w| f64::from(*w)).collect();
+        let mut expected = vec![0.0; w.len()];
+        self.host.gradient(&wide, &mut expected, pass).unwrap();
         self.difference(&found, &expected)
     }
 

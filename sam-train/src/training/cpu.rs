@@ -26,6 +26,7 @@ use super::{
     },
     memory,
     nonfinite::Origin,
+    pairs::MIXUP_STEPS,
     random_layers,
     settings::{Method, Settings},
     state::{STATISTICS, State, WEIGHTS},
@@ -40,9 +41,6 @@ use optimizer::Optimizer;
 use oracle::{DualNetwork, ObservedOracle, OracleError, Partners, Place};
 use penalty::Penalty;
 use sharing::Sharing;
-
-/// The counter of mixed batches.
-const MIXUP_STEPS: &str = "mixup.steps";
 
 /// A network on the CPU with its weights, their gradient and the optimizer's buffers, each one flat vector.
 pub struct CpuLearner {
@@ -311,7 +309,7 @@ impl Learner for CpuLearner {
         let report = self.observed_step(own, place);
         if report.as_ref().is_ok_and(|report| report.outcome.moved()) {
             if let Some(mixup) = &mut self.mixup {
-                mixup.steps += 1;
+                mixup.pairs.steps += 1;
             }
         } else {
             self.network.set_statistics(&self.statistics).map_err(LearnerError::backend)?;
@@ -331,7 +329,7 @@ impl Learner for CpuLearner {
             Values::Counts(counts) => state.tensors.push(counters(piece, counts)),
         });
         if let Some(mixup) = &self.mixup {
-            state.tensors.push(counters(MIXUP_STEPS, &[mixup.steps]));
+            state.tensors.push(counters(MIXUP_STEPS, &[mixup.pairs.steps]));
         }
         let statistics = tensors(STATISTICS, self.network.statistic_tensors(), self.network.statistics());
         state.tensors.extend(statistics);
@@ -350,7 +348,7 @@ impl Learner for CpuLearner {
             ValuesMut::Counts(counts) => copy_counters(state, piece, counts),
         });
         if let Some(mixup) = &mut self.mixup {
-            copy_counters(state, MIXUP_STEPS, std::slice::from_mut(&mut mixup.steps));
+            copy_counters(state, MIXUP_STEPS, std::slice::from_mut(&mut mixup.pairs.steps));
         }
         let mut statistics = network.statistics().to_vec();
         copy(state, STATISTICS, network.statistic_tensors(), &mut statistics);

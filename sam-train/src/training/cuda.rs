@@ -22,6 +22,7 @@ use super::{
         WeightAccess, step_from_host,
     },
     nonfinite::Origin,
+    pairs::{MIXUP_STEPS, Pairs},
     precision::Precision,
     random_layers,
     settings::{DecayIn, Method, Settings, Tensors},
@@ -183,6 +184,8 @@ pub struct CudaLearner {
     steps: StepGraph<Box<dyn DeviceStep>>,
     averages: Averages<CudaAverage>,
     precision: backend::Precision,
+    /// Which images are mixed, if any are.
+    mixup: Option<Pairs>,
     /// What the next step's random layers draw from, if there are any.
     random: Option<Random>,
     /// The training images, if the device has room for them; else `batches` has them.
@@ -215,8 +218,13 @@ impl CudaLearner {
         check(settings)?;
         let Device { gpu, precision, kernels } = device;
         let description = settings.describe(shape, classes).map_err(LearnerError::backend)?;
-        let network = CudaNetwork::build(gpu, &description, settings.batch.largest());
-        let mut network = network?;
+        let batch = settings.batch.largest();
+        let mut network = CudaNetwork::build(gpu, &description, batch)?;
+        match settings.method {
+            Method::MSharpness { m, .. } => network.set_part(m.min(batch))?,
+            Method::Mixup { .. } => network = network.with_mixing()?,
+            _ => {}
+        }
         network.set_precision(*precision)?;
         network.set_kernels(*kernels)?;
         network.set_label_smoothing(settings.label_smoothing as f32);
@@ -237,11 +245,16 @@ impl CudaLearner {
         let average = |weighting, length| CudaAverage::new(device, weighting, length);
         let statistics = network.running_statistics().len();
         let random = network.is_random().then(|| random_layers::first(settings));
+        let mixup = match settings.method {
+            Method::Mixup { alpha } => Some(Pairs::new(alpha, settings.seed)),
+            _ => None,
+        };
         let averages = Averages::new(&settings.average, weights.len(), statistics, average)?;
         Ok(Self {
             steps: StepGraph::new(method, network, weights)?.with_marks()?,
             averages,
             precision,
+            mixup,
             random,
             images: None,
             batches: None,
@@ -262,8 +275,13 @@ impl CudaLearner {
         Ok(self.steps.launches()?)
     }
 
-    /// A step on the batch that is set.
-    fn step_at(&mut self, rate: f32) -> Result<StepReport, LearnerError> {
+    /// A step on the batch that is set, of so many images.
+    fn step_at(&mut self, images: usize, rate: f32) -> Result<StepReport, LearnerError> {
+        if let Some(pairs) = &self.mixup {
+            let (share, partners) = pairs.draw(images, [(0, 0..images)]);
+            let partners: Vec<u32> = partners.into_iter().map(|partner| partner as u32).collect();
+            self.steps.mix(&partners, share)?;
+        }
         if self.random.is_some() {
             self.steps.set_random(self.random)?;
         }
@@ -273,6 +291,8 @@ impl CudaLearner {
         random_layers::advance(&mut self.random);
         if !report.as_ref().is_ok_and(|report| report.outcome.moved()) {
             self.steps.recall_statistics()?;
+        } else if let Some(pairs) = &mut self.mixup {
+            pairs.steps += 1;
         }
         report
     }
@@ -325,13 +345,14 @@ impl Learner for CudaLearner {
             there.epoch = Some(epoch);
         }
         let augmentation = augmentation(there.augment, there.seed, epoch);
+        let count = range.len();
         self.steps.set_batch_from(&there.images, range, augmentation.as_ref())?;
-        self.step_at(rate)
+        self.step_at(count, rate)
     }
 
     fn step_on(&mut self, batch: Batch<'_>, rate: f32) -> Result<StepReport, LearnerError> {
         self.steps.set_batch(&values(&batch.images), batch.labels)?;
-        self.step_at(rate)
+        self.step_at(batch.labels.len(), rate)
     }
 
     fn evaluate(&mut self, batch: Batch<'_>) -> Result<Evaluation, LearnerError> {
@@ -347,6 +368,9 @@ impl Learner for CudaLearner {
             Values::Counts(counts) => state.tensors.push(counters(piece, counts)),
         });
         saved?;
+        if let Some(pairs) = &self.mixup {
+            state.tensors.push(counters(MIXUP_STEPS, &[pairs.steps]));
+        }
         let statistics = network.statistics()?;
         state.tensors.extend(tensors(STATISTICS, network.statistic_tensors(), &statistics));
         self.averages.export(&mut state)?;
@@ -367,6 +391,9 @@ impl Learner for CudaLearner {
             ValuesMut::Counts(counts) => copy_counters(state, piece, counts),
         });
         loaded?;
+        if let Some(pairs) = &mut self.mixup {
+            copy_counters(state, MIXUP_STEPS, std::slice::from_mut(&mut pairs.steps));
+        }
         let statistics = gather(state, STATISTICS, network.statistic_tensors());
         Ok(network.set_statistics(&statistics)?)
     }

@@ -9,6 +9,7 @@ use sam_train::training::{
     cuda::CudaLearner,
     learner::{Batch, Learner},
     settings::Method,
+    state::State,
 };
 
 use super::support::{CLASSES, SAM, SHAPE, assert_close, cuda, images, learners, settings, step};
@@ -23,6 +24,9 @@ fn a_run_moves_between_the_backends() {
         Method::Wsam { rho: 0.05, gamma: 0.8 },
         Method::LookSam { rho: 0.05, k: 2, alpha: 0.7 },
         Method::FriendlySam { rho: 0.05, sigma: 1.0, lambda: 0.9 },
+        // Groups of four and of two.
+        Method::MSharpness { rho: 0.05, m: 4 },
+        Method::Mixup { alpha: 1.0 },
     ] {
         let [mut host, mut device] = learners("resnet-8", method);
         let [mut stayed, _] = learners("resnet-8", method);
@@ -55,7 +59,8 @@ fn a_run_moves_between_the_backends() {
 fn a_batch_that_is_not_finite_leaves_no_trace() {
     let look = Method::LookSam { rho: 0.05, k: 2, alpha: 0.7 };
     let friendly = Method::FriendlySam { rho: 0.05, sigma: 1.0, lambda: 0.9 };
-    for method in [SAM, Method::Sgd, Method::Gsam { rho: 0.05, alpha: 0.3 }, look, friendly] {
+    let (groups, mixup) = (Method::MSharpness { rho: 0.05, m: 4 }, Method::Mixup { alpha: 1.0 });
+    for method in [SAM, Method::Sgd, Method::Gsam { rho: 0.05, alpha: 0.3 }, look, friendly, groups, mixup] {
         let [_, mut device] = learners("resnet-8", method);
         step(&mut *device, 0);
         let before = device.export().unwrap();
@@ -79,6 +84,10 @@ fn recording_changes_no_bit() {
         (Method::Sgd, "mlp-5"),
         (asam, "mlp-5"),
         (wsam, "mlp-5"),
+        (Method::Gsam { rho: 0.05, alpha: 0.3 }, "mlp-5"),
+        (Method::FriendlySam { rho: 0.05, sigma: 1.0, lambda: 0.9 }, "resnet-8"),
+        (Method::MSharpness { rho: 0.05, m: 4 }, "resnet-8"),
+        (Method::Mixup { alpha: 1.0 }, "resnet-8"),
         (SAM, "pyramidnet-11-6-shakedrop"),
     ] {
         let settings = settings(model, method);
@@ -101,6 +110,48 @@ fn recording_changes_no_bit() {
             assert_eq!(launches.is_some_and(|launches| launches > 15), [1, 4].contains(&seed), "step {seed}");
         }
         assert_eq!(recorded.export().unwrap(), launched.export().unwrap());
+    }
+}
+
+/// Steps of both kinds are recorded, each by itself.
+#[test]
+fn steps_that_alternate_are_recorded() {
+    let Backend::Cuda(device) = cuda() else { panic!("the CUDA backend was opened") };
+    let settings = settings("resnet-8", Method::LookSam { rho: 0.05, k: 2, alpha: 0.7 });
+    let learner = || CudaLearner::new(&device, &settings, SHAPE, CLASSES).unwrap();
+    let (mut recorded, mut launched) = (learner(), learner().without_recording());
+    let mut launches = Vec::new();
+    for seed in 0..6 {
+        let [found, expected] = [&mut recorded, &mut launched].map(|learner| step(learner, seed).to_bits());
+        assert_eq!(found, expected, "step {seed}");
+        launches.push(recorded.launches().unwrap().unwrap_or(0));
+    }
+    assert_eq!(launches[..2], [0, 0]);
+    assert!(launches[3] > launches[2] && launches[2] > 0 && launches[5] == launches[3], "{launches:?}");
+    assert_eq!(recorded.export().unwrap(), launched.export().unwrap());
+}
+
+/// As in fine-tuning: both passes normalise by the running statistics, which stay.
+#[test]
+fn frozen_statistics_stay_on_both() {
+    for method in [SAM, Method::MSharpness { rho: 0.05, m: 4 }] {
+        let [mut host, mut device] = learners("resnet-8", method);
+        step(&mut *host, 0);
+        let before = host.export().unwrap();
+        device.import(&before).unwrap();
+        for learner in [&mut host, &mut device] {
+            learner.weight_access().unwrap().freeze_statistics().unwrap();
+        }
+        for seed in 1..4 {
+            let [found, expected] = [&mut device, &mut host].map(|learner| step(&mut **learner, seed));
+            assert!((found - expected).abs() <= 1e-4 * expected, "{found}, expected {expected}");
+        }
+        let (found, expected) = (device.export().unwrap(), host.export().unwrap());
+        assert_close(&found, &expected, 1e-3);
+        let statistics = |state: &State| -> Vec<f32> {
+            state.group("statistics/").flat_map(|tensor| &tensor.values).copied().collect()
+        };
+        assert_eq!(statistics(&found), statistics(&before));
     }
 }
 

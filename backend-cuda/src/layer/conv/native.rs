@@ -47,9 +47,9 @@ impl Native {
         }
     }
 
-    /// Bytes of scratch memory that the weight gradient needs.
+    /// Bytes of scratch memory that the weight gradient needs, of fewer samples too: those may be cut into a slice more.
     pub fn scratch_bytes(&self, samples: usize) -> usize {
-        let (_, slices, _) = self.slices(samples);
+        let (_, slices) = self.wanted_slices(samples);
         if slices > 1 { slices * self.weights() * size_of::<f32>() } else { 0 }
     }
 
@@ -130,15 +130,22 @@ impl Native {
     /// How the depth of the weight gradient's product is cut: tile, number of slices, pixels of a slice. Enough slices
     /// to occupy a large card, whatever the card is, so that the bits are the same on all.
     fn slices(&self, samples: usize) -> (Tile, usize, usize) {
+        const DEPTH: usize = 16;
+        let (tile, wanted) = self.wanted_slices(samples);
+        let pixels = samples * self.out_pixels;
+        let slice = pixels.div_ceil(wanted).next_multiple_of(DEPTH);
+        (tile, pixels.div_ceil(slice), slice)
+    }
+
+    /// Tile and number of slices, before a slice is rounded up to a whole depth of tiles, which may leave the last ones empty. The
+    /// number grows with the samples.
+    fn wanted_slices(&self, samples: usize) -> (Tile, usize) {
         const BLOCKS: usize = 256;
         const FEWEST_PIXELS: usize = 256;
-        const DEPTH: usize = 16;
         let (rows, columns, pixels) = (self.patch(), self.shape.filters as usize, samples * self.out_pixels);
         let tile = if rows >= 128 && columns >= 48 { Tile::Wide } else { Tile::Narrow };
         let [down, across] = tile.tiles(rows, columns);
-        let wanted = BLOCKS.div_ceil(down * across).min(pixels.div_ceil(FEWEST_PIXELS)).max(1);
-        let slice = pixels.div_ceil(wanted).next_multiple_of(DEPTH);
-        (tile, pixels.div_ceil(slice), slice)
+        (tile, BLOCKS.div_ceil(down * across).min(pixels.div_ceil(FEWEST_PIXELS)).max(1))
     }
 
     fn weight_gradient(&self, device: &Device, samples: usize, operands: &Operands) -> Result<(), CudaError> {

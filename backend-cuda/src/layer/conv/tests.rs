@@ -82,7 +82,7 @@ fn found(device: &Device, conv: &mut Conv, case: &Case, x: &[f32], w: &[f32], dy
     let scratch =
         DeviceVec::<f64>::zeros(device, conv.scratch_bytes(case.samples).div_ceil(8).max(1)).unwrap();
     let samples = case.samples;
-    let drawn = Drawn { random: Ptr::NULL, coefficients: Ptr::NULL };
+    let drawn = Drawn { first: 0, random: Ptr::NULL, coefficients: Ptr::NULL };
     conv.forward(Forward {
         device,
         mode: Mode::Clean,

@@ -3,22 +3,13 @@
 use std::ops::Range;
 
 use ndarray::{Array4, Axis, Zip};
-use rand::seq::SliceRandom;
-use rand_distr::{Beta, Distribution};
 
-use crate::{
-    random::{Purpose, stream},
-    training::learner::Batch,
-};
+use crate::training::{learner::Batch, pairs::Pairs};
 
-/// Mixes batches. The share of the first image of every pair is drawn from Beta(alpha, alpha), one for each batch, as
-/// in its authors' code; the second image is another one of the batch, or of its group where that is cut into groups, chosen
-/// at random. Both depend on the seed, on the step and on the group's number alone.
+/// Mixes batches.
 pub struct Mixup {
-    alpha: f64,
-    seed: u64,
-    /// Steps made.
-    pub steps: u64,
+    /// Whom with whom.
+    pub pairs: Pairs,
     /// The mixed images.
     pub images: Array4<f32>,
     /// The classes of the second images.
@@ -33,9 +24,7 @@ impl Mixup {
     /// For a network of so many weights. `alpha` is above 0.
     pub fn new(alpha: f64, seed: u64, weights: usize) -> Self {
         Self {
-            alpha,
-            seed,
-            steps: 0,
+            pairs: Pairs::new(alpha, seed),
             images: Array4::zeros((0, 0, 0, 0)),
             labels: Vec::new(),
             share: 1.0,
@@ -45,24 +34,9 @@ impl Mixup {
 
     /// Mixes `batch` into [`Mixup::images`], within each of its `groups`, which are given with their numbers.
     pub fn mix(&mut self, batch: Batch<'_>, groups: impl IntoIterator<Item = (usize, Range<usize>)>) {
-        let mut random = stream(self.seed, Purpose::Mixup, 0, self.steps);
-        // Only parameters that settings never have are refused.
-        self.share = Beta::new(self.alpha, self.alpha).map_or(1.0, |beta| beta.sample(&mut random));
-        let mut partners: Vec<usize> = (0..batch.labels.len()).collect();
-        for (number, group) in groups {
-            match number {
-                0 => partners[group].shuffle(&mut random),
-                _ => {
-                    partners[group].shuffle(&mut stream(
-                        self.seed,
-                        Purpose::Mixup,
-                        number as u64,
-                        self.steps,
-                    ));
-                }
-            }
-        }
-        let (first, second) = (self.share as f32, (1.0 - self.share) as f32);
+        let (share, partners) = self.pairs.draw(batch.labels.len(), groups);
+        self.share = share;
+        let (first, second) = (share as f32, (1.0 - share) as f32);
         if self.images.dim() != batch.images.dim() {
             self.images = Array4::zeros(batch.images.dim());
         }
@@ -88,7 +62,7 @@ mod tests {
         let mut mixup = Mixup::new(2.0, 7, 3);
         let mut shares = Vec::new();
         for step in 0..4_000 {
-            mixup.steps = step;
+            mixup.pairs.steps = step;
             mixup.mix(Batch { images: images.view(), labels: &labels }, [(0, 0..5)]);
             for (i, &partner) in mixup.labels.iter().enumerate() {
                 let expected = mixup.share * i as f64 + (1.0 - mixup.share) * f64::from(partner);

@@ -1,10 +1,10 @@
 //! Which of the family's methods run on the device, and how.
 
-use sam_backend_cuda::{CudaClipped, CudaError, CudaSgd, CudaSpace, Device, DeviceStep, GradientBuffer};
-use sam_core::{
-    AlongGradient, Friendly, Gsam, LookSam, PerturbedOnly, Plain, Reuse, Rule, Sam, Variant, WeightDecay,
-    Wsam,
+use sam_backend_cuda::{
+    CudaClipped, CudaError, CudaFriendly, CudaGsam, CudaLookSam, CudaMSharpness, CudaPerturbedOnly, CudaSgd,
+    CudaSpace, Device, DeviceStep, GradientBuffer,
 };
+use sam_core::{AlongGradient, Plain, Rule, Sam, Variant, WeightDecay, Wsam};
 
 use crate::training::settings::{Method, Settings, SgdSettings};
 
@@ -17,48 +17,47 @@ struct Ingredients<'a> {
     base: CudaClipped<CudaSgd>,
 }
 
-impl Ingredients<'_> {
-    fn buffer(&self) -> Result<GradientBuffer, CudaError> {
-        GradientBuffer::zeros(self.device, self.weights)
-    }
-}
-
 type Made = Result<Box<dyn DeviceStep>, CudaError>;
 
 /// How a method is made of its ingredients.
 type Recipe = Box<dyn FnOnce(Ingredients<'_>) -> Made>;
 
-/// The recipe of `method`, if it runs on the device. The others need noise, groups of images, products with the Hessian,
-/// mixed images or tensors that are treated differently.
+/// The recipe of `method`, if it runs on the device. The others need noise, products with the Hessian, several steps of ascent, the
+/// base optimizer's momentum or tensors that are treated differently.
 fn recipe(method: Method) -> Option<Recipe> {
     Some(match method {
-        Method::Sgd => Box::new(|Ingredients { space, base, .. }| Ok(Box::new(Plain::new(space, base)))),
+        // Mixed images are the learner's business.
+        Method::Sgd | Method::Mixup { .. } => {
+            Box::new(|Ingredients { space, base, .. }| Ok(Box::new(Plain::new(space, base))))
+        }
         Method::Sam { .. } | Method::Asam { .. } => {
             Box::new(|Ingredients { space, rule, base, .. }| Ok(Box::new(Sam::new(space, rule, base))))
         }
-        Method::Gsam { alpha, .. } => Box::new(move |ingredients| {
-            let combination = Gsam::new(alpha as f32, ingredients.buffer()?);
-            let Ingredients { space, rule, base, .. } = ingredients;
+        Method::MSharpness { m, .. } => {
+            Box::new(move |Ingredients { device, weights, space, rule, base }| {
+                Ok(Box::new(CudaMSharpness::new(device, space, rule, m, base, weights)?))
+            })
+        }
+        Method::Gsam { alpha, .. } => Box::new(move |Ingredients { device, weights, space, rule, base }| {
+            let combination = CudaGsam::new(device, alpha as f32, weights)?;
             Ok(Box::new(Variant::new(space, rule, AlongGradient, combination, base)))
         }),
-        Method::Wsam { gamma, .. } => Box::new(move |ingredients| {
-            let combination = Wsam::new(gamma as f32, ingredients.buffer()?);
-            let Ingredients { space, rule, base, .. } = ingredients;
+        Method::Wsam { gamma, .. } => Box::new(move |Ingredients { device, weights, space, rule, base }| {
+            let combination = Wsam::new(gamma as f32, GradientBuffer::zeros(device, weights)?);
             Ok(Box::new(Variant::new(space, rule, AlongGradient, combination, base)))
         }),
-        Method::FriendlySam { sigma, lambda, .. } => Box::new(move |ingredients| {
-            let ascent =
-                Friendly::new(sigma as f32, lambda as f32, ingredients.buffer()?, ingredients.buffer()?);
-            let Ingredients { space, rule, base, .. } = ingredients;
-            // The mean must not take in the gradient of a step that is called off; so with what LookSAM keeps.
-            let space = space.waiting();
-            Ok(Box::new(Variant::new(space, rule, ascent, PerturbedOnly, base)))
-        }),
-        Method::LookSam { k, alpha, .. } => Box::new(move |ingredients| {
-            let reuse = Reuse::new(k as u64, alpha as f32, ingredients.buffer()?, ingredients.buffer()?);
-            let Ingredients { space, rule, base, .. } = ingredients;
-            Ok(Box::new(LookSam::new(space.waiting(), rule, reuse, base)))
-        }),
+        Method::FriendlySam { sigma, lambda, .. } => {
+            Box::new(move |Ingredients { device, weights, space, rule, base }| {
+                let ascent = CudaFriendly::new(device, sigma as f32, lambda as f32, weights)?;
+                Ok(Box::new(Variant::new(space, rule, ascent, CudaPerturbedOnly, base)))
+            })
+        }
+        Method::LookSam { k, alpha, .. } => {
+            Box::new(move |Ingredients { device, weights, space, rule, base }| {
+                let reuse = (k as u64, alpha as f32);
+                Ok(Box::new(CudaLookSam::new(device, space, rule, reuse, base, weights)?))
+            })
+        }
         _ => return None,
     })
 }
