@@ -44,7 +44,7 @@ fn again() -> Result<ExitCode, std::io::Error> {
 }
 
 /// The interpreter's library: cargo puts examples into a folder beside that of what tests depend on.
-fn interpreter() -> Option<PathBuf> {
+pub fn interpreter() -> Option<PathBuf> {
     let program = env::current_exe().ok()?;
     let library = program.ancestors().nth(2)?.join("deps/libptx_interpreter_driver.so");
     library.exists().then_some(library)

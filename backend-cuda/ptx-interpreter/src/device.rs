@@ -36,6 +36,11 @@ impl Device {
         Self { heap: Heap::new(capacity), checks, clock: Clock::default() }
     }
 
+    /// A device whose memory holds nothing, with `capacity` bytes of it: modules are read and nothing is run.
+    pub fn hollow(capacity: usize) -> Self {
+        Self { heap: Heap::hollow(capacity), ..Self::new(capacity, Checks::default()) }
+    }
+
     /// Reads a module and gives its variables memory.
     ///
     /// # Errors

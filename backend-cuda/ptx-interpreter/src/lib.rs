@@ -20,4 +20,5 @@ pub use error::ParseError;
 pub use fault::{Fault, FaultKind};
 pub use lower::{Globals, lower};
 pub use machine::{Checks, Launch, run};
+pub use memory::Traffic;
 pub use parser::parse;

@@ -38,11 +38,13 @@ pub struct Checks {
     pub uninitialised: bool,
     /// Instructions of single threads after which a launch is given up.
     pub limit: u64,
+    /// Note which words are touched: [`Heap::take_traffic`].
+    pub traffic: bool,
 }
 
 impl Default for Checks {
     fn default() -> Self {
-        Self { races: true, uninitialised: true, limit: 1 << 38 }
+        Self { races: true, uninitialised: true, limit: 1 << 38, traffic: false }
     }
 }
 

@@ -5,9 +5,11 @@
 
 mod race;
 mod region;
+mod tally;
 
 pub use race::{Access, Clock, Conflict, Toucher};
 pub use region::{Region, Violation};
+pub use tally::Traffic;
 
 use std::collections::BTreeMap;
 
@@ -54,6 +56,8 @@ pub struct Heap {
     slots: Vec<Slot>,
     used: usize,
     capacity: usize,
+    /// Whether there is nothing behind its addresses.
+    hollow: bool,
 }
 
 #[derive(Debug)]
@@ -65,7 +69,21 @@ enum Slot {
 impl Heap {
     /// A heap that gives out at most `capacity` bytes at a time.
     pub fn new(capacity: usize) -> Self {
-        Self { slots: Vec::new(), used: 0, capacity }
+        Self { slots: Vec::new(), used: 0, capacity, hollow: false }
+    }
+
+    /// A heap whose memory has addresses and sizes and holds nothing: for launches that nobody runs.
+    pub fn hollow(capacity: usize) -> Self {
+        Self { hollow: true, ..Self::new(capacity) }
+    }
+
+    /// What was touched since this was last asked, where launches were told to note it.
+    pub fn take_traffic(&mut self) -> Traffic {
+        let regions = self.slots.iter_mut().filter_map(|slot| match slot {
+            Slot::Live(region) => Some(region.take_traffic()),
+            Slot::Freed(_) => None,
+        });
+        regions.fold(Traffic::default(), |all, of_region| all + of_region)
     }
 
     /// Bytes free and in all.
@@ -79,7 +97,8 @@ impl Heap {
             return None;
         }
         self.used += size;
-        self.slots.push(Slot::Live(Region::new(size)));
+        let region = if self.hollow { Region::hollow(size) } else { Region::new(size) };
+        self.slots.push(Slot::Live(region));
         Some((FIRST + self.slots.len() as u64 - 1) << OFFSET_BITS)
     }
 

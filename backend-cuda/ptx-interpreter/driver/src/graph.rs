@@ -28,8 +28,13 @@ pub enum Command {
 
 impl Command {
     pub fn execute(&self, state: &mut State) -> Result<(), Code> {
+        if let (Some(log), Some((what, bytes))) = (&mut state.log, self.moves()) {
+            log.note(what, bytes);
+        }
         match self {
             Self::Launch(kernel) => kernel.execute(state),
+            Self::Mark { event } => event::mark(state, *event),
+            _ if state.dry => Ok(()),
             Self::Fill { to, value, count } => memory::fill(state, *to, value, *count),
             Self::ToDevice { to, from, size } => {
                 memory::copy_to_device(state, *to, std::ptr::with_exposed_provenance(*from), *size)
@@ -38,8 +43,18 @@ impl Command {
                 memory::copy_to_host(state, std::ptr::with_exposed_provenance_mut(*to), *from, *size)
             }
             Self::OnDevice { to, from, size } => memory::copy_on_device(state, *to, *from, *size),
-            Self::Mark { event } => event::mark(state, *event),
             Self::Foreign(work) => work.execute(state),
+        }
+    }
+
+    /// What is said of it in the log, and the bytes that it moves.
+    const fn moves(&self) -> Option<(&'static str, usize)> {
+        match self {
+            Self::Fill { value, count, .. } => Some(("fill", value.len() * *count)),
+            Self::ToDevice { size, .. } => Some(("in", *size)),
+            Self::ToHost { size, .. } => Some(("out", *size)),
+            Self::OnDevice { size, .. } => Some(("copy", *size)),
+            Self::Launch(_) | Self::Mark { .. } | Self::Foreign(_) => None,
         }
     }
 }

@@ -29,7 +29,7 @@ fn find(state: &State, function: usize) -> Result<&ptx_interpreter::program::Ker
 impl Kernel {
     pub fn execute(&self, state: &mut State) -> Result<(), Code> {
         let &(module, index) = state.functions.get(&self.function).ok_or(ERROR_INVALID_HANDLE)?;
-        let State { modules, device, .. } = state;
+        let State { modules, device, log, dry, .. } = state;
         let kernel = modules.get(&module).and_then(|m| m.kernels.get(index)).ok_or(ERROR_INVALID_HANDLE)?;
         let launch = Launch {
             grid: self.grid,
@@ -37,7 +37,14 @@ impl Kernel {
             dynamic_shared: self.dynamic_shared,
             parameters: &self.parameters,
         };
+        if *dry {
+            log.iter_mut().for_each(|log| log.launch(kernel, &launch, None));
+            return Ok(());
+        }
         let outcome = device.launch(kernel, launch);
+        if let Some(log) = log {
+            log.launch(kernel, &launch, Some(device.heap.take_traffic()));
+        }
         counters::launched(outcome.as_ref().copied().unwrap_or(0));
         if let Err(fault) = outcome {
             // A device tells it at the next call.

@@ -15,6 +15,7 @@ mod event;
 mod foreign;
 mod graph;
 mod launch;
+mod log;
 mod memory;
 mod module;
 mod pointer;

@@ -10,6 +10,7 @@ use ptx_interpreter::{Checks, Device, Fault, Module};
 use crate::code::{self, Code, ERROR_INVALID_CONTEXT, ERROR_NOT_INITIALIZED, ERROR_UNKNOWN, SUCCESS};
 use crate::event::Event;
 use crate::graph::{Capture, Command};
+use crate::log::Log;
 use crate::stream::Stream;
 
 /// Everything behind the API.
@@ -26,6 +27,9 @@ pub struct State {
     pub captures: HashMap<usize, Capture>,
     pub graphs: HashMap<usize, Vec<Command>>,
     pub executables: HashMap<usize, Vec<Command>>,
+    pub log: Option<Log>,
+    /// Whether nothing is done, only told.
+    pub dry: bool,
     next_handle: usize,
 }
 
@@ -43,16 +47,18 @@ impl State {
     fn new() -> Self {
         let number = |name: &str| std::env::var(name).ok().and_then(|text| text.trim().parse::<u64>().ok());
         let defaults = Checks::default();
+        let (log, dry) = (Log::open(), number("PTX_INTERPRETER_DRY") == Some(1));
         let checks = Checks {
             races: number("PTX_INTERPRETER_RACES").map_or(defaults.races, |value| value != 0),
             uninitialised: number("PTX_INTERPRETER_UNINITIALISED")
                 .map_or(defaults.uninitialised, |value| value != 0),
             limit: number("PTX_INTERPRETER_LIMIT").unwrap_or(defaults.limit),
+            traffic: log.is_some(),
         };
         let memory = number("PTX_INTERPRETER_MEMORY").map_or(MEMORY, |bytes| bytes as usize);
         Self {
             initialised: false,
-            device: Device::new(memory, checks),
+            device: if dry { Device::hollow(memory) } else { Device::new(memory, checks) },
             fault: None,
             report: None,
             modules: HashMap::new(),
@@ -62,6 +68,8 @@ impl State {
             captures: HashMap::new(),
             graphs: HashMap::new(),
             executables: HashMap::new(),
+            log,
+            dry,
             // Small handles are special: no stream, the legacy one, the thread's own.
             next_handle: 0x1000,
         }

@@ -136,6 +136,9 @@ impl Block<'_> {
             if checks.races {
                 region.touch(at, bytes, who, access)?;
             }
+            if !shared && checks.traffic {
+                region.count(at, bytes, access);
+            }
             Ok(at)
         };
         if shared {

@@ -1,6 +1,9 @@
 //! A stretch of memory: bytes, which of them were written, and who touched them.
 
-use super::race::{Access, Conflict, Races, Toucher};
+use super::{
+    race::{Access, Conflict, Races, Toucher},
+    tally::{Tally, Traffic},
+};
 
 /// What fresh memory holds: a NaN in every format, an odd number far from zero as an integer.
 const POISON: u8 = 0xff;
@@ -9,9 +12,11 @@ const POISON: u8 = 0xff;
 #[derive(Debug)]
 pub struct Region {
     bytes: Vec<u8>,
+    size: usize,
     /// One bit a byte: written since it was allocated.
     defined: Vec<u64>,
     races: Races,
+    tally: Option<Box<Tally>>,
 }
 
 /// Why an access is refused.
@@ -30,17 +35,23 @@ pub enum Violation {
 impl Region {
     /// Poisoned memory.
     pub fn new(size: usize) -> Self {
-        Self { bytes: vec![POISON; size], defined: vec![0; size.div_ceil(64)], races: Races::default() }
+        let (bytes, defined) = (vec![POISON; size], vec![0; size.div_ceil(64)]);
+        Self { bytes, size, defined, races: Races::default(), tally: None }
+    }
+
+    /// So many bytes that nobody reads or writes.
+    pub fn hollow(size: usize) -> Self {
+        Self { size, ..Self::new(0) }
     }
 
     /// Size in bytes.
     pub fn len(&self) -> usize {
-        self.bytes.len()
+        self.size
     }
 
     /// Whether it has no bytes.
     pub fn is_empty(&self) -> bool {
-        self.bytes.is_empty()
+        self.size == 0
     }
 
     /// Poisons it again.
@@ -111,6 +122,17 @@ impl Region {
     #[inline]
     pub fn touch(&mut self, at: usize, bytes: usize, who: Toucher, access: Access) -> Result<(), Violation> {
         self.races.touch(self.bytes.len(), at, bytes, who, access).map_err(Violation::Race)
+    }
+
+    /// Notes that an aligned range is touched, for [`Region::take_traffic`].
+    pub fn count(&mut self, at: usize, bytes: usize, access: Access) {
+        let size = self.bytes.len();
+        self.tally.get_or_insert_with(|| Box::new(Tally::new(size))).touch(at, bytes, access);
+    }
+
+    /// What was touched since this was last asked.
+    pub fn take_traffic(&mut self) -> Traffic {
+        self.tally.take().map_or_else(Traffic::default, |tally| tally.traffic())
     }
 
     /// A range as the host sees it; `None` if it reaches beyond the end.
