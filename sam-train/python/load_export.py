@@ -66,7 +66,7 @@ class Network(torch.nn.Module):
         if op == "average-pool":
             return functional.avg_pool2d(x, node["size"], node["stride"])
         if op == "mean":
-            return x.mean((2, 3))
+            return x.mean((2, 3), keepdim=True)  # A pixel stays an image, which a convolution may follow.
         if op == "concat":
             return torch.cat((x, y), 1)
         if op == "scale":

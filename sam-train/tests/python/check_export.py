@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""check_export.py SAM FOLDER: trains a short run of each family of networks on FOLDER, a folder of class folders of PNG pictures of
+"""check_export.py SAM FOLDER: trains a short run of each family of networks on FOLDER, a folder of class folders of coloured PNG pictures of
 one size, exports it, and holds onnxruntime, and PyTorch by sam-train/python/load_export.py where it is installed, to the command's own
 logits; and starts another run from the export, which must have the same bits.
 
