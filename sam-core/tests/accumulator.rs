@@ -3,7 +3,7 @@
 use core::ops::ControlFlow;
 
 use proptest::prelude::*;
-use sam_core::formula::{BLOCK, DualNorm, NormAccumulator, dual_norm};
+use sam_core::formula::{BLOCK, DualNorm, NormAccumulator, Partial, dual_norm};
 use sam_core::{Norm, Real, Rule};
 
 fn vectors() -> impl Strategy<Value = (Vec<f64>, Vec<f64>)> {
@@ -42,14 +42,14 @@ fn in_pieces<R: Real>(rule: &Rule<R>, w: &[R], g: &[R], cuts: &[usize]) -> DualN
     }
 }
 
-/// Blocks computed last to first, as if by threads that finish in any order, merged first to last.
+/// Blocks computed last to first, as if by threads that finish in any order, sent as words, and merged first to last.
 fn in_blocks<R: Real>(rule: &Rule<R>, w: &[R], g: &[R]) -> DualNorm {
     let mut accumulator = NormAccumulator::new(rule);
     loop {
         let blocks: Vec<_> = w.chunks(BLOCK).zip(g.chunks(BLOCK)).collect();
         let mut partials: Vec<_> = blocks.iter().rev().map(|(w, g)| accumulator.block(w, g)).collect();
         partials.reverse();
-        partials.into_iter().for_each(|partial| accumulator.merge(partial));
+        partials.into_iter().for_each(|partial| accumulator.merge(Partial::from_words(partial.to_words())));
         match accumulator.finish() {
             ControlFlow::Break(norm) => return norm,
             ControlFlow::Continue(next) => accumulator = next,

@@ -14,6 +14,8 @@
 pub mod agreement;
 pub mod groups;
 pub mod overlap;
+pub mod shards;
+pub mod timed;
 pub mod tree;
 
 use std::rc::Rc;
@@ -40,6 +42,33 @@ pub trait Ranks {
     ///
     /// Cost: about twice the bytes of `values` a rank, sent and received.
     fn sum(&self, values: &mut [f32]);
+
+    /// As [`Ranks::sum`], but this rank gets its part only: `values` are cut into parts of `part` entries, one for each rank, of which
+    /// the last may be shorter or empty, and `own` is as long as that with this rank's number. The bits are those of the sum.
+    ///
+    /// Cost: half of that of [`Ranks::sum`], where it is not made of that as it is here.
+    fn reduce_scatter(&self, values: &[f32], part: usize, own: &mut [f32]) {
+        let mut sum = values.to_vec();
+        self.sum(&mut sum);
+        let begin = (self.rank() * part).min(values.len());
+        own.copy_from_slice(&sum[begin..begin + own.len()]);
+    }
+
+    /// Makes `values`, on all ranks, what they have as their `own` parts, cut as in [`Ranks::reduce_scatter`].
+    ///
+    /// Cost: the bytes of `values` a rank, received, where it is not made of [`Ranks::gather`] as it is here.
+    fn all_gather(&self, own: &[f32], part: usize, values: &mut [f32]) {
+        debug_assert!(own.len() <= part, "{} of {part} entries", own.len());
+        let own: Vec<u8> = own.iter().flat_map(|value| value.to_le_bytes()).collect();
+        let all = self.gather(&own).concat();
+        let words = all.as_chunks().0;
+        values.iter_mut().zip(words).for_each(|(value, word)| *value = f32::from_le_bytes(*word));
+    }
+
+    /// Whether a run's state is kept in parts, one a rank, where its method allows it; all ranks say so or none.
+    fn shard_state(&self) -> bool {
+        false
+    }
 
     /// Sums that go on while this rank computes, if whatever carries messages can do that; all ranks have them or none.
     fn background(&self) -> Option<&dyn Background> {

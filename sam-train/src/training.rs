@@ -39,6 +39,7 @@ pub mod precision;
 mod random_layers;
 pub mod range;
 pub mod settings;
+pub mod shard_state;
 pub mod start;
 pub mod state;
 mod tensors;

@@ -1,7 +1,8 @@
 //! Gradient clipping between the second gradient and the base step.
 
 use super::{Momentum, learning_rate_of_base};
-use crate::{Descent, InvalidSetting, Real, Rule, formula, state::state_of_fields};
+use crate::formula::{self, DualNorm};
+use crate::{Descent, InvalidSetting, Real, Rule, state::state_of_fields};
 
 /// Scales gradients whose Euclidean norm exceeds `max_norm` down to it, then lets the base optimizer step.
 ///
@@ -34,6 +35,18 @@ impl<T, D> Clipped<T, D> {
     }
 }
 
+impl<T: Real, D> Clipped<T, D> {
+    /// Scales `g` down as a gradient with the Euclidean norm `norm` is, for callers that know that norm: `g` may be a part of
+    /// the gradient. The bits of all parts are those of [`Clipped::descend`] on the whole.
+    pub fn clip(&self, g: &mut [T], norm: &DualNorm) {
+        if norm.value() > self.max_norm.widen() {
+            // The perturbation of radius `max_norm` along `g` is `g` scaled to that norm, overflow-safe.
+            let scale = formula::Ascent::new(&Rule::l2(self.max_norm), norm);
+            g.iter_mut().enumerate().for_each(|(i, g)| *g = scale.eps(i, *g, *g));
+        }
+    }
+}
+
 impl<T: Real, D: Descent<[T]>> Descent<[T]> for Clipped<T, D> {
     type Error = D::Error;
 
@@ -44,11 +57,7 @@ impl<T: Real, D: Descent<[T]>> Descent<[T]> for Clipped<T, D> {
             return self.base.descend(w, g);
         }
         let norm = formula::dual_norm(&Rule::l2(self.max_norm), g, g);
-        if norm.value() > self.max_norm.widen() {
-            // The perturbation of radius `max_norm` along `g` is `g` scaled to that norm, overflow-safe.
-            let scale = formula::Ascent::new(&Rule::l2(self.max_norm), &norm);
-            g.iter_mut().enumerate().for_each(|(i, g)| *g = scale.eps(i, *g, *g));
-        }
+        self.clip(g, &norm);
         self.base.descend(w, g)
     }
 

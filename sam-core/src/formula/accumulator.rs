@@ -23,6 +23,21 @@ pub struct Partial {
     len: usize,
 }
 
+impl Partial {
+    /// As words that another machine of the same program reads back with [`Partial::from_words`]: the bits of the sum, the place of the
+    /// first of the largest entries from 1 or else 0, and the number of entries.
+    pub fn to_words(self) -> [u64; 3] {
+        let first = self.first.map_or(0, |first| (first as u64).saturating_add(1));
+        [self.value.to_bits(), first, self.len as u64]
+    }
+
+    /// The contribution of these words.
+    pub fn from_words([value, first, len]: [u64; 3]) -> Self {
+        let first = first.checked_sub(1).map(|first| first as usize);
+        Self { value: f64::from_bits(value), first, len: len as usize }
+    }
+}
+
 /// A pass over the whole parameter vector that finds its dual norm, or learns what the next pass needs.
 ///
 /// One round is enough for `p = 2` and `p = inf`, unless the entries are so extreme that their sum leaves the
@@ -54,7 +69,8 @@ pub struct Partial {
 /// ```
 ///
 /// Several threads: each calls [`NormAccumulator::block`] on whole blocks, one thread then calls [`NormAccumulator::merge`] with
-/// the results in the blocks' order. The bits are those of [`NormAccumulator::push`].
+/// the results in the blocks' order. The bits are those of [`NormAccumulator::push`]. Several machines send each other
+/// [`Partial::to_words`], and each merges those of all.
 #[derive(Clone, Copy, Debug)]
 pub struct NormAccumulator<R> {
     rule: Rule<R>,

@@ -23,7 +23,10 @@ pub struct InBackground {
 
 /// One that was begun.
 struct Sum {
-    length: usize,
+    /// Entries that each rank adds up.
+    part: usize,
+    /// Whether it ends with that.
+    ends_in_parts: bool,
     collective: Collective,
     /// Whether this rank has added up its part.
     is_added: bool,
@@ -52,27 +55,40 @@ impl InBackground {
             if !sum.collective.has_arrived() {
                 break;
             }
-            let part = sum.length.div_ceil(self.ranks);
             let [_, received] = sum.collective.buffers();
-            tree::add(received, part);
-            sum.collective.collect(&self.collecting, part);
+            tree::add(received, sum.part);
+            if !sum.ends_in_parts {
+                sum.collective.collect(&self.collecting, sum.part);
+            }
             sum.is_added = true;
         }
         begun.front_mut().is_none_or(|oldest| oldest.is_added && oldest.collective.has_arrived())
     }
 }
 
-impl Background for InBackground {
-    fn begin(&self, values: &[f32]) {
+impl InBackground {
+    fn begin_sum(&self, values: &[f32], part: usize, ends_in_parts: bool) {
         let mut collective = self.idle.borrow_mut().pop().unwrap_or_default();
-        let padded = values.len().div_ceil(self.ranks) * self.ranks;
+        let padded = part * self.ranks;
         let [sent, received] = collective.buffers();
         sent.clear();
+        // No more than what is sent: a vector that grows takes twice as much as it has.
+        sent.reserve_exact(padded);
         sent.extend_from_slice(values);
         sent.resize(padded, 0.0);
         received.resize(padded, 0.0);
         collective.spread(&self.spreading);
-        self.begun.borrow_mut().push_back(Sum { length: values.len(), collective, is_added: false });
+        self.begun.borrow_mut().push_back(Sum { part, ends_in_parts, collective, is_added: false });
+    }
+}
+
+impl Background for InBackground {
+    fn begin(&self, values: &[f32]) {
+        self.begin_sum(values, values.len().div_ceil(self.ranks), false);
+    }
+
+    fn begin_part(&self, values: &[f32], part: usize) {
+        self.begin_sum(values, part, true);
     }
 
     fn proceed(&self) {
@@ -85,8 +101,9 @@ impl Background for InBackground {
             thread::yield_now();
         }
         let oldest = self.begun.borrow_mut().pop_front();
-        let Sum { mut collective, .. } = oldest.expect("a sum ends that was begun");
-        let [sums, _] = collective.buffers();
+        let Sum { mut collective, ends_in_parts, .. } = oldest.expect("a sum ends that was begun");
+        let [sums, received] = collective.buffers();
+        let sums = if ends_in_parts { received } else { sums };
         values.copy_from_slice(&sums[..values.len()]);
         self.idle.borrow_mut().push(collective);
     }

@@ -68,6 +68,34 @@ impl Ranks for World {
         }
     }
 
+    fn reduce_scatter(&self, values: &[f32], part: usize, own: &mut [f32]) {
+        if values.is_empty() {
+            return;
+        }
+        let [sent, received] = &mut *self.buffers.borrow_mut();
+        let padded = part * self.size();
+        sent.clear();
+        sent.extend_from_slice(values);
+        sent.resize(padded, 0.0);
+        received.resize(padded, 0.0);
+        self.communicator.all_to_all_into(&sent[..], &mut received[..]);
+        tree::add(received, part);
+        own.copy_from_slice(&received[..own.len()]);
+    }
+
+    fn all_gather(&self, own: &[f32], part: usize, values: &mut [f32]) {
+        if values.is_empty() {
+            return;
+        }
+        let [sent, received] = &mut *self.buffers.borrow_mut();
+        sent.clear();
+        sent.extend_from_slice(own);
+        sent.resize(part, 0.0);
+        received.resize(part * self.size(), 0.0);
+        self.communicator.all_gather_into(&sent[..], &mut received[..]);
+        values.copy_from_slice(&received[..values.len()]);
+    }
+
     fn background(&self) -> Option<&dyn Background> {
         self.background.as_ref().map(|background| background as _)
     }

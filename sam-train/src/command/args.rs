@@ -26,6 +26,7 @@ use crate::{
             AscentSettings, BatchSizes, DataSettings, DecayIn, InvalidSetting, Method, Model, NormExponent,
             RadiusShape, ScheduleSettings, ScheduleShape, Settings, SgdSettings, Tensors,
         },
+        shard_state::ShardState,
     },
 };
 use clap::{Args, ValueEnum};
@@ -448,6 +449,7 @@ impl MachineArgs {
             precision: self.precision.unwrap_or_default(),
             kernels: self.kernels.unwrap_or_default(),
             overlap: Overlap::default(),
+            shard_state: ShardState::default(),
             threads: self.threads(),
             data_dir: data.place(),
             picture_cache: data.picture_cache,

@@ -24,8 +24,14 @@ pub struct Banner {
 
 impl Banner {
     /// What is trained on what, for how long, on what and to where.
-    pub fn new(config: &Config, dataset: &Dataset, parameters: usize, directory: &Path) -> Self {
-        Self { lines: lines(config, dataset, parameters, directory), forecast: Mutex::new(None) }
+    pub fn new(
+        config: &Config,
+        dataset: &Dataset,
+        parameters: usize,
+        directory: &Path,
+        ranks: usize,
+    ) -> Self {
+        Self { lines: lines(config, dataset, parameters, directory, ranks), forecast: Mutex::new(None) }
     }
 }
 
@@ -79,7 +85,13 @@ impl Forecast {
     }
 }
 
-fn lines(config: &Config, dataset: &Dataset, parameters: usize, directory: &Path) -> [String; 3] {
+fn lines(
+    config: &Config,
+    dataset: &Dataset,
+    parameters: usize,
+    directory: &Path,
+    ranks: usize,
+) -> [String; 3] {
     let Config { machine, run, .. } = config;
     let Settings { model, epochs, batch, method, sgd, .. } = run;
     let shape = dataset.shape;
@@ -97,7 +109,7 @@ fn lines(config: &Config, dataset: &Dataset, parameters: usize, directory: &Path
     let network =
         format!("{model}: {}; {}{rho}, lr {}", counted(parameters, "parameter"), run.procedure(), sgd.lr);
     let steps = Timetable::new(run, dataset.train.len()).total();
-    let mebibytes = memory::of_run(config, dataset).div_ceil(1 << 20);
+    let mebibytes = memory::of_run(config, dataset, ranks).div_ceil(1 << 20);
     let length = format!(
         "{} of batches of {batch}, {}, each of {} at most; {} on {}, at least {mebibytes} MiB; into {}",
         counted(*epochs, "epoch"),

@@ -30,7 +30,7 @@ use crate::{
     observer::{Host, Observer, Several},
     ranks::{
         Ranks,
-        agreement::{agreed, from_first},
+        agreement::{agreed, from_first, other},
     },
     training::{
         backend::{Backend, BackendName},
@@ -40,8 +40,9 @@ use crate::{
         nonfinite::OnNonFinite,
         overlap::Overlap,
         settings::{AverageSettings, InvalidSetting, Method, Settings},
+        shard_state::ShardState,
         start::Start,
-        trainer::check_batch,
+        trainer::{TrainingError, check_batch},
     },
 };
 
@@ -102,6 +103,12 @@ pub struct TrainArgs {
     #[arg(long, value_name = "CHOICE", help_heading = "Machine")]
     pub overlap: Option<Overlap>,
 
+    /// Whether each rank keeps a part only of momentum, of the sums of gradients and of SAM's perturbed weights (ZeRO, stages 1 and 2): on or
+    /// off; less memory, sums of which half no longer overlap, the same results. sgd, mixup, sam, asam, momentum-sam and
+    /// m-sharpness can do so [default: off, or as the resumed run]
+    #[arg(long, value_name = "CHOICE", help_heading = "Machine")]
+    pub shard_state: Option<ShardState>,
+
     /// Where the run goes [default: runs/train-DATA-MODEL-OPTIMIZER-NUMBER, the first that is free]
     #[arg(long, value_name = "DIR", help_heading = "Run")]
     out: Option<PathBuf>,
@@ -112,7 +119,8 @@ pub struct TrainArgs {
     on_nonfinite: Option<OnNonFinite>,
 
     /// Go on with the run in DIR, with its settings: another is refused by its name, but for more --epochs. What may be given anew is
-    /// --backend, --device, --precision, --kernels, --overlap, --threads, --picture-cache, --data-dir, --on-nonfinite and how it is shown.
+    /// --backend, --device, --precision, --kernels, --overlap, --shard-state, --threads, --picture-cache, --data-dir, --on-nonfinite and how it
+    /// is shown.
     #[arg(long, value_name = "DIR", help_heading = "Run", conflicts_with_all = ["out", "config", "weights"])]
     resume: Option<PathBuf>,
 
@@ -167,13 +175,21 @@ pub fn run(args: &TrainArgs, call: Call<'_>) -> Result<(), ExperimentError> {
             return agreed(ranks, shown);
         }
     }
-    let (dataset, learner) = agreed(ranks, prepared(&mut config, &place, call))?;
+    let (dataset, mut learner) = agreed(ranks, prepared(&mut config, call))?;
+    if ranks.is_first() && config.machine.shard_state == ShardState::On && !ShardState::serves(&config.run) {
+        note(format_args!(
+            "note: --shard-state on: {} needs all of its state on every rank, and keeps it so",
+            config.run.procedure()
+        ));
+    }
+    begin_with_start(&config, &place, &dataset, &mut *learner, ranks)?;
     // Not before everything else is there: a directory is left behind by runs only.
     let directory = match place {
         Place::Named(directory) => directory,
         Place::Numbered(stem) => RunDirectory::new(numbered(&stem, ranks)?),
     };
-    let banner = start::Banner::new(&config, &dataset, learner.parameter_count(), directory.path());
+    let banner =
+        start::Banner::new(&config, &dataset, learner.parameter_count(), directory.path(), ranks.size());
     let events = args.tensorboard.then(|| TensorBoard::new(directory.path()));
     let mut observers: Vec<&dyn Observer> = vec![call.host.observer];
     if ranks.is_first() {
@@ -199,12 +215,43 @@ fn show(directory: &RunDirectory, result: &TrainResult, as_json: bool) -> Result
     Ok(())
 }
 
-/// The data of a run and a network on it, once it is known that both are to be had.
-fn prepared(
-    config: &mut Config,
+/// Gives `learner` the weights of the file that a new run starts from, if there is one. All ranks come here together: each reads it.
+fn begin_with_start(
+    config: &Config,
     place: &Place,
-    call: Call<'_>,
-) -> Result<(Dataset, Box<dyn Learner>), ExperimentError> {
+    dataset: &Dataset,
+    learner: &mut dyn Learner,
+    ranks: &dyn Ranks,
+) -> Result<(), ExperimentError> {
+    let settings = &config.run;
+    if let Some(rank) = other(ranks, json::line(&settings.start).as_bytes()) {
+        return Err(TrainingError::Apart { rank, what: "the settings" }.into());
+    }
+    // Others than the first may not see its files.
+    let begun = matches!(place, Place::Named(directory) if files::present(&directory.checkpoint()));
+    let begun = ranks.broadcast(vec![u8::from(begun)]) == [1];
+    let Some(start) = settings.start.as_ref().filter(|_| !begun) else { return Ok(()) };
+    // What ranks have parts of comes together here, so that none of them may be missing.
+    let exported = learner.export().map_err(ExperimentError::from);
+    let taken = exported.and_then(|mut state| {
+        let description = settings.describe(dataset.shape, dataset.classes).map_err(LearnerError::backend)?;
+        let left = start_from(start, &description, &mut state)?;
+        learner.import(&state)?;
+        Ok(left)
+    });
+    let left = agreed(ranks, taken)?;
+    if !left.is_empty() && ranks.is_first() {
+        note(format_args!(
+            "note: {}: not taken, and started afresh: {}",
+            start.file.display(),
+            left.join(", ")
+        ));
+    }
+    Ok(())
+}
+
+/// The data of a run and a network on it, once it is known that both are to be had. Ranks send no message in this.
+fn prepared(config: &mut Config, call: Call<'_>) -> Result<(Dataset, Box<dyn Learner>), ExperimentError> {
     let settings = &config.run;
     config.machine.backend.check(settings)?;
     let found = settings.data.load(config.machine.data_dir.as_deref())?;
@@ -214,27 +261,13 @@ fn prepared(
     let dataset = super::cached(found.dataset, &config.machine, call.ranks.is_first())?;
     check_batch(settings, &dataset)?;
     let (shape, classes) = (dataset.shape, dataset.classes);
-    memory::check(settings, memory::of_run(config, &dataset))?;
+    memory::check(settings, memory::of_run(config, &dataset, call.ranks.size()))?;
     let Machine { backend, device, threads, .. } = config.machine;
     let backend = Backend::open_at(backend, device, threads)?;
     let backend = backend.with_precision(config.machine.precision)?;
     let backend = backend.with_kernels(config.machine.kernels)?;
-    let ranks = config.machine.overlap.of(call.ranks);
-    let mut learner = backend.learner_on(settings, shape, classes, &ranks)?;
-    let begun = matches!(place, Place::Named(directory) if files::present(&directory.checkpoint()));
-    if let (Some(start), false) = (&settings.start, begun) {
-        let mut state = learner.export()?;
-        let description = settings.describe(shape, classes).map_err(LearnerError::backend)?;
-        let left = start_from(start, &description, &mut state)?;
-        if !left.is_empty() && call.ranks.is_first() {
-            note(format_args!(
-                "note: {}: not taken, and started afresh: {}",
-                start.file.display(),
-                left.join(", ")
-            ));
-        }
-        learner.import(&state)?;
-    }
+    let ranks = config.machine.shard_state.of(&config.machine.overlap.of(call.ranks));
+    let learner = backend.learner_on(settings, shape, classes, &ranks)?;
     config.machine.data_dir = config.machine.data_dir.as_deref().map(kept).transpose()?;
     Ok((dataset, learner))
 }
@@ -297,6 +330,7 @@ fn usual_groups(settings: &Settings, ranks: usize) -> usize {
 fn started(args: &TrainArgs, ranks: &dyn Ranks) -> Result<(Place, Config), ExperimentError> {
     let mut machine = args.machine.machine(&args.data);
     machine.overlap = args.overlap.unwrap_or_default();
+    machine.shard_state = args.shard_state.unwrap_or_default();
     let mut action = args.on_nonfinite.unwrap_or_default();
     let mut settings = match &args.config {
         None => {
@@ -385,6 +419,7 @@ fn on_this_machine(args: &TrainArgs, mut config: Config) -> Result<Config, Exper
     config.machine.kernels = kernels.unwrap_or(config.machine.kernels);
     config.machine.overlap = args.overlap.unwrap_or(config.machine.overlap);
     config.machine.picture_cache = args.data.picture_cache.or(config.machine.picture_cache);
+    config.machine.shard_state = args.shard_state.unwrap_or(config.machine.shard_state);
     config.on_nonfinite = args.on_nonfinite.unwrap_or(config.on_nonfinite);
     if args.data.data_dir.is_some() {
         config.machine.data_dir.clone_from(&args.data.data_dir);
@@ -417,6 +452,7 @@ mod tests {
             "threads",
             "weights",
             "overlap",
+            "shard_state",
             "out",
             "on_nonfinite",
         ];

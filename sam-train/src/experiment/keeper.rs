@@ -74,8 +74,8 @@ impl Keeper {
     ) -> Result<(), ExperimentError> {
         let saved = match &self.claim {
             Some(claim) => claim.save(trainer, path, copy),
-            // Whether the state is of use is seen on all ranks alike, and acted upon.
-            None => trainer.finite_state().map(drop).map_err(ExperimentError::from),
+            // Whether the state is of use is heard by all ranks, and acted upon.
+            None => trainer.encode(path).map(drop).map_err(ExperimentError::from),
         };
         agreed(&*self.ranks, saved)
     }

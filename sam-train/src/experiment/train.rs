@@ -433,8 +433,8 @@ fn result(
     dataset: &Dataset,
 ) -> Result<TrainResult, ExperimentError> {
     let settings = &config.run;
-    let estimate = memory::of_run(config, dataset);
-    let weights_sha256 = trainer.state()?.weights_sha256();
+    let estimate = memory::of_run(config, dataset, trainer.ranks().size());
+    let weights_sha256 = trainer.weights_sha256()?;
     let best = trainer.best().filter(|_| settings.data.validation.is_some());
     let (best_epoch, best_error) = (best.map(|best| best.epoch), best.and_then(|best| best.test_error));
     let epochs = trainer.history();

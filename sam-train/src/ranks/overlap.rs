@@ -10,11 +10,14 @@ pub trait Background {
     /// Begins to sum up `values`, of which it keeps a copy, over all ranks.
     fn begin(&self, values: &[f32]);
 
+    /// The same of a sum of which this rank gets its part only, as of [`Ranks::reduce_scatter`].
+    fn begin_part(&self, values: &[f32], part: usize);
+
     /// Lets what was begun proceed, and waits for nothing. Called often: some transports move nothing by themselves.
     fn proceed(&self);
 
-    /// Waits for the oldest sum that was begun, and writes it to `values`, as long as those that it was begun with. Its bits are
-    /// those of [`Ranks::sum`].
+    /// Waits for the oldest sum that was begun, and writes it to `values`, as long as those that it was begun with, or as this rank's
+    /// part of them. Its bits are those of [`Ranks::sum`].
     fn end(&self, values: &mut [f32]);
 }
 
@@ -34,8 +37,20 @@ impl Ranks for AtOnce {
         self.0.on_this_machine()
     }
 
+    fn shard_state(&self) -> bool {
+        self.0.shard_state()
+    }
+
     fn sum(&self, values: &mut [f32]) {
         self.0.sum(values);
+    }
+
+    fn reduce_scatter(&self, values: &[f32], part: usize, own: &mut [f32]) {
+        self.0.reduce_scatter(values, part, own);
+    }
+
+    fn all_gather(&self, own: &[f32], part: usize, values: &mut [f32]) {
+        self.0.all_gather(own, part, values);
     }
 
     fn gather(&self, own: &[u8]) -> Vec<Vec<u8>> {

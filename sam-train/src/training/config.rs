@@ -12,6 +12,7 @@ use super::{
     precision::Precision,
     range::Range,
     settings::{InvalidSetting, Settings},
+    shard_state::ShardState,
 };
 use crate::files::{self, FileError};
 
@@ -50,6 +51,9 @@ pub struct Machine {
     /// Whether sums over ranks begin while gradients are computed.
     #[serde(default, skip_serializing_if = "is_default")]
     pub overlap: Overlap,
+    /// Whether ranks keep a part each of the run's state.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub shard_state: ShardState,
     /// Threads that compute.
     pub threads: usize,
     /// Where the data set lies, if not in its usual places.
@@ -83,6 +87,7 @@ impl Machine {
             precision: Precision::default(),
             kernels: KernelChoice::default(),
             overlap: Overlap::default(),
+            shard_state: ShardState::default(),
             threads,
             data_dir: None,
             picture_cache: None,

@@ -2,11 +2,13 @@
 
 mod base;
 mod early;
+mod joint;
 mod mixup;
 mod optimizer;
 mod oracle;
 mod penalty;
 mod segmented;
+mod sharded;
 mod sharing;
 
 use std::{borrow::Cow, rc::Rc, time::Duration};
@@ -36,16 +38,21 @@ use crate::{
     interrupt::Interrupt,
     ranks::{Alone, Ranks, groups::Share},
 };
+use joint::Joint;
 use mixup::Mixup;
 use optimizer::Optimizer;
 use oracle::{DualNetwork, ObservedOracle, OracleError, Partners, Place};
 use penalty::Penalty;
-use sharing::Sharing;
+use sharded::Sharded;
+use sharing::{Partly, Sharing};
 
-/// A network on the CPU with its weights, their gradient and the optimizer's buffers, each one flat vector.
+/// A network on the CPU with its weights, their gradient and the optimizer's buffers, each one flat vector. Where ranks keep shards
+/// ([`ShardState`](super::shard_state::ShardState)), gradient and buffers are this rank's shards; weights are whole between steps.
 pub struct CpuLearner {
     network: Network<f32>,
     weights: Vec<f32>,
+    /// This rank's shard of the weights, in a step; empty where ranks keep no shards.
+    own: Vec<f32>,
     gradient: Vec<f32>,
     optimizer: Box<dyn Optimizer>,
     method: Method,
@@ -128,6 +135,24 @@ impl CpuLearner {
         };
         let random = network.is_random().then(|| random_layers::first(settings));
         let statistics = network.statistics().to_vec();
+        let mut sharing = settings.groups.map(|_| Sharing::new(Rc::clone(&ranks), share));
+        let asked = ranks.shard_state() && !ranks.is_alone();
+        let joint = asked.then(|| Joint::new(ranks, count));
+        let sharded = joint.as_ref().and_then(|joint| {
+            optimizer::build_sharded(settings, network.tensors(), &network.threads(), joint)
+        });
+        let (optimizer, kept) = match (sharded, joint) {
+            (Some(optimizer), Some(joint)) => {
+                let kept = joint.length();
+                let partly =
+                    Partly { joint, first_at_weights: !matches!(method, Method::MomentumSam { .. }) };
+                if let Some(sharing) = &mut sharing {
+                    sharing.sharded = Some(partly);
+                }
+                (optimizer, kept)
+            }
+            _ => (optimizer::build(settings, network.tensors(), &network.threads()), count),
+        };
         let average = |weighting, length| -> Result<_, LearnerError> {
             let mut average = Average::uniform(vec![0.0; length]);
             average.weighting = weighting;
@@ -135,13 +160,14 @@ impl CpuLearner {
         };
         Ok(Self {
             averages: Averages::new(&settings.average, count, statistics.len(), average)?,
-            optimizer: optimizer::build(settings, network.tensors(), &network.threads()),
+            optimizer,
             penalty: Penalty::of(settings, network.tensors()),
             method,
             climbs: true,
             network,
             weights,
-            gradient: vec![0.0; count],
+            own: Vec::new(),
+            gradient: vec![0.0; kept],
             mixup,
             twin,
             statistics,
@@ -150,7 +176,7 @@ impl CpuLearner {
             batches: None,
             random,
             interrupt: Interrupt::default(),
-            sharing: settings.groups.map(|_| Sharing::new(ranks, share)),
+            sharing,
             total: None,
             shape,
             frozen: false,
@@ -167,10 +193,38 @@ impl CpuLearner {
         self.gradients
     }
 
+    /// For shards, if this rank keeps some.
+    fn joint(&self) -> Option<&Joint> {
+        Some(&self.sharing.as_ref()?.sharded.as_ref()?.joint)
+    }
+
+    /// Its state, with vectors made whole as `whole` does it.
+    fn state(&self, whole: &dyn Fn(&[f32]) -> Option<Vec<f32>>) -> Result<State, LearnerError> {
+        let infos = self.network.tensors();
+        let mut state = State { tensors: tensors(WEIGHTS, infos, &self.weights).collect() };
+        self.optimizer.save(&mut |piece, values| match values {
+            Values::Reals(values) => {
+                let made = whole(values);
+                let values = made.as_deref().unwrap_or(values);
+                state.tensors.extend(tensors(&group(piece), infos, values));
+            }
+            Values::Counts(counts) => state.tensors.push(counters(piece, counts)),
+        });
+        if let Some(mixup) = &self.mixup {
+            state.tensors.push(counters(MIXUP_STEPS, &[mixup.pairs.steps]));
+        }
+        let statistics = tensors(STATISTICS, self.network.statistic_tensors(), self.network.statistics());
+        state.tensors.extend(statistics);
+        self.averages.export(&mut state)?;
+        Ok(state)
+    }
+
     fn observed_step(&mut self, batch: Batch<'_>, place: Place) -> Result<StepReport, LearnerError> {
+        let joint = self.joint().cloned();
         let Self {
             network,
             weights,
+            own,
             gradient,
             optimizer,
             mixup,
@@ -200,19 +254,36 @@ impl CpuLearner {
         let fresh = |random: Random| Random { backward: Method::Sgd.backward_coefficients(), ..random };
         oracle.set_penalty(penalty.as_ref());
         oracle.set_random(if *climbs { *random } else { random.map(fresh) });
-        let step = match climbs {
-            true => optimizer.step(weights, gradient, &mut oracle),
-            false => {
-                let mut plain = Plain::new(ParallelSpace::new(0, threads), optimizer.base());
-                sam_core::Method::step(&mut plain, weights, gradient, &mut oracle)
+        let params = match &joint {
+            None => &mut weights[..],
+            Some(joint) => {
+                own.resize(joint.length(), 0.0);
+                joint.shards.take(joint.rank(), weights, own);
+                oracle.set_whole(weights);
+                &mut own[..]
             }
         };
+        let step = match (&*climbs, &joint) {
+            (true, _) => optimizer.step(params, gradient, &mut oracle),
+            (false, None) => {
+                let mut plain = Plain::new(ParallelSpace::new(0, threads), optimizer.base());
+                sam_core::Method::step(&mut plain, params, gradient, &mut oracle)
+            }
+            (false, Some(joint)) => {
+                let mut plain = Plain::new(Sharded::flat(joint), optimizer.base());
+                sam_core::Method::step(&mut plain, params, gradient, &mut oracle)
+            }
+        };
+        let ObservedOracle { spent, clean_loss, gradients, hits, gradient_norm, .. } = oracle;
+        if let Some(joint) = &joint {
+            // Whatever came of it: they may be perturbed ones.
+            joint.shards.all_gather(joint.ranks(), own, weights);
+        }
         let step = step.map_err(|error| match error {
             StepError::Oracle(OracleError::Peer(peer), _) => LearnerError::Peer(peer),
             StepError::Oracle(OracleError::Interrupted, _) => LearnerError::Interrupted,
             other => LearnerError::backend(other),
         })?;
-        let ObservedOracle { spent, clean_loss, gradients, hits, gradient_norm, .. } = oracle;
         self.loss_is_finite = step.clean.is_finite() && step.perturbed.is_none_or(f64::is_finite);
         self.gradients += gradients;
         random_layers::advance(&mut self.random);
@@ -322,30 +393,44 @@ impl Learner for CpuLearner {
     }
 
     fn export(&mut self) -> Result<State, LearnerError> {
-        let infos = self.network.tensors();
-        let mut state = State { tensors: tensors(WEIGHTS, infos, &self.weights).collect() };
-        self.optimizer.save(&mut |piece, values| match values {
-            Values::Reals(values) => state.tensors.extend(tensors(&group(piece), infos, values)),
-            Values::Counts(counts) => state.tensors.push(counters(piece, counts)),
-        });
-        if let Some(mixup) = &self.mixup {
-            state.tensors.push(counters(MIXUP_STEPS, &[mixup.pairs.steps]));
+        self.state(&|shard| self.joint().map(|joint| joint.whole(shard)))
+    }
+
+    fn export_on_first(&mut self) -> Result<Option<State>, LearnerError> {
+        let Some(Sharing { sharded, .. }) = &self.sharing else { return self.export().map(Some) };
+        let is_first = self.ranks().is_first();
+        match sharded {
+            None => is_first.then(|| self.export()).transpose(),
+            Some(Partly { joint, .. }) if is_first => {
+                self.state(&|shard| joint.shards.on_first(joint.ranks(), shard)).map(Some)
+            }
+            Some(Partly { joint, .. }) => {
+                self.optimizer.save(&mut |_, values| {
+                    if let Values::Reals(shard) = values {
+                        joint.shards.on_first(joint.ranks(), shard);
+                    }
+                });
+                Ok(None)
+            }
         }
-        let statistics = tensors(STATISTICS, self.network.statistic_tensors(), self.network.statistics());
-        state.tensors.extend(statistics);
-        self.averages.export(&mut state)?;
-        Ok(state)
     }
 
     fn import(&mut self, state: &State) -> Result<(), LearnerError> {
-        let own = self.export()?;
+        let (count, joint) = (self.weights.len(), self.joint().cloned());
+        // What the others have of it has no part in this, nor have they themselves.
+        let own = self.state(&|_| joint.is_some().then(|| vec![0.0; count]))?;
         state.check_against(&own)?;
         self.averages.import(&own, state)?;
         let network = &mut self.network;
         copy(state, WEIGHTS, network.tensors(), &mut self.weights);
-        self.optimizer.load(&mut |piece, values| match values {
-            ValuesMut::Reals(values) => copy(state, &group(piece), network.tensors(), values),
-            ValuesMut::Counts(counts) => copy_counters(state, piece, counts),
+        self.optimizer.load(&mut |piece, values| match (values, &joint) {
+            (ValuesMut::Reals(values), None) => copy(state, &group(piece), network.tensors(), values),
+            (ValuesMut::Reals(shard), Some(joint)) => {
+                let mut whole = vec![0.0; count];
+                copy(state, &group(piece), network.tensors(), &mut whole);
+                joint.shards.take(joint.rank(), &whole, shard);
+            }
+            (ValuesMut::Counts(counts), _) => copy_counters(state, piece, counts),
         });
         if let Some(mixup) = &mut self.mixup {
             copy_counters(state, MIXUP_STEPS, std::slice::from_mut(&mut mixup.pairs.steps));
@@ -415,28 +500,40 @@ impl Diagnosis for CpuLearner {
     }
 
     fn origin(&self, pass: Pass) -> Option<Origin> {
-        let weights = match pass {
+        let perturbed = match pass {
             Pass::Clean => &self.weights,
             _ => self.optimizer.perturbed(&self.weights),
         };
         let infos = self.network.tensors();
-        let first = |quantity: &str, info: Option<&TensorInfo>| {
+        let of = |quantity: &str, info: Option<&TensorInfo>| {
             info.map(|info| Origin::of_layer(quantity, layer(info)))
         };
-        let in_weights = infos.iter().find(|info| !finite(weights, info));
-        first("weights", in_weights)
+        of("weights", infos.iter().find(|info| !self.is_finite(perturbed, info)))
             .or_else(|| Some(Origin::of_layer("output", self.network.first_nonfinite_layer()?)))
             .or_else(|| {
                 if !self.loss_is_finite {
                     return Some(Origin { quantity: "loss".to_owned(), layer: None, rank: None });
                 }
-                first("gradient", infos.iter().rfind(|info| !finite(&self.gradient, info)))
+                of("gradient", infos.iter().rfind(|info| !self.is_finite(&self.gradient, info)))
             })
     }
 }
 
-fn finite(arena: &[f32], info: &TensorInfo) -> bool {
-    arena[info.range.clone()].iter().all(|value| value.is_finite())
+impl CpuLearner {
+    /// Whether what `arena`, a vector or this rank's shard of one, has of a tensor is finite.
+    fn is_finite(&self, arena: &[f32], info: &TensorInfo) -> bool {
+        let finite = |values: &[f32]| values.iter().all(|value| value.is_finite());
+        match self.joint() {
+            Some(joint) if arena.len() != self.weights.len() => {
+                joint.shards.parts(joint.rank()).all(|(part, local)| {
+                    let (start, end) = (info.range.start.max(part.start), info.range.end.min(part.end));
+                    let offset = local.start;
+                    start >= end || finite(&arena[offset + start - part.start..offset + end - part.start])
+                })
+            }
+            _ => finite(&arena[info.range.clone()]),
+        }
+    }
 }
 
 /// The layer that a parameter tensor belongs to.

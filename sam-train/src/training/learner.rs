@@ -96,13 +96,23 @@ pub trait Learner {
     /// [`LearnerError`], when the images do not fit or the backend fails.
     fn evaluate(&mut self, batch: Batch<'_>) -> Result<Evaluation, LearnerError>;
 
-    /// Everything that determines how training goes on, apart from what the data loop knows.
+    /// Everything that determines how training goes on, apart from what the data loop knows. On several ranks all of them make this call,
+    /// and get the same.
     ///
     /// # Errors
     /// [`LearnerError`], when the backend fails.
     fn export(&mut self) -> Result<State, LearnerError>;
 
-    /// Takes over a state that a learner of the same settings has exported.
+    /// The same for the first of several ranks only, which is the one that keeps it: `None` on the others, all of which make this
+    /// call too, and need no memory for it.
+    ///
+    /// # Errors
+    /// As [`Learner::export`].
+    fn export_on_first(&mut self) -> Result<Option<State>, LearnerError> {
+        self.export().map(Some)
+    }
+
+    /// Takes over a state that a learner of the same settings has exported, whatever its ranks were. No rank needs another for it.
     ///
     /// # Errors
     /// [`LearnerError::State`], when the state is of another network or optimizer; the learner is then as before.

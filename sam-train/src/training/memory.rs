@@ -27,14 +27,16 @@ pub struct NotEnough {
     available: u128,
 }
 
-/// Bytes that a run of `config` on `dataset` takes at least on this machine, the pixels not counted: its learner, if that is
-/// here, a checkpoint, and labels and order of the images.
-pub fn of_run(config: &Config, dataset: &Dataset) -> u128 {
+/// Bytes that a run of `config` on `dataset` takes at least in a process of the machine, one of so many `ranks`, the pixels not counted:
+/// its learner, if that is here, a checkpoint, and labels and order of the images.
+pub fn of_run(config: &Config, dataset: &Dataset, ranks: usize) -> u128 {
     // The order of an epoch, the labels with their noise, and the learner's copy of them.
     const IMAGE: u128 = (size_of::<usize>() + 2 * size_of::<u16>()) as u128;
     let Config { machine, run, .. } = config;
     let Dataset { shape, classes, train, .. } = dataset;
-    let learner = machine.backend.on_host(of_learner(run, *shape, *classes));
+    let spared =
+        if machine.shard_state.shards(run, ranks) { in_shards(run, *shape, *classes, ranks) } else { 0 };
+    let learner = machine.backend.on_host(of_learner(run, *shape, *classes).saturating_sub(spared));
     learner + of_checkpoint(run, *shape, *classes) + train.len() as u128 * IMAGE
 }
 
@@ -53,6 +55,20 @@ pub fn of_learner(settings: &Settings, shape: ImageShape, classes: usize) -> u12
         _ => 0,
     };
     size.parameters as u128 * vectors * WORD + size.buffer_bytes + BATCHES * batch + of_method
+}
+
+/// Bytes that a learner on the CPU is spared where ranks keep shards: of the base optimizer's buffers, the sums of gradients and the
+/// perturbed weights they need a part; and as much as such a part for their own weights in a step. Groups that climb by
+/// themselves have their perturbed weights whole.
+fn in_shards(settings: &Settings, shape: ImageShape, classes: usize, ranks: usize) -> u128 {
+    let parameters = size::<f32>(settings, shape, classes).parameters as u128;
+    // Beside buffers: whole, what is counted as the gradient is one that is computed, or the sum of them.
+    let (vectors, more) = match settings.method {
+        Method::MSharpness { .. } => (settings.base.buffers() + 1, 1),
+        method => (settings.base.buffers() + method.buffers(), 2),
+    };
+    (parameters * vectors as u128 * (ranks as u128 - 1)).saturating_sub(more * parameters) / ranks as u128
+        * WORD
 }
 
 /// Bytes of a network in dual numbers of double precision, and of a product with its Hessian: weights and gradient as dual

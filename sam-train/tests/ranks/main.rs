@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used)]
 
 mod ends;
+mod memory;
 mod overlap;
+mod shards;
 mod steps;
 mod threads;

@@ -42,7 +42,7 @@ pub fn trainer<'a>(settings: &'a Settings, data: &'a Dataset, ranks: Rc<dyn Rank
 }
 
 /// The state and the figures after all epochs.
-fn outcome(settings: &Settings, data: &Dataset, ranks: Rc<dyn Ranks>) -> (Vec<u32>, Vec<String>) {
+pub fn outcome(settings: &Settings, data: &Dataset, ranks: Rc<dyn Ranks>) -> (Vec<u32>, Vec<String>) {
     let mut trainer = trainer(settings, data, ranks);
     while !trainer.finished() {
         trainer.step().unwrap();

@@ -2,7 +2,7 @@
 
 use std::{
     cell::{Cell, RefCell},
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     rc::Rc,
     sync::{Barrier, Condvar, Mutex},
     thread,
@@ -22,6 +22,9 @@ struct Room {
 /// A rank and what it has brought.
 type Summand = (usize, Vec<f32>);
 
+/// Of a sum in the background, the entries of each rank's part if it gets no more.
+type Part = Option<usize>;
+
 /// A call of [`Background`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Call {
@@ -35,6 +38,8 @@ pub struct Thread<'a> {
     room: &'a Room,
     begun: Cell<usize>,
     ended: Cell<usize>,
+    /// Of the sums that were begun and have not ended.
+    parts: RefCell<VecDeque<Part>>,
     calls: RefCell<Vec<Call>>,
 }
 
@@ -43,15 +48,25 @@ impl Thread<'_> {
     pub fn calls(&self) -> Vec<Call> {
         self.calls.take()
     }
+
+    fn begin_sum(&self, values: &[f32], part: Part) {
+        self.calls.borrow_mut().push(Call::Begin(values.len()));
+        self.parts.borrow_mut().push_back(part);
+        let number = self.begun.replace(self.begun.get() + 1);
+        self.room.summands.lock().unwrap().entry(number).or_default().push((self.rank, values.to_vec()));
+        self.room.came.notify_all();
+    }
 }
 
 /// A rank waits for the others when a sum ends, and not before.
 impl Background for Thread<'_> {
     fn begin(&self, values: &[f32]) {
-        self.calls.borrow_mut().push(Call::Begin(values.len()));
-        let number = self.begun.replace(self.begun.get() + 1);
-        self.room.summands.lock().unwrap().entry(number).or_default().push((self.rank, values.to_vec()));
-        self.room.came.notify_all();
+        self.begin_sum(values, None);
+    }
+
+    fn begin_part(&self, values: &[f32], part: usize) {
+        assert!(part * self.size() >= values.len());
+        self.begin_sum(values, Some(part));
     }
 
     fn proceed(&self) {
@@ -67,11 +82,15 @@ impl Background for Thread<'_> {
             room = self.room.came.wait(room).unwrap();
         }
         let mut brought = room[&number].clone();
+        drop(room);
         brought.sort_by_key(|&(rank, _)| rank);
+        let length = brought[0].1.len();
+        assert!(brought.iter().all(|(_, values)| values.len() == length), "ranks that sum different vectors");
         let mut all = brought.into_iter().map(|(_, values)| values).collect::<Vec<_>>().concat();
-        assert_eq!(all.len(), values.len() * self.size(), "ranks that sum different vectors");
-        tree::add(&mut all, values.len());
-        values.copy_from_slice(&all[..values.len()]);
+        tree::add(&mut all, length);
+        let begin = self.parts.borrow_mut().pop_front().unwrap().map_or(0, |part| self.rank * part);
+        let begin = begin.min(length);
+        values.copy_from_slice(&all[begin..begin + values.len()]);
     }
 }
 
@@ -127,8 +146,8 @@ pub fn on_threads<T: Send>(size: usize, work: impl Fn(Rc<Thread<'static>>) -> T 
     thread::scope(|scope| {
         let work = &work;
         let thread = move |rank| {
-            let (begun, ended, calls) = Default::default();
-            Rc::new(Thread { rank, room, begun, ended, calls })
+            let (begun, ended, parts, calls) = Default::default();
+            Rc::new(Thread { rank, room, begun, ended, parts, calls })
         };
         let threads: Vec<_> = (0..size).map(|rank| scope.spawn(move || work(thread(rank)))).collect();
         threads.into_iter().map(|thread| thread.join().unwrap()).collect()

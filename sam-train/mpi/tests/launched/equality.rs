@@ -89,12 +89,15 @@ fn networks_end_in_the_bits_of_one_process_on_any_number_of_ranks() {
     let directory = tempfile::tempdir().unwrap();
     for (row, &(model, method, flags, sizes)) in table.iter().enumerate() {
         let expected = in_this_process(model, method, &directory.path().join(format!("{row}")));
-        for &size in sizes {
-            for overlap in ["on", "off"] {
+        for (number, &size) in sizes.iter().enumerate() {
+            // Each with the other in half of the rows.
+            let shard_states = if (row + number) % 2 == 0 { ["on", "off"] } else { ["off", "on"] };
+            for (overlap, shard_state) in ["on", "off"].into_iter().zip(shard_states) {
                 let out = directory.path().join(format!("{row}-{size}-{overlap}"));
-                let place = ["train", "--model", model, "--out", out.to_str().unwrap(), "--overlap", overlap];
-                let ended = start_sam(size, &[&place, flags, FLAGS].concat()).end();
-                assert_eq!(ended.weights(), expected, "{model} {flags:?} on {size} ranks, overlap {overlap}");
+                let place = ["train", "--model", model, "--out", out.to_str().unwrap()];
+                let machine = ["--overlap", overlap, "--shard-state", shard_state];
+                let ended = start_sam(size, &[&place, &machine, flags, FLAGS].concat()).end();
+                assert_eq!(ended.weights(), expected, "{model} {flags:?} on {size} ranks, {machine:?}");
                 // One of them speaks.
                 assert_eq!(ended.stderr.matches("epoch 2/2").count(), 1, "{}", ended.stderr);
             }

@@ -38,20 +38,22 @@ impl Run {
     }
 
     /// A run on so many ranks that has finished an epoch.
-    fn begun(&self, ranks: usize) -> Launched {
+    fn begun(&self, ranks: usize, shard_state: &str) -> Launched {
         let path = self.path();
-        let launched = start_sam(ranks, &[&["train", "--out", path.to_str().unwrap()], LONG].concat());
+        let out = ["train", "--out", path.to_str().unwrap(), "--shard-state", shard_state];
+        let launched = start_sam(ranks, &[&out, LONG].concat());
         wait_for(&path.join("checkpoint.safetensors"));
         // A few steps more.
         std::thread::sleep(Duration::from_millis(50));
         launched
     }
 
-    /// The weights at its end, reached on so many ranks.
-    fn resumed(&self, ranks: usize) -> String {
+    /// The weights at its end, reached on so many ranks that keep parts of its state or all of it.
+    fn resumed(&self, ranks: usize, shard_state: &str) -> String {
         assert!(!self.path().join("result.json").exists(), "finished before it was interrupted");
         let path = self.path();
-        start_sam(ranks, &["train", "--resume", path.to_str().unwrap(), "--json"]).end().weights()
+        let resume = ["train", "--resume", path.to_str().unwrap(), "--json", "--shard-state", shard_state];
+        start_sam(ranks, &resume).end().weights()
     }
 }
 
@@ -74,27 +76,27 @@ fn a_run_that_was_stopped_or_killed_goes_on_to_the_same_weights_on_other_numbers
     let expected = uninterrupted();
 
     let warned = Run::new();
-    let launched = warned.begun(2);
+    let launched = warned.begun(2, "off");
     launched.signal("USR1");
     let ended = launched.end();
     assert_eq!(ended.code, Some(130), "{ended:?}");
     assert_eq!(ended.stderr.matches("interrupted: ").count(), 1, "{ended:?}");
-    assert_eq!(warned.resumed(4), expected);
+    assert_eq!(warned.resumed(4, "on"), expected);
 
     // The second rank alone is asked; all stop.
     let asked = Run::new();
-    let launched = asked.begun(4);
+    let launched = asked.begun(4, "on");
     send("TERM", launched.ranks()[1]);
     let ended = launched.end();
     assert_eq!(ended.code, Some(130), "{ended:?}");
-    assert_eq!(asked.resumed(1), expected);
+    assert_eq!(asked.resumed(1, "on"), expected);
 
     let killed = Run::new();
-    let launched = killed.begun(2);
+    let launched = killed.begun(2, "on");
     send("KILL", launched.ranks()[1]);
     let ended = launched.end();
     assert_eq!(ended.code, Some(137), "{ended:?}");
-    assert_eq!(killed.resumed(2), expected);
+    assert_eq!(killed.resumed(2, "off"), expected);
 }
 
 #[test]
@@ -136,7 +138,7 @@ fn numbers_that_are_not_finite_and_bad_arguments_are_told_once() {
     assert_eq!(ended.stderr.matches("expected finite numbers").count(), 1, "{ended:?}");
 
     for (arguments, text) in [
-        (&["compare"][..], "only `train` shares its work out"),
+        (&["compare"][..], "only `train` and `bench` share their work out"),
         (&["train", "--epochs", "none"], "invalid value 'none'"),
         (&["train", "--optimizer", "m-sharpness", "--m", "64"], "--groups: expected at least 2"),
         (&["train", "--optimizer", "m-sharpness", "--m", "24"], "--m: expected --batch / --groups images"),

@@ -4,24 +4,33 @@ use std::ops::Range;
 
 use sam_backend_ndarray::{Parallel, Threads};
 use sam_core::{
-    Adam, Clipped, Descent, InvalidSetting, LearningRate, LengthMismatch, Lion, Momentum, RmsProp, Sgd, Sink,
-    Source, State, WeightDecay,
+    Adam, Clipped, Descent, InvalidSetting, LearningRate, LengthMismatch, Lion, Momentum, RmsProp, Rule, Sgd,
+    Sink, Source, State, WeightDecay,
 };
 use sam_model::TensorInfo;
 
-use super::penalty;
+use super::{joint::Joint, penalty};
 use crate::training::settings::{Base, DecayIn, Settings, SgdSettings, Tensors};
-
-/// The base optimizer of a run.
-pub type AnyBase = Clipped<f32, Decayed<OfTable>>;
 
 type Buffer = Vec<f32>;
 
-/// The base optimizer that `settings` describe, for the weights in `tensors`. SGD's sweep is shared out among `threads`; those of the
-/// others run on one.
-pub fn build(settings: &Settings, tensors: &[TensorInfo], threads: &Threads) -> AnyBase {
+/// The base optimizer of a run. Where ranks have a shard each, what it is given are shards.
+pub struct AnyBase {
+    clipped: Clipped<f32, Decayed<OfTable>>,
+    joint: Option<Joint>,
+}
+
+/// The base optimizer that `settings` describe, for the weights in `tensors`, or for this rank's shard of them. SGD's sweep is shared out
+/// among `threads`; those of the others run on one.
+pub fn build(
+    settings: &Settings,
+    tensors: &[TensorInfo],
+    threads: &Threads,
+    joint: Option<&Joint>,
+) -> AnyBase {
     let Settings { base, sgd, .. } = settings;
     let weights = tensors.last().map_or(0, |tensor| tensor.range.end);
+    let weights = joint.map_or(weights, Joint::length);
     let zeros = || vec![0.0; weights];
     let SgdSettings { lr, momentum, .. } = *sgd;
     let (lr, momentum) = (lr as f32, momentum as f32);
@@ -64,8 +73,68 @@ pub fn build(settings: &Settings, tensors: &[TensorInfo], threads: &Threads) -> 
         Tensors::All => Vec::new(),
         Tensors::Weights => penalty::decayed(sgd.decay_on, tensors),
     };
+    let ranges = joint.map_or_else(|| ranges.clone(), |joint| in_shard(joint, &ranges));
     let base = Decayed { base: optimizer, decay: form(decay), ranges };
-    Clipped::new(base, sgd.clip_norm.map_or(f32::INFINITY, |norm| norm as f32))
+    let clipped = Clipped::new(base, sgd.clip_norm.map_or(f32::INFINITY, |norm| norm as f32));
+    AnyBase { clipped, joint: joint.cloned() }
+}
+
+/// Where in this rank's shard the entries of `ranges` are that it has.
+fn in_shard(joint: &Joint, ranges: &[Range<usize>]) -> Vec<Range<usize>> {
+    let parts = joint.shards.parts(joint.rank());
+    let of_part = |(part, local): (Range<usize>, Range<usize>)| {
+        ranges.iter().filter_map(move |range| {
+            let (start, end) = (range.start.max(part.start), range.end.min(part.end));
+            (start < end).then(|| local.start + (start - part.start)..local.start + (end - part.start))
+        })
+    };
+    parts.flat_map(of_part).collect()
+}
+
+impl Descent<[f32]> for AnyBase {
+    type Error = LengthMismatch;
+
+    fn descend(&mut self, w: &mut [f32], g: &mut [f32]) -> Result<(), LengthMismatch> {
+        let clips = self.clipped.max_norm.is_finite();
+        match &self.joint {
+            Some(joint) if clips => {
+                let norm = joint.norm(&Rule::l2(self.clipped.max_norm), g, g);
+                self.clipped.clip(g, &norm);
+                self.clipped.base.descend(w, g)
+            }
+            _ => self.clipped.descend(w, g),
+        }
+    }
+
+    fn check_settings(&self) -> Result<(), InvalidSetting> {
+        self.clipped.check_settings()
+    }
+}
+
+impl LearningRate<f32> for AnyBase {
+    fn learning_rate(&self) -> f32 {
+        self.clipped.learning_rate()
+    }
+
+    fn set_learning_rate(&mut self, rate: f32) {
+        self.clipped.set_learning_rate(rate);
+    }
+}
+
+impl Momentum<[f32]> for AnyBase {
+    fn momentum(&self) -> &[f32] {
+        self.clipped.momentum()
+    }
+}
+
+impl State<f32> for AnyBase {
+    fn save(&self, sink: &mut Sink<'_, f32>) {
+        self.clipped.save(sink);
+    }
+
+    fn load(&mut self, source: &mut Source<'_, f32>) {
+        self.clipped.load(source);
+    }
 }
 
 /// Any of the base optimizers.

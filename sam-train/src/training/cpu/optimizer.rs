@@ -11,12 +11,15 @@ use sam_model::TensorInfo;
 
 use super::{
     base::{self, AnyBase},
+    joint::Joint,
     oracle::{ObservedOracle, OracleError, Telling},
     segmented::Segmented,
+    sharded::Sharded,
 };
-use crate::training::settings::{Method, Settings, Tensors};
-
-type Space = ParallelSpace<f32>;
+use crate::training::{
+    settings::{Method, Settings, Tensors},
+    shard_state::ShardState,
+};
 
 /// What goes wrong in a step.
 pub type StepFailure = StepError<LengthMismatch, OracleError, LengthMismatch>;
@@ -27,7 +30,6 @@ pub trait Optimizer:
     + LearningRate<f32>
     + State<f32>
     + Adjustable
-    + Send
 {
 }
 
@@ -36,7 +38,6 @@ impl<M> Optimizer for M where
         + LearningRate<f32>
         + State<f32>
         + Adjustable
-        + Send
 {
 }
 
@@ -110,12 +111,12 @@ pub fn build(settings: &Settings, tensors: &[TensorInfo], threads: &Threads) -> 
 fn build_on<S>(space: S, settings: &Settings, tensors: &[TensorInfo], threads: &Threads) -> Box<dyn Optimizer>
 where
     S: GradientAlgebra<Params = [f32], Grads = [f32], Scalar = f32, Norm = DualNorm, Error = LengthMismatch>,
-    S: Send + 'static,
+    S: 'static,
 {
     let weights = tensors.last().map_or(0, |tensor| tensor.range.end);
     let zeros = || vec![0.0; weights];
     let rule = settings.method.rule();
-    let base = base::build(settings, tensors, threads);
+    let base = base::build(settings, tensors, threads, None);
     let plain = |base| Plain::new(ParallelSpace::new(0, threads.clone()), base);
     // The directions of a run are its own.
     let seed = settings.seed;
@@ -135,7 +136,9 @@ where
             Box::new(SecondOrderSam::new(space, rule, base, [zeros(), zeros()]))
         }
         Method::MSharpness { m, .. } => {
-            Box::new(MSharpness { plain: plain(base), rule, m, perturbed: zeros(), sum: zeros() })
+            // Of a batch that the run cuts into groups gradients are summed up elsewhere.
+            let sum = if settings.groups.is_none() { zeros() } else { Vec::new() };
+            Box::new(MSharpness { plain: plain(base), rule, m, perturbed: zeros(), sum })
         }
         Method::LookSam { k, alpha, .. } => {
             Box::new(LookSam::new(space, rule, Reuse::new(k as u64, alpha as f32, zeros(), zeros()), base))
@@ -159,16 +162,46 @@ where
     }
 }
 
+/// The optimizer for this rank's shard of the weights: its steps get that and this rank's shard of gradients. `None` where
+/// [`ShardState::serves`](crate::training::shard_state::ShardState::serves) the settings not.
+pub fn build_sharded(
+    settings: &Settings,
+    tensors: &[TensorInfo],
+    threads: &Threads,
+    joint: &Joint,
+) -> Option<Box<dyn Optimizer>> {
+    if !ShardState::serves(settings) {
+        return None;
+    }
+    let rule = settings.method.rule();
+    let base = base::build(settings, tensors, threads, Some(joint));
+    let flat = Sharded::flat(joint);
+    Some(match settings.method {
+        Method::Sgd | Method::Mixup { .. } => Box::new(Plain::new(flat, base)),
+        Method::Sam { .. } | Method::Asam { .. } => Box::new(Sam::new(Sharded::new(joint), rule, base)),
+        Method::MomentumSam { .. } => Box::new(MomentumSam::new(Sharded::new(joint), rule, base)),
+        // Each group climbs from the whole weights.
+        Method::MSharpness { m, .. } => {
+            let perturbed = vec![0.0; joint.shards.entries()];
+            Box::new(MSharpness { plain: Plain::new(flat, base), rule, m, perturbed, sum: Vec::new() })
+        }
+        _ => return None,
+    })
+}
+
 /// m-sharpness: the base optimizer along the mean of the groups' SAM gradients.
-struct MSharpness {
-    plain: Plain<Space, AnyBase>,
+struct MSharpness<S> {
+    plain: Plain<S, AnyBase>,
     rule: sam_core::Rule<f32>,
     m: usize,
     perturbed: Vec<f32>,
     sum: Vec<f32>,
 }
 
-impl<'a> sam_core::Method<[f32], [f32], ObservedOracle<'a>> for MSharpness {
+impl<'a, S> sam_core::Method<[f32], [f32], ObservedOracle<'a>> for MSharpness<S>
+where
+    S: ParamSpace<Params = [f32], Grads = [f32], Scalar = f32, Error = LengthMismatch>,
+{
     type Norm = DualNorm;
     type Error = StepFailure;
 
@@ -231,7 +264,7 @@ impl GradientOracle<[f32]> for GroupsOfM<'_, '_> {
     fn gradient(&mut self, w: &[f32], g: &mut [f32], pass: Pass) -> Result<f64, GroupError> {
         let Self { oracle, rule, m, perturbed, sum } = self;
         let in_groups = oracle.in_groups(|oracle, sharing| {
-            oracle.mean_of_groups(sharing, g, pass, |oracle, part, g, ready| {
+            oracle.mean_of_groups(sharing, w, g, pass, |oracle, part, w, g, ready| {
                 let mut group = SamGradient::new(Telling { oracle, ready }, *rule, &mut perturbed[..]);
                 Ok::<_, GroupError>(f64::from(group.gradient_of(part, w, g, pass)?))
             })
@@ -249,7 +282,7 @@ impl GradientOracle<[f32]> for GroupsOfM<'_, '_> {
     }
 }
 
-impl Adjustable for MSharpness {
+impl<S> Adjustable for MSharpness<S> {
     fn set_radius(&mut self, rho: f32) {
         self.rule = self.rule.with_rho(rho);
     }
@@ -259,7 +292,7 @@ impl Adjustable for MSharpness {
     }
 }
 
-impl LearningRate<f32> for MSharpness {
+impl<S> LearningRate<f32> for MSharpness<S> {
     fn learning_rate(&self) -> f32 {
         self.plain.learning_rate()
     }
@@ -269,7 +302,7 @@ impl LearningRate<f32> for MSharpness {
     }
 }
 
-impl State<f32> for MSharpness {
+impl<S> State<f32> for MSharpness<S> {
     fn save(&self, sink: &mut Sink<'_, f32>) {
         self.plain.save(sink);
     }

@@ -9,7 +9,11 @@ use ndarray::{Array4, Axis, Slice};
 use sam_backend_ndarray::{BatchError, Dual64, ForwardOverReverse, Network, Random};
 use sam_core::{GradientOracle, HessianVector, Pass, Ready};
 
-use super::{penalty::Penalty, sharing::Sharing};
+use super::{
+    joint::length,
+    penalty::Penalty,
+    sharing::{Partly, Sharing},
+};
 use crate::{interrupt::Interrupt, ranks::agreement::PeerFailed, training::learner::Batch};
 
 /// The network in dual numbers, for products with the Hessian.
@@ -60,6 +64,8 @@ pub struct ObservedOracle<'a> {
     place: Place,
     /// For a batch in groups. Taken out while it is in use.
     sharing: Option<&'a mut Sharing>,
+    /// For whole parameters, where those that gradients are asked at are a shard.
+    pub(super) whole: Option<&'a mut [f32]>,
     /// The images that the network holds now.
     loaded: Range<usize>,
     partners: Option<Partners<'a>>,
@@ -102,6 +108,7 @@ impl<'a> ObservedOracle<'a> {
             batch,
             place,
             sharing,
+            whole: None,
             loaded,
             partners,
             twin,
@@ -128,6 +135,11 @@ impl<'a> ObservedOracle<'a> {
     /// What is a term of the loss beside the data's, in all gradients of this step.
     pub const fn set_penalty(&mut self, penalty: Option<&'a Penalty>) {
         self.penalty = penalty;
+    }
+
+    /// Where whole parameters go, in all gradients of this step; these are the weights.
+    pub const fn set_whole(&mut self, weights: &'a mut [f32]) {
+        self.whole = Some(weights);
     }
 
     fn check_interrupt(&self) -> Result<(), OracleError> {
@@ -266,13 +278,20 @@ impl GradientOracle<[f32]> for ObservedOracle<'_> {
         ready: &mut Ready<'_, [f32]>,
     ) -> Result<f64, OracleError> {
         let groups = self.in_groups(|oracle, sharing| {
-            let loss = oracle.mean_of_groups(sharing, grads, pass, |oracle, part, grads, ready| {
-                oracle.observed(part, params, grads, pass, ready)
-            });
+            let loss = oracle.mean_of_groups(
+                sharing,
+                params,
+                grads,
+                pass,
+                |oracle, part, params, grads, ready| oracle.observed(part, params, grads, pass, ready),
+            )?;
             if pass == Pass::Clean {
-                oracle.gradient_norm = Some(length(grads));
+                oracle.gradient_norm = Some(match &sharing.sharded {
+                    Some(Partly { joint, .. }) => joint.euclidean(grads),
+                    None => length(grads),
+                });
             }
-            loss
+            Ok(loss)
         });
         match groups {
             Some(loss) => loss,
@@ -334,7 +353,7 @@ impl HessianVector<[f32]> for ObservedOracle<'_> {
         let wide = |values: &[f32]| -> Vec<f64> { values.iter().copied().map(f64::from).collect() };
         let (params, vector) = (wide(params), wide(vector));
         let groups = self.in_groups(|oracle, sharing| {
-            oracle.mean_of_groups(sharing, out, Pass::Perturbed, |oracle, part, out, _| {
+            oracle.mean_of_groups(sharing, &[], out, Pass::Perturbed, |oracle, part, _, out, _| {
                 oracle.product(part, &params, &vector, out)?;
                 Ok::<_, OracleError>(0.0)
             })
@@ -344,15 +363,4 @@ impl HessianVector<[f32]> for ObservedOracle<'_> {
             None => self.product(0..self.batch.labels.len(), &params, &vector, out),
         }
     }
-}
-
-/// The Euclidean length of `values`: summed in double precision, in lanes that the processor adds up side by side.
-fn length(values: &[f32]) -> f64 {
-    let (parts, rest) = values.as_chunks::<16>();
-    let square = |value: f32| f64::from(value) * f64::from(value);
-    let mut lanes = [0.0; 16];
-    for part in parts {
-        lanes.iter_mut().zip(part).for_each(|(lane, &value)| *lane += square(value));
-    }
-    (lanes.iter().sum::<f64>() + rest.iter().map(|&value| square(value)).sum::<f64>()).sqrt()
 }

@@ -1,15 +1,16 @@
 //! The gradient of a batch that is cut into groups, on as many processes as share these out.
 
-use std::{ops::Range, rc::Rc};
+use std::{mem, ops::Range, rc::Rc};
 
 use sam_core::{Pass, Ready};
 
 use super::{
-    early::Early,
+    early::{Early, Out},
+    joint::Joint,
     oracle::{ObservedOracle, OracleError},
 };
 use crate::{
-    ranks::{Ranks, agreement::PeerFailed, groups::Share, tree::Tree},
+    ranks::{Ranks, agreement::PeerFailed, groups::Share, shards::Shards, tree::Tree},
     training::learner::Word,
 };
 
@@ -31,12 +32,43 @@ pub struct Sharing {
     pub told_to_stop: bool,
     /// Running statistics as of before the step, which every group starts from; empty where they stay as they are.
     pub start: Vec<f32>,
+    /// Where ranks keep a shard each of weights and gradients.
+    pub sharded: Option<Partly>,
     leaf: Vec<f32>,
     tree: Tree,
 }
 
+/// What a gradient of the weights that this rank has a shard of takes.
+pub struct Partly {
+    /// The shards.
+    pub joint: Joint,
+    /// Whether a step takes its first gradient at the weights; what the method gives for others has to come together.
+    pub first_at_weights: bool,
+}
+
+impl Partly {
+    /// Makes `whole`, which is the weights when a step begins, the parameters that this rank has the shard `params` of.
+    fn bring_together(&self, params: &[f32], pass: Pass, whole: &mut [f32]) {
+        let Joint { shards, .. } = self.joint;
+        if pass == Pass::Clean && self.first_at_weights {
+            debug_assert!(
+                shards
+                    .parts(self.joint.rank())
+                    .all(|(part, local)| bits(&whole[part]).eq(bits(&params[local]))),
+                "a step that begins at the weights"
+            );
+            return;
+        }
+        shards.all_gather(self.joint.ranks(), params, whole);
+    }
+}
+
+fn bits(values: &[f32]) -> impl Iterator<Item = u32> {
+    values.iter().map(|value| value.to_bits())
+}
+
 impl Sharing {
-    /// Of batches in `groups` groups on these ranks.
+    /// What of each batch these ranks share out.
     pub fn new(ranks: Rc<dyn Ranks>, share: Share) -> Self {
         Self {
             ranks,
@@ -44,6 +76,7 @@ impl Sharing {
             word: Word::Nothing,
             told_to_stop: false,
             start: Vec::new(),
+            sharded: None,
             leaf: Vec::new(),
             tree: Tree::default(),
         }
@@ -61,17 +94,51 @@ impl ObservedOracle<'_> {
     /// running statistics as they were before the step, and their mean is kept. Parts that `of_group` says are ready are added
     /// up over the ranks while it goes on, where they can do that.
     ///
+    /// Where ranks keep shards, `params` and `out` are this rank's; `of_group` gets whole parameters, and writes a whole gradient.
+    ///
     /// # Errors
     /// Those of `of_group`, on the rank where it fails; [`OracleError::Peer`] on the others, in the same call. `out` is then of no use.
     pub fn mean_of_groups<E: From<OracleError>>(
         &mut self,
         sharing: &mut Sharing,
+        params: &[f32],
         out: &mut [f32],
         pass: Pass,
-        mut of_group: impl FnMut(&mut Self, Range<usize>, &mut [f32], &mut Ready<'_, [f32]>) -> Result<f64, E>,
+        of_group: impl FnMut(&mut Self, Range<usize>, &[f32], &mut [f32], &mut Ready<'_, [f32]>) -> Result<f64, E>,
     ) -> Result<f64, E> {
-        let Sharing { ranks, share, word, told_to_stop, start, leaf, tree } = sharing;
-        let (count, total) = (out.len(), self.total());
+        match (&sharing.sharded, self.whole.take()) {
+            (Some(partly), Some(whole)) => {
+                partly.bring_together(params, pass, whole);
+                let (shards, rank) = (partly.joint.shards, partly.joint.rank());
+                let mean = self.mean_at(sharing, whole, shards, Out::Shard(out, rank), pass, of_group);
+                self.whole = Some(whole);
+                mean
+            }
+            _ => {
+                let shards = Shards::new(out.len(), sharing.ranks.size());
+                self.mean_at(sharing, params, shards, Out::Whole(out), pass, of_group)
+            }
+        }
+    }
+
+    /// The same with whole parameters.
+    fn mean_at<E: From<OracleError>>(
+        &mut self,
+        sharing: &mut Sharing,
+        params: &[f32],
+        shards: Shards,
+        mut out: Out<'_>,
+        pass: Pass,
+        mut of_group: impl FnMut(
+            &mut Self,
+            Range<usize>,
+            &[f32],
+            &mut [f32],
+            &mut Ready<'_, [f32]>,
+        ) -> Result<f64, E>,
+    ) -> Result<f64, E> {
+        let Sharing { ranks, share, word, told_to_stop, start, leaf, tree, .. } = sharing;
+        let (count, total) = (shards.entries(), self.total());
         let statistics = if pass == Pass::Clean { &start[..] } else { &[] };
         let words = WORDS..WORDS + ranks.size();
         let (clean_loss, hits) = (self.clean_loss, self.hits);
@@ -84,12 +151,12 @@ impl ObservedOracle<'_> {
             // Behind the last group nothing is added here, so that sums over ranks may begin while it is computed.
             let background = ranks.background().filter(|_| left == 0);
             let mut early =
-                background.map(|background| Early::new(background, tree, weight as f32, &mut *out));
+                background.map(|background| Early::new(background, tree, weight as f32, shards, out.lent()));
             let (gradient, tail) = leaf.split_at_mut(count);
             // The others wait for this rank: it takes part whatever has happened to it.
             if !part.is_empty() && failed.is_none() && *word != Word::Failed {
                 self.begin_group(statistics);
-                let computed = of_group(self, part, gradient, &mut |gradient, part| {
+                let computed = of_group(self, part, params, gradient, &mut |gradient, part| {
                     if let Some(early) = &mut early {
                         early.take_in(gradient, part);
                     }
@@ -119,15 +186,22 @@ impl ObservedOracle<'_> {
                 None => tree.add(leaf),
             }
         }
-        let tail = if ranks.background().is_some() {
-            &leaf[count..]
-        } else {
-            let sum = tree.sum();
-            ranks.sum(sum);
-            let (gradient, tail) = sum.split_at(count);
-            out.copy_from_slice(gradient);
-            tail
-        };
+        if ranks.background().is_none() {
+            // Its memory serves the next gradient.
+            mem::swap(leaf, tree.sum());
+            match &mut out {
+                Out::Whole(out) => {
+                    ranks.sum(leaf);
+                    out.copy_from_slice(&leaf[..count]);
+                }
+                Out::Shard(out, _) => {
+                    let (gradient, tail) = leaf.split_at_mut(count);
+                    shards.reduce_scatter(&**ranks, gradient, out);
+                    ranks.sum(tail);
+                }
+            }
+        }
+        let tail = &leaf[count..];
         if let Some(error) = failed {
             return Err(error);
         }

@@ -9,7 +9,7 @@ use crate::{
         checkpoint::{Checkpoint, CheckpointError, RunPosition},
         history::{self, History},
         learner::LearnerError,
-        nonfinite::{NonFinite, Origin},
+        nonfinite::NonFinite,
         settings::Settings,
         state::State,
     },
@@ -51,33 +51,30 @@ impl Trainer<'_> {
         self.history.write(&history::beside(path))
     }
 
-    /// The content of the checkpoint that [`Trainer::save`] would write to `path`.
+    /// The content of the checkpoint that [`Trainer::save`] would write to `path`. On several ranks all of them make this call, and the
+    /// first alone gets it; the others get nothing, and need no memory for it.
     ///
     /// # Errors
-    /// As [`Trainer::save`].
+    /// As [`Trainer::save`], on all ranks.
     pub fn encode(&mut self, path: &Path) -> Result<Vec<u8>, TrainingError> {
-        let state = self.finite_state()?;
-        self.position.metrics = self.history.mark().clone();
-        Ok(Checkpoint { position: self.position.clone(), state }.encode(path)?)
-    }
-
-    /// [`Trainer::state`], which can go on from where it stands.
-    ///
-    /// # Errors
-    /// [`TrainingError::NonFinite`], when the latest update made it useless; as [`Trainer::state`].
-    pub fn finite_state(&mut self) -> Result<State, TrainingError> {
-        let state = self.state()?;
-        if let Some(tensor) = state.first_nonfinite() {
+        let (state, found) = self.state_on_first()?;
+        if let Some(origin) = found {
             return Err(TrainingError::NonFinite(Box::new(NonFinite {
                 epoch: self.epoch() + 1,
                 step: self.position.step,
                 pass: None,
                 loss: None,
                 lr: self.rate(self.steps_done().saturating_sub(1)),
-                origin: Some(Origin::of_layer(tensor.group(), tensor.layer())),
+                origin: Some(origin),
             })));
         }
-        Ok(state)
+        self.position.metrics = self.history.mark().clone();
+        match state {
+            Some(state) if self.ranks.is_first() => {
+                Ok(Checkpoint { position: self.position.clone(), state }.encode(path)?)
+            }
+            _ => Ok(Vec::new()),
+        }
     }
 
     /// Goes to where the checkpoint at `path` stands. Where what the epochs gave is not beside it, only the last of them is

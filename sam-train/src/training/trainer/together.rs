@@ -9,7 +9,10 @@ use super::{Trainer, TrainingError};
 use crate::{
     json,
     ranks::{Ranks, agreement::other},
-    training::{history::History, learner::Word, metrics::EpochMetrics, nonfinite::Origin, overlap::Overlap},
+    training::{
+        history::History, learner::Word, metrics::EpochMetrics, nonfinite::Origin, overlap::Overlap,
+        shard_state::ShardState, state::State,
+    },
 };
 
 impl Trainer<'_> {
@@ -33,11 +36,13 @@ impl Trainer<'_> {
     pub(super) fn check_common_run(&self) -> Result<(), TrainingError> {
         let ranks = self.ranks();
         let overlap = if ranks.background().is_some() { Overlap::On } else { Overlap::Off }.to_string();
+        let shard_state = if ranks.shard_state() { ShardState::On } else { ShardState::Off }.to_string();
         for (what, own) in [
             ("the program's version", env!("CARGO_PKG_VERSION")),
             ("the settings", &self.position.settings),
             ("the data", &self.position.data),
             ("the overlap of sums", &overlap),
+            ("the sharding of state", &shard_state),
         ] {
             if let Some(rank) = other(&*ranks, own.as_bytes()) {
                 return Err(TrainingError::Apart { rank, what });
@@ -60,6 +65,29 @@ impl Trainer<'_> {
             Some(rank) => Err(TrainingError::Apart { rank, what: "the weights" }),
             None => Ok(()),
         }
+    }
+
+    /// The state as the first rank has it, and where that is not finite, which all hear.
+    pub(super) fn state_on_first(&mut self) -> Result<(Option<State>, Option<Origin>), TrainingError> {
+        let state = self.learner.export_on_first()?;
+        let found = state.as_ref().and_then(State::first_nonfinite);
+        let found = found.map(|tensor| Origin::of_layer(tensor.group(), tensor.layer()));
+        let ranks = self.ranks();
+        if ranks.is_alone() {
+            return Ok((state, found));
+        }
+        let told = ranks.broadcast(json::line(&found).into_bytes());
+        Ok((state, serde_json::from_slice(&told).unwrap_or(found)))
+    }
+
+    /// SHA-256 of the weights, as [`State::weights_sha256`].
+    ///
+    /// # Errors
+    /// [`TrainingError::Learner`], when the backend fails.
+    pub fn weights_sha256(&mut self) -> Result<String, TrainingError> {
+        let own = self.learner.export_on_first()?.map(|state| state.weights_sha256());
+        let told = self.ranks().broadcast(own.unwrap_or_default().into_bytes());
+        Ok(String::from_utf8_lossy(&told).into_owned())
     }
 
     /// What the first rank has read of the epochs before: others may not see the file, and when a run ends is told from it.
@@ -102,7 +130,9 @@ impl Trainer<'_> {
         let knows =
             |origin: &Option<Origin>| origin.as_ref().is_some_and(|origin| origin.quantity == "output");
         let rank = all.iter().position(knows);
-        let origin = all.swap_remove(rank.unwrap_or(0))?;
+        // Of a gradient in shards only who has the entry can tell.
+        let tells = rank.or_else(|| all.iter().position(Option::is_some)).unwrap_or(0);
+        let origin = all.swap_remove(tells)?;
         Some(Origin { rank, ..origin })
     }
 }
