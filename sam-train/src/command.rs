@@ -150,7 +150,7 @@ pub fn run_on(ranks: &Rc<dyn Ranks>) -> ExitCode {
     let terminal = Terminal::new(matches!(&command, Command::Train(args) if args.live));
     let observer: &dyn Observer = if first { &terminal } else { &() };
     let call = Call { as_json: cli.json, host: Host { interrupt: &interrupt, observer }, ranks };
-    if !ranks.is_alone() && !matches!(command, Command::Train(_)) {
+    if !ranks.is_alone() && !matches!(command, Command::Train(_) | Command::Bench(_)) {
         return ended(Err(ExperimentError::OneProcess { ranks: ranks.size() }), &**ranks);
     }
     let outcome = match &command {

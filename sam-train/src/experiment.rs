@@ -147,7 +147,7 @@ pub enum ExperimentError {
     Peer(#[from] PeerFailed),
     /// Only one process can do it.
     #[error(
-        "expected one process, found {ranks} ranks: only `train` shares its work out; start it without a launcher"
+        "expected one process, found {ranks} ranks: only `train` and `bench` share their work out; start it without a launcher"
     )]
     OneProcess {
         /// Processes that were started together.

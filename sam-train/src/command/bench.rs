@@ -1,6 +1,6 @@
 //! `sam bench`.
 
-use std::time::Duration;
+use std::{rc::Rc, time::Duration};
 
 use clap::Args;
 use sam_model::ImageShape;
@@ -10,15 +10,18 @@ use crate::{
     data::DataSource,
     experiment::{
         ExperimentError,
-        bench::{Bench, BenchResult, CLASSES, FEWEST_STEPS, Length, MOST_STEPS},
+        bench::{Bench, BenchResult, CLASSES, Communication, FEWEST_STEPS, Length, MOST_STEPS},
     },
     json,
+    ranks::{Alone, Ranks, agreement::agreed, timed::Timed},
     training::{
         memory,
+        overlap::Overlap,
         settings::{
             InvalidSetting, Method, Model, NormExponent, ScheduleSettings, ScheduleShape, Settings,
             SgdSettings,
         },
+        shard_state::ShardState,
     },
 };
 
@@ -26,7 +29,8 @@ use crate::{
 ///
 /// Medians over the steps that fit into --seconds, after a few to warm up; where the machine did something else meanwhile, it is
 /// said, and the ratio of both is a range. A step takes a batch, computes one gradient (SGD) or two (SAM) and
-/// updates the weights with Nesterov momentum and weight decay.
+/// updates the weights with Nesterov momentum and weight decay. Several ranks share the batch out, and it is told how much of a step
+/// was communication.
 #[derive(Debug, Clone, Args)]
 #[command(allow_negative_numbers = true, after_help = EXAMPLES)]
 pub struct BenchArgs {
@@ -58,6 +62,22 @@ pub struct BenchArgs {
     #[arg(long, value_name = "P", default_value = "2")]
     norm: NormExponent,
 
+    /// Images that climb by themselves: SAM's steps are those of m-sharpness.
+    #[arg(long)]
+    m: Option<usize>,
+
+    /// Groups that a batch is cut into, which several ranks share out [default: as many as --m gives, else one for each rank]
+    #[arg(long)]
+    groups: Option<usize>,
+
+    /// Whether ranks add up the parts of a gradient that are there while the rest is computed: on or off.
+    #[arg(long, value_name = "CHOICE", default_value = "on", help_heading = "Machine")]
+    overlap: Overlap,
+
+    /// Whether each rank keeps a part only of momentum, of the sums of gradients and of SAM's perturbed weights: on or off.
+    #[arg(long, value_name = "CHOICE", default_value = "off", help_heading = "Machine")]
+    shard_state: ShardState,
+
     #[command(flatten)]
     machine: MachineArgs,
 }
@@ -70,21 +90,31 @@ Examples:
 impl BenchArgs {
     /// Makes sure that every number is in its range.
     pub fn check(&self) -> Result<(), InvalidSetting> {
-        self.bench().map(drop)
+        self.bench(&Alone).map(drop)
     }
 
-    fn bench(&self) -> Result<Bench, InvalidSetting> {
-        let method = Method::Sam { rho: self.rho, norm: self.norm };
+    fn bench(&self, ranks: &dyn Ranks) -> Result<Bench, InvalidSetting> {
+        let method = match self.m {
+            Some(m) => Method::MSharpness { rho: self.rho, m },
+            None => Method::Sam { rho: self.rho, norm: self.norm },
+        };
+        let usual =
+            || (!ranks.is_alone()).then(|| self.m.map_or(ranks.size(), |m| self.batch.div_ceil(m.max(1))));
         let settings = Settings {
             epochs: 1,
             batch: self.batch.into(),
+            groups: self.groups.or_else(usual),
             // A rate at which no network diverges on random labels in as many steps as anybody times.
             sgd: SgdSettings::new(1e-3),
             schedule: ScheduleSettings { shape: ScheduleShape::Constant, warmup_epochs: 0 },
             ..Settings::new(self.model.clone(), DataSource::Digits, method)
         };
         settings.check()?;
-        Ok(Bench { settings, shape: self.image, length: self.length()?, threads: self.machine.threads() })
+        let threads = match self.machine.threads {
+            Some(threads) => threads.get(),
+            None => (self.machine.threads() / ranks.on_this_machine()).max(1),
+        };
+        Ok(Bench { settings, shape: self.image, length: self.length()?, threads })
     }
 
     fn length(&self) -> Result<Length, InvalidSetting> {
@@ -104,17 +134,24 @@ impl BenchArgs {
 /// # Errors
 /// [`ExperimentError`], when there is no result.
 pub fn run(args: &BenchArgs, call: Call<'_>) -> Result<(), ExperimentError> {
-    let bench = args.bench()?;
-    let backend = args.machine.backend.unwrap_or_default();
-    let of = |settings: &_| backend.on_host(memory::of_learner(settings, bench.shape, CLASSES));
-    let sgd = Settings { method: Method::Sgd, ..bench.settings.clone() };
-    let images = (bench.settings.batch.largest() as u128).saturating_mul(bench.shape.len() as u128 * 4);
-    memory::check(&bench.settings, (of(&bench.settings) + of(&sgd)).saturating_add(images))?;
-    let backend = args.machine.open(bench.threads)?;
-    let learner = |settings: &_| backend.learner(settings, bench.shape, CLASSES);
-    let result = bench.run(call.host, learner)?;
-    print(if call.as_json { json::line(&result) } else { text(&result, bench.shape) })?;
-    Ok(())
+    let timed = Rc::new(Timed::new(Rc::clone(call.ranks)));
+    let ranks: Rc<dyn Ranks> = timed.clone();
+    let prepared = || -> Result<_, ExperimentError> {
+        let bench = args.bench(&*ranks)?;
+        let backend = args.machine.backend.unwrap_or_default();
+        let of = |settings: &_| backend.on_host(memory::of_learner(settings, bench.shape, CLASSES));
+        let sgd = Settings { method: Method::Sgd, ..bench.settings.clone() };
+        let images = (bench.settings.batch.largest() as u128).saturating_mul(bench.shape.len() as u128 * 4);
+        memory::check(&bench.settings, (of(&bench.settings) + of(&sgd)).saturating_add(images))?;
+        let backend = args.machine.open(bench.threads)?;
+        Ok((bench, backend))
+    };
+    let (bench, backend) = agreed(&*ranks, prepared())?;
+    let chosen = args.shard_state.of(&args.overlap.of(&ranks));
+    let learner = |settings: &_| backend.learner_on(settings, bench.shape, CLASSES, &chosen);
+    let result = bench.run_on(&timed, call.host, learner)?;
+    let line = if call.as_json { json::line(&result) } else { text(&result, bench.shape) };
+    agreed(&*ranks, if ranks.is_first() { print(line).map_err(ExperimentError::from) } else { Ok(()) })
 }
 
 fn text(result: &BenchResult, shape: ImageShape) -> String {
@@ -142,9 +179,22 @@ fn text(result: &BenchResult, shape: ImageShape) -> String {
         "{model}, {params} parameters, batch {batch} of {shape}, {threads} threads\n\
          SGD step  {sgd_ms:>9.3} ms  {sgd_images:>9.0} images/s\n\
          SAM step  {sam_ms:>9.3} ms  {sam_images:>9.0} images/s\n\
-         SAM/SGD   {ratio} {outside:.2} % of the SAM step is not its two gradients; {steps} steps of each kind{}{warning}",
+         SAM/SGD   {ratio} {outside:.2} % of the SAM step is not its two gradients; {steps} steps of each kind{}{}{warning}",
+        communication(result),
         kernels(result)
     )
+}
+
+/// A line of what ranks told each other, if there are several.
+fn communication(result: &BenchResult) -> String {
+    result.communication.map_or_else(String::new, |found| {
+        let Communication { ranks, groups, sgd_communication, sam_communication } = found;
+        let (sgd, sam) = (100.0 * sgd_communication, 100.0 * sam_communication);
+        format!(
+            "\nranks     {ranks} share out {groups} groups; communication, and waiting in it, is {sgd:.1} % of the SGD step, {sam:.1} % of the \
+             SAM step"
+        )
+    })
 }
 
 /// A line that says whose kernels computed, where there is a choice.

@@ -15,6 +15,7 @@ use super::{
 use crate::{
     observer::Host,
     random::{Purpose, stream},
+    ranks::{Alone, Ranks, agreement::agreed, timed::Timed},
     report::statistics::median,
     training::{
         learner::{Batch, Diagnosis, Learner, LearnerError},
@@ -60,6 +61,9 @@ pub struct BenchResult {
     pub sam_over_sgd: f64,
     /// Median share of the SAM step that is not its two gradients. On a CPU the norm is accumulated with the first.
     pub outside_gradients: f64,
+    /// What ranks told each other, where there are several.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub communication: Option<Communication>,
     /// Whether the machine did something else meanwhile; the quartiles are of SAM's time over SGD's.
     #[serde(flatten)]
     pub disturbance: Disturbance,
@@ -68,6 +72,19 @@ pub struct BenchResult {
     /// Whose kernel computes each product, and why; nothing where there is no choice.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub kernels: Vec<String>,
+}
+
+/// What of the steps is communication.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Communication {
+    /// Ranks that share the batch out.
+    pub ranks: usize,
+    /// Groups that it is in.
+    pub groups: usize,
+    /// Median share of the SGD step that the first rank was in calls of the others, and waited for them.
+    pub sgd_communication: f64,
+    /// The same of the SAM step.
+    pub sam_communication: f64,
 }
 
 /// What is timed.
@@ -120,39 +137,61 @@ impl Bench {
         host: Host<'_>,
         learner: impl Fn(&Settings) -> Result<Box<dyn Learner>, LearnerError>,
     ) -> Result<BenchResult, ExperimentError> {
+        self.run_on(&Timed::new(Alone::shared()), host, learner)
+    }
+
+    /// The same with learners that share steps out among these `ranks`, all of which come here together. Times are this rank's; when
+    /// the first has enough of them, all end.
+    ///
+    /// # Errors
+    /// As [`Bench::run`], on all ranks; [`ExperimentError::Peer`], where another has failed.
+    pub fn run_on(
+        &self,
+        ranks: &Timed,
+        host: Host<'_>,
+        learner: impl Fn(&Settings) -> Result<Box<dyn Learner>, LearnerError>,
+    ) -> Result<BenchResult, ExperimentError> {
         let settings = &self.settings;
-        let mut sgd = learner(&Settings { method: Method::Sgd, ..settings.clone() })?;
-        let mut sam = learner(settings)?;
+        let sgd = learner(&Settings { method: Method::Sgd, ..settings.clone() });
+        let both = sgd.and_then(|sgd| Ok((sgd, learner(settings)?)));
+        let (mut sgd, mut sam) = agreed(ranks, both.map_err(ExperimentError::from))?;
         let (images, labels) = self.batch();
         let batch = Batch { images: images.view(), labels: &labels };
         let rate = settings.sgd.lr as f32;
-        let work = host.begin("timing", self.length.units(), 0)?;
+        let work =
+            agreed(ranks, host.begin("timing", self.length.units(), 0).map_err(ExperimentError::from))?;
         let (mut sgd_ms, mut sam_ms, mut outside) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut sgd_talk, mut sam_talk) = (Vec::new(), Vec::new());
         let (mut watch, mut began, mut told) = (Watch::begin(), Instant::now(), 0);
         for step in 0.. {
             if step == WARM_UP_STEPS {
                 (watch, began) = (Watch::begin(), Instant::now());
             }
-            if host.interrupt.requested() {
+            let time = began.elapsed();
+            let is_over = step > WARM_UP_STEPS && self.length.is_over(sgd_ms.len(), time);
+            let asked = host.interrupt.requested();
+            let words = ranks.gather(&[u8::from(asked), u8::from(is_over)]);
+            if words.iter().any(|word| word[0] == 1) {
                 let done = "no result was kept".to_owned();
                 return Err(ExperimentError::Interrupted { done, resumable: None });
             }
-            let (sgd_time, _) = timed_step(&mut *sgd, batch, rate, step + 1)?;
-            let (sam_time, in_gradients) = timed_step(&mut *sam, batch, rate, step + 1)?;
+            if words[0][1] == 1 {
+                break;
+            }
+            let sgd_time = timed_step(&mut *sgd, ranks, batch, rate, step + 1)?;
+            let sam_time = timed_step(&mut *sam, ranks, batch, rate, step + 1)?;
             if step >= WARM_UP_STEPS {
-                sgd_ms.push(1e3 * sgd_time);
-                sam_ms.push(1e3 * sam_time);
-                outside.push(1.0 - in_gradients / sam_time);
-                let time = began.elapsed();
+                sgd_ms.push(1e3 * sgd_time.whole);
+                sam_ms.push(1e3 * sam_time.whole);
+                outside.push(1.0 - sam_time.in_gradients / sam_time.whole);
+                sgd_talk.push(sgd_time.in_ranks / sgd_time.whole);
+                sam_talk.push(sam_time.in_ranks / sam_time.whole);
                 let done = match self.length {
                     Length::Steps(_) => sgd_ms.len() as u64,
-                    Length::Time(all) => time.min(all).as_millis() as u64,
+                    Length::Time(all) => began.elapsed().min(all).as_millis() as u64,
                 };
-                work.advance(done - told)?;
+                agreed(ranks, work.advance(done - told).map_err(ExperimentError::from))?;
                 told = done;
-                if self.length.is_over(sgd_ms.len(), time) {
-                    break;
-                }
             }
         }
         let disturbance = watch.end(&ratios(&sam_ms, &sgd_ms));
@@ -175,6 +214,12 @@ impl Bench {
             sam_images_per_s: images_per_s(sam_ms),
             sam_over_sgd,
             outside_gradients: middle(outside),
+            communication: (ranks.size() > 1).then(|| Communication {
+                ranks: ranks.size(),
+                groups: settings.groups.unwrap_or(1),
+                sgd_communication: middle(sgd_talk),
+                sam_communication: middle(sam_talk),
+            }),
             disturbance,
             vendor_kernels: chosen.vendor,
             kernels: chosen.products,
@@ -200,24 +245,37 @@ fn ratios(of: &[f64], to: &[f64]) -> Vec<f64> {
     of.iter().zip(to).map(|(of, to)| of / to).collect()
 }
 
-/// Seconds of a step, and of those in gradients.
+/// Seconds of a step.
+struct StepSeconds {
+    whole: f64,
+    in_gradients: f64,
+    /// In calls of other ranks, which may be within gradients.
+    in_ranks: f64,
+}
+
+/// Makes a step.
 ///
 /// # Errors
 /// [`ExperimentError`], when the backend fails or the step comes to nothing: its time would be another's.
 fn timed_step(
     learner: &mut dyn Learner,
+    ranks: &Timed,
     batch: Batch<'_>,
     rate: f32,
     step: usize,
-) -> Result<(f64, f64), ExperimentError> {
-    let started = Instant::now();
+) -> Result<StepSeconds, ExperimentError> {
+    let (started, before) = (Instant::now(), ranks.spent());
     let report = learner.step_on(batch, rate)?;
     if let Outcome::NonFinite(pass) = report.outcome {
         let (loss, origin) = (Some(report.loss), learner.origin(pass));
         let found = NonFinite { epoch: 1, step, pass: Some(pass), loss, lr: rate, origin };
         return Err(TrainingError::NonFinite(Box::new(found)).into());
     }
-    Ok((started.elapsed().as_secs_f64(), report.in_gradients.as_secs_f64()))
+    Ok(StepSeconds {
+        whole: started.elapsed().as_secs_f64(),
+        in_gradients: report.in_gradients.as_secs_f64(),
+        in_ranks: ranks.spent().saturating_sub(before).as_secs_f64(),
+    })
 }
 
 #[cfg(test)]
