@@ -4,7 +4,7 @@ use core::hint::black_box as seen;
 use core::ops::ControlFlow;
 
 use crate::optimizers::state;
-use sam_core::formula::{self, Ascent, DualNorm, NormAccumulator};
+use sam_core::formula::{self, Ascent, DualNorm, NormAccumulator, Partial};
 use sam_core::schedule::{Decay, tied};
 use sam_core::tensors::{load_tensors, save_tensors};
 use sam_core::{
@@ -63,7 +63,7 @@ fn formulas<T: Real>(rule: &Rule<T>) {
     let mut accumulator = NormAccumulator::new(rule);
     for (w, g) in w.chunks(formula::BLOCK).zip(g.chunks(formula::BLOCK)) {
         let partial = accumulator.block(w, g);
-        accumulator.merge(partial);
+        accumulator.merge(Partial::from_words(seen(partial.to_words())));
     }
     let _ = seen(accumulator.finish());
     seen((norm.value(), norm.verdict(), DualNorm::NON_FINITE));
