@@ -17,8 +17,10 @@ import onnxruntime
 from PIL import Image
 
 MODELS = sys.argv[3:] or ["mlp-16", "lenet", "resnet-8", "wrn-10-1", "wrn-10-1-nobn", "resnet-8-noshort", "shake-shake-26-2x4d", "pyramidnet-20-12", "pyramidnet-20-12-shakedrop", "resnet-50", "efficientnet-b0", "efficientnet-lite0"]
-# Largest difference of a logit, as a share of the largest logit.
+# Largest difference of a logit, as a share of the largest logit; or so many times what single precision costs PyTorch itself, of networks that
+# enlarge what rounding leaves, as EfficientNets do that have hardly been trained.
 TOLERANCE = 1e-5
+TIMES = 4
 
 
 def run(*arguments):
@@ -28,20 +30,28 @@ def run(*arguments):
     return done.stdout
 
 
-def compare(name, found, expected):
-    difference = numpy.abs(found - expected).max() / numpy.abs(expected).max()
-    print(f"{name}: largest difference {difference:.1e}")
-    return difference <= TOLERANCE
+def difference(found, expected):
+    return numpy.abs(found - expected).max() / numpy.abs(expected).max()
+
+
+def compare(name, found, expected, tolerance):
+    print(f"{name}: largest difference {difference(found, expected):.1e}, allowed {tolerance:.1e}")
+    return difference(found, expected) <= tolerance
 
 
 def in_torch(file, pixels):
-    import torch
-
+    """The logits in double precision and in single, or nothing where PyTorch is not installed."""
+    try:
+        import torch
+    except ImportError:
+        return None
     sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "python"))
     from load_export import Network
 
+    network, pixels = Network(file).eval(), torch.from_numpy(pixels)
     with torch.no_grad():
-        return Network(file).eval()(torch.from_numpy(pixels)).numpy()
+        single = network(pixels).numpy()
+        return network.double()(pixels.double()).numpy(), single
 
 
 def main():
@@ -61,7 +71,6 @@ def main():
             onnx.checker.check_model(onnx.load(file), full_check=True)
             session = onnxruntime.InferenceSession(file)
             found = session.run(["logits"], {"pixels": pixels})[0]
-            good &= compare(f"{model} in onnxruntime", found, expected)
             file = Path(place, f"{model}.safetensors")
             run(sam, "export", out, "--out", file)
             again = run(sam, "train", "--data", folder, "--model", model, "--epochs", 1, "--batch", 8, "--lr", 0, "--weights", file,
@@ -70,12 +79,16 @@ def main():
             if json.loads(again)["weights_sha256"] != weights:
                 print(f"{model}: other weights after the way out and back")
                 good = False
-            try:
-                import torch  # noqa: F401
-            except ImportError:
-                print("PyTorch is not installed: not compared")
+            peer = in_torch(file, pixels)
+            if peer is None:
+                print("PyTorch is not installed: onnxruntime is compared with the command alone")
+                good &= compare(f"{model} in onnxruntime", found, expected, TOLERANCE)
                 continue
-            good &= compare(f"{model} in PyTorch", in_torch(file, pixels), expected)
+            exact, single = peer
+            tolerance = max(TOLERANCE, TIMES * difference(single, exact))
+            good &= compare(f"{model} here, beside PyTorch in double precision", expected, exact, tolerance)
+            good &= compare(f"{model} in onnxruntime", found, exact, tolerance)
+            good &= compare(f"{model} in PyTorch", single, expected, 2 * tolerance)
     sys.exit(0 if good else 1)
 
 
