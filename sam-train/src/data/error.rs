@@ -109,7 +109,7 @@ pub enum DataError {
         limit: u64,
     },
     /// A label that is no class.
-    #[error("{}: expected labels of 0 to {}, found {label} at position {position}", .path.display(), .classes - 1)]
+    #[error("{}: expected labels of 0 to {}, found {label} at position {position}; for files with other classes set `data` to the path of their folder", .path.display(), .classes - 1)]
     Label {
         /// The file.
         path: PathBuf,

@@ -96,7 +96,10 @@ fn each_kind_of_broken_idx_file_has_its_error() {
     assert!(matches!(images_error("a", &claim), DataError::Truncated { found: 115, .. }));
     let label = parse_labels(Path::new("labels"), LABELS, 7).unwrap_err();
     assert!(matches!(label, DataError::Label { position: 0, label: 7, classes: 7, .. }));
-    assert_eq!(label.to_string(), "labels: expected labels of 0 to 6, found 7 at position 0");
+    assert_eq!(
+        label.to_string(),
+        "labels: expected labels of 0 to 6, found 7 at position 0; for files with other classes set `data` to the path of their folder"
+    );
 }
 
 fn write_fashion(directory: &Path, files: [(&str, &[u8]); 4]) {
