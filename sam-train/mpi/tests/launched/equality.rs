@@ -96,7 +96,7 @@ fn networks_end_in_the_bits_of_one_process_on_any_number_of_ranks() {
                 let out = directory.path().join(format!("{row}-{size}-{overlap}"));
                 let place = ["train", "--model", model, "--out", out.to_str().unwrap()];
                 let machine = ["--overlap", overlap, "--shard-state", shard_state];
-                let ended = start_sam(size, &[&place, &machine, flags, FLAGS].concat()).end();
+                let ended = start_sam(size, &[&place[..], &machine, flags, FLAGS].concat()).end();
                 assert_eq!(ended.weights(), expected, "{model} {flags:?} on {size} ranks, {machine:?}");
                 // One of them speaks.
                 assert_eq!(ended.stderr.matches("epoch 2/2").count(), 1, "{}", ended.stderr);
