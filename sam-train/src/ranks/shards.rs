@@ -216,7 +216,7 @@ mod tests {
                     let part = shards.part_of(message, rank);
                     prop_assert_eq!(part.start, next);
                     prop_assert!(part.len() <= shards.part(message));
-                    prop_assert!(part.end == entries || part.end % BLOCK == 0);
+                    prop_assert!(part.end == entries || part.end.is_multiple_of(BLOCK));
                     next = part.end;
                 }
                 prop_assert_eq!(next, range.end);
