@@ -38,7 +38,7 @@ use sam_model::Initialization;
 #[command(next_help_heading = "Data")]
 pub struct DataArgs {
     /// digits (embedded), mnist, fashion-mnist, cifar-10, cifar-100, svhn, svhn-extra, or the path of files of your own, which `sam data PATH` shows:
-    /// class folders of PNG and JPEG, CSV, .npy and .npz, IDX, CIFAR's binary files.
+    /// class folders of PNG and JPEG, CSV, Parquet, .npy and .npz, IDX, CIFAR's binary files.
     #[arg(long, value_name = "NAME|PATH", default_value = "digits")]
     pub data: DataChoice,
 
