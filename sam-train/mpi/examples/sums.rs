@@ -44,7 +44,7 @@ fn main() -> ExitCode {
     };
     let ranks: &dyn Ranks = &*started.ranks;
     let (own, size) = (ranks.rank(), ranks.size());
-    let is_in_parts = |number: usize| number % IN_PARTS == 0;
+    let is_in_parts = |number: usize| number.is_multiple_of(IN_PARTS);
     let Some(background) = ranks.background() else {
         eprintln!("error: expected ranks with sums in the background, found {} without", ranks.size());
         return ExitCode::FAILURE;

@@ -91,7 +91,7 @@ fn networks_end_in_the_bits_of_one_process_on_any_number_of_ranks() {
         let expected = in_this_process(model, method, &directory.path().join(format!("{row}")));
         for (number, &size) in sizes.iter().enumerate() {
             // Each with the other in half of the rows.
-            let shard_states = if (row + number) % 2 == 0 { ["on", "off"] } else { ["off", "on"] };
+            let shard_states = if (row + number).is_multiple_of(2) { ["on", "off"] } else { ["off", "on"] };
             for (overlap, shard_state) in ["on", "off"].into_iter().zip(shard_states) {
                 let out = directory.path().join(format!("{row}-{size}-{overlap}"));
                 let place = ["train", "--model", model, "--out", out.to_str().unwrap()];
