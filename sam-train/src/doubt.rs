@@ -120,7 +120,7 @@ mod tests {
                 [] => prop_assert!(keep || whole == images),
                 [doubt @ Doubt::LeftOut { .. }] => {
                     prop_assert!(!keep);
-                    let start = format!("{} of {images} ", images - whole);
+                    let start = format!("each epoch leaves out {} of {images} ", images - whole);
                     prop_assert!(doubt.to_string().starts_with(&start));
                 }
                 other => prop_assert!(false, "{other:?}"),

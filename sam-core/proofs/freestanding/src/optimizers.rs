@@ -3,8 +3,8 @@
 use core::hint::black_box as seen;
 
 use sam_core::{
-    Adam, Average, Clipped, Descent, LearningRate, LengthMismatch, Lion, Momentum, Real, RmsProp, Sgd, State,
-    Values, ValuesMut, VariationalNewton, WeightDecay,
+    Adam, Average, Clipped, Descent, LearningRate, LengthMismatch, Lion, Momentum, Real, RmsProp, Rule, Sgd,
+    State, Values, ValuesMut, VariationalNewton, WeightDecay, formula,
 };
 
 pub fn exercise<T: Real>() {
@@ -28,7 +28,11 @@ pub fn exercise<T: Real>() {
     steps(Lion::new(one, one, zero));
     steps(VariationalNewton::new(one, zero, zero).with_decay(one).with_damping(one).with_start(one));
     seen(VariationalNewton::<T, [T; 5]>::words(seen(5)));
-    steps(Clipped::new(Lion::new(one, one, zero), seen(one)));
+    let clipped = Clipped::new(Lion::new(one, one, zero), seen(one));
+    let mut part = seen([one; 5]);
+    clipped.clip(&mut part, &formula::dual_norm(&Rule::l2(one), &zero, &[one; 5]));
+    seen(part);
+    steps(clipped);
     average(Average::uniform(zero));
     average(Average::exponential(one, zero));
     let n = seen(5);
