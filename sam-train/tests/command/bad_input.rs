@@ -348,7 +348,7 @@ const FILES: &[Row] = &[
     (
         "train --backend cuda --optimizer esam",
         1,
-        &["--backend cuda", "expected one of sgd, sam, asam, gsam", "found esam"],
+        &["--backend cuda", "expected one of sgd, sam, asam, m-sharpness, gsam", "found esam"],
     ),
     ("train --resume c-batches", 1, &["c-batches/config.toml", "at least one batch size", "--out"]),
     ("train --resume c-batch", 1, &["c-batch/config.toml", "a number of images, or a list", "--out"]),
