@@ -85,9 +85,9 @@ fn recording_changes_no_bit() {
         (asam, "mlp-5"),
         (wsam, "mlp-5"),
         (Method::Gsam { rho: 0.05, alpha: 0.3 }, "mlp-5"),
-        (Method::FriendlySam { rho: 0.05, sigma: 1.0, lambda: 0.9 }, "resnet-8"),
+        (Method::FriendlySam { rho: 0.05, sigma: 1.0, lambda: 0.9 }, "mlp-5"),
         (Method::MSharpness { rho: 0.05, m: 4 }, "resnet-8"),
-        (Method::Mixup { alpha: 1.0 }, "resnet-8"),
+        (Method::Mixup { alpha: 1.0 }, "mlp-5"),
         (SAM, "pyramidnet-11-6-shakedrop"),
     ] {
         let settings = settings(model, method);
