@@ -35,8 +35,10 @@ struct Listed {
 impl PartialEq for Pictures {
     /// By names and size: contents are not compared.
     fn eq(&self, other: &Self) -> bool {
-        let paths = |pictures: &Self| pictures.files.iter().map(|file| file.path.clone()).collect::<Vec<_>>();
-        self.shape == other.shape && paths(self) == paths(other)
+        fn paths(pictures: &Pictures) -> impl Iterator<Item = &PathBuf> {
+            pictures.files.iter().map(|file| &file.path)
+        }
+        self.shape == other.shape && paths(self).eq(paths(other))
     }
 }
 

@@ -97,8 +97,14 @@ pub fn compare(
     let lengths: Vec<Vec<Arm>> = arms.iter().map(|arm| arm.lengths(design.sgd_epochs)).collect();
     let all: Vec<Arm> = lengths.iter().flatten().cloned().collect();
     let runs = runner.runs("training", &jobs(&all, design.seeds, data, &[]))?;
-    let mut results = results(&all, &runs).into_iter();
-    Ok(lengths.iter().filter_map(|lengths| better(results.by_ref().take(lengths.len()))).collect())
+    Ok(better_lengths(&lengths, &runs))
+}
+
+/// The better length of each procedure, by `runs` of all of their lengths in the order of [`jobs`].
+pub fn better_lengths(lengths: &[Vec<Arm>], runs: &[FinishedRun]) -> Vec<ArmResult> {
+    let all: Vec<Arm> = lengths.iter().flatten().cloned().collect();
+    let mut results = results(&all, runs).into_iter();
+    lengths.iter().filter_map(|lengths| better(results.by_ref().take(lengths.len()))).collect()
 }
 
 /// What each of `arms` gave in `runs`, which are in the order of [`jobs`].

@@ -72,30 +72,29 @@ impl Tuning<'_> {
     ) -> Result<Vec<ArmResult>, ExperimentError> {
         let lengths: Vec<Vec<Arm>> = procedures.iter().map(|(arm, _)| arm.lengths(self.sgd_epochs)).collect();
         let both = lengths.iter().zip(procedures);
-        let arms: Vec<Procedure> =
-            both.flat_map(|(arms, (_, start))| arms.iter().map(|arm| (arm.clone(), *start))).collect();
+        let arms: Vec<(&Arm, Option<Statistics>)> =
+            both.flat_map(|(arms, (_, start))| arms.iter().map(|arm| (arm, *start))).collect();
         // Each with the seed's averages and counters, and a head at zero.
         let mut starts = Vec::new();
         for seed in 0..self.design.seeds {
-            for (arm, _) in &arms {
+            for (arm, tuned) in &arms {
                 let settings = Settings { seed: arm.settings.seed + seed as u64, ..arm.settings.clone() };
-                let mut state = runner.fresh_state(&settings, &data.dataset)?;
-                state.take_over(self.trained, Head::Zero).map_err(LearnerError::State)?;
+                let mut state = tuned.map(|_| runner.fresh_state(&settings, &data.dataset)).transpose()?;
+                if let Some(state) = &mut state {
+                    state.take_over(self.trained, Head::Zero).map_err(LearnerError::State)?;
+                }
                 starts.push(state);
             }
         }
         let mut jobs = Vec::new();
         for seed in 0..self.design.seeds {
             for (i, (arm, tuned)) in arms.iter().enumerate() {
-                let start = tuned.map(|_| &starts[seed * arms.len() + i]);
-                let statistics = tuned.unwrap_or_default();
-                jobs.push(Job { start, statistics, ..arm.job(seed, data) });
+                let start = starts[seed * arms.len() + i].as_ref();
+                jobs.push(Job { start, statistics: tuned.unwrap_or_default(), ..arm.job(seed, data) });
             }
         }
         let runs = runner.runs("fine-tuning", &jobs)?;
-        let arms: Vec<Arm> = arms.into_iter().map(|(arm, _)| arm).collect();
-        let mut all = arms::results(&arms, &runs).into_iter();
-        Ok(lengths.iter().filter_map(|lengths| arms::better(all.by_ref().take(lengths.len()))).collect())
+        Ok(arms::better_lengths(&lengths, &runs))
     }
 }
 
