@@ -166,7 +166,7 @@ impl Experiment for Finetune {
                 radii.iter().map(|&rho| from_trained(&rho.to_string(), grid::method(design, rho))).collect();
             let results = tuning.compare(runner, &procedures, &held_out)?;
             let results: grid::ByRadius = radii.into_iter().zip(results).collect();
-            validation = Some((grid::best(&results), results));
+            validation = Some((grid::best(results.iter().map(|(rho, result)| (*rho, result))), results));
         }
         let sam = design.sam(design.rho());
         let mut procedures = vec![

@@ -58,15 +58,15 @@ pub fn choose(
 ) -> Result<(Option<f64>, ByRadius), ExperimentError> {
     let data = LoadedData::new(hold_out(&design.data.dataset, design.base.seed)?)?;
     let results = sweep(runner, design, rhos, &data)?;
-    Ok((best(&results), results))
+    Ok((best(results.iter().map(|(rho, result)| (*rho, result))), results))
 }
 
 /// The radius with the lowest mean error, the smallest of several; none if no run at any radius has learnt. SGD is there to be compared
 /// with, not to be chosen.
-pub fn best(results: &[(f64, ArmResult)]) -> Option<f64> {
-    let by_error = |(_, a): &&(f64, ArmResult), (_, b): &&(f64, ArmResult)| a.outcome.by_error(&b.outcome);
-    let learnt = results.iter().filter(|(rho, result)| *rho != 0.0 && result.outcome.error.mean.is_finite());
-    learnt.min_by(by_error).map(|(rho, _)| *rho)
+pub fn best<'a>(results: impl IntoIterator<Item = (f64, &'a ArmResult)>) -> Option<f64> {
+    let learnt =
+        results.into_iter().filter(|(rho, result)| *rho > 0.0 && result.outcome.error.mean.is_finite());
+    learnt.min_by(|(_, a), (_, b)| a.outcome.by_error(&b.outcome)).map(|(rho, _)| rho)
 }
 
 /// What a search over radii says of its choice.

@@ -6,12 +6,12 @@ use crate::{
         ExperimentError,
         arms::{Arm, ArmResult},
         design::Design,
-        grid::hold_out,
+        grid,
         run_store::FinishedRun,
         runner::{Job, LoadedData, Runner},
     },
     report::markdown::Table,
-    training::settings::{Method, Settings},
+    training::settings::Settings,
 };
 
 /// What bootstrapped SAM gave on the held-out images at each noise rate and radius.
@@ -35,7 +35,7 @@ impl Radii {
         rates: &[f64],
         rhos: &[f64],
     ) -> Result<Self, ExperimentError> {
-        let data = LoadedData::new(hold_out(&design.data.dataset, design.base.seed)?)?;
+        let data = LoadedData::new(grid::hold_out(&design.data.dataset, design.base.seed)?)?;
         let held_out = Design { base: design.base.clone(), data, ..*design };
         let results = rates.iter().map(|&rate| {
             let arms: Vec<Arm> = rhos.iter().map(|&rho| arm(&held_out, rate, rho)).collect();
@@ -58,10 +58,9 @@ impl Radii {
         })
     }
 
-    /// The radius with the lowest validation error at the rate number `i`, the smallest of equals; SGD is there to be compared with.
+    /// The radius that [`grid::best`] chooses at the rate number `i`.
     pub fn chosen(&self, i: usize) -> Option<f64> {
-        let results = self.rhos.iter().zip(&self.results.get(i)?.1).filter(|(rho, _)| **rho > 0.0);
-        results.min_by(|(_, a), (_, b)| a.outcome.by_error(&b.outcome)).map(|(rho, _)| *rho)
+        grid::best(self.rhos.iter().copied().zip(&self.results.get(i)?.1))
     }
 
     /// Radius by radius, a column for each rate, as the paper prints it.
@@ -91,8 +90,7 @@ impl Radii {
 }
 
 fn arm(design: &Design, rate: f64, rho: f64) -> Arm {
-    let method = if rho == 0.0 { Method::Sgd } else { design.sam(rho) };
-    let mut settings: Settings = design.with(method);
+    let mut settings: Settings = design.with(grid::method(design, rho));
     settings.data.label_noise = rate;
     Arm::new(rho.to_string(), settings)
 }
