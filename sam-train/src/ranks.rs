@@ -14,6 +14,7 @@
 pub mod agreement;
 pub mod groups;
 pub mod overlap;
+pub mod set_up;
 pub mod shards;
 pub mod timed;
 pub mod tree;

@@ -9,19 +9,16 @@
 //! The parts of a rank, from the front to the end, are its shard. Every message has entries of every rank, so that all of them send
 //! and receive at any time, also while only the end of a gradient is there.
 
-use std::{ops::Range, rc::Rc};
+use std::ops::Range;
 
 use sam_core::formula::BLOCK;
 
-use super::{Ranks, overlap::Background};
+use super::Ranks;
 
 /// Messages that a vector is cut into at most: the last of them, which nothing is left to hide behind, is so small a part.
 const MESSAGES: usize = 32;
 /// Entries of one at least (64 KiB): below that a message's latency costs more than what it carries.
 const LEAST: usize = 1 << 14;
-
-/// Ranks that keep of a run's state a part each.
-pub struct Sharding(pub Rc<dyn Ranks>);
 
 /// How vectors of so many entries are cut: into messages, from the end to the front, as backward passes come by a gradient, and those
 /// into a part for each rank. A cut is between two blocks that norms are summed in.
@@ -144,48 +141,6 @@ impl Shards {
             end = begin;
         }
         vector
-    }
-}
-
-impl Ranks for Sharding {
-    fn rank(&self) -> usize {
-        self.0.rank()
-    }
-
-    fn size(&self) -> usize {
-        self.0.size()
-    }
-
-    fn on_this_machine(&self) -> usize {
-        self.0.on_this_machine()
-    }
-
-    fn shard_state(&self) -> bool {
-        true
-    }
-
-    fn sum(&self, values: &mut [f32]) {
-        self.0.sum(values);
-    }
-
-    fn reduce_scatter(&self, values: &[f32], part: usize, own: &mut [f32]) {
-        self.0.reduce_scatter(values, part, own);
-    }
-
-    fn all_gather(&self, own: &[f32], part: usize, values: &mut [f32]) {
-        self.0.all_gather(own, part, values);
-    }
-
-    fn background(&self) -> Option<&dyn Background> {
-        self.0.background()
-    }
-
-    fn gather(&self, own: &[u8]) -> Vec<Vec<u8>> {
-        self.0.gather(own)
-    }
-
-    fn broadcast(&self, bytes: Vec<u8>) -> Vec<u8> {
-        self.0.broadcast(bytes)
     }
 }
 

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     named::named,
-    ranks::{Ranks, overlap::AtOnce},
+    ranks::{Ranks, set_up::SetUp},
 };
 
 /// Whether sums over ranks begin while gradients are still computed. It is the machine's matter: no bit of a run depends on it.
@@ -27,7 +27,10 @@ impl Overlap {
     pub fn of(self, ranks: &Rc<dyn Ranks>) -> Rc<dyn Ranks> {
         match self {
             Self::On => Rc::clone(ranks),
-            Self::Off => Rc::new(AtOnce(Rc::clone(ranks))),
+            Self::Off => {
+                let shard_state = ranks.shard_state();
+                Rc::new(SetUp { ranks: Rc::clone(ranks), background: false, shard_state })
+            }
         }
     }
 }

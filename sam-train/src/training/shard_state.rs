@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::settings::{Method, Settings, Tensors};
 use crate::{
     named::named,
-    ranks::{Ranks, shards::Sharding},
+    ranks::{Ranks, set_up::SetUp},
 };
 
 /// Whether of what belongs to a run once, however many ranks it has, each rank keeps all or a part: the base optimizer's buffers and
@@ -29,7 +29,7 @@ impl ShardState {
     /// `ranks` as this has them.
     pub fn of(self, ranks: &Rc<dyn Ranks>) -> Rc<dyn Ranks> {
         match self {
-            Self::On => Rc::new(Sharding(Rc::clone(ranks))),
+            Self::On => Rc::new(SetUp { ranks: Rc::clone(ranks), background: true, shard_state: true }),
             Self::Off => Rc::clone(ranks),
         }
     }
