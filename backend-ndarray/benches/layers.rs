@@ -70,6 +70,17 @@ const fn conv(channels: usize, kernel: usize, stride: usize) -> Op {
     Op::Conv { channels, kernel, stride, padding: Padding::Explicit(kernel / 2), groups: 1, bias: false }
 }
 
+const fn depthwise_conv(channels: usize, kernel: usize, stride: usize) -> Op {
+    Op::Conv {
+        channels,
+        kernel,
+        stride,
+        padding: Padding::Explicit(kernel / 2),
+        groups: channels,
+        bias: false,
+    }
+}
+
 /// The forward pass of one operation, and the gradient of two in a row: two forward passes, two gradients of weights,
 /// one of the input.
 fn operation(group: &mut BenchmarkGroup<'_, WallTime>, name: &str, image: Shape, op: Op) {
@@ -96,10 +107,38 @@ fn convolutions(c: &mut Criterion) {
         (28, 64, conv(128, 3, 2)),
         (14, 128, conv(256, 3, 2)),
         (28, 64, conv(128, 1, 2)),
+        // Of ImageNet's networks.
+        (112, 3, conv(64, 7, 2)),
+        (56, 64, conv(128, 1, 2)),
+        (28, 48, conv(48, 5, 1)),
     ] {
         let Op::Conv { channels, kernel, stride, .. } = op else { unreachable!() };
         let name = format!("{extent}x{extent}x{inputs}-{channels}-{kernel}x{kernel}-stride{stride}");
         operation(&mut group, &name, Shape::new(extent, extent, inputs), op);
+    }
+}
+
+/// Of few products each, so that memory is the limit: bytes of the input and of the output, each once. For the
+/// gradient, forward again, then the output's gradient with the input and with the input's gradient: that of a network with a 1x1
+/// convolution before it, and without it, whose times differ by it.
+fn depthwise(c: &mut Criterion) {
+    let mut group = c.benchmark_group("depthwise");
+    for (extent, channels, kernel, stride) in
+        [(56, 144, 3, 1), (56, 144, 3, 2), (14, 480, 5, 1), (14, 672, 5, 2)]
+    {
+        let op = depthwise_conv(channels, kernel, stride);
+        let image = Shape::new(extent, extent, channels);
+        let output = op.signature(&[image]).unwrap().output;
+        let bytes = |values: usize| Throughput::Bytes((BATCH * values * size_of::<f32>()) as u64);
+        let name = format!("{extent}x{extent}x{channels}-{kernel}x{kernel}-stride{stride}");
+        let mut bench = Bench::new(image, &[op]);
+        group.throughput(bytes(image.len() + output.len()));
+        group.bench_function(format!("{name}/forward"), |b| b.iter(|| bench.forward()));
+        let mut bench = Bench::new(image, &[conv(channels, 1, 1), op]);
+        let mut without = Bench::new(image, &[conv(channels, 1, 1)]);
+        group.throughput(bytes(3 * (image.len() + output.len())));
+        group.bench_function(format!("{name}/gradient-behind-1x1"), |b| b.iter(|| bench.gradient()));
+        group.bench_function(format!("{name}/1x1-alone"), |b| b.iter(|| without.gradient()));
     }
 }
 
@@ -155,5 +194,5 @@ fn limits(c: &mut Criterion) {
     group.bench_function("copy", |b| b.iter(|| black_box(&mut to).copy_from_slice(&from)));
 }
 
-criterion_group!(benches, limits, convolutions, dense, sweeps, evaluation);
+criterion_group!(benches, limits, convolutions, depthwise, dense, sweeps, evaluation);
 criterion_main!(benches);

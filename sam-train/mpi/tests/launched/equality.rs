@@ -17,27 +17,55 @@ use sam_train::{
 
 use super::launch::{example, is_open_mpi, launcher, start, start_sam};
 
-/// A network, a method with its flags, and the numbers of ranks that are tried. Batches are cut into four groups.
-type Row = (&'static str, Method, &'static [&'static str], &'static [usize]);
+/// A network, whether each group climbs by itself, groups that a batch is cut into, and the numbers of ranks that are tried.
+type Row = (&'static str, Mode, usize, &'static [usize]);
 
-const PER_GROUP: Method = Method::MSharpness { rho: 0.1, m: 16 };
-const GROUP_FLAGS: &[&str] = &["--optimizer", "m-sharpness", "--m", "16", "--groups", "4"];
-const SAM: Method = Method::sam(0.1);
-const SAM_FLAGS: &[&str] = &["--optimizer", "sam", "--groups", "4"];
+#[derive(Debug, Clone, Copy)]
+enum Mode {
+    /// An eps-hat each.
+    PerGroup,
+    /// One of the whole batch.
+    Whole,
+}
+use Mode::{PerGroup, Whole};
 
 const TABLE: &[Row] = &[
-    ("mlp-32", PER_GROUP, GROUP_FLAGS, &[1, 2, 4]),
-    ("mlp-32", SAM, SAM_FLAGS, &[2, 4]),
-    ("lenet", PER_GROUP, GROUP_FLAGS, &[2, 4]),
-    ("lenet", SAM, SAM_FLAGS, &[4]),
-    ("wrn-10-1", PER_GROUP, GROUP_FLAGS, &[2, 4]),
-    ("wrn-10-1", SAM, SAM_FLAGS, &[1, 2, 4]),
-    ("shake-shake-8-2x4d", PER_GROUP, GROUP_FLAGS, &[2, 4]),
+    ("mlp-32", PerGroup, 4, &[1, 2, 4]),
+    ("mlp-32", Whole, 4, &[2, 4]),
+    ("mlp-32", Whole, 8, &[8]),
+    ("lenet", PerGroup, 4, &[2, 4]),
+    ("lenet", Whole, 8, &[8]),
+    ("wrn-10-1", PerGroup, 4, &[2, 4]),
+    ("wrn-10-1", PerGroup, 8, &[8]),
+    ("wrn-10-1", Whole, 4, &[1, 2, 4]),
+    ("shake-shake-8-2x4d", PerGroup, 4, &[2, 4]),
+    ("shake-shake-8-2x4d", PerGroup, 8, &[8]),
 ];
 /// Under another MPI than Open MPI the messages are the same.
 const SHORT_TABLE: &[Row] =
-    &[("mlp-32", SAM, SAM_FLAGS, &[2]), ("wrn-10-1", PER_GROUP, GROUP_FLAGS, &[1, 2, 4])];
+    &[("mlp-32", Whole, 4, &[2]), ("wrn-10-1", PerGroup, 4, &[1, 2, 4]), ("mlp-32", PerGroup, 8, &[8])];
 
+impl Mode {
+    fn method(self, groups: usize) -> Method {
+        match self {
+            PerGroup => Method::MSharpness { rho: 0.1, m: BATCH / groups },
+            Whole => Method::sam(0.1),
+        }
+    }
+
+    /// The same for the command.
+    fn flags(self, groups: usize) -> Vec<String> {
+        let groups_flag = ["--groups".to_owned(), groups.to_string()];
+        let method = match self {
+            PerGroup => vec!["--optimizer", "m-sharpness", "--m"],
+            Whole => vec!["--optimizer", "sam"],
+        };
+        let m = matches!(self, PerGroup).then(|| (BATCH / groups).to_string());
+        method.into_iter().map(str::to_owned).chain(m).chain(groups_flag).collect()
+    }
+}
+
+const BATCH: usize = 64;
 /// Two epochs of three steps, the last with a smaller batch.
 const FLAGS: &[&str] = &[
     "--limit",
@@ -58,12 +86,12 @@ const FLAGS: &[&str] = &[
 ];
 
 /// What one process without MPI comes to.
-fn in_this_process(model: &str, method: Method, directory: &Path) -> String {
+fn in_this_process(model: &str, method: Method, groups: usize, directory: &Path) -> String {
     let mut settings = Settings::new(model.parse().unwrap(), DataSource::Digits, method);
-    (settings.epochs, settings.batch, settings.last_batch) = (2, 64.into(), LastBatch::Keep);
+    (settings.epochs, settings.batch, settings.last_batch) = (2, BATCH.into(), LastBatch::Keep);
     settings.data.limit = Some(138);
     settings.data.augment = sam_train::data::Augment::Basic;
-    settings.groups = Some(4);
+    settings.groups = Some(groups);
     let data = settings.data.load(None).unwrap().dataset;
     let learner = CpuLearner::new(&settings, data.shape, data.classes, 1).unwrap();
     let config =
@@ -87,8 +115,11 @@ fn sums_in_the_background_have_the_bits_of_sums_at_once() {
 fn networks_end_in_the_bits_of_one_process_on_any_number_of_ranks() {
     let table = if is_open_mpi(&launcher()) { TABLE } else { SHORT_TABLE };
     let directory = tempfile::tempdir().unwrap();
-    for (row, &(model, method, flags, sizes)) in table.iter().enumerate() {
-        let expected = in_this_process(model, method, &directory.path().join(format!("{row}")));
+    for (row, &(model, mode, groups, sizes)) in table.iter().enumerate() {
+        let flags = mode.flags(groups);
+        let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
+        let alone = directory.path().join(format!("{row}"));
+        let expected = in_this_process(model, mode.method(groups), groups, &alone);
         for (number, &size) in sizes.iter().enumerate() {
             // Each with the other in half of the rows.
             let shard_states = if (row + number).is_multiple_of(2) { ["on", "off"] } else { ["off", "on"] };
@@ -96,7 +127,7 @@ fn networks_end_in_the_bits_of_one_process_on_any_number_of_ranks() {
                 let out = directory.path().join(format!("{row}-{size}-{overlap}"));
                 let place = ["train", "--model", model, "--out", out.to_str().unwrap()];
                 let machine = ["--overlap", overlap, "--shard-state", shard_state];
-                let ended = start_sam(size, &[&place[..], &machine, flags, FLAGS].concat()).end();
+                let ended = start_sam(size, &[&place[..], &machine, &flags, FLAGS].concat()).end();
                 assert_eq!(ended.weights(), expected, "{model} {flags:?} on {size} ranks, {machine:?}");
                 // One of them speaks.
                 assert_eq!(ended.stderr.matches("epoch 2/2").count(), 1, "{}", ended.stderr);
