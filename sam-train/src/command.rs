@@ -126,6 +126,27 @@ enum Command {
     Man(shell::ManArgs),
 }
 
+impl Command {
+    /// Whether several ranks share its work out.
+    const fn is_for_ranks(&self) -> bool {
+        matches!(
+            self,
+            Self::Train(_)
+                | Self::Bench(_)
+                | Self::Compare(_)
+                | Self::Tune(_)
+                | Self::Grid(_)
+                | Self::Noise(_)
+                | Self::Ablate(_)
+                | Self::Spectrum(_)
+                | Self::Landscape(_)
+                | Self::PredictGap(_)
+                | Self::Bound(_)
+                | Self::Finetune(_)
+        )
+    }
+}
+
 /// Runs the command that the process was called with.
 pub fn run() -> ExitCode {
     run_on(&Alone::shared())
@@ -146,12 +167,15 @@ pub fn run_on(ranks: &Rc<dyn Ranks>) -> ExitCode {
         }
     };
     let command = cli.command.unwrap_or_else(|| Command::Compare(compare::CompareArgs::default_values()));
-    terminal::keep_quiet(cli.quiet);
+    terminal::keep_quiet(cli.quiet || !first);
     let terminal = Terminal::new(matches!(&command, Command::Train(args) if args.live));
     let observer: &dyn Observer = if first { &terminal } else { &() };
     let call = Call { as_json: cli.json, host: Host { interrupt: &interrupt, observer }, ranks };
-    if !ranks.is_alone() && !matches!(command, Command::Train(_) | Command::Bench(_)) {
+    if !ranks.is_alone() && !command.is_for_ranks() {
         return ended(Err(ExperimentError::OneProcess { ranks: ranks.size() }), &**ranks);
+    }
+    if !first {
+        output::keep_silent();
     }
     let outcome = match &command {
         Command::Data(args) => data::run(args, call),

@@ -20,6 +20,7 @@ pub mod predict_gap;
 mod queue;
 pub mod run_store;
 pub mod runner;
+pub mod shared;
 pub mod snapshots;
 pub mod spectrum;
 pub mod train;
@@ -147,7 +148,7 @@ pub enum ExperimentError {
     Peer(#[from] PeerFailed),
     /// Only one process can do it.
     #[error(
-        "expected one process, found {ranks} ranks: only `train` and `bench` share their work out; start it without a launcher"
+        "expected one process, found {ranks} ranks: `train`, `bench` and experiments share their work out, this does not; start it without a launcher"
     )]
     OneProcess {
         /// Processes that were started together.

@@ -15,8 +15,13 @@ use crate::{
     data::Augment,
     experiment::{
         ExperimentError,
-        compare::{Comparison, summary::Varied, table},
+        compare::{
+            Comparison,
+            summary::{Summary, Varied},
+            table,
+        },
         runner::ExperimentDirectory,
+        shared::Shared,
     },
     json,
     training::{
@@ -194,24 +199,41 @@ impl CompareArgs {
 /// # Errors
 /// [`ExperimentError`], when there is no result.
 pub fn run(args: &CompareArgs, call: Call<'_>) -> Result<(), ExperimentError> {
-    let comparison = args.comparison()?;
-    let data = &args.data;
-    let dataset = super::load(&data.settings(0.0), &args.machine.machine(data))?;
-    let backend = args.machine.backend.unwrap_or_default();
-    for base in &comparison.bases {
-        check_batch(base, &dataset)?;
-        let learner_bytes = backend.on_host(memory::of_learner(base, dataset.shape, dataset.classes));
-        memory::check(base, learner_bytes * comparison.threads.min(comparison.runs()) as u128)?;
-    }
-    let models = || args.subjects.models.iter().map(ToString::to_string).collect::<Vec<_>>().join("+");
-    let default = || PathBuf::from(format!("runs/compare-{}-{}", data.settings(0.0).title(), models()));
-    let directory = ExperimentDirectory(args.out.clone().unwrap_or_else(default));
-    let backend = args.machine.open(1)?;
+    let shared = Shared::new(call.ranks);
+    let prepared = || -> Result<_, ExperimentError> {
+        let mut comparison = args.comparison()?;
+        comparison.threads = (comparison.threads / call.ranks.on_this_machine()).max(1);
+        let data = &args.data;
+        let dataset = super::load(&data.settings(0.0), &args.machine.machine(data))?;
+        let backend = args.machine.backend.unwrap_or_default();
+        for base in &comparison.bases {
+            check_batch(base, &dataset)?;
+            let learner_bytes = backend.on_host(memory::of_learner(base, dataset.shape, dataset.classes));
+            memory::check(base, learner_bytes * comparison.threads.min(comparison.runs()) as u128)?;
+        }
+        let models = || args.subjects.models.iter().map(ToString::to_string).collect::<Vec<_>>().join("+");
+        let default = || PathBuf::from(format!("runs/compare-{}-{}", data.settings(0.0).title(), models()));
+        let place = shared.place(args.out.clone().unwrap_or_else(default))?;
+        Ok((comparison, dataset, args.machine.open(1)?, place))
+    };
+    let (comparison, dataset, backend, place) = shared.agreed(prepared())?;
+    let directory = &place.directory;
     let learner = |settings: &_| backend.learner(settings, dataset.shape, dataset.classes);
-    let mut summaries = comparison.run(&directory, &dataset, call.host, learner)?;
+    let summaries = comparison.run_on(&shared, directory, &dataset, call.host, learner);
+    shared.ended(summaries.and_then(|summaries| show(args, call, &comparison, directory, summaries)))
+}
+
+/// Writes down and prints what was found.
+fn show(
+    args: &CompareArgs,
+    call: Call<'_>,
+    comparison: &Comparison,
+    directory: &ExperimentDirectory,
+    mut summaries: Vec<Summary>,
+) -> Result<(), ExperimentError> {
     let recipe = args.recipe.followed();
     summaries.iter_mut().for_each(|summary| summary.recipe.clone_from(&recipe));
-    let pictures = keep(&Comparison::findings(&summaries), &directory, comparison.subject())?;
+    let pictures = keep(&Comparison::findings(&summaries), directory, comparison.subject())?;
     let varied = Varied::among(&summaries);
     if call.as_json {
         for summary in &summaries {

@@ -15,8 +15,9 @@ use crate::{
     experiment::{
         ExperimentError,
         design::{Design, Experiment},
-        findings::Subject,
+        findings::{Findings, Subject},
         runner::{ExperimentDirectory, LoadedData, Runner},
+        shared::Shared,
     },
     json,
     training::{
@@ -120,35 +121,54 @@ pub fn run_with<E: Experiment>(
     label_noise: f64,
     call: Call<'_>,
 ) -> Result<(), ExperimentError> {
-    let base = settings.map_or_else(|| args.settings(label_noise), Ok)?;
-    args.data.check()?;
-    base.check()?;
-    let dataset = super::load(&base.data, &args.machine.machine(&args.data))?;
-    let name = args.machine.backend.unwrap_or_default();
-    let threads = args.machine.threads();
-    // What does not fit is found out before anything is written.
-    check_batch(&base, &dataset)?;
-    let bytes = name.on_host(memory::of_learner(&base, dataset.shape, dataset.classes));
-    memory::check(&base, bytes * threads as u128)?;
-    let backend = args.machine.open(1)?;
+    let shared = Shared::new(call.ranks);
+    let threads = (args.machine.threads() / call.ranks.on_this_machine()).max(1);
+    let prepared = || -> Result<_, ExperimentError> {
+        let base = settings.map_or_else(|| args.settings(label_noise), Ok)?;
+        args.data.check()?;
+        base.check()?;
+        let dataset = super::load(&base.data, &args.machine.machine(&args.data))?;
+        let name = args.machine.backend.unwrap_or_default();
+        // What does not fit is found out before anything is written.
+        check_batch(&base, &dataset)?;
+        let bytes = name.on_host(memory::of_learner(&base, dataset.shape, dataset.classes));
+        memory::check(&base, bytes * threads as u128)?;
+        let backend = args.machine.open(1)?;
+        let fresh = backend.learner(&base, dataset.shape, dataset.classes)?.export()?;
+        let sgd_epochs = args.sgd_epochs.unwrap_or(2 * base.epochs);
+        let design = Design { base, seeds: args.seeds, sgd_epochs, data: LoadedData::new(dataset)? };
+        let base = &design.base;
+        let default = || PathBuf::from(format!("runs/{}-{}-{}", E::NAME, base.data.title(), base.model));
+        let place = shared.place(args.out.clone().unwrap_or_else(default))?;
+        experiment.check(&design, fresh)?;
+        Ok((design, backend, place))
+    };
+    let (design, backend, place) = shared.agreed(prepared())?;
     let learner =
         |settings: &Settings, dataset: &Dataset| backend.learner(settings, dataset.shape, dataset.classes);
-    let fresh = learner(&base, &dataset)?.export()?;
-    let sgd_epochs = args.sgd_epochs.unwrap_or(2 * base.epochs);
-    let design = Design { base, seeds: args.seeds, sgd_epochs, data: LoadedData::new(dataset)? };
-    let base = &design.base;
-    let default = || PathBuf::from(format!("runs/{}-{}-{}", E::NAME, base.data.title(), base.model));
-    let directory = ExperimentDirectory(args.out.clone().unwrap_or_else(default));
-    let every = args.evaluate_every.map_or(base.epochs.div_ceil(20), NonZeroUsize::get);
-    experiment.check(&design, fresh)?;
-    let mut runner = Runner::open(directory.clone(), threads, every, call.host, &learner)?;
-    let mut findings = experiment.run(&mut runner, &design)?;
-    if let Some(recipe) = args.recipe.followed() {
-        findings.follow(&recipe);
-    }
-    let (settings, seeds) = (base, design.seeds);
-    let subject = Subject { kind: E::NAME, paper: E::PAPER, settings, seeds, threads };
-    let pictures = keep(&findings, &directory, subject)?;
+    let every = args.evaluate_every.map_or(design.base.epochs.div_ceil(20), NonZeroUsize::get);
+    let conducted = || {
+        let mut runner =
+            Runner::open_on(&shared, place.directory.clone(), threads, every, call.host, &learner)?;
+        let mut findings = experiment.run(&mut runner, &design)?;
+        if let Some(recipe) = args.recipe.followed() {
+            findings.follow(&recipe);
+        }
+        let (settings, seeds) = (&design.base, design.seeds);
+        let subject = Subject { kind: E::NAME, paper: E::PAPER, settings, seeds, threads };
+        show(&findings, &place.directory, subject, call)
+    };
+    shared.ended(conducted())
+}
+
+/// Writes down and prints what was found.
+fn show(
+    findings: &Findings,
+    directory: &ExperimentDirectory,
+    subject: Subject<'_>,
+    call: Call<'_>,
+) -> Result<(), ExperimentError> {
+    let pictures = keep(findings, directory, subject)?;
     if call.as_json {
         for line in &findings.lines {
             print(json::line(line))?;

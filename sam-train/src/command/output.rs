@@ -4,6 +4,7 @@ use std::{
     fmt::Display,
     io::{self, ErrorKind, Write},
     path::{Path, PathBuf},
+    sync::atomic::{AtomicBool, Ordering},
 };
 
 use super::{command_line, draw::draw};
@@ -17,11 +18,22 @@ use crate::{
     observer::ObserverError,
 };
 
+/// Whether another process prints the results of this one.
+static SILENT: AtomicBool = AtomicBool::new(false);
+
+/// Prints nothing from here on: the first rank speaks for all.
+pub fn keep_silent() {
+    SILENT.store(true, Ordering::Relaxed);
+}
+
 /// Prints a line or a table. That the reader has closed the pipe (`sam ... | head`) is its right, not an error.
 ///
 /// # Errors
 /// [`FileError`], when stdout cannot be written for another reason, e.g. a full disk.
 pub fn print(text: impl Display) -> Result<(), FileError> {
+    if SILENT.load(Ordering::Relaxed) {
+        return Ok(());
+    }
     let mut stdout = io::stdout().lock();
     match writeln!(stdout, "{text}").and_then(|()| stdout.flush()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {

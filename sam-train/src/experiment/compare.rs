@@ -8,6 +8,7 @@ use super::{
     findings::{Drawing, Findings, Picture, Subject},
     run_store::FinishedRun,
     runner::{ExperimentDirectory, Job, LoadedData, Runner},
+    shared::Shared,
 };
 use crate::{
     data::Dataset,
@@ -83,14 +84,29 @@ impl Comparison {
         host: Host<'_>,
         learner: impl Fn(&Settings) -> Result<Box<dyn Learner>, LearnerError> + Sync,
     ) -> Result<Vec<Summary>, ExperimentError> {
+        self.run_on(&Shared::alone(), directory, dataset, host, learner)
+    }
+
+    /// The same on ranks that share out the runs, all of which come here together, each with a directory of its own.
+    ///
+    /// # Errors
+    /// As [`Comparison::run`], on all ranks; [`ExperimentError::Peer`], where another has failed.
+    pub fn run_on(
+        &self,
+        shared: &Shared,
+        directory: &ExperimentDirectory,
+        dataset: &Dataset,
+        host: Host<'_>,
+        learner: impl Fn(&Settings) -> Result<Box<dyn Learner>, LearnerError> + Sync,
+    ) -> Result<Vec<Summary>, ExperimentError> {
         // A network that does not fit the images is found out before anything is written.
-        for base in &self.bases {
-            drop(learner(base)?);
-        }
+        let fits = self.bases.iter().try_for_each(|base| learner(base).map(drop));
+        shared.agreed(fits)?;
         let learner = |settings: &Settings, _: &Dataset| learner(settings);
-        let data = LoadedData::new(dataset.clone())?;
+        let data = shared.agreed(LoadedData::new(dataset.clone()))?;
         let jobs: Vec<Job<'_>> = self.all_settings().map(|settings| Job::new(settings, &data)).collect();
-        let mut runner = Runner::open(directory.clone(), self.threads, self.evaluate_every, host, &learner)?;
+        let (threads, every, directory) = (self.threads, self.evaluate_every, directory.clone());
+        let mut runner = Runner::open_on(shared, directory, threads, every, host, &learner)?;
         let runs = runner.runs("comparing", &jobs)?;
         Ok(self.summaries(|settings| runs.iter().find(|run| run.settings == *settings).cloned()))
     }

@@ -1,4 +1,4 @@
-//! Many training runs in one directory: made on several threads, kept as they finish, never made twice.
+//! Many training runs in one directory: made on several threads and ranks, kept as they finish, never made twice.
 
 use std::{
     fs,
@@ -12,12 +12,14 @@ use super::{
     design::Design,
     queue,
     run_store::{FinishedRun, RunStore, run_key},
+    shared::Shared,
 };
 use crate::{
     data::{DataError, Dataset},
     doubt::Doubt,
-    files,
-    observer::{Event, Host, Work},
+    files::{self, FileError},
+    json,
+    observer::{Event, Host, ObserverError, Work},
     report::{counted, statistics::median},
     training::{
         batch_sizes::Timetable,
@@ -154,6 +156,7 @@ pub struct Runner<'a> {
     learner: &'a MakeLearner<'a>,
     store: RunStore,
     claim: Claim,
+    shared: Shared,
 }
 
 impl<'a> Runner<'a> {
@@ -168,9 +171,29 @@ impl<'a> Runner<'a> {
         host: Host<'a>,
         learner: &'a MakeLearner<'a>,
     ) -> Result<Self, ExperimentError> {
-        let claim = Claim::new(&directory.0, host)?;
-        let store = RunStore::open(&directory.runs())?;
-        Ok(Self { directory, threads, evaluate_every, host, learner, store, claim })
+        Self::open_on(&Shared::alone(), directory, threads, evaluate_every, host, learner)
+    }
+
+    /// The same on ranks that share out the runs, all of which come here together: on each that is not the first `directory` is its
+    /// own, and it is given what the first's holds.
+    ///
+    /// # Errors
+    /// As [`Runner::open`], on all ranks; [`ExperimentError::Peer`], where another has failed.
+    pub fn open_on(
+        shared: &Shared,
+        directory: ExperimentDirectory,
+        threads: usize,
+        evaluate_every: usize,
+        host: Host<'a>,
+        learner: &'a MakeLearner<'a>,
+    ) -> Result<Self, ExperimentError> {
+        let claim = shared.agreed(Claim::new(&directory.0, host))?;
+        if !shared.is_alone() {
+            shared.agreed(shared.hand_out(&directory.runs(), 0))?;
+        }
+        let store = shared.agreed(RunStore::open(&directory.runs()))?;
+        let shared = shared.clone();
+        Ok(Self { directory, threads, evaluate_every, host, learner, store, claim, shared })
     }
 
     /// The runs of `jobs`, in their order; makes the runs that the directory does not have. When the user interrupts,
@@ -180,41 +203,14 @@ impl<'a> Runner<'a> {
     /// [`ExperimentError::Interrupted`] after an interrupt, [`ExperimentError`] when a run or a file fails; all
     /// finished runs are kept.
     pub fn runs(&mut self, what: &str, jobs: &[Job<'_>]) -> Result<Vec<FinishedRun>, ExperimentError> {
-        // Every wave of runs finds it, though the one before has removed it.
-        files::create_directory(&self.directory.unfinished_runs())?;
-        for job in jobs {
-            check_batch(&job.settings, &job.data.dataset)?;
-            if !job.snapshots.is_empty() {
-                files::create_directory(&self.directory.snapshots())?;
-            }
-        }
+        self.shared.agreed(self.prepare(jobs))?;
         let keyed: Vec<(String, &Job<'_>)> = jobs.iter().map(|job| (self.key(job), job)).collect();
-        let mut missing: Vec<&(String, &Job<'_>)> = Vec::new();
-        for keyed in &keyed {
-            let (key, job) = keyed;
-            let kept = |&epoch: &usize| self.directory.snapshot(key, epoch).exists();
-            let have = self.store.get(key).is_some() && job.snapshots.iter().all(kept);
-            if !have && missing.iter().all(|(other, _)| other != key) {
-                missing.push(keyed);
-            }
-        }
+        self.shared.check_alike(keyed.iter().map(|(key, _)| key.as_str()))?;
+        let missing = self.missing(&keyed);
+        self.shared.agreed(self.share_unfinished(&missing))?;
         let mut finished = jobs.len() - missing.len();
-        if finished > 0 {
-            let file = &self.directory.runs();
-            self.host.tell(&Event::Kept { kept: finished, total: jobs.len(), file })?;
-        }
-        let mut doubts = Vec::new();
-        for (_, job) in &missing {
-            for doubt in Doubt::about(&job.settings, job.data.dataset.train.len()) {
-                if !doubts.contains(&doubt) {
-                    doubts.push(doubt);
-                }
-            }
-        }
-        self.host.doubt(doubts)?;
-        let gradients: usize = missing.iter().map(|(_, job)| job.gradients()).sum();
-        let work = self.host.begin(what, gradients as u64, 0)?;
-        let Self { directory, threads, evaluate_every, host, learner, store, claim } = self;
+        let work = self.shared.agreed(self.begin(what, jobs.len(), &missing))?;
+        let Self { directory, threads, evaluate_every, host, learner, store, claim, shared } = self;
         let claim = &*claim;
         let make = |(key, job): &&(String, &Job<'_>)| {
             let run = Run { key, job, directory, claim, work: &work, host: *host };
@@ -224,7 +220,7 @@ impl<'a> Runner<'a> {
                 other => other,
             })
         };
-        let keep = |(key, job): &&(String, &Job<'_>), run: FinishedRun| {
+        let mut keep = |(key, job): &(String, &Job<'_>), run: FinishedRun| {
             finished += 1;
             let name = &job.name();
             let FinishedRun { test_error, ms_per_step, .. } = run;
@@ -237,18 +233,114 @@ impl<'a> Runner<'a> {
             let _ = fs::remove_file(checkpoint);
             Ok(())
         };
-        let outcome = queue::run(&missing, *threads, host.interrupt, make, keep);
+        let own: Vec<_> =
+            (0..).zip(&missing).filter(|(number, _)| shared.is_own(*number)).map(|(_, job)| *job).collect();
+        let mut made = Vec::new();
+        let outcome = queue::run(&own, *threads, host.interrupt, make, |job, run| {
+            made.push(json::line(&run));
+            keep(job, run)
+        });
+        let mut others = || -> Result<(), ExperimentError> {
+            for run in shared.runs_of_others(&made)? {
+                let job = missing.iter().find(|(key, _)| *key == run.key);
+                let Some(job) = job else { continue };
+                work.advance(job.1.gradients() as u64)?;
+                keep(job, run)?;
+            }
+            Ok(())
+        };
+        let outcome = if shared.is_alone() { outcome } else { outcome.and(others()) };
         drop(work);
-        outcome.map_err(|error| match error {
+        let outcome = outcome.map_err(|error| match error {
             ExperimentError::Interrupted { .. } => ExperimentError::Interrupted {
                 done: format!("{finished} of {} runs are kept, those under way as checkpoints", jobs.len()),
                 resumable: None,
             },
             other => other,
-        })?;
+        });
+        let outcome = outcome.and(self.share_states(&keyed, &missing).map_err(ExperimentError::from));
+        self.shared.agreed(outcome)?;
         // Stays where it holds runs of other settings.
         let _ = fs::remove_dir(self.directory.unfinished_runs());
         Ok(keyed.iter().filter_map(|(key, _)| self.store.get(key).cloned()).collect())
+    }
+
+    /// Creates what `jobs` are written to, and makes sure that their batches are as large as their data allow.
+    fn prepare(&self, jobs: &[Job<'_>]) -> Result<(), ExperimentError> {
+        // Every wave of runs finds it, though the one before has removed it.
+        files::create_directory(&self.directory.unfinished_runs())?;
+        for job in jobs {
+            check_batch(&job.settings, &job.data.dataset)?;
+            if !job.snapshots.is_empty() {
+                files::create_directory(&self.directory.snapshots())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Those of `keyed` that the first rank does not have, each once.
+    fn missing<'k, 'j>(&self, keyed: &'k [(String, &'j Job<'j>)]) -> Vec<&'k (String, &'j Job<'j>)> {
+        let mut missing: Vec<u8> = vec![0; keyed.len()];
+        for (place, (key, job)) in keyed.iter().enumerate() {
+            let kept = |&epoch: &usize| self.directory.snapshot(key, epoch).exists();
+            let have = self.store.get(key).is_some() && job.snapshots.iter().all(kept);
+            let is_repeated = keyed[..place].iter().any(|(other, _)| other == key);
+            missing[place] = u8::from(!have && !is_repeated);
+        }
+        let missing = self.shared.from_first(missing);
+        keyed.iter().zip(missing).filter(|(_, missing)| *missing == 1).map(|(keyed, _)| keyed).collect()
+    }
+
+    /// Says what is there of so many jobs, what is doubtful about those that are not, and that these begin.
+    fn begin(
+        &self,
+        what: &str,
+        jobs: usize,
+        missing: &[&(String, &Job<'_>)],
+    ) -> Result<Work<'a>, ObserverError> {
+        let kept = jobs - missing.len();
+        if kept > 0 {
+            self.host.tell(&Event::Kept { kept, total: jobs, file: &self.directory.runs() })?;
+        }
+        let mut doubts = Vec::new();
+        for (_, job) in missing {
+            for doubt in Doubt::about(&job.settings, job.data.dataset.train.len()) {
+                if !doubts.contains(&doubt) {
+                    doubts.push(doubt);
+                }
+            }
+        }
+        self.host.doubt(doubts)?;
+        let gradients: usize = missing.iter().map(|(_, job)| job.gradients()).sum();
+        self.host.begin(what, gradients as u64, 0)
+    }
+
+    /// Gives all ranks what the first has of runs that were interrupted.
+    fn share_unfinished(&self, missing: &[&(String, &Job<'_>)]) -> Result<(), FileError> {
+        let paths = missing.iter().flat_map(|(key, _)| self.unfinished_files(key));
+        self.shared.hand_out_all(paths.map(|path| (path, 0)))
+    }
+
+    /// Gives all ranks the states that `jobs` are to leave, and what is left of the missing ones that were interrupted.
+    fn share_states(
+        &self,
+        jobs: &[(String, &Job<'_>)],
+        missing: &[&(String, &Job<'_>)],
+    ) -> Result<(), FileError> {
+        let maker = |key: &str| {
+            let number = missing.iter().position(|(missing, _)| missing == key);
+            number.map_or(0, |number| self.shared.maker(number))
+        };
+        self.shared.hand_out_all(jobs.iter().flat_map(|(key, job)| {
+            let states = job.snapshots.iter().map(|&epoch| self.directory.snapshot(key, epoch));
+            let files = states.chain(self.unfinished_files(key));
+            files.map(move |path| (path, maker(key))).collect::<Vec<_>>()
+        }))
+    }
+
+    fn unfinished_files(&self, key: &str) -> [PathBuf; 2] {
+        let checkpoint = self.directory.unfinished(key);
+        [history::beside(&checkpoint), checkpoint]
     }
 
     /// The state of a finished run after `epoch` epochs, which must be among its snapshots.
@@ -280,11 +372,10 @@ impl<'a> Runner<'a> {
     /// # Errors
     /// [`ExperimentError::Interrupted`].
     pub fn check_interrupt(&self) -> Result<(), ExperimentError> {
-        if !self.host.interrupt.requested() {
-            return Ok(());
-        }
         let done = "all finished runs are kept, the analysis of them is not".to_owned();
-        Err(ExperimentError::Interrupted { done, resumable: None })
+        let asked = self.host.interrupt.requested();
+        let interrupted = ExperimentError::Interrupted { done, resumable: None };
+        self.shared.agreed(if asked { Err(interrupted) } else { Ok(()) })
     }
 
     fn key(&self, job: &Job<'_>) -> String {

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod ends;
+mod experiments;
 mod memory;
 mod overlap;
 mod shards;

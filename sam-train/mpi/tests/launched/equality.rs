@@ -135,3 +135,28 @@ fn networks_end_in_the_bits_of_one_process_on_any_number_of_ranks() {
         }
     }
 }
+
+#[test]
+fn an_experiment_makes_the_runs_of_one_process_and_one_rank_speaks() {
+    let directory = tempfile::tempdir().unwrap();
+    let weights = |ranks: usize| {
+        let out = directory.path().join(format!("{ranks}"));
+        let place = ["compare", "--out", out.to_str().unwrap(), "--json"];
+        let flags = ["--model", "mlp-8", "--limit", "64", "--epochs", "1", "--seeds", "2", "--threads", "1"];
+        let ended = start_sam(ranks, &[&place[..], &flags].concat()).end();
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+        assert_eq!(ended.stdout.lines().count(), 1, "{ended:?}");
+        let runs = std::fs::read_to_string(out.join("runs.jsonl")).unwrap();
+        let hash = |line: &str| -> String {
+            let run: serde_json::Value = serde_json::from_str(line).unwrap();
+            run["weights_sha256"].as_str().unwrap().to_owned()
+        };
+        let mut hashes: Vec<String> = runs.lines().map(hash).collect();
+        hashes.sort();
+        hashes
+    };
+    let expected = weights(1);
+    // SGD, SGD of twice the epochs and SAM.
+    assert_eq!(expected.len(), 6);
+    assert_eq!(weights(4), expected);
+}
