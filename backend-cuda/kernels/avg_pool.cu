@@ -1,8 +1,9 @@
 // Mean of each window, zeros outside the image included.
+#include "element.cuh"
 #include "pool.cuh"
 
-extern "C" __global__ void __launch_bounds__(256, 4) avg_pool_forward(
-    const float* x, unsigned int outputs, const Pool pool, float share, float* y) {
+extern "C" __global__ void __launch_bounds__(256, 4) KERNEL(avg_pool_forward)(
+    const Element* x, unsigned int outputs, const Pool pool, float share, Element* y) {
     const unsigned int i = blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= outputs) return;
     float sum = 0.0f;
@@ -11,8 +12,8 @@ extern "C" __global__ void __launch_bounds__(256, 4) avg_pool_forward(
 }
 
 // Writes dx, or adds to it.
-extern "C" __global__ void __launch_bounds__(256, 4) avg_pool_backward(
-    const float* dy, unsigned int inputs, const Pool pool, float share, int accumulate, float* dx) {
+extern "C" __global__ void __launch_bounds__(256, 4) KERNEL(avg_pool_backward)(
+    const Element* dy, unsigned int inputs, const Pool pool, float share, int accumulate, Element* dx) {
     const unsigned int i = blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= inputs) return;
     float sum = 0.0f;

@@ -4,6 +4,7 @@
 #include "batch_norm.cuh"
 #include "columns.cuh"
 #include "divisor.cuh"
+#include "element.cuh"
 
 // Of a channel the sums of g and of g (x - mean).
 struct Sums {
@@ -19,8 +20,8 @@ struct Correction {
 
 static __device__ Sums add(Sums a, Sums b) { return {a.gradient + b.gradient, a.product + b.product}; }
 
-extern "C" __global__ void __launch_bounds__(THREADS) batch_norm_sums(
-    const float* x, const float* dy, unsigned int rows, unsigned int channels, const Channel* normals, int relu,
+extern "C" __global__ void __launch_bounds__(THREADS) KERNEL(batch_norm_sums)(
+    const Element* x, const Element* dy, unsigned int rows, unsigned int channels, const Channel* normals, int relu,
     Sums* partials) {
     __shared__ Sums shared[THREADS];
     const unsigned int c = channel(), first = blockIdx.x * CHUNK;
@@ -37,7 +38,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) batch_norm_sums(
     if (lane() == 0 && c < channels) partials[blockIdx.x * channels + c] = all;
 }
 
-extern "C" __global__ void __launch_bounds__(THREADS) batch_norm_gradients(
+extern "C" __global__ void __launch_bounds__(THREADS) KERNEL(batch_norm_gradients)(
     const Sums* partials, unsigned int chunks, unsigned int channels, unsigned int rows, const Channel* normals,
     int frozen, float* d_gamma_beta, Correction* corrections) {
     __shared__ Sums shared[THREADS];
@@ -56,9 +57,9 @@ extern "C" __global__ void __launch_bounds__(THREADS) batch_norm_gradients(
 }
 
 // Writes dx, or adds to it.
-extern "C" __global__ void __launch_bounds__(256) batch_norm_input_gradient(
-    const float* x, const float* dy, unsigned int n, const Divisor by_channels, const Channel* normals,
-    const Correction* corrections, int relu, int accumulate, float* dx) {
+extern "C" __global__ void __launch_bounds__(256) KERNEL(batch_norm_input_gradient)(
+    const Element* x, const Element* dy, unsigned int n, const Divisor by_channels, const Channel* normals,
+    const Correction* corrections, int relu, int accumulate, Element* dx) {
     const unsigned int i = blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= n) return;
     unsigned int c = i;

@@ -1,6 +1,7 @@
 #include "batch_norm.cuh"
 #include "columns.cuh"
 #include "divisor.cuh"
+#include "element.cuh"
 
 // The layer's constants.
 struct Constants {
@@ -28,8 +29,8 @@ static __device__ Moments merge(Moments a, Moments b) {
 }
 
 // Distances are taken from the chunk's first row, so that squares of the mean do not swamp those of the deviations.
-extern "C" __global__ void __launch_bounds__(THREADS) batch_norm_measure(
-    const float* x, unsigned int rows, unsigned int channels, Moments* partials) {
+extern "C" __global__ void __launch_bounds__(THREADS) KERNEL(batch_norm_measure)(
+    const Element* x, unsigned int rows, unsigned int channels, Moments* partials) {
     __shared__ Moments shared[THREADS];
     const unsigned int c = channel(), first = blockIdx.x * CHUNK;
     Moments own = {0.0, 0.0, 0.0};
@@ -63,7 +64,7 @@ static __device__ float follow(float old, double now, double momentum) {
 }
 
 // `running` has the channels' means, then their variances; it follows if `update`.
-extern "C" __global__ void __launch_bounds__(THREADS) batch_norm_finish(
+extern "C" __global__ void __launch_bounds__(THREADS) KERNEL(batch_norm_finish)(
     const Moments* partials, unsigned int chunks, unsigned int channels, const float* gamma_beta,
     const Constants constants, int update, float* running, Channel* normals) {
     __shared__ Moments shared[THREADS];
@@ -83,15 +84,15 @@ extern "C" __global__ void __launch_bounds__(THREADS) batch_norm_finish(
 }
 
 // The running statistics in place of a batch's.
-extern "C" __global__ void batch_norm_running(
+extern "C" __global__ void KERNEL(batch_norm_running)(
     const float* running, unsigned int channels, const float* gamma_beta, const Constants constants, Channel* normals) {
     const unsigned int c = blockIdx.x * blockDim.x + threadIdx.x;
     if (c >= channels) return;
     prepare(running[c], running[channels + c], constants.epsilon, gamma_beta, c, channels, &normals[c]);
 }
 
-extern "C" __global__ void __launch_bounds__(256) batch_norm_normalise(
-    const float* x, unsigned int n, const Divisor by_channels, const Channel* normals, int relu, float* y) {
+extern "C" __global__ void __launch_bounds__(256) KERNEL(batch_norm_normalise)(
+    const Element* x, unsigned int n, const Divisor by_channels, const Channel* normals, int relu, Element* y) {
     const unsigned int i = blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= n) return;
     unsigned int c = i;

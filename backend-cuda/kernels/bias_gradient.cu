@@ -1,10 +1,11 @@
 // db[o] = sum of dy over samples and pixels.
 #include "columns.cuh"
+#include "element.cuh"
 
 static __device__ double add(double a, double b) { return a + b; }
 
-extern "C" __global__ void __launch_bounds__(THREADS) bias_gradient_sums(
-    const float* dy, unsigned int rows, unsigned int channels, double* partials) {
+extern "C" __global__ void __launch_bounds__(THREADS) KERNEL(bias_gradient_sums)(
+    const Element* dy, unsigned int rows, unsigned int channels, double* partials) {
     __shared__ double shared[THREADS];
     const unsigned int c = channel(), first = blockIdx.x * CHUNK;
     float sum = 0.0f;
@@ -15,7 +16,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) bias_gradient_sums(
     if (lane() == 0 && c < channels) partials[blockIdx.x * channels + c] = all;
 }
 
-extern "C" __global__ void __launch_bounds__(THREADS) bias_gradient_finish(
+extern "C" __global__ void __launch_bounds__(THREADS) KERNEL(bias_gradient_finish)(
     const double* partials, unsigned int chunks, unsigned int channels, float* db) {
     __shared__ double shared[THREADS];
     const unsigned int c = channel();

@@ -1,10 +1,11 @@
 // Channels of two images one behind the other, and a part of an image's channels: concatenation, and the zeros behind a
 // shortcut's channels.
 #include "divisor.cuh"
+#include "element.cuh"
 
 // `first` channels of a, then those of b, or zeros where b is null; n values altogether.
-extern "C" __global__ void __launch_bounds__(256) channels_join(
-    const float* a, const float* b, unsigned int n, const Divisor by_channels, unsigned int first, float* y) {
+extern "C" __global__ void __launch_bounds__(256) KERNEL(channels_join)(
+    const Element* a, const Element* b, unsigned int n, const Divisor by_channels, unsigned int first, Element* y) {
     const unsigned int i = blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= n) return;
     unsigned int channel = i;
@@ -16,9 +17,9 @@ extern "C" __global__ void __launch_bounds__(256) channels_join(
 }
 
 // Of `channels` channels those from `before` on, as many as `by_part` says: n values, written or added.
-extern "C" __global__ void __launch_bounds__(256) channels_part(
-    const float* x, unsigned int n, const Divisor by_part, unsigned int channels, unsigned int before, int accumulate,
-    float* y) {
+extern "C" __global__ void __launch_bounds__(256) KERNEL(channels_part)(
+    const Element* x, unsigned int n, const Divisor by_part, unsigned int channels, unsigned int before, int accumulate,
+    Element* y) {
     const unsigned int i = blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= n) return;
     unsigned int channel = i;

@@ -6,15 +6,16 @@
 #include "tile.cuh"
 
 // The left matrix: x gathered.
-template <class T>
+template <class T, class V>
 struct Patches {
     using Lines = Spread<T, T::ROWS, true>;
-    const float* x;
+    using Value = V;
+    const V* x;
     const Conv& conv;
     // Of each of this thread's rows where its patch begins; y is so large that no pixel is inside where there is no row.
     int sample[Lines::COUNT], y[Lines::COUNT], x0[Lines::COUNT];
 
-    __device__ Patches(const float* x, const Conv& conv) : x(x), conv(conv) {
+    __device__ Patches(const V* x, const Conv& conv) : x(x), conv(conv) {
 #pragma unroll
         for (int i = 0; i < Lines::COUNT; i++) {
             unsigned int row = blockIdx.x * T::ROWS + Lines::line(i);
@@ -26,7 +27,7 @@ struct Patches {
         }
     }
 
-    __device__ void fetch(unsigned int at, float (&values)[Lines::COUNT]) const {
+    __device__ void fetch(unsigned int at, V (&values)[Lines::COUNT]) const {
         unsigned int channel = at + Lines::depth(0);
         const bool exists = channel < conv.taps() * conv.channels;
         unsigned int s = conv.by_channels.split(channel);
@@ -36,7 +37,7 @@ struct Patches {
             // As unsigned numbers coordinates before the first are too large as well.
             const unsigned int py = y[i] + r, px = x0[i] + s;
             const bool inside = exists && py < conv.height && px < conv.width;
-            values[i] = inside ? x[(sample[i] + py * conv.width + px) * conv.channels + channel] : 0.0f;
+            values[i] = inside ? x[(sample[i] + py * conv.width + px) * conv.channels + channel] : V{};
         }
     }
 };
@@ -45,6 +46,7 @@ struct Patches {
 template <class T>
 struct Filters {
     using Lines = Spread<T, T::COLUMNS, false>;
+    using Value = float;
     const float* w;
     const Conv& conv;
 
@@ -59,12 +61,12 @@ struct Filters {
     }
 };
 
-// P multiplies: see `Floats` and `Words`.
-template <class P>
+// P multiplies: see `Floats` and `Words`. Activations are V.
+template <class P, class V>
 static __device__ void forward(
-    typename P::Shared& shared, const float* x, const float* w, const float* bias, const Conv& conv, float* y) {
+    typename P::Shared& shared, const V* x, const float* w, const float* bias, const Conv& conv, V* y) {
     typename P::Sum sum;
-    Patches<typename P::Tile> patches(x, conv);
+    Patches<typename P::Tile, V> patches(x, conv);
     Filters<typename P::Tile> filters{w, conv};
     P::multiply(patches, filters, 0, conv.taps() * conv.channels, shared, sum);
     P::each(sum, conv.out_rows(), conv.filters, [&](unsigned int row, unsigned int column, float value) {

@@ -5,15 +5,16 @@
 #include "conv.cuh"
 #include "tile.cuh"
 
-template <class T>
+template <class T, class V>
 struct Patches {
     using Lines = Spread<T, T::ROWS, true>;
-    const float* dy;
+    using Value = V;
+    const V* dy;
     const Conv& conv;
     // Of each of this thread's rows its pixel with the padding added; far outside where there is no row.
     int sample[Lines::COUNT], y[Lines::COUNT], x[Lines::COUNT];
 
-    __device__ Patches(const float* dy, const Conv& conv) : dy(dy), conv(conv) {
+    __device__ Patches(const V* dy, const Conv& conv) : dy(dy), conv(conv) {
 #pragma unroll
         for (int i = 0; i < Lines::COUNT; i++) {
             unsigned int row = blockIdx.x * T::ROWS + Lines::line(i);
@@ -25,7 +26,7 @@ struct Patches {
         }
     }
 
-    __device__ void fetch(unsigned int at, float (&values)[Lines::COUNT]) const {
+    __device__ void fetch(unsigned int at, V (&values)[Lines::COUNT]) const {
         unsigned int filter = at + Lines::depth(0);
         const bool exists = filter < conv.taps() * conv.filters;
         unsigned int s = conv.by_filters.split(filter);
@@ -37,7 +38,7 @@ struct Patches {
             const unsigned int oy = conv.by_stride.split(left_y), ox = conv.by_stride.split(left_x);
             const bool inside = exists && far_y >= 0 && far_x >= 0 && left_y == 0 && left_x == 0 &&
                                 oy < conv.out_height && ox < conv.out_width;
-            values[i] = inside ? dy[(sample[i] + oy * conv.out_width + ox) * conv.filters + filter] : 0.0f;
+            values[i] = inside ? dy[(sample[i] + oy * conv.out_width + ox) * conv.filters + filter] : V{};
         }
     }
 };
@@ -46,6 +47,7 @@ struct Patches {
 template <class T>
 struct Turned {
     using Lines = Spread<T, T::COLUMNS, true>;
+    using Value = float;
     const float* w;
     const Conv& conv;
 
@@ -62,16 +64,16 @@ struct Turned {
     }
 };
 
-// P multiplies: see `Floats` and `Words`.
-template <class P>
+// P multiplies: see `Floats` and `Words`. Activations are V.
+template <class P, class V>
 static __device__ void input_gradient(
-    typename P::Shared& shared, const float* dy, const float* w, const Conv& conv, int accumulate, float* dx) {
+    typename P::Shared& shared, const V* dy, const float* w, const Conv& conv, int accumulate, V* dx) {
     typename P::Sum sum;
-    Patches<typename P::Tile> patches(dy, conv);
+    Patches<typename P::Tile, V> patches(dy, conv);
     Turned<typename P::Tile> turned{w, conv};
     P::multiply(patches, turned, 0, conv.taps() * conv.filters, shared, sum);
     P::each(sum, conv.in_rows(), conv.channels, [&](unsigned int row, unsigned int column, float value) {
-        float* to = dx + row * conv.channels + column;
+        V* to = dx + row * conv.channels + column;
         *to = accumulate ? *to + value : value;
     });
 }

@@ -15,13 +15,13 @@ extern "C" __global__ void __launch_bounds__(Words<NarrowTensor, Tf32>::Tile::TH
 }
 
 extern "C" __global__ void __launch_bounds__(Words<WideTensor, Bf16>::Tile::THREADS) conv_input_gradient_wide_bf16(
-    const float* dy, const float* w, const Conv conv, int accumulate, float* dx) {
+    const Bfloat16* dy, const float* w, const Conv conv, int accumulate, Bfloat16* dx) {
     __shared__ Words<WideTensor, Bf16>::Shared shared;
     input_gradient<Words<WideTensor, Bf16>>(shared, dy, w, conv, accumulate, dx);
 }
 
 extern "C" __global__ void __launch_bounds__(Words<NarrowTensor, Bf16>::Tile::THREADS) conv_input_gradient_narrow_bf16(
-    const float* dy, const float* w, const Conv conv, int accumulate, float* dx) {
+    const Bfloat16* dy, const float* w, const Conv conv, int accumulate, Bfloat16* dx) {
     __shared__ Words<NarrowTensor, Bf16>::Shared shared;
     input_gradient<Words<NarrowTensor, Bf16>>(shared, dy, w, conv, accumulate, dx);
 }

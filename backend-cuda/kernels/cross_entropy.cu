@@ -1,6 +1,7 @@
 // Softmax cross-entropy against labels smoothed by `smoothing` (Szegedy et al. 2016): the target is 1 - smoothing on the
 // label plus smoothing / classes on every class. Of mixed images the label has a share of what is on it, and the partner's label
 // the rest (Zhang et al. 2018). In double precision: there is little of it.
+#include "element.cuh"
 #include "reduce.cuh"
 
 constexpr int THREADS = 32;      // of a sample
@@ -29,12 +30,12 @@ static __device__ double add(double a, double b) { return a + b; }
 
 // A block a sample. `partners`, unless null, has the labels of the images that these are mixed with, and `share` the labels' own
 // share. `d_logits`, unless null, gets the gradient of the mean loss over gridDim.x samples.
-extern "C" __global__ void __launch_bounds__(THREADS) cross_entropy(
-    const float* logits, const unsigned int* labels, const unsigned int* partners, const double* share,
-    unsigned int classes, double smoothing, float* d_logits, Result* results) {
+extern "C" __global__ void __launch_bounds__(THREADS) KERNEL(cross_entropy)(
+    const Element* logits, const unsigned int* labels, const unsigned int* partners, const double* share,
+    unsigned int classes, double smoothing, Element* d_logits, Result* results) {
     __shared__ Best bests[THREADS];
     __shared__ double sums[THREADS];
-    const float* const own = logits + blockIdx.x * classes;
+    const Element* const own = logits + blockIdx.x * classes;
     const unsigned int label = labels[blockIdx.x];
     const unsigned int other = partners == nullptr ? label : partners[blockIdx.x];
     const double first = partners == nullptr ? 1.0 : *share;
@@ -72,7 +73,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) cross_entropy(
 static __device__ Result join(Result a, Result b) { return {a.loss + b.loss, a.correct + b.correct, a.count + b.count}; }
 
 // One block.
-extern "C" __global__ void __launch_bounds__(SUMMING) cross_entropy_mean(
+extern "C" __global__ void __launch_bounds__(SUMMING) KERNEL(cross_entropy_mean)(
     const Result* results, unsigned int samples, Result* mean) {
     __shared__ Result shared[SUMMING];
     Result own = {0.0, 0, 0};

@@ -1,15 +1,16 @@
 // Each value dropped or enlarged by chance (Srivastava et al. 2014), forwards and backwards.
 #include "divisor.cuh"
 #include "draw.cuh"
+#include "element.cuh"
 
 constexpr unsigned int WORDS = 16;  // of a block of random words
 
 // y = x, 0 for a share `rate` of the values and `kept` times as much for the others; written, or added. A thread for each block
 // of words: sixteen values of a sample. The samples begin at place `first_sample` of what is drawn for. Random if `training` and if
 // there is something to draw from, else y = x. y may be x.
-extern "C" __global__ void __launch_bounds__(256) dropout(
-    const float* x, unsigned int blocks, const Divisor by_blocks, unsigned int len, unsigned int node, double rate,
-    float kept, const Random* random, unsigned int first_sample, int training, int accumulate, float* y) {
+extern "C" __global__ void __launch_bounds__(256) KERNEL(dropout)(
+    const Element* x, unsigned int blocks, const Divisor by_blocks, unsigned int len, unsigned int node, double rate,
+    float kept, const Random* random, unsigned int first_sample, int training, int accumulate, Element* y) {
     const unsigned int i = blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= blocks) return;
     unsigned int block = i;

@@ -4,6 +4,7 @@
 // Filters are rows x columns x channels of a group x filters. The host's side is src/kernels/grouped_conv.rs.
 #include "columns.cuh"
 #include "divisor.cuh"
+#include "element.cuh"
 #include "place.cuh"
 
 struct Grouped {
@@ -29,8 +30,8 @@ struct Grouped {
 
 // y[n, i, j, o] = b[o] + sum x[n, i*stride + r - before, j*stride + s - before, g*C + c] w[r, s, c, o], g being the group of o
 // and C its channels. `bias` may be null.
-extern "C" __global__ void __launch_bounds__(256) grouped_conv_forward(
-    const float* x, const float* w, const float* bias, unsigned int outputs, const Grouped conv, float* y) {
+extern "C" __global__ void __launch_bounds__(256) KERNEL(grouped_conv_forward)(
+    const Element* x, const float* w, const float* bias, unsigned int outputs, const Grouped conv, Element* y) {
     const unsigned int i = blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= outputs) return;
     const Place at = place(i, conv.by_filters, conv.by_out_width, conv.by_out_height);
@@ -46,7 +47,7 @@ extern "C" __global__ void __launch_bounds__(256) grouped_conv_forward(
         if (top + r >= conv.height) continue;
         for (unsigned int s = 0; s < conv.kernel; s++) {
             if (left + s >= conv.width) continue;
-            const float* from = x + ((at.n * conv.height + top + r) * conv.width + left + s) * channels + first;
+            const Element* from = x + ((at.n * conv.height + top + r) * conv.width + left + s) * channels + first;
             const float* weight = w + (r * conv.kernel + s) * own * filters + filter;
             for (unsigned int c = 0; c < own; c++) sum = fmaf(from[c], weight[c * filters], sum);
         }
@@ -56,8 +57,8 @@ extern "C" __global__ void __launch_bounds__(256) grouped_conv_forward(
 
 // dx[n, y, x, c] = sum dy[n, i, j, o] w[r, s, c, o] over the filters o of c's group and all (r, s) with i*stride + r - before
 // = y and likewise for x: written, or added.
-extern "C" __global__ void __launch_bounds__(256) grouped_conv_input_gradient(
-    const float* dy, const float* w, unsigned int inputs, const Grouped conv, int accumulate, float* dx) {
+extern "C" __global__ void __launch_bounds__(256) KERNEL(grouped_conv_input_gradient)(
+    const Element* dy, const float* w, unsigned int inputs, const Grouped conv, int accumulate, Element* dx) {
     const unsigned int i = blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= inputs) return;
     const Place at = place(i, conv.by_channels, conv.by_width, conv.by_height);
@@ -75,7 +76,7 @@ extern "C" __global__ void __launch_bounds__(256) grouped_conv_input_gradient(
             unsigned int rest_x = in_x - s;
             const unsigned int out_x = conv.by_stride.split(rest_x);
             if (rest_x != 0 || out_x >= conv.out_width) continue;
-            const float* from = dy + ((at.n * conv.out_height + out_y) * conv.out_width + out_x) * filters + first;
+            const Element* from = dy + ((at.n * conv.out_height + out_y) * conv.out_width + out_x) * filters + first;
             const float* weight = w + ((r * conv.kernel + s) * channels + channel) * filters + first;
             for (unsigned int o = 0; o < own; o++) sum = fmaf(from[o], weight[o], sum);
         }
@@ -89,8 +90,8 @@ constexpr unsigned int RUN = 64;
 // dw[r, s, c, o] = sum x[n, i*stride + r - before, j*stride + s - before, g*C + c] dy[n, i, j, o] over samples and output pixels,
 // for `chunk` of those a block. Blocks: a weight of a filter (r, s, c) after the other, so that those that read the same pixels
 // run together, chunk by chunk; then 32 filters each.
-extern "C" __global__ void __launch_bounds__(THREADS) grouped_conv_weight_sums(
-    const float* x, const float* dy, unsigned int rows, unsigned int chunk, const Divisor by_weights, const Grouped conv,
+extern "C" __global__ void __launch_bounds__(THREADS) KERNEL(grouped_conv_weight_sums)(
+    const Element* x, const Element* dy, unsigned int rows, unsigned int chunk, const Divisor by_weights, const Grouped conv,
     double* partials) {
     __shared__ double shared[THREADS];
     unsigned int weight = blockIdx.x;
@@ -128,7 +129,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) grouped_conv_weight_sums(
 }
 
 // dw[i] = sum of the chunks' gradients, first to last.
-extern "C" __global__ void __launch_bounds__(256) grouped_conv_weight_finish(
+extern "C" __global__ void __launch_bounds__(256) KERNEL(grouped_conv_weight_finish)(
     const double* partials, unsigned int n, unsigned int chunks, float* dw) {
     const unsigned int i = blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= n) return;

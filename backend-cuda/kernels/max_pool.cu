@@ -1,9 +1,10 @@
 // Largest value of each window, of those inside the image; the first of equals gets the gradient. A NaN is the largest, so that it shows in the loss.
+#include "element.cuh"
 #include "pool.cuh"
 
 // `chosen` is which pixel of its window each output came from.
-extern "C" __global__ void __launch_bounds__(256, 4) max_pool_forward(
-    const float* x, unsigned int outputs, const Pool pool, unsigned int* chosen, float* y) {
+extern "C" __global__ void __launch_bounds__(256, 4) KERNEL(max_pool_forward)(
+    const Element* x, unsigned int outputs, const Pool pool, unsigned int* chosen, Element* y) {
     const unsigned int i = blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= outputs) return;
     float best = 0.0f;
@@ -21,8 +22,8 @@ extern "C" __global__ void __launch_bounds__(256, 4) max_pool_forward(
 }
 
 // Writes dx, or adds to it.
-extern "C" __global__ void __launch_bounds__(256, 4) max_pool_backward(
-    const float* dy, const unsigned int* chosen, unsigned int inputs, const Pool pool, int accumulate, float* dx) {
+extern "C" __global__ void __launch_bounds__(256, 4) KERNEL(max_pool_backward)(
+    const Element* dy, const unsigned int* chosen, unsigned int inputs, const Pool pool, int accumulate, Element* dx) {
     const unsigned int i = blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= inputs) return;
     float sum = accumulate ? dx[i] : 0.0f;

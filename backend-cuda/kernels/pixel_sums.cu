@@ -1,10 +1,11 @@
 // Sums over a sample's pixels, channel by channel: the mean of a whole image, and the gradient of a channel's scale.
 #include "columns.cuh"
+#include "element.cuh"
 
 // to[n, c] = share * sum x[n, p, c] over the pixels p, times g[n, p, c] where g is not null; written, or added. Blocks: a
 // sample, 32 channels.
-extern "C" __global__ void __launch_bounds__(THREADS) pixel_sums(
-    const float* x, const float* g, unsigned int pixels, unsigned int channels, double share, int accumulate, float* to) {
+extern "C" __global__ void __launch_bounds__(THREADS) KERNEL(pixel_sums)(
+    const Element* x, const Element* g, unsigned int pixels, unsigned int channels, double share, int accumulate, Element* to) {
     __shared__ double shared[THREADS];
     const unsigned int c = channel(), first = blockIdx.x * pixels;
     double sum = 0.0;
@@ -15,7 +16,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) pixel_sums(
         }
     const double all = fold_lanes(sum, shared, [](double a, double b) { return a + b; });
     if (lane() != 0 || c >= channels) return;
-    float* const own = to + blockIdx.x * channels + c;
+    Element* const own = to + blockIdx.x * channels + c;
     const float value = float(share * all);
     *own = accumulate ? *own + value : value;
 }

@@ -1,4 +1,5 @@
 // Functions of one value, other than ReLU, and their gradients by the input. The backward kernels work in place on dy too.
+#include "element.cuh"
 
 // Above about 88 the power is infinite, and its reciprocal 0.
 static __device__ float logistic(float x) { return 1.0f / (1.0f + expf(-x)); }
@@ -24,43 +25,43 @@ struct Relu6 {
 };
 
 template <class Function>
-static __device__ void forward(const float* x, unsigned int n, float* y) {
+static __device__ void forward(const Element* x, unsigned int n, Element* y) {
     const unsigned int i = blockIdx.x * blockDim.x + threadIdx.x;
     if (i < n) y[i] = Function::value(x[i]);
 }
 
 // Writes dx, or adds to it.
 template <class Function>
-static __device__ void backward(const float* x, const float* dy, unsigned int n, int accumulate, float* dx) {
+static __device__ void backward(const Element* x, const Element* dy, unsigned int n, int accumulate, Element* dx) {
     const unsigned int i = blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= n) return;
     const float d = dy[i] * Function::slope(x[i]);
     dx[i] = accumulate ? dx[i] + d : d;
 }
 
-extern "C" __global__ void __launch_bounds__(256) swish_forward(const float* x, unsigned int n, float* y) {
+extern "C" __global__ void __launch_bounds__(256) KERNEL(swish_forward)(const Element* x, unsigned int n, Element* y) {
     forward<Swish>(x, n, y);
 }
 
-extern "C" __global__ void __launch_bounds__(256) swish_backward(
-    const float* x, const float* dy, unsigned int n, int accumulate, float* dx) {
+extern "C" __global__ void __launch_bounds__(256) KERNEL(swish_backward)(
+    const Element* x, const Element* dy, unsigned int n, int accumulate, Element* dx) {
     backward<Swish>(x, dy, n, accumulate, dx);
 }
 
-extern "C" __global__ void __launch_bounds__(256) sigmoid_forward(const float* x, unsigned int n, float* y) {
+extern "C" __global__ void __launch_bounds__(256) KERNEL(sigmoid_forward)(const Element* x, unsigned int n, Element* y) {
     forward<Sigmoid>(x, n, y);
 }
 
-extern "C" __global__ void __launch_bounds__(256) sigmoid_backward(
-    const float* x, const float* dy, unsigned int n, int accumulate, float* dx) {
+extern "C" __global__ void __launch_bounds__(256) KERNEL(sigmoid_backward)(
+    const Element* x, const Element* dy, unsigned int n, int accumulate, Element* dx) {
     backward<Sigmoid>(x, dy, n, accumulate, dx);
 }
 
-extern "C" __global__ void __launch_bounds__(256) relu6_forward(const float* x, unsigned int n, float* y) {
+extern "C" __global__ void __launch_bounds__(256) KERNEL(relu6_forward)(const Element* x, unsigned int n, Element* y) {
     forward<Relu6>(x, n, y);
 }
 
-extern "C" __global__ void __launch_bounds__(256) relu6_backward(
-    const float* x, const float* dy, unsigned int n, int accumulate, float* dx) {
+extern "C" __global__ void __launch_bounds__(256) KERNEL(relu6_backward)(
+    const Element* x, const Element* dy, unsigned int n, int accumulate, Element* dx) {
     backward<Relu6>(x, dy, n, accumulate, dx);
 }

@@ -1,10 +1,11 @@
 // Every sample times a number of its own: drop-connect and ShakeDrop, forwards and backwards.
 #include "divisor.cuh"
+#include "element.cuh"
 
 // y[n, i] = x[n, i] coefficients[n], the forward one or the backward one; written, or added. y may be x.
-extern "C" __global__ void __launch_bounds__(256) scale_samples(
-    const float* x, unsigned int n, const Divisor by_len, const float2* coefficients, int backward, int accumulate,
-    float* y) {
+extern "C" __global__ void __launch_bounds__(256) KERNEL(scale_samples)(
+    const Element* x, unsigned int n, const Divisor by_len, const float2* coefficients, int backward, int accumulate,
+    Element* y) {
     const unsigned int i = blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= n) return;
     const float2 own = coefficients[by_len.quotient(i)];

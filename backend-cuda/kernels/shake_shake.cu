@@ -1,9 +1,10 @@
 // Two branches mixed sample by sample (Gastaldi 2017), and what of the gradient each of them has.
 #include "divisor.cuh"
+#include "element.cuh"
 
 // y[n, i] = alpha a[n, i] + (1 - alpha) b[n, i].
-extern "C" __global__ void __launch_bounds__(256) shake_shake_forward(
-    const float* a, const float* b, unsigned int n, const Divisor by_len, const float2* coefficients, float* y) {
+extern "C" __global__ void __launch_bounds__(256) KERNEL(shake_shake_forward)(
+    const Element* a, const Element* b, unsigned int n, const Divisor by_len, const float2* coefficients, Element* y) {
     const unsigned int i = blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= n) return;
     const float share = coefficients[by_len.quotient(i)].x;
@@ -11,9 +12,9 @@ extern "C" __global__ void __launch_bounds__(256) shake_shake_forward(
 }
 
 // dx[n, i] = beta dy[n, i] for the first branch, (1 - beta) dy[n, i] for the second; written, or added.
-extern "C" __global__ void __launch_bounds__(256) shake_shake_backward(
-    const float* dy, unsigned int n, const Divisor by_len, const float2* coefficients, int second, int accumulate,
-    float* dx) {
+extern "C" __global__ void __launch_bounds__(256) KERNEL(shake_shake_backward)(
+    const Element* dy, unsigned int n, const Divisor by_len, const float2* coefficients, int second, int accumulate,
+    Element* dx) {
     const unsigned int i = blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= n) return;
     const float share = coefficients[by_len.quotient(i)].y;

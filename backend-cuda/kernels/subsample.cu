@@ -1,5 +1,6 @@
 // Every stride-th pixel from (shift, shift) on, zeros beyond the image: y[i, j] = x[i*stride + shift, j*stride + shift].
 #include "divisor.cuh"
+#include "element.cuh"
 #include "place.cuh"
 
 struct Subsample {
@@ -16,8 +17,8 @@ struct Subsample {
     Divisor by_out_height;
 };
 
-extern "C" __global__ void __launch_bounds__(256) subsample_forward(
-    const float* x, unsigned int outputs, const Subsample shape, float* y) {
+extern "C" __global__ void __launch_bounds__(256) KERNEL(subsample_forward)(
+    const Element* x, unsigned int outputs, const Subsample shape, Element* y) {
     const unsigned int i = blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= outputs) return;
     const Place at = place(i, shape.by_channels, shape.by_out_width, shape.by_out_height);
@@ -29,8 +30,8 @@ extern "C" __global__ void __launch_bounds__(256) subsample_forward(
 }
 
 // Writes dx, or adds to it: each pixel has one reader at most.
-extern "C" __global__ void __launch_bounds__(256) subsample_backward(
-    const float* dy, unsigned int inputs, const Subsample shape, int accumulate, float* dx) {
+extern "C" __global__ void __launch_bounds__(256) KERNEL(subsample_backward)(
+    const Element* dy, unsigned int inputs, const Subsample shape, int accumulate, Element* dx) {
     const unsigned int i = blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= inputs) return;
     const Place at = place(i, shape.by_channels, shape.by_width, shape.by_height);

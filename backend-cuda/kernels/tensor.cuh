@@ -1,11 +1,12 @@
-// The product of tile.cuh on tensor cores (compute capability 8.0 and up): factors are rounded to TF32 (10 bits of
-// fraction) or bfloat16 (7) when they are put into shared memory, sums are floats.
+// The product of tile.cuh on tensor cores (compute capability 8.0 and up): factors are TF32 (10 bits of fraction) or bfloat16
+// (7), to which floats are rounded when they are put into shared memory; sums are floats.
 //
 // A warp has its own part of the block's tile and multiplies it by `mma.sync`, 16 rows and 8 columns at a time. In shared
 // memory there are words: one TF32, or two bfloat16 that are neighbours in depth. An instruction takes eight words of depth
 // of either, and a lane's elements are at the same places.
 #pragma once
 
+#include "element.cuh"
 #include "tile.cuh"
 
 template <int ROWS_, int COLUMNS_, int DOWN_, int ACROSS_>
@@ -43,9 +44,13 @@ struct Bf16 {
     static constexpr int IN_A_WORD = 2;
 
     static __device__ void put(unsigned int& word, int half, float value) {
-        unsigned short rounded;
-        asm("cvt.rn.bf16.f32 %0, %1;" : "=h"(rounded) : "f"(value));
-        reinterpret_cast<unsigned short*>(&word)[half] = rounded;
+        Bfloat16 rounded;
+        rounded = value;
+        put(word, half, rounded);
+    }
+
+    static __device__ void put(unsigned int& word, int half, Bfloat16 value) {
+        reinterpret_cast<unsigned short*>(&word)[half] = value.bits;
     }
 
     static __device__ void multiply(float (&sum)[4], const unsigned int (&a)[4], const unsigned int (&b)[2]) {
@@ -73,7 +78,8 @@ struct Words {
     static __device__ void multiply(A& a, B& b, unsigned int begin, unsigned int end, Shared& shared, Sum& sum) {
         using InA = typename A::Lines;
         using InB = typename B::Lines;
-        float next_a[InA::COUNT], next_b[InB::COUNT];
+        typename A::Value next_a[InA::COUNT];
+        typename B::Value next_b[InB::COUNT];
         const auto put = [&](int half) {
 #pragma unroll
             for (int i = 0; i < InA::COUNT; i++) {

@@ -18,7 +18,8 @@ use crate::{
     Arguments, CudaError, Grid, Kernel, Precision,
     card::Card,
     driver,
-    kernels::{Kernels, TensorKernels},
+    element::Element,
+    kernels::{ActivationKernels, Kernels, TensorKernels},
     recording::recording,
     stream::Stream,
 };
@@ -35,8 +36,12 @@ struct Inner {
     /// What others keep here, opened when first asked for.
     kept: OnceLock<Box<dyn Any + Send + Sync>>,
     kernels: Kernels,
+    /// For activations in f32.
+    single: ActivationKernels,
     /// Of compute capability 8.0 and up.
     tensor: Option<TensorKernels>,
+    /// For activations in bf16, loaded when somebody asks for that precision.
+    short: OnceLock<ActivationKernels>,
     stream: Stream,
     context: Context,
     card: Card,
@@ -63,10 +68,12 @@ impl Device {
         let card = Card::of(device).map_err(none)?;
         let stream = Stream::new().map_err(|code| card.error("creating a stream", code))?;
         let kernels = Kernels::load(&card)?;
+        let single = ActivationKernels::load(&card, Element::F32)?;
         let tensor = card.has_tensor_cores().then(|| TensorKernels::load(&card)).transpose()?;
         let blocking = env::var_os("SAM_CUDA_BLOCKING").is_some_and(|value| value == "1");
-        let kept = OnceLock::new();
-        Ok(Self(Arc::new(Inner { kept, kernels, tensor, stream, context, card, blocking })))
+        let (kept, short) = (OnceLock::new(), OnceLock::new());
+        let inner = Inner { kept, kernels, single, tensor, short, stream, context, card, blocking };
+        Ok(Self(Arc::new(inner)))
     }
 
     /// The card's name, its compute capability and the driver's version.
@@ -161,15 +168,31 @@ impl Device {
         &self.0.kernels
     }
 
-    /// Makes sure that networks can multiply in `precision` here.
+    /// Makes sure that networks can be of `precision` here, and has the kernels loaded that only bf16 takes.
     ///
     /// # Errors
-    /// [`CudaError::Precision`] if the card has no tensor cores for it.
+    /// [`CudaError::Precision`] if the card has no tensor cores for it; [`CudaError::Module`] if the driver refuses those kernels.
     pub fn check_precision(&self, precision: Precision) -> Result<(), CudaError> {
-        if precision == Precision::Single || self.tensor_kernels().is_some() {
-            return Ok(());
+        if precision != Precision::Single && self.tensor_kernels().is_none() {
+            return Err(CudaError::Precision { precision, card: self.card().to_string() });
         }
-        Err(CudaError::Precision { precision, card: self.card().to_string() })
+        if Element::of(precision) == Element::Bf16 && self.0.short.get().is_none() {
+            self.bind()?;
+            // Where another thread was faster its kernels stay.
+            let _ = self.0.short.set(ActivationKernels::load(self.card(), Element::Bf16)?);
+        }
+        Ok(())
+    }
+
+    /// Those for activations of that element.
+    ///
+    /// # Panics
+    /// If they are bf16 and nobody has [made sure](Device::check_precision) that they can be.
+    pub(crate) fn activations(&self, element: Element) -> &ActivationKernels {
+        match element {
+            Element::F32 => &self.0.single,
+            Element::Bf16 => self.0.short.get().expect("the precision was checked before it was set"),
+        }
     }
 
     /// What those who use the device keep with it, opened when first asked for, with the context as this thread's. There is one such

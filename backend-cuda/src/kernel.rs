@@ -30,11 +30,6 @@ pub struct Ptr<T>(CUdeviceptr, PhantomData<*const T>);
 pub struct PtrMut<T>(CUdeviceptr, PhantomData<*mut T>);
 
 impl<T> PtrMut<T> {
-    /// The same memory as values of another type.
-    pub(crate) const fn cast<U>(self) -> PtrMut<U> {
-        PtrMut(self.0, PhantomData)
-    }
-
     /// The same address, to read from.
     pub(crate) const fn reading(self) -> Ptr<T> {
         Ptr(self.0, PhantomData)
@@ -55,9 +50,15 @@ macro_rules! pointer {
                 self.0
             }
 
+            /// The same memory as values of another type.
+            pub(crate) const fn cast<U>(self) -> $name<U> {
+                $name(self.0, PhantomData)
+            }
+
             /// The address of the value `count` further on.
             #[must_use]
             pub(crate) const fn add(self, count: usize) -> Self {
+                const { assert!(size_of::<T>() > 0, "how far apart the values are is not known") };
                 Self(self.0 + (count * size_of::<T>()) as CUdeviceptr, PhantomData)
             }
         }

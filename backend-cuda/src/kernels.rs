@@ -1,6 +1,7 @@
 //! Every kernel of the crate with the types of its parameters, and those types themselves: the Rust side of `kernels/*.cu`. Nothing
 //! here launches; host types are turned into what kernels take, and nothing else is known of them.
 
+mod activations;
 mod adam;
 mod augment;
 mod batch_norm;
@@ -20,6 +21,7 @@ mod subsample;
 pub(crate) mod sweep;
 mod tile;
 
+pub(crate) use activations::ActivationKernels;
 pub(crate) use adam::{AdamProgress, AdamRates};
 pub(crate) use augment::Turn;
 pub(crate) use batch_norm::{Channel, Constants, Correction, Moments, Sums};
@@ -37,7 +39,7 @@ pub(crate) use store::StoreArguments;
 pub(crate) use subsample::SubsampleShape;
 pub(crate) use tile::Tile;
 
-use crate::{CudaError, Kernel, Ptr, PtrMut, card::Card, loaded_module::LoadedModule};
+use crate::{CudaError, Kernel, Ptr, PtrMut, card::Card, element::Value, loaded_module::LoadedModule};
 
 macro_rules! kernels {
     ($(#[$about:meta])* $Kernels:ident, $SIGNATURES:ident: $($module:literal { $($name:ident($($type:ty),* $(,)?);)* })*) => {
@@ -165,140 +167,28 @@ kernels! {
     }
     "conv_forward" {
         // x, filters, bias, shape, y
-        conv_forward_wide(Ptr<f32>, Ptr<f32>, Ptr<f32>, ConvShape, PtrMut<f32>);
-        conv_forward_narrow(Ptr<f32>, Ptr<f32>, Ptr<f32>, ConvShape, PtrMut<f32>);
+        conv_forward_wide(Ptr<Value>, Ptr<f32>, Ptr<f32>, ConvShape, PtrMut<Value>);
+        conv_forward_narrow(Ptr<Value>, Ptr<f32>, Ptr<f32>, ConvShape, PtrMut<Value>);
     }
     "conv_input_gradient" {
         // dy, filters, shape, accumulate, dx
-        conv_input_gradient_wide(Ptr<f32>, Ptr<f32>, ConvShape, i32, PtrMut<f32>);
-        conv_input_gradient_narrow(Ptr<f32>, Ptr<f32>, ConvShape, i32, PtrMut<f32>);
+        conv_input_gradient_wide(Ptr<Value>, Ptr<f32>, ConvShape, i32, PtrMut<Value>);
+        conv_input_gradient_narrow(Ptr<Value>, Ptr<f32>, ConvShape, i32, PtrMut<Value>);
     }
     "conv_weight_gradient" {
         // x, dy, shape, pixels of a slice, a gradient for each slice
-        conv_weight_gradient_wide(Ptr<f32>, Ptr<f32>, ConvShape, u32, PtrMut<f32>);
-        conv_weight_gradient_narrow(Ptr<f32>, Ptr<f32>, ConvShape, u32, PtrMut<f32>);
+        conv_weight_gradient_wide(Ptr<Value>, Ptr<Value>, ConvShape, u32, PtrMut<f32>);
+        conv_weight_gradient_narrow(Ptr<Value>, Ptr<Value>, ConvShape, u32, PtrMut<f32>);
         // partials, n, slices, sum
         sum_slices(Ptr<f32>, u32, u32, PtrMut<f32>);
-    }
-    "bias_gradient" {
-        // dy, rows, channels, partials
-        bias_gradient_sums(Ptr<f32>, u32, u32, PtrMut<f64>);
-        // partials, chunks, channels, db
-        bias_gradient_finish(Ptr<f64>, u32, u32, PtrMut<f32>);
-    }
-    "batch_norm_forward" {
-        // x, rows, channels, partials
-        batch_norm_measure(Ptr<f32>, u32, u32, PtrMut<Moments>);
-        // partials, chunks, channels, parameters, constants, update, running statistics, normals
-        batch_norm_finish(
-            Ptr<Moments>, u32, u32, Ptr<f32>, Constants, i32, PtrMut<f32>, PtrMut<Channel>,
-        );
-        // running statistics, channels, parameters, constants, normals
-        batch_norm_running(Ptr<f32>, u32, Ptr<f32>, Constants, PtrMut<Channel>);
-        // x, n, channels, normals, relu, y
-        batch_norm_normalise(Ptr<f32>, u32, Divisor, Ptr<Channel>, i32, PtrMut<f32>);
-    }
-    "batch_norm_backward" {
-        // x, dy, rows, channels, normals, relu, partials
-        batch_norm_sums(Ptr<f32>, Ptr<f32>, u32, u32, Ptr<Channel>, i32, PtrMut<Sums>);
-        // partials, chunks, channels, rows, normals, frozen, gradients, corrections
-        batch_norm_gradients(
-            Ptr<Sums>, u32, u32, u32, Ptr<Channel>, i32, PtrMut<f32>, PtrMut<Correction>,
-        );
-        // x, dy, n, channels, normals, corrections, relu, accumulate, dx
-        batch_norm_input_gradient(
-            Ptr<f32>, Ptr<f32>, u32, Divisor, Ptr<Channel>, Ptr<Correction>, i32, i32, PtrMut<f32>,
-        );
-    }
-    "relu" {
-        // x, n, y
-        relu_forward(Ptr<f32>, u32, PtrMut<f32>);
-        // y, dy, n, accumulate, dx
-        relu_backward(Ptr<f32>, Ptr<f32>, u32, i32, PtrMut<f32>);
-    }
-    "pointwise" {
-        // x, n, y
-        swish_forward(Ptr<f32>, u32, PtrMut<f32>);
-        // x, dy, n, accumulate, dx
-        swish_backward(Ptr<f32>, Ptr<f32>, u32, i32, PtrMut<f32>);
-        sigmoid_forward(Ptr<f32>, u32, PtrMut<f32>);
-        sigmoid_backward(Ptr<f32>, Ptr<f32>, u32, i32, PtrMut<f32>);
-        relu6_forward(Ptr<f32>, u32, PtrMut<f32>);
-        relu6_backward(Ptr<f32>, Ptr<f32>, u32, i32, PtrMut<f32>);
-    }
-    "add" {
-        add(Ptr<f32>, Ptr<f32>, u32, PtrMut<f32>);
-    }
-    "add_bias" {
-        // bias, n, channels, y
-        add_bias(Ptr<f32>, u32, Divisor, PtrMut<f32>);
     }
     "transpose" {
         // from, rows, columns, to
         transpose(Ptr<f32>, u32, u32, PtrMut<f32>);
     }
-    "max_pool" {
-        // x, outputs, shape, chosen, y
-        max_pool_forward(Ptr<f32>, u32, PoolShape, PtrMut<u32>, PtrMut<f32>);
-        // dy, chosen, inputs, shape, accumulate, dx
-        max_pool_backward(Ptr<f32>, Ptr<u32>, u32, PoolShape, i32, PtrMut<f32>);
-    }
-    "avg_pool" {
-        // x, outputs, shape, share, y
-        avg_pool_forward(Ptr<f32>, u32, PoolShape, f32, PtrMut<f32>);
-        // dy, inputs, shape, share, accumulate, dx
-        avg_pool_backward(Ptr<f32>, u32, PoolShape, f32, i32, PtrMut<f32>);
-    }
-    "pixel_sums" {
-        // x, g, pixels, channels, share, accumulate, sums
-        pixel_sums(Ptr<f32>, Ptr<f32>, u32, u32, f64, i32, PtrMut<f32>);
-    }
-    "subsample" {
-        // x, outputs, shape, y
-        subsample_forward(Ptr<f32>, u32, SubsampleShape, PtrMut<f32>);
-        // dy, inputs, shape, accumulate, dx
-        subsample_backward(Ptr<f32>, u32, SubsampleShape, i32, PtrMut<f32>);
-    }
-    "channels" {
-        // a, b, n, channels, those of a, y
-        channels_join(Ptr<f32>, Ptr<f32>, u32, Divisor, u32, PtrMut<f32>);
-        // x, n, channels of the part, channels, those before the part, accumulate, y
-        channels_part(Ptr<f32>, u32, Divisor, u32, u32, i32, PtrMut<f32>);
-    }
-    "scale" {
-        // x, s, n, channels, pixels, accumulate, y
-        scale(Ptr<f32>, Ptr<f32>, u32, Divisor, Divisor, i32, PtrMut<f32>);
-    }
-    "grouped_conv" {
-        // x, filters, bias, outputs, shape, y
-        grouped_conv_forward(Ptr<f32>, Ptr<f32>, Ptr<f32>, u32, GroupedShape, PtrMut<f32>);
-        // dy, filters, inputs, shape, accumulate, dx
-        grouped_conv_input_gradient(Ptr<f32>, Ptr<f32>, u32, GroupedShape, i32, PtrMut<f32>);
-        // x, dy, output pixels, those of a chunk, weights of a filter, shape, partials
-        grouped_conv_weight_sums(Ptr<f32>, Ptr<f32>, u32, u32, Divisor, GroupedShape, PtrMut<f64>);
-        // partials, n, chunks, sum
-        grouped_conv_weight_finish(Ptr<f64>, u32, u32, PtrMut<f32>);
-    }
     "draw" {
         // rules, random, first sample, samples, samples of the largest batch, training, perturbed, coefficients
         draw(Ptr<DrawRule>, Ptr<DeviceRandom>, u32, u32, u32, i32, i32, PtrMut<Coefficient>);
-    }
-    "scale_samples" {
-        // x, n, values a sample, coefficients, backward, accumulate, y
-        scale_samples(Ptr<f32>, u32, Divisor, Ptr<Coefficient>, i32, i32, PtrMut<f32>);
-    }
-    "shake_shake" {
-        // a, b, n, values a sample, coefficients, y
-        shake_shake_forward(Ptr<f32>, Ptr<f32>, u32, Divisor, Ptr<Coefficient>, PtrMut<f32>);
-        // dy, n, values a sample, coefficients, second, accumulate, dx
-        shake_shake_backward(Ptr<f32>, u32, Divisor, Ptr<Coefficient>, i32, i32, PtrMut<f32>);
-    }
-    "dropout" {
-        // x, blocks of words, those of a sample, values a sample, node, rate, kept, random, first sample, training,
-        // accumulate, y
-        dropout(
-            Ptr<f32>, u32, Divisor, u32, u32, f64, f32, Ptr<DeviceRandom>, u32, i32, i32, PtrMut<f32>,
-        );
     }
     "report" {
         // loss, its words, norm, its words, finite, report
@@ -314,42 +204,43 @@ kernels! {
         // labels, partners, n, to
         mixup_labels(Ptr<u32>, Ptr<u32>, u32, PtrMut<u32>);
     }
-    "cross_entropy" {
-        // logits, labels, partners' labels, the labels' own share, classes, smoothing, gradient, records
-        cross_entropy(
-            Ptr<f32>, Ptr<u32>, Ptr<u32>, Ptr<f64>, u32, f64, PtrMut<f32>, PtrMut<LossSum>,
-        );
-        // records, samples, mean
-        cross_entropy_mean(Ptr<LossSum>, u32, PtrMut<LossSum>);
-    }
 }
 
 kernels! {
-    /// Kernels for tensor cores, loaded: with the parameters of their counterparts in single precision.
+    /// Kernels for tensor cores, loaded, with the parameters of their counterparts in single precision; and what rounds to bf16.
     TensorKernels, TENSOR_SIGNATURES:
+    "round_bf16" {
+        // x, n, y
+        round_bf16(Ptr<f32>, u32, PtrMut<u16>);
+    }
+    "transpose_bf16" {
+        // from, rows, columns, to
+        transpose_to_bf16(Ptr<f32>, u32, u32, PtrMut<u16>);
+        transpose_from_bf16(Ptr<u16>, u32, u32, PtrMut<f32>);
+    }
     "conv_forward_tensor" {
-        conv_forward_wide_tf32(Ptr<f32>, Ptr<f32>, Ptr<f32>, ConvShape, PtrMut<f32>);
-        conv_forward_narrow_tf32(Ptr<f32>, Ptr<f32>, Ptr<f32>, ConvShape, PtrMut<f32>);
-        conv_forward_wide_bf16(Ptr<f32>, Ptr<f32>, Ptr<f32>, ConvShape, PtrMut<f32>);
-        conv_forward_narrow_bf16(Ptr<f32>, Ptr<f32>, Ptr<f32>, ConvShape, PtrMut<f32>);
+        conv_forward_wide_tf32(Ptr<Value>, Ptr<f32>, Ptr<f32>, ConvShape, PtrMut<Value>);
+        conv_forward_narrow_tf32(Ptr<Value>, Ptr<f32>, Ptr<f32>, ConvShape, PtrMut<Value>);
+        conv_forward_wide_bf16(Ptr<Value>, Ptr<f32>, Ptr<f32>, ConvShape, PtrMut<Value>);
+        conv_forward_narrow_bf16(Ptr<Value>, Ptr<f32>, Ptr<f32>, ConvShape, PtrMut<Value>);
     }
     "conv_input_gradient_tensor" {
-        conv_input_gradient_wide_tf32(Ptr<f32>, Ptr<f32>, ConvShape, i32, PtrMut<f32>);
-        conv_input_gradient_narrow_tf32(Ptr<f32>, Ptr<f32>, ConvShape, i32, PtrMut<f32>);
-        conv_input_gradient_wide_bf16(Ptr<f32>, Ptr<f32>, ConvShape, i32, PtrMut<f32>);
-        conv_input_gradient_narrow_bf16(Ptr<f32>, Ptr<f32>, ConvShape, i32, PtrMut<f32>);
+        conv_input_gradient_wide_tf32(Ptr<Value>, Ptr<f32>, ConvShape, i32, PtrMut<Value>);
+        conv_input_gradient_narrow_tf32(Ptr<Value>, Ptr<f32>, ConvShape, i32, PtrMut<Value>);
+        conv_input_gradient_wide_bf16(Ptr<Value>, Ptr<f32>, ConvShape, i32, PtrMut<Value>);
+        conv_input_gradient_narrow_bf16(Ptr<Value>, Ptr<f32>, ConvShape, i32, PtrMut<Value>);
     }
     "conv_weight_gradient_tensor" {
-        conv_weight_gradient_wide_tf32(Ptr<f32>, Ptr<f32>, ConvShape, u32, PtrMut<f32>);
-        conv_weight_gradient_narrow_tf32(Ptr<f32>, Ptr<f32>, ConvShape, u32, PtrMut<f32>);
-        conv_weight_gradient_wide_bf16(Ptr<f32>, Ptr<f32>, ConvShape, u32, PtrMut<f32>);
-        conv_weight_gradient_narrow_bf16(Ptr<f32>, Ptr<f32>, ConvShape, u32, PtrMut<f32>);
+        conv_weight_gradient_wide_tf32(Ptr<Value>, Ptr<Value>, ConvShape, u32, PtrMut<f32>);
+        conv_weight_gradient_narrow_tf32(Ptr<Value>, Ptr<Value>, ConvShape, u32, PtrMut<f32>);
+        conv_weight_gradient_wide_bf16(Ptr<Value>, Ptr<Value>, ConvShape, u32, PtrMut<f32>);
+        conv_weight_gradient_narrow_bf16(Ptr<Value>, Ptr<Value>, ConvShape, u32, PtrMut<f32>);
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{SIGNATURES, TENSOR_SIGNATURES};
+    use super::{SIGNATURES, TENSOR_SIGNATURES, activations};
     use crate::signature::parameters;
 
     /// A read of four words faults where the address is no multiple of their size; the interpreter places variables so that it
@@ -374,6 +265,11 @@ mod tests {
     fn signatures_are_those_of_the_compiled_kernels() {
         for (ptx, name, sizes) in SIGNATURES.iter().chain(TENSOR_SIGNATURES) {
             assert_eq!(parameters(ptx, name).as_deref(), Some(*sizes), "kernel {name}");
+        }
+        for (modules, names, sizes) in activations::SIGNATURES {
+            for (ptx, name) in modules.iter().zip(names) {
+                assert_eq!(parameters(ptx, name).as_deref(), Some(*sizes), "kernel {name}");
+            }
         }
     }
 }

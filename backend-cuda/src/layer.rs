@@ -29,7 +29,12 @@ pub(crate) use pool::{AvgPool, MaxPool};
 pub(crate) use relu::Relu;
 pub(crate) use subsample::Subsample;
 
-use crate::{ChosenKernel, CudaError, Device, Precision, Ptr, PtrMut};
+use crate::{
+    ChosenKernel, CudaError, Device, Precision, Ptr, PtrMut, element::Value, kernels::ActivationKernels,
+};
+
+/// Where kernels run, and those for what activations are kept as.
+pub(crate) type On<'a> = (&'a Device, &'a ActivationKernels);
 
 /// What a pass is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,13 +52,15 @@ pub(crate) enum Mode {
 /// Operands of a forward pass: `samples` samples each of input and output.
 pub(crate) struct Forward<'a> {
     pub device: &'a Device,
+    /// Those for what activations are kept as.
+    pub kernels: &'a ActivationKernels,
     pub mode: Mode,
     pub samples: usize,
     /// The layer's own.
     pub params: Ptr<f32>,
     pub statistics: PtrMut<f32>,
-    pub input: Ptr<f32>,
-    pub output: PtrMut<f32>,
+    pub input: Ptr<Value>,
+    pub output: PtrMut<Value>,
     pub drawn: Drawn,
     /// Memory for what one kernel leaves to the next, [`Layer::scratch_bytes`] of it.
     pub scratch: PtrMut<f64>,
@@ -62,13 +69,15 @@ pub(crate) struct Forward<'a> {
 /// Operands of a backward pass.
 pub(crate) struct Backward<'a> {
     pub device: &'a Device,
+    /// As in [`Forward`].
+    pub kernels: &'a ActivationKernels,
     pub samples: usize,
     pub params: Ptr<f32>,
     /// Overwritten with the gradient of `params`.
     pub grads: PtrMut<f32>,
-    pub input: Ptr<f32>,
-    pub output: Ptr<f32>,
-    pub d_output: Ptr<f32>,
+    pub input: Ptr<Value>,
+    pub output: Ptr<Value>,
+    pub d_output: Ptr<Value>,
     pub drawn: Drawn,
     /// The input's gradient, unless nobody needs it.
     pub d_input: Option<InputGradient>,
@@ -78,7 +87,7 @@ pub(crate) struct Backward<'a> {
 /// Where an input's gradient goes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct InputGradient {
-    pub values: PtrMut<f32>,
+    pub values: PtrMut<Value>,
     /// Whether another layer has put its share there already.
     pub accumulate: bool,
 }

@@ -2,12 +2,14 @@
 // Elsewhere there is nothing here: NVIDIA's driver and `cust` are for this platform.
 #![cfg(all(target_os = "linux", target_arch = "x86_64"))]
 
+mod activations;
 mod average;
 mod card;
 mod choice;
 mod descent;
 mod device;
 mod driver;
+mod element;
 mod error;
 mod event;
 mod geometry;

@@ -7,7 +7,11 @@ use std::sync::Arc;
 use sam_core::Loss;
 use sam_model::Evaluation;
 
-use crate::{CudaError, Device, DeviceVec, Grid, Ptr, PtrMut, kernels::LossSum};
+use crate::{
+    CudaError, Device, DeviceVec, Grid, Ptr, PtrMut,
+    element::{Element, Value},
+    kernels::{ActivationKernels, LossSum},
+};
 
 /// What a forward pass over a batch came to, on the device.
 ///
@@ -84,10 +88,11 @@ impl CrossEntropy {
     /// The loss of each sample against `logits`; and the gradient of their mean, unless null.
     pub fn launch(
         &mut self,
+        kernels: &ActivationKernels,
         losses: &Losses,
-        logits: Ptr<f32>,
+        logits: Ptr<Value>,
         smoothing: f64,
-        d_logits: PtrMut<f32>,
+        d_logits: PtrMut<Value>,
     ) -> Result<(), CudaError> {
         let &Losses { first, samples, perturbed, partners: (partners, share) } = losses;
         let device = self.labels.device().clone();
@@ -97,7 +102,7 @@ impl CrossEntropy {
         let grid = Grid::new([samples as u32, 1, 1], 32);
         // SAFETY: logits and, unless null, their gradient have samples times classes values; labels, records and, unless null, partners
         // have one for each sample of the batch, and labels are below classes.
-        unsafe { device.launch(&device.kernels().cross_entropy, grid, arguments) }
+        unsafe { device.launch(&kernels.cross_entropy, grid, arguments) }
     }
 
     /// The mean of the losses of the batch's first `samples` samples, into `to`.
@@ -105,7 +110,14 @@ impl CrossEntropy {
         let device = self.labels.device();
         let records = self.records[usize::from(perturbed)].view().ptr();
         let arguments = (records, samples as u32, to.0.shared_ptr());
+        // It is the same for all elements.
         // SAFETY: there is a record for each sample; the result is a single value that nothing on the host refers to.
-        unsafe { device.launch(&device.kernels().cross_entropy_mean, Grid::new([1, 1, 1], 256), arguments) }
+        unsafe {
+            device.launch(
+                &device.activations(Element::F32).cross_entropy_mean,
+                Grid::new([1, 1, 1], 256),
+                arguments,
+            )
+        }
     }
 }

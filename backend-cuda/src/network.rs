@@ -9,6 +9,9 @@ mod images;
 mod mixing;
 mod parts;
 mod run;
+mod storage;
+#[cfg(test)]
+mod tests;
 
 pub use error::NetworkError;
 pub use images::{Augmentation, DeviceImages};
@@ -20,13 +23,16 @@ use sam_core::{GradientOracle, Pass};
 use sam_model::{Architecture, Description, Evaluation, ImageShape, TensorInfo, random::Random};
 
 use crate::{
-    ChosenKernel, CudaError, Device, DeviceVec, Gradient, KernelChoice,
+    ChosenKernel, CudaError, Device, DeviceVec, Gradient, KernelChoice, Precision,
+    activations::Activations,
+    element::Element,
     layer::Draws,
     loss::{CrossEntropy, DeviceLoss},
     plan::{Backward, Plan},
 };
 use build::Task;
 use mixing::Mixing;
+use storage::Images;
 
 /// A network that computes the loss of a batch and its gradient on the device.
 ///
@@ -46,8 +52,12 @@ pub struct CudaNetwork {
     description: Description,
     /// Of each tensor the buffer of its values.
     buffers: Vec<usize>,
-    values: Vec<DeviceVec<f32>>,
-    gradients: Vec<DeviceVec<f32>>,
+    /// Of the images nothing: those lie apart.
+    values: Vec<Activations>,
+    gradients: Vec<Activations>,
+    /// What both are of.
+    element: Element,
+    images: Images,
     statistics: DeviceVec<f32>,
     remembered: DeviceVec<f32>,
     scratch: DeviceVec<f64>,
@@ -86,17 +96,37 @@ impl CudaNetwork {
     /// # Errors
     /// When the batch is empty, or memory runs out.
     pub fn build(device: &Device, description: &Description, batch: usize) -> Result<Self, NetworkError> {
+        Self::build_in(device, description, batch, Precision::Single)
+    }
+
+    /// As [`CudaNetwork::build`], in that precision from the beginning: in bf16 memory for activations in f32 is never asked for.
+    ///
+    /// # Errors
+    /// As [`CudaNetwork::build`] and [`CudaNetwork::set_precision`].
+    pub fn build_in(
+        device: &Device,
+        description: &Description,
+        batch: usize,
+        precision: Precision,
+    ) -> Result<Self, NetworkError> {
+        device.check_precision(precision)?;
+        let element = Element::of(precision);
         if batch == 0 {
             return Err(NetworkError::Samples { most: None, found: 0 });
         }
         let plan = Plan::new(description);
-        let tasks = build::tasks(device, description, &plan, batch)?;
+        let mut tasks = build::tasks(device, description, &plan, batch)?;
+        tasks.iter_mut().for_each(|task| task.set_precision(precision));
         let scratch = tasks.iter().map(|task| task.scratch_bytes(batch)).max().unwrap_or(0);
+        let mut value_lens = plan.value_lens;
+        value_lens[plan.values[0]] = 0;
         let statistics: Vec<f32> = description.statistics().initial_values(0).map(|x| x as f32).collect();
         Ok(Self {
             tasks,
-            values: build::buffers(device, &plan.value_lens, batch)?,
-            gradients: build::buffers(device, &plan.gradient_lens, batch)?,
+            values: storage::buffers(device, element, &value_lens, batch)?,
+            gradients: storage::buffers(device, element, &plan.gradient_lens, batch)?,
+            element,
+            images: Images::new(device, element, description.image().len(), batch)?,
             remembered: DeviceVec::from_slice(device, &statistics)?,
             statistics: DeviceVec::from_slice(device, &statistics)?,
             scratch: DeviceVec::zeros(device, scratch.div_ceil(size_of::<f64>()).max(1))?,
@@ -227,10 +257,11 @@ impl CudaNetwork {
         self.smoothing = f64::from(smoothing);
     }
 
-    /// Bytes of activations and their gradients: most of what the network holds.
+    /// Bytes of activations and their gradients: most of what the network holds. In bf16 half as many as in f32.
     #[must_use]
     pub fn buffer_bytes(&self) -> usize {
-        self.values.iter().chain(&self.gradients).map(|buffer| buffer.len() * size_of::<f32>()).sum()
+        let buffers = self.values.iter().chain(&self.gradients);
+        self.images.bytes() + buffers.map(Activations::bytes).sum::<usize>()
     }
 
     /// The batch whose loss the next gradients are of: images as `samples x height x width x channels` values, and a
@@ -265,7 +296,7 @@ impl CudaNetwork {
         }
         images.check(self.description.image(), self.loss.classes, &range)?;
         images.check_device(&self.device)?;
-        let (values, labels) = (&self.values[self.buffers[0]], &self.loss.labels);
+        let (values, labels) = (&self.images.values, &self.loss.labels);
         images.launch(&range, augmentation, values.shared_ptr(), labels.shared_ptr())?;
         self.begin_batch(range.len())
     }
@@ -277,7 +308,7 @@ impl CudaNetwork {
     pub fn batch(&self) -> Result<(Vec<f32>, Vec<u32>), CudaError> {
         let (mut values, mut labels) =
             (vec![0.0; self.samples * self.description.image().len()], vec![0; self.samples]);
-        self.values[self.buffers[0]].read_into(&mut values)?;
+        self.images.values.read_into(&mut values)?;
         self.loss.labels.read_into(&mut labels)?;
         Ok((values, labels))
     }
@@ -346,10 +377,9 @@ impl CudaNetwork {
 
     fn load(&mut self, images: &[f32], labels: &[u16]) -> Result<(), CudaError> {
         let labels: Vec<u32> = labels.iter().map(|&label| u32::from(label)).collect();
-        let image = self.buffers[0];
         // SAFETY: both are borrowed until the device has been waited for, once for both.
         let begun = unsafe {
-            self.loss.labels.begin_write(&labels).and_then(|()| self.values[image].begin_write(images))
+            self.loss.labels.begin_write(&labels).and_then(|()| self.images.values.begin_write(images))
         };
         self.device.synchronize()?;
         begun

@@ -2,16 +2,19 @@
 
 use core::{fmt, str::FromStr};
 
-/// What convolutions and dense layers multiply in. Parameters, activations, gradients and sums are f32 in any case: only
-/// the factors of products are rounded, on their way to the tensor cores.
+/// What convolutions and dense layers multiply in, and what activations are kept as. Parameters, their gradients, what optimizers
+/// keep, norms, perturbations, statistics, losses and sums are f32, or more, in any case.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Precision {
     /// f32, on the card's ordinary units.
     #[default]
     Single,
-    /// Factors of 10 bits of fraction and f32's range. From compute capability 8.0 on.
+    /// Factors of 10 bits of fraction and f32's range, rounded on their way to the tensor cores; activations are f32. From compute
+    /// capability 8.0 on.
     Tf32,
-    /// Factors of 7 bits of fraction and f32's range. From compute capability 8.0 on.
+    /// Factors of 7 bits of fraction and f32's range. Activations and their gradients are kept so too, rounded to nearest even by
+    /// the kernel that makes them and computed with in f32; weights are rounded on their way to the tensor cores. From compute
+    /// capability 8.0 on.
     Bf16,
 }
 

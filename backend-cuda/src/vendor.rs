@@ -20,7 +20,9 @@ use library::Failure;
 use trials::Trials;
 use verdicts::Shelf;
 
-use crate::{CudaError, Device, KernelChoice, Precision, Product, Ptr, PtrMut, geometry::Geometry};
+use crate::{
+    CudaError, Device, KernelChoice, Precision, Product, Ptr, PtrMut, element::Value, geometry::Geometry,
+};
 
 /// The libraries, as far as they were found, the reason where one was not; and what trials of their kernels came to. A device keeps
 /// them.
@@ -42,14 +44,14 @@ pub(crate) trait VendorKernel: Send {
     fn launch(&mut self, device: &Device, operands: &Operands) -> Result<(), CudaError>;
 }
 
-/// What a product is of and where it goes.
+/// What a product is of and where it goes. Weights and their gradient are f32, all else is what activations are kept as.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Operands {
     /// The input; for the input's gradient that of the output.
-    pub left: Ptr<f32>,
+    pub left: Ptr<Value>,
     /// The weights; for their gradient that of the output.
-    pub right: Ptr<f32>,
-    pub to: PtrMut<f32>,
+    pub right: Ptr<Value>,
+    pub to: PtrMut<Value>,
     /// Whether it is added to what is there: for the input's gradient only.
     pub accumulate: bool,
     pub scratch: PtrMut<f64>,

@@ -21,6 +21,7 @@ impl core::ops::AddAssign for Cost {
 
 /// Bytes of a number, of a sum in double precision, and of the structs of `kernels/*.cuh`.
 const WORD: u64 = 4;
+const SHORT: u64 = 2;
 const WIDE: u64 = 8;
 const MOMENTS: u64 = 24;
 const SUMS: u64 = 16;
@@ -82,72 +83,87 @@ impl Conv {
     }
 }
 
+/// The kernel's name, and the bytes of an activation in it.
+fn parts(name: &str) -> (&str, u64) {
+    match name.strip_suffix("_bf16") {
+        Some(name) => (name, SHORT),
+        None => (name, WORD),
+    }
+}
+
 /// What the launch moves at least, and computes; `None` of a kernel that is not known here.
 pub fn cost(launch: &Launch) -> Option<Cost> {
     let Launch { name, grid, .. } = launch;
+    let (name, own) = parts(name);
     let p = |i: usize| launch.number(i);
     let given = |i: usize| u64::from(p(i) != 0);
     let moves = |read: u64, written: u64| Some(Cost { read, written, operations: 0 });
     let words = |read: u64, written: u64| moves(WORD * read, WORD * written);
-    let product = |conv: &Conv, read: u64, written: u64| {
-        Some(Cost { read: WORD * read, written: WORD * written, operations: conv.operations() })
-    };
+    // Activations, or gradients of such.
+    let values = |read: u64, written: u64| moves(own * read, own * written);
+    let product =
+        |conv: &Conv, read: u64, written: u64| Some(Cost { read, written, operations: conv.operations() });
     let base = name.split("_wide").next().unwrap_or(name);
     let base = base.split("_narrow").next().unwrap_or(base);
     match base {
         "conv_forward" => {
             let conv = Conv::of(&launch.words(3));
-            let bias = given(2) * conv.filters;
-            product(&conv, conv.input() + conv.weights() + bias, conv.output())
+            let weights = conv.weights() + given(2) * conv.filters;
+            product(&conv, own * conv.input() + WORD * weights, own * conv.output())
         }
         "conv_input_gradient" => {
             let conv = Conv::of(&launch.words(2));
             let to = conv.whole_input();
-            product(&conv, conv.output() + conv.weights() + given(3) * to, to)
+            product(&conv, own * (conv.output() + given(3) * to) + WORD * conv.weights(), own * to)
         }
         "conv_weight_gradient" => {
             let conv = Conv::of(&launch.words(2));
-            product(&conv, conv.input() + conv.output(), grid[2] * conv.weights())
+            product(&conv, own * (conv.input() + conv.output()), WORD * grid[2] * conv.weights())
         }
         "sum_slices" => words(p(1) * p(2), p(1)),
-        "bias_gradient_sums" => moves(WORD * p(1) * p(2), WIDE * grid[0] * p(2)),
+        "round" => moves(WORD * p(1), SHORT * p(1)),
+        "bias_gradient_sums" => moves(own * p(1) * p(2), WIDE * grid[0] * p(2)),
         "bias_gradient_finish" => moves(WIDE * p(1) * p(2), WORD * p(2)),
-        "batch_norm_measure" => moves(WORD * p(1) * p(2), MOMENTS * grid[0] * p(2)),
+        "batch_norm_measure" => moves(own * p(1) * p(2), MOMENTS * grid[0] * p(2)),
         "batch_norm_finish" => {
             let (c, statistics) = (p(2), given(5) * 2 * WORD * p(2));
             moves(MOMENTS * p(1) * c + 2 * WORD * c + statistics, CHANNEL * c + statistics)
         }
         "batch_norm_running" => moves(4 * WORD * p(1), CHANNEL * p(1)),
-        "batch_norm_normalise" => words(p(1) + 3 * launch.words(2)[0], p(1)),
+        "batch_norm_normalise" => moves(own * p(1) + 3 * WORD * launch.words(2)[0], own * p(1)),
         // A ReLU behind it takes a channel's factor and offset beside its mean.
-        "batch_norm_sums" => moves((2 * p(2) + 1 + 2 * given(5)) * WORD * p(3), SUMS * grid[0] * p(3)),
+        "batch_norm_sums" => {
+            let channels = (1 + 2 * given(5)) * WORD * p(3);
+            moves(2 * own * p(2) * p(3) + channels, SUMS * grid[0] * p(3))
+        }
         "batch_norm_gradients" => moves(SUMS * p(1) * p(2), (2 * WORD + CORRECTION) * p(2)),
         "batch_norm_input_gradient" => {
-            words((2 + given(7)) * p(2) + (4 + given(6)) * launch.words(3)[0], p(2))
+            let channels = (4 + given(6)) * WORD * launch.words(3)[0];
+            moves((2 + given(7)) * own * p(2) + channels, own * p(2))
         }
-        "relu_forward" => words(p(1), p(1)),
-        "relu_backward" => words((2 + given(3)) * p(2), p(2)),
-        "add" => words(2 * p(2), p(2)),
+        "relu_forward" => values(p(1), p(1)),
+        "relu_backward" => values((2 + given(3)) * p(2), p(2)),
+        "add" => values(2 * p(2), p(2)),
         "pixel_sums" => {
             let n = grid[0] * p(3);
-            words((1 + given(1)) * n * p(2) + given(5) * n, n)
+            values((1 + given(1)) * n * p(2) + given(5) * n, n)
         }
         "avg_pool_forward" => {
             let pool = launch.words(2);
-            words(p(1) / (pool[2] * pool[3]) * pool[0] * pool[1], p(1))
+            values(p(1) / (pool[2] * pool[3]) * pool[0] * pool[1], p(1))
         }
         "channels_join" => {
             let (n, channels) = (p(2), launch.words(3)[0]);
             let first = n / channels * p(4);
-            words(first + given(1) * (n - first), n)
+            values(first + given(1) * (n - first), n)
         }
-        "channels_part" => words((1 + given(5)) * p(1), p(1)),
+        "channels_part" => values((1 + given(5)) * p(1), p(1)),
         "avg_pool_backward" => {
             let pool = launch.words(2);
             // Every value of the output's gradient belongs to as many as its window has.
-            words(p(1) / (pool[0] * pool[1]) * pool[2] * pool[3] + given(4) * p(1), p(1))
+            values(p(1) / (pool[0] * pool[1]) * pool[2] * pool[3] + given(4) * p(1), p(1))
         }
-        "cross_entropy" => moves(grid[0] * (WORD * p(4) + WORD), grid[0] * (LOSS + given(6) * WORD * p(4))),
+        "cross_entropy" => moves(grid[0] * (own * p(4) + WORD), grid[0] * (LOSS + given(6) * own * p(4))),
         "cross_entropy_mean" => moves(LOSS * p(1), LOSS),
         "norm_sweep" => moves((1 + given(4)) * WORD * p(2), PARTIAL * grid[0]),
         "norm_finish" => moves(PARTIAL * p(1), 12 * WORD),
@@ -171,9 +187,9 @@ pub fn cost(launch: &Launch) -> Option<Cost> {
 
 /// What the launch is for, as the table has it.
 pub fn purpose(name: &str) -> &'static str {
-    match name {
-        _ if name.starts_with("conv_") || name == "sum_slices" => "products",
-        _ if name.starts_with("batch_norm_") => "normalisation",
+    match parts(name).0 {
+        name if name.starts_with("conv_") || name == "sum_slices" => "products",
+        name if name.starts_with("batch_norm_") => "normalisation",
         "norm_sweep" | "norm_finish" | "ascend" | "check_sweep" | "check_finish" | "products_sweep"
         | "products_finish" | "mix" | "mix_along" | "friendly" | "keep" | "accumulate" | "sgd" => "weights",
         _ => "other",

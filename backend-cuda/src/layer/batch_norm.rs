@@ -42,7 +42,7 @@ impl BatchNorm {
 
 impl Layer for BatchNorm {
     fn forward(&mut self, pass: Forward<'_>) -> Result<(), CudaError> {
-        let kernels = pass.device.kernels();
+        let kernels = pass.kernels;
         let (rows, channels) = (pass.samples * self.pixels, self.channels);
         let (c, normals) = (channels as u32, self.normals.view_mut().ptr());
         self.frozen = matches!(pass.mode, Mode::Evaluate | Mode::Frozen);
@@ -77,7 +77,7 @@ impl Layer for BatchNorm {
     }
 
     fn backward(&mut self, pass: Backward<'_>) -> Result<(), CudaError> {
-        let kernels = pass.device.kernels();
+        let kernels = pass.kernels;
         let (rows, channels) = (pass.samples * self.pixels, self.channels);
         let (c, relu) = (channels as u32, i32::from(self.relu));
         let (normals, partials) = (self.normals.view().ptr(), pass.scratch.cast::<Sums>());

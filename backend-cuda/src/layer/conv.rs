@@ -12,9 +12,9 @@ pub(crate) use choice::Choosing;
 
 use sam_model::Shape;
 
-use super::{Backward, Forward, Layer, add::add_bias};
+use super::{Backward, Forward, Layer, On, add::add_bias};
 use crate::{
-    ChosenKernel, CudaError, Device, Precision, Product, Ptr,
+    ChosenKernel, CudaError, Precision, Product, Ptr,
     geometry::Geometry,
     kernels::columns::{chunks, finish, sweep},
     vendor::{Operands, VendorKernel},
@@ -72,7 +72,7 @@ impl Conv {
 
     fn product(
         &mut self,
-        device: &Device,
+        on: On<'_>,
         product: Product,
         samples: usize,
         bias: Ptr<f32>,
@@ -80,20 +80,20 @@ impl Conv {
     ) -> Result<(), CudaError> {
         let chosen = self.vendor.of(product).as_mut().filter(|_| samples == self.geometry.samples);
         let Some(kernel) = chosen else {
-            return self.native.launch(device, product, samples, bias, operands);
+            return self.native.launch(on.0, product, samples, bias, operands);
         };
-        kernel.launch(device, operands)?;
+        kernel.launch(on.0, operands)?;
         if product != Product::Forward || !self.bias {
             return Ok(());
         }
         let output = self.geometry.output;
-        add_bias(device, samples * output.pixels(), output.channels, bias, operands.to)
+        add_bias(on, samples * output.pixels(), output.channels, bias, operands.to)
     }
 }
 
 /// The gradient of a bias for each channel of `output`, behind `weights` values of the layer's gradients.
 pub(super) fn bias_gradient(pass: &Backward<'_>, output: Shape, weights: usize) -> Result<(), CudaError> {
-    let kernels = pass.device.kernels();
+    let kernels = pass.kernels;
     let (rows, channels) = (pass.samples * output.pixels(), output.channels);
     let sums = (pass.d_output, rows as u32, channels as u32, pass.scratch);
     // SAFETY: the gradient has rows times channels values, the scratch memory a place for each chunk and channel.
@@ -135,35 +135,36 @@ impl Layer for Conv {
         let bias = if self.bias { pass.params.add(self.geometry.weights()) } else { Ptr::NULL };
         let operands = Operands {
             left: pass.input,
-            right: pass.params,
+            right: pass.params.cast(),
             to: pass.output,
             accumulate: false,
             scratch: pass.scratch,
         };
-        self.product(pass.device, Product::Forward, pass.samples, bias, &operands)
+        self.product((pass.device, pass.kernels), Product::Forward, pass.samples, bias, &operands)
     }
 
     fn backward(&mut self, pass: Backward<'_>) -> Result<(), CudaError> {
+        let on = (pass.device, pass.kernels);
         let weights = Operands {
             left: pass.input,
             right: pass.d_output,
-            to: pass.grads,
+            to: pass.grads.cast(),
             accumulate: false,
             scratch: pass.scratch,
         };
-        self.product(pass.device, Product::WeightGradient, pass.samples, Ptr::NULL, &weights)?;
+        self.product(on, Product::WeightGradient, pass.samples, Ptr::NULL, &weights)?;
         if self.bias {
             bias_gradient(&pass, self.geometry.output, self.geometry.weights())?;
         }
         let Some(to) = pass.d_input else { return Ok(()) };
         let input = Operands {
             left: pass.d_output,
-            right: pass.params,
+            right: pass.params.cast(),
             to: to.values,
             accumulate: to.accumulate,
             scratch: pass.scratch,
         };
-        self.product(pass.device, Product::InputGradient, pass.samples, Ptr::NULL, &input)
+        self.product(on, Product::InputGradient, pass.samples, Ptr::NULL, &input)
     }
 
     fn scratch_bytes(&self, samples: usize) -> usize {

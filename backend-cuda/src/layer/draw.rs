@@ -9,9 +9,10 @@ use sam_model::{
     random::{Random, kept},
 };
 
-use super::{Backward, Forward, Layer, Mode};
+use super::{Backward, Forward, Layer, Mode, On};
 use crate::{
     CudaError, Device, DeviceVec, Grid, Ptr, PtrMut,
+    element::Value,
     kernels::{Coefficient, DeviceRandom, Divisor, DrawRule},
 };
 
@@ -104,28 +105,33 @@ pub(crate) struct ScaleSamples {
 impl ScaleSamples {
     fn launch(
         &self,
-        (device, samples, drawn): (&Device, usize, Drawn),
-        from: Ptr<f32>,
+        ((device, kernels), samples, drawn): (On<'_>, usize, Drawn),
+        from: Ptr<Value>,
         backward: bool,
-        (to, accumulate): (PtrMut<f32>, bool),
+        (to, accumulate): (PtrMut<Value>, bool),
     ) -> Result<(), CudaError> {
         let n = (samples * self.len) as u32;
         let own = drawn.coefficients.add(self.coefficients);
         let (backward, accumulate) = (i32::from(backward), i32::from(accumulate));
         let arguments = (from, n, Divisor::new(self.len), own, backward, accumulate, to);
         // SAFETY: both have n values, and there is a coefficient for each sample; the kernel is made to work in place.
-        unsafe { device.launch(&device.kernels().scale_samples, Grid::over(n), arguments) }
+        unsafe { device.launch(&kernels.scale_samples, Grid::over(n), arguments) }
     }
 }
 
 impl Layer for ScaleSamples {
     fn forward(&mut self, pass: Forward<'_>) -> Result<(), CudaError> {
-        self.launch((pass.device, pass.samples, pass.drawn), pass.input, false, (pass.output, false))
+        self.launch(
+            ((pass.device, pass.kernels), pass.samples, pass.drawn),
+            pass.input,
+            false,
+            (pass.output, false),
+        )
     }
 
     fn backward(&mut self, pass: Backward<'_>) -> Result<(), CudaError> {
         let Some(to) = pass.d_input else { return Ok(()) };
-        let on = (pass.device, pass.samples, pass.drawn);
+        let on = ((pass.device, pass.kernels), pass.samples, pass.drawn);
         self.launch(on, pass.d_output, true, (to.values, to.accumulate))
     }
 }
@@ -141,10 +147,10 @@ pub(crate) struct Dropout {
 impl Dropout {
     fn launch(
         &self,
-        (device, samples, drawn): (&Device, usize, Drawn),
+        ((device, kernels), samples, drawn): (On<'_>, usize, Drawn),
         training: bool,
-        from: Ptr<f32>,
-        (to, accumulate): (PtrMut<f32>, bool),
+        from: Ptr<Value>,
+        (to, accumulate): (PtrMut<Value>, bool),
     ) -> Result<(), CudaError> {
         let blocks = self.len.div_ceil(WORDS);
         let n = (samples * blocks) as u32;
@@ -163,19 +169,19 @@ impl Dropout {
             to,
         );
         // SAFETY: both are of so many samples; the kernel is made to work in place.
-        unsafe { device.launch(&device.kernels().dropout, Grid::over(n), arguments) }
+        unsafe { device.launch(&kernels.dropout, Grid::over(n), arguments) }
     }
 }
 
 impl Layer for Dropout {
     fn forward(&mut self, pass: Forward<'_>) -> Result<(), CudaError> {
-        let on = (pass.device, pass.samples, pass.drawn);
+        let on = ((pass.device, pass.kernels), pass.samples, pass.drawn);
         self.launch(on, pass.mode != Mode::Evaluate, pass.input, (pass.output, false))
     }
 
     fn backward(&mut self, pass: Backward<'_>) -> Result<(), CudaError> {
         let Some(to) = pass.d_input else { return Ok(()) };
-        let on = (pass.device, pass.samples, pass.drawn);
+        let on = ((pass.device, pass.kernels), pass.samples, pass.drawn);
         self.launch(on, true, pass.d_output, (to.values, to.accumulate))
     }
 }

@@ -4,9 +4,10 @@
 
 use sam_model::Shape;
 
-use super::{AvgPool, Backward, Forward, Layer};
+use super::{AvgPool, Backward, Forward, Layer, On};
 use crate::{
-    CudaError, Device, Grid, Ptr, PtrMut,
+    CudaError, Grid, Ptr, PtrMut,
+    element::Value,
     kernels::{
         PoolShape,
         columns::{THREADS, columns},
@@ -28,25 +29,26 @@ impl GlobalAvgPool {
 
 /// Of each sample and channel `share` times the sum over pixels of `x`, times `g` if that is not null; written, or added.
 pub(super) fn pixel_sums(
-    device: &Device,
+    (device, kernels): On<'_>,
     samples: usize,
     image: Shape,
-    [x, g]: [Ptr<f32>; 2],
+    [x, g]: [Ptr<Value>; 2],
     share: f64,
     accumulate: bool,
-    to: PtrMut<f32>,
+    to: PtrMut<Value>,
 ) -> Result<(), CudaError> {
     let (pixels, channels) = (image.pixels() as u32, image.channels as u32);
     let grid = Grid::new([samples as u32, columns(image.channels) as u32, 1], THREADS);
     let arguments = (x, g, pixels, channels, share, i32::from(accumulate), to);
     // SAFETY: the caller's inputs are that many images, its output has a value for each sample and channel.
-    unsafe { device.launch(&device.kernels().pixel_sums, grid, arguments) }
+    unsafe { device.launch(&kernels.pixel_sums, grid, arguments) }
 }
 
 impl Layer for GlobalAvgPool {
     fn forward(&mut self, pass: Forward<'_>) -> Result<(), CudaError> {
         let (image, share) = (self.image, 1.0 / self.image.pixels() as f64);
-        pixel_sums(pass.device, pass.samples, image, [pass.input, Ptr::NULL], share, false, pass.output)
+        let on = (pass.device, pass.kernels);
+        pixel_sums(on, pass.samples, image, [pass.input, Ptr::NULL], share, false, pass.output)
     }
 
     fn backward(&mut self, pass: Backward<'_>) -> Result<(), CudaError> {

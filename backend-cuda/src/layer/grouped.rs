@@ -53,7 +53,7 @@ impl GroupedConv {
     }
 
     fn weight_gradient(&self, pass: &Backward<'_>) -> Result<(), CudaError> {
-        let kernels = pass.device.kernels();
+        let kernels = pass.kernels;
         let (rows, filters) = (pass.samples * self.output.pixels(), self.output.channels);
         let (chunks, chunk) = self.chunks(pass.samples);
         let by_weights = Divisor::new(self.patch);
@@ -87,7 +87,7 @@ impl Layer for GroupedConv {
         let bias = if self.bias { pass.params.add(self.weights()) } else { Ptr::NULL };
         let arguments = (pass.input, pass.params, bias, n, self.shape, pass.output);
         // SAFETY: the output has n values, the input is of as many samples, the parameters are the layer's own.
-        unsafe { pass.device.launch(&pass.device.kernels().grouped_conv_forward, Grid::over(n), arguments) }
+        unsafe { pass.device.launch(&pass.kernels.grouped_conv_forward, Grid::over(n), arguments) }
     }
 
     fn backward(&mut self, pass: Backward<'_>) -> Result<(), CudaError> {
@@ -99,9 +99,7 @@ impl Layer for GroupedConv {
         let n = (pass.samples * self.input.len()) as u32;
         let arguments = (pass.d_output, pass.params, n, self.shape, i32::from(to.accumulate), to.values);
         // SAFETY: the input's gradient has n values and is no other's buffer.
-        unsafe {
-            pass.device.launch(&pass.device.kernels().grouped_conv_input_gradient, Grid::over(n), arguments)
-        }
+        unsafe { pass.device.launch(&pass.kernels.grouped_conv_input_gradient, Grid::over(n), arguments) }
     }
 
     fn scratch_bytes(&self, samples: usize) -> usize {

@@ -5,31 +5,32 @@
 use sam_model::Shape;
 
 use super::{
-    InputGradient,
+    InputGradient, On,
     global_pool::pixel_sums,
     pad_channels::{join, part},
 };
 use crate::{
-    CudaError, Device, Grid, Ptr, PtrMut,
+    CudaError, Grid, Ptr, PtrMut,
+    element::Value,
     kernels::{Coefficient, Divisor},
 };
 
 /// Operands of a forward pass of `samples` samples.
 pub(crate) struct PairForward<'a> {
-    pub device: &'a Device,
+    pub on: On<'a>,
     pub samples: usize,
-    pub inputs: [Ptr<f32>; 2],
-    pub output: PtrMut<f32>,
+    pub inputs: [Ptr<Value>; 2],
+    pub output: PtrMut<Value>,
     /// What was drawn, layer by layer.
     pub coefficients: Ptr<Coefficient>,
 }
 
 /// Operands of a backward pass to one of both inputs.
 pub(crate) struct PairBackward<'a> {
-    pub device: &'a Device,
+    pub on: On<'a>,
     pub samples: usize,
-    pub inputs: [Ptr<f32>; 2],
-    pub d_output: Ptr<f32>,
+    pub inputs: [Ptr<Value>; 2],
+    pub d_output: Ptr<Value>,
     pub d_input: InputGradient,
     pub coefficients: Ptr<Coefficient>,
 }
@@ -64,31 +65,33 @@ impl Pair {
     }
 
     pub fn forward(&self, pass: &PairForward<'_>) -> Result<(), CudaError> {
-        let &PairForward { device, samples, inputs: [a, b], output, .. } = pass;
+        let &PairForward { on, samples, inputs: [a, b], output, .. } = pass;
+        let (device, kernels) = on;
         let (n, [by_channels, by_pixels]) = self.extents(samples);
         match self.function {
             PairFunction::Concat => {
                 let [first, second] = self.channels();
                 let pixels = samples * self.inputs[0].pixels();
-                join(device, pixels, [first, first + second], [a, b], output)
+                join(on, pixels, [first, first + second], [a, b], output)
             }
             PairFunction::Scale => {
                 let arguments = (a, b, n, by_channels, by_pixels, 0, output);
                 // SAFETY: input and output have n values, the second input one for each sample and channel.
-                unsafe { device.launch(&device.kernels().scale, Grid::over(n), arguments) }
+                unsafe { device.launch(&kernels.scale, Grid::over(n), arguments) }
             }
             PairFunction::ShakeShake { coefficients } => {
                 let own = pass.coefficients.add(coefficients);
                 let arguments = (a, b, n, Divisor::new(self.inputs[0].len()), own, output);
                 // SAFETY: inputs and output have n values, and there is a coefficient for each sample.
-                unsafe { device.launch(&device.kernels().shake_shake_forward, Grid::over(n), arguments) }
+                unsafe { device.launch(&kernels.shake_shake_forward, Grid::over(n), arguments) }
             }
         }
     }
 
     /// The gradient of the input of that position.
     pub fn backward(&self, position: usize, pass: &PairBackward<'_>) -> Result<(), CudaError> {
-        let &PairBackward { device, samples, inputs: [a, b], d_output, d_input, .. } = pass;
+        let &PairBackward { on, samples, inputs: [a, b], d_output, d_input, .. } = pass;
+        let (device, kernels) = on;
         let (n, [by_channels, by_pixels]) = self.extents(samples);
         let accumulate = i32::from(d_input.accumulate);
         match self.function {
@@ -96,23 +99,23 @@ impl Pair {
                 let [first, second] = self.channels();
                 let (before, count) = if position == 0 { (0, first) } else { (first, second) };
                 let pixels = samples * self.inputs[0].pixels();
-                part(device, pixels, [before, count, first + second], d_output, d_input)
+                part(on, pixels, [before, count, first + second], d_output, d_input)
             }
             PairFunction::Scale if position == 0 => {
                 let arguments = (d_output, b, n, by_channels, by_pixels, accumulate, d_input.values);
                 // SAFETY: both gradients have n values, the second input one for each sample and channel.
-                unsafe { device.launch(&device.kernels().scale, Grid::over(n), arguments) }
+                unsafe { device.launch(&kernels.scale, Grid::over(n), arguments) }
             }
             PairFunction::Scale => {
                 let InputGradient { values, accumulate } = d_input;
-                pixel_sums(device, samples, self.inputs[0], [a, d_output], 1.0, accumulate, values)
+                pixel_sums(on, samples, self.inputs[0], [a, d_output], 1.0, accumulate, values)
             }
             PairFunction::ShakeShake { coefficients } => {
                 let own = pass.coefficients.add(coefficients);
                 let by_len = Divisor::new(self.inputs[0].len());
                 let arguments = (d_output, n, by_len, own, position as i32, accumulate, d_input.values);
                 // SAFETY: both gradients have n values, and there is a coefficient for each sample.
-                unsafe { device.launch(&device.kernels().shake_shake_backward, Grid::over(n), arguments) }
+                unsafe { device.launch(&kernels.shake_shake_backward, Grid::over(n), arguments) }
             }
         }
     }

@@ -3,7 +3,7 @@
 #![allow(unsafe_code, reason = "launches of kernels")]
 
 use super::{Backward, Forward, Layer};
-use crate::{CudaError, Grid, Kernel, Ptr, PtrMut, kernels::Kernels};
+use crate::{CudaError, Grid, Kernel, Ptr, PtrMut, element::Value, kernels::ActivationKernels};
 
 /// A function that is applied value by value.
 #[derive(Clone, Copy, Debug)]
@@ -17,12 +17,12 @@ pub(crate) enum Function {
 }
 
 /// Of x, n, y.
-type Values = Kernel<(Ptr<f32>, u32, PtrMut<f32>)>;
+type Values = Kernel<(Ptr<Value>, u32, PtrMut<Value>)>;
 /// Of x, dy, n, accumulate, dx.
-type Slopes = Kernel<(Ptr<f32>, Ptr<f32>, u32, i32, PtrMut<f32>)>;
+type Slopes = Kernel<(Ptr<Value>, Ptr<Value>, u32, i32, PtrMut<Value>)>;
 
 impl Function {
-    const fn kernels(self, all: &Kernels) -> (&Values, &Slopes) {
+    const fn kernels(self, all: &ActivationKernels) -> (&Values, &Slopes) {
         match self {
             Self::Swish => (&all.swish_forward, &all.swish_backward),
             Self::Sigmoid => (&all.sigmoid_forward, &all.sigmoid_backward),
@@ -41,7 +41,7 @@ pub(crate) struct Pointwise {
 impl Layer for Pointwise {
     fn forward(&mut self, pass: Forward<'_>) -> Result<(), CudaError> {
         let n = (pass.samples * self.len) as u32;
-        let (values, _) = self.function.kernels(pass.device.kernels());
+        let (values, _) = self.function.kernels(pass.kernels);
         // SAFETY: both have n entries.
         unsafe { pass.device.launch(values, Grid::over(n), (pass.input, n, pass.output)) }
     }
@@ -49,7 +49,7 @@ impl Layer for Pointwise {
     fn backward(&mut self, pass: Backward<'_>) -> Result<(), CudaError> {
         let Some(to) = pass.d_input else { return Ok(()) };
         let n = (pass.samples * self.len) as u32;
-        let (_, slopes) = self.function.kernels(pass.device.kernels());
+        let (_, slopes) = self.function.kernels(pass.kernels);
         let arguments = (pass.input, pass.d_output, n, i32::from(to.accumulate), to.values);
         // SAFETY: as above; the kernel is made to work in place.
         unsafe { pass.device.launch(slopes, Grid::over(n), arguments) }

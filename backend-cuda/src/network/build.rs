@@ -5,7 +5,7 @@ use core::ops::Range;
 use sam_model::{Description, Op, Shape};
 
 use crate::{
-    CudaError, Device, DeviceVec,
+    CudaError, Device, Precision,
     kernels::PoolShape,
     layer::{
         AvgPool, BatchNorm, Conv, Draws, Dropout, Function, GlobalAvgPool, GroupedConv, Layer, MaxPool,
@@ -43,26 +43,18 @@ pub(super) enum Kind {
 }
 
 impl Task {
+    pub fn set_precision(&mut self, precision: Precision) {
+        if let Kind::Layer(layer) = &mut self.kind {
+            layer.set_precision(precision);
+        }
+    }
+
     pub fn scratch_bytes(&self, samples: usize) -> usize {
         match &self.kind {
             Kind::Layer(layer) => layer.scratch_bytes(samples),
             Kind::Add { .. } | Kind::Pair { .. } | Kind::Skip => 0,
         }
     }
-}
-
-/// A buffer for each length, `batch` times as long.
-pub(super) fn buffers(
-    device: &Device,
-    lens: &[usize],
-    batch: usize,
-) -> Result<Vec<DeviceVec<f32>>, CudaError> {
-    let buffer = |&len: &usize| {
-        let found = len as u128 * batch as u128;
-        let len = usize::try_from(found).map_err(|_| CudaError::TooLarge { what: "activations", found })?;
-        DeviceVec::zeros(device, len)
-    };
-    lens.iter().map(buffer).collect()
 }
 
 pub(super) fn tasks(

@@ -3,22 +3,30 @@
 use super::{
     CudaNetwork,
     build::{Kind, Task},
+    storage,
 };
-use crate::{ChosenKernel, CudaError, DeviceVec, KernelChoice, Precision, layer::Choosing, plan};
+use crate::{
+    ChosenKernel, CudaError, DeviceVec, KernelChoice, Precision, element::Element, layer::Choosing, plan,
+};
 
 impl CudaNetwork {
-    /// What convolutions and dense layers multiply in from now on; f32 at first. For evaluation too. Kernels are chosen
-    /// anew.
+    /// What convolutions and dense layers multiply in from now on, and what activations are kept as; f32 at first. For evaluation too.
+    /// Kernels are chosen anew. Between bf16 and the others all buffers are made anew, both being there at a time
+    /// ([`CudaNetwork::build_in`] makes them once); the batch that is set stays.
     ///
     /// # Errors
-    /// [`CudaError::Precision`] if the card has no tensor cores for it; as [`CudaNetwork::set_kernels`].
+    /// [`CudaError::Precision`] if the card has no tensor cores for it; [`CudaError::Memory`], after which all is as before; as
+    /// [`CudaNetwork::set_kernels`].
     pub fn set_precision(&mut self, precision: Precision) -> Result<(), CudaError> {
         self.device.check_precision(precision)?;
-        for task in &mut self.tasks {
-            if let Kind::Layer(layer) = &mut task.kind {
-                layer.set_precision(precision);
-            }
+        let element = Element::of(precision);
+        if element != self.element {
+            let values = storage::others(&self.device, element, &self.values)?;
+            let gradients = storage::others(&self.device, element, &self.gradients)?;
+            self.images.set(element)?;
+            (self.values, self.gradients, self.element) = (values, gradients, element);
         }
+        self.tasks.iter_mut().for_each(|task| task.set_precision(precision));
         self.choose()
     }
 

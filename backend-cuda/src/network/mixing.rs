@@ -82,7 +82,7 @@ impl CudaNetwork {
         mixing.partners.write(partners)?;
         mixing.set_share(share)?;
         let (device, n) = (&self.device, samples * len);
-        let images = self.values[self.buffers[0]].shared_ptr();
+        let images = self.images.values.shared_ptr();
         device.copy(n, images.reading(), mixing.images.shared_ptr())?;
         let (n, own, other) = (n as u32, share as f32, (1.0 - share) as f32);
         let (from, partners) = (mixing.images.view().ptr(), mixing.partners.view().ptr());

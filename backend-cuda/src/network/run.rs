@@ -11,6 +11,8 @@ use super::{
 };
 use crate::{
     CudaError, DeviceLoss, DeviceVec, Gradient, Ptr, PtrMut,
+    activations::Activations,
+    element::Value,
     layer::{Backward, Forward, InputGradient, Mode, PairBackward, PairForward, add},
     loss::Losses,
     plan,
@@ -24,7 +26,9 @@ impl CudaNetwork {
     ) -> Result<DeviceLoss, CudaError> {
         self.forward(params, 0..samples, (Mode::Evaluate, false))?;
         let losses = Losses { first: 0, samples, perturbed: false, partners: (Ptr::NULL, Ptr::NULL) };
-        self.loss.launch(&losses, self.logits(), 0.0, PtrMut::NULL)?;
+        let logits = self.logits();
+        let kernels = self.device.activations(self.element);
+        self.loss.launch(kernels, &losses, logits, 0.0, PtrMut::NULL)?;
         self.mean_loss(samples, Pass::Clean)
     }
 
@@ -50,23 +54,27 @@ impl CudaNetwork {
             _ => Mode::Perturbed,
         };
         self.forward(params, part, (mode, perturbed))?;
-        let d_logits = self.gradients[self.d_logits].shared_ptr();
+        let d_logits = self.gradients[self.d_logits].at();
         let partners = self.mixing.as_ref().map_or((Ptr::NULL, Ptr::NULL), |mixing| mixing.partners(first));
         let losses = Losses { first, samples, perturbed, partners };
-        self.loss.launch(&losses, self.logits(), self.smoothing, d_logits)?;
-        let batch = self.batch_at(first);
-        let Self { device, tasks, backward, values, gradients, scratch, draws, .. } = self;
-        let value = |buffer| place(values, batch, buffer);
+        let logits = self.logits();
+        let Self { device, tasks, backward, values, gradients, images, scratch, draws, loss, .. } = self;
+        let element = self.element;
+        let kernels = device.activations(element);
+        loss.launch(kernels, &losses, logits, self.smoothing, d_logits)?;
+        let image = (self.buffers[0], images.at(first));
+        let value = |buffer| place(values, image, buffer);
         let drawn = draws.drawn(first);
-        let gradient = |buffer: usize| gradients[buffer].shared_ptr();
+        let gradient = |buffer: usize| gradients[buffer].at();
         for action in &*backward {
             match *action {
                 plan::Backward::Copy { len, from, to } => {
-                    device.copy(samples * len, gradient(from).reading(), gradient(to))?;
+                    let bytes = samples * len * element.bytes();
+                    device.copy::<u8>(bytes, gradient(from).reading().cast(), gradient(to).cast())?;
                 }
                 plan::Backward::Add { len, from, to } => {
                     let to = gradient(to);
-                    add(device, samples * len, to.reading(), gradient(from).reading(), to)?;
+                    add((device, kernels), samples * len, to.reading(), gradient(from).reading(), to)?;
                 }
                 plan::Backward::Layer { step, position, d_output, d_input } => {
                     let Task { kind, input, output, params: own, .. } = &mut tasks[step];
@@ -81,8 +89,8 @@ impl CudaNetwork {
                             let second = value(*second).reading();
                             let inputs = [input, second];
                             let coefficients = drawn.coefficients;
-                            let pass =
-                                PairBackward { device, samples, inputs, d_output, d_input, coefficients };
+                            let on = (&*device, kernels);
+                            let pass = PairBackward { on, samples, inputs, d_output, d_input, coefficients };
                             pair.backward(position, &pass)?;
                             continue;
                         }
@@ -90,6 +98,7 @@ impl CudaNetwork {
                     };
                     layer.backward(Backward {
                         device,
+                        kernels,
                         samples,
                         params: params.view().range(own.clone()).ptr(),
                         grads: grads.values_mut().view_mut().range(own.clone()).ptr(),
@@ -131,15 +140,18 @@ impl CudaNetwork {
         (mode, perturbed): (Mode, bool),
     ) -> Result<(), CudaError> {
         let (first, samples) = (part.start, part.len());
-        let batch = self.batch_at(first);
-        let Self { device, tasks, values, statistics, scratch, draws, .. } = self;
-        let value = |buffer| place(values, batch, buffer);
+        let Self { device, tasks, values, images, statistics, scratch, draws, .. } = self;
+        let kernels = device.activations(self.element);
+        images.prepare(first, samples)?;
+        let image = (self.buffers[0], images.at(first));
+        let value = |buffer| place(values, image, buffer);
         draws.draw(device, part, mode, perturbed)?;
         let drawn = draws.drawn(first);
         for Task { kind, input, output, params: own, statistics: own_statistics, .. } in tasks {
             match kind {
                 Kind::Layer(layer) => layer.forward(Forward {
                     device,
+                    kernels,
                     mode,
                     samples,
                     params: params.view().range(own.clone()).ptr(),
@@ -151,10 +163,10 @@ impl CudaNetwork {
                 })?,
                 Kind::Add { second, len } => {
                     let (a, b) = (value(*input).reading(), value(*second).reading());
-                    add(device, samples * *len, a, b, value(*output))?;
+                    add((device, kernels), samples * *len, a, b, value(*output))?;
                 }
                 Kind::Pair { pair, second } => pair.forward(&PairForward {
-                    device,
+                    on: (device, kernels),
                     samples,
                     inputs: [value(*input).reading(), value(*second).reading()],
                     output: value(*output),
@@ -166,19 +178,13 @@ impl CudaNetwork {
         Ok(())
     }
 
-    /// The buffer of the batch, and where in it the sample `first` begins.
-    fn batch_at(&self, first: usize) -> (usize, usize) {
-        (self.buffers[0], first * self.description.image().len())
-    }
-
-    fn logits(&self) -> Ptr<f32> {
+    fn logits(&self) -> Ptr<Value> {
         let last = self.buffers[self.buffers.len() - 1];
-        self.values[last].shared_ptr().reading()
+        self.values[last].at().reading()
     }
 }
 
-/// Where a buffer's values are for a part of the batch: the batch lies there whole, all else is the part's.
-fn place(values: &[DeviceVec<f32>], (batch, offset): (usize, usize), buffer: usize) -> PtrMut<f32> {
-    let own = values[buffer].shared_ptr();
-    if buffer == batch { own.add(offset) } else { own }
+/// Where a buffer's values are for a part of the batch; the images lie apart.
+fn place(values: &[Activations], (image, at): (usize, PtrMut<Value>), buffer: usize) -> PtrMut<Value> {
+    if buffer == image { at } else { values[buffer].at() }
 }

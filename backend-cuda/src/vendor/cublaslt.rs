@@ -25,7 +25,7 @@ use super::{
     descriptor::Descriptor,
     library::{Failure, Wanted, function, functions, text},
 };
-use crate::{Precision, Product, geometry::Geometry};
+use crate::{Precision, Product, element::Element, geometry::Geometry};
 use matmul::{Matmul, MatmulShape};
 
 functions! {
@@ -139,15 +139,32 @@ impl CublasLt {
     ) -> Result<Matmul, Failure> {
         let shape = MatmulShape::new(geometry, product);
         let operation = self.operation(&shape, precision)?;
-        let layouts = self.layouts(&shape)?;
+        let layouts = self.layouts(&shape, precision, product)?;
+        let rounded = match (Element::of(precision), product) {
+            (Element::Bf16, Product::Forward | Product::InputGradient) => geometry.weights(),
+            _ => 0,
+        };
+        // What is rounded begins where the scratch memory does.
+        let parameter = if rounded > 0 { 0 } else { parameter };
         let preference = self.preference(alignments(product, parameter))?;
         let (algorithm, workspace) = self.algorithm(&operation, &layouts, &preference)?;
-        Ok(Matmul { name: self.name(), operation, layouts, algorithm, workspace, product })
+        Ok(Matmul { name: self.name(), operation, layouts, algorithm, workspace, product, rounded })
     }
 
-    /// Of the factors and of the product.
-    fn layouts(&self, shape: &MatmulShape) -> Result<[Descriptor<cublasLtMatrixLayoutOpaque_t>; 3], Failure> {
-        Ok([self.layout(shape.a)?, self.layout(shape.b)?, self.layout([shape.rows, shape.columns])?])
+    /// Of the factors and of the product. In bf16 the gradient of the weights is f32 all the same.
+    fn layouts(
+        &self,
+        shape: &MatmulShape,
+        precision: Precision,
+        product: Product,
+    ) -> Result<[Descriptor<cublasLtMatrixLayoutOpaque_t>; 3], Failure> {
+        let number = match Element::of(precision) {
+            Element::F32 => cudaDataType_t::CUDA_R_32F,
+            Element::Bf16 => cudaDataType_t::CUDA_R_16BF,
+        };
+        let to = if product == Product::WeightGradient { cudaDataType_t::CUDA_R_32F } else { number };
+        let of = [shape.rows, shape.columns];
+        Ok([self.layout(number, shape.a)?, self.layout(number, shape.b)?, self.layout(to, of)?])
     }
 
     fn operation(
@@ -156,9 +173,9 @@ impl CublasLt {
         precision: Precision,
     ) -> Result<Descriptor<cublasLtMatmulDescOpaque_t>, Failure> {
         let compute = match precision {
-            Precision::Single => Compute::CUBLAS_COMPUTE_32F,
+            // Of bf16 the factors are so already.
+            Precision::Single | Precision::Bf16 => Compute::CUBLAS_COMPUTE_32F,
             Precision::Tf32 => Compute::CUBLAS_COMPUTE_32F_FAST_TF32,
-            Precision::Bf16 => Compute::CUBLAS_COMPUTE_32F_FAST_16BF,
         };
         let Functions { cublasLtMatmulDescCreate: create, cublasLtMatmulDescDestroy: destroy, .. } =
             *self.functions;
@@ -186,21 +203,17 @@ impl CublasLt {
         Ok(own)
     }
 
-    /// A matrix of floats that lies column by column.
+    /// A matrix that lies column by column.
     fn layout(
         &self,
+        number: cudaDataType_t,
         [rows, columns]: [usize; 2],
     ) -> Result<Descriptor<cublasLtMatrixLayoutOpaque_t>, Failure> {
         let Functions { cublasLtMatrixLayoutCreate: create, cublasLtMatrixLayoutDestroy: destroy, .. } =
             *self.functions;
         let (rows, columns, leading) = (rows as u64, columns as u64, rows as i64);
         // SAFETY: the pair belongs together.
-        let own = unsafe {
-            Descriptor::new(
-                |place| create(place, cudaDataType_t::CUDA_R_32F, rows, columns, leading),
-                destroy,
-            )
-        };
+        let own = unsafe { Descriptor::new(|place| create(place, number, rows, columns, leading), destroy) };
         self.created("cublasLtMatrixLayoutCreate", own)
     }
 
@@ -334,8 +347,8 @@ mod tests {
             let shape = MatmulShape::new(&geometry, product);
             for precision in [Precision::Single, Precision::Tf32, Precision::Bf16] {
                 library.operation(&shape, precision).unwrap();
+                library.layouts(&shape, precision, product).unwrap();
             }
-            library.layouts(&shape).unwrap();
             for parameter in [0, 1, 2, 48, 4096] {
                 library.preference(alignments(product, parameter)).unwrap();
             }

@@ -1,7 +1,8 @@
 //! cuDNN: convolutions.
 //!
 //! Images lie as this crate's do. Filters are to the library filters x rows x columns x channels, so that they are
-//! transposed on their way in, and their gradient on its way out; both are small beside the images.
+//! transposed on their way in, and their gradient on its way out; both are small beside the images. In bf16 the library has filters
+//! and their gradient so too: the former are rounded on their way in, the latter is f32 again on its way out.
 //!
 //! Algorithms are those that the library's manual says are deterministic and takes channels last for.
 
@@ -26,7 +27,7 @@ use super::{
     descriptor::Descriptor,
     library::{Failure, Wanted, function, text},
 };
-use crate::{Precision, Product, geometry::Geometry};
+use crate::{Precision, Product, element::Element, geometry::Geometry};
 use convolution::{Algorithm, Convolution, Descriptors};
 use functions::Functions;
 
@@ -37,6 +38,7 @@ const WANTED: Wanted = Wanted {
     package: "nvidia-cudnn-cu13",
 };
 
+/// What is added up in.
 const FLOAT: cudnnDataType_t = cudnnDataType_t::CUDNN_DATA_FLOAT;
 const CHANNELS_LAST: cudnnTensorFormat_t = cudnnTensorFormat_t::CUDNN_TENSOR_NHWC;
 /// Statuses that say that there is no such thing: `NOT_SUPPORTED`, and `BAD_PARAM`, which is what the older functions answer to shapes
@@ -116,32 +118,35 @@ impl Cudnn {
         product: Product,
         precision: Precision,
     ) -> Result<Convolution, Failure> {
-        let math = match precision {
-            Precision::Single => cudnnMathType_t::CUDNN_FMA_MATH,
-            Precision::Tf32 => cudnnMathType_t::CUDNN_DEFAULT_MATH,
-            Precision::Bf16 => {
-                let reason =
-                    "results of bf16 factors would be rounded to bf16, which they are not here".to_owned();
-                return Err(self.failure("cudnnSetConvolutionMathType", reason, true));
-            }
-        };
-        let descriptors = self.descriptors(geometry, math)?;
+        let descriptors = self.descriptors(geometry, precision)?;
         self.check_output(&descriptors, geometry)?;
         let (algorithm, workspace) = self.algorithm(&descriptors, product)?;
-        Ok(Convolution { name: self.name(), descriptors, algorithm, workspace, product, geometry: *geometry })
+        let (name, geometry, element) = (self.name(), *geometry, Element::of(precision));
+        Ok(Convolution { name, descriptors, algorithm, workspace, product, geometry, element })
     }
 
-    fn descriptors(&self, geometry: &Geometry, math: cudnnMathType_t) -> Result<Descriptors, Failure> {
+    fn descriptors(&self, geometry: &Geometry, precision: Precision) -> Result<Descriptors, Failure> {
         let Geometry { samples, input, output, kernel, .. } = *geometry;
+        let (math, number) = match precision {
+            Precision::Single => (cudnnMathType_t::CUDNN_FMA_MATH, FLOAT),
+            Precision::Tf32 => (cudnnMathType_t::CUDNN_DEFAULT_MATH, FLOAT),
+            // On tensor cores, of numbers as they are.
+            Precision::Bf16 => (cudnnMathType_t::CUDNN_TENSOR_OP_MATH, cudnnDataType_t::CUDNN_DATA_BFLOAT16),
+        };
         Ok(Descriptors {
-            x: self.tensor(samples, input)?,
-            y: self.tensor(samples, output)?,
-            w: self.filters([output.channels, input.channels, kernel, kernel])?,
+            x: self.tensor(number, samples, input)?,
+            y: self.tensor(number, samples, output)?,
+            w: self.filters(number, [output.channels, input.channels, kernel, kernel])?,
             convolution: self.geometry(geometry, math)?,
         })
     }
 
-    fn tensor(&self, samples: usize, shape: Shape) -> Result<Descriptor<cudnnTensorStruct>, Failure> {
+    fn tensor(
+        &self,
+        number: cudnnDataType_t,
+        samples: usize,
+        shape: Shape,
+    ) -> Result<Descriptor<cudnnTensorStruct>, Failure> {
         let Functions { cudnnCreateTensorDescriptor: create, cudnnDestroyTensorDescriptor: destroy, .. } =
             *self.functions;
         // SAFETY: the pair belongs together.
@@ -150,13 +155,17 @@ impl Cudnn {
         let [n, c, h, w] = [samples, shape.channels, shape.height, shape.width].map(|extent| extent as c_int);
         // SAFETY: the descriptor is alive.
         let status = unsafe {
-            (self.functions.cudnnSetTensor4dDescriptor)(own.raw(), CHANNELS_LAST, FLOAT, n, c, h, w)
+            (self.functions.cudnnSetTensor4dDescriptor)(own.raw(), CHANNELS_LAST, number, n, c, h, w)
         };
         self.check("cudnnSetTensor4dDescriptor", status)?;
         Ok(own)
     }
 
-    fn filters(&self, extents: [usize; 4]) -> Result<Descriptor<cudnnFilterStruct>, Failure> {
+    fn filters(
+        &self,
+        number: cudnnDataType_t,
+        extents: [usize; 4],
+    ) -> Result<Descriptor<cudnnFilterStruct>, Failure> {
         let Functions { cudnnCreateFilterDescriptor: create, cudnnDestroyFilterDescriptor: destroy, .. } =
             *self.functions;
         // SAFETY: the pair belongs together.
@@ -165,7 +174,7 @@ impl Cudnn {
         let [k, c, h, w] = extents.map(|extent| extent as c_int);
         // SAFETY: the descriptor is alive.
         let status = unsafe {
-            (self.functions.cudnnSetFilter4dDescriptor)(own.raw(), FLOAT, CHANNELS_LAST, k, c, h, w)
+            (self.functions.cudnnSetFilter4dDescriptor)(own.raw(), number, CHANNELS_LAST, k, c, h, w)
         };
         self.check("cudnnSetFilter4dDescriptor", status)?;
         Ok(own)
@@ -345,12 +354,12 @@ mod tests {
             let (input, output) =
                 (Shape::new(height, width, channels), Shape::new(extent(height), extent(width), 6));
             let geometry = Geometry { samples: 4, input, output, kernel, stride, padding: [padding; 2] };
-            for math in [cudnnMathType_t::CUDNN_FMA_MATH, cudnnMathType_t::CUDNN_DEFAULT_MATH] {
-                let descriptors = library.descriptors(&geometry, math).unwrap();
+            for precision in [Precision::Single, Precision::Tf32, Precision::Bf16] {
+                let descriptors = library.descriptors(&geometry, precision).unwrap();
                 library.check_output(&descriptors, &geometry).unwrap();
             }
             let wrong = Geometry { output: Shape::new(extent(height) + 1, extent(width), 6), ..geometry };
-            let descriptors = library.descriptors(&wrong, cudnnMathType_t::CUDNN_FMA_MATH).unwrap();
+            let descriptors = library.descriptors(&wrong, Precision::Single).unwrap();
             assert!(library.check_output(&descriptors, &wrong).unwrap_err().unsupported);
         }
     }

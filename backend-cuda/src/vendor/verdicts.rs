@@ -32,6 +32,9 @@ pub(crate) struct Verdict {
     pub reason: String,
 }
 
+/// Of what is tried, within a version: what was kept of another is not asked for. 2: activations in bf16.
+const REVISION: u32 = 2;
+
 /// The folder of the files; empty for none.
 const VARIABLE: &str = "SAM_CUDA_CACHE";
 
@@ -41,7 +44,7 @@ pub(super) struct Shelf(Option<PathBuf>);
 impl Shelf {
     /// That of a device with these libraries; nowhere, where the environment says so or there is no home.
     pub fn new(device: &Device, libraries: &str) -> Self {
-        let name = format!("{} {libraries} {}", device.description(), env!("CARGO_PKG_VERSION"));
+        let name = format!("{} {libraries} {} {REVISION}", device.description(), env!("CARGO_PKG_VERSION"));
         let letter = |c: char| if c.is_ascii_alphanumeric() || c == '.' { c } else { '-' };
         let name: String = name.chars().map(letter).collect();
         Self(folder().map(|folder| folder.join(format!("{name}.trials"))))

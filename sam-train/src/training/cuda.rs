@@ -219,13 +219,12 @@ impl CudaLearner {
         let Device { gpu, precision, kernels } = device;
         let description = settings.describe(shape, classes).map_err(LearnerError::backend)?;
         let batch = settings.batch.largest();
-        let mut network = CudaNetwork::build(gpu, &description, batch)?;
+        let mut network = CudaNetwork::build_in(gpu, &description, batch, *precision)?;
         match settings.method {
             Method::MSharpness { m, .. } => network.set_part(m.min(batch))?,
             Method::Mixup { .. } => network = network.with_mixing()?,
             _ => {}
         }
-        network.set_precision(*precision)?;
         network.set_kernels(*kernels)?;
         network.set_label_smoothing(settings.label_smoothing as f32);
         let method = method::build(gpu, settings, network.parameter_count());

@@ -55,10 +55,10 @@ pub fn device() -> MutexGuard<'static, ()> {
 }
 
 /// Device memory with these values.
-pub fn upload(values: &[f32]) -> u64 {
-    let address = allocate(values.len());
+pub fn upload<T>(values: &[T]) -> u64 {
+    let address = allocate(size_of_val(values).div_ceil(4));
     let code = call!(
-        cuMemcpyHtoD_v2(address => u64, values.as_ptr() => *const f32, size_of_val(values) => usize)
+        cuMemcpyHtoD_v2(address => u64, values.as_ptr() => *const T, size_of_val(values) => usize)
     );
     assert_eq!(code, 0);
     address
@@ -72,9 +72,10 @@ pub fn allocate(count: usize) -> u64 {
 }
 
 /// Values of device memory.
-pub fn download(address: u64, count: usize) -> Vec<f32> {
-    let mut values = vec![0.0f32; count];
-    let code = call!(cuMemcpyDtoH_v2(values.as_mut_ptr() => *mut f32, address => u64, 4 * count => usize));
+pub fn download<T: Clone + Default>(address: u64, count: usize) -> Vec<T> {
+    let mut values = vec![T::default(); count];
+    let bytes = size_of_val(&*values);
+    let code = call!(cuMemcpyDtoH_v2(values.as_mut_ptr() => *mut T, address => u64, bytes => usize));
     assert_eq!(code, 0);
     values
 }

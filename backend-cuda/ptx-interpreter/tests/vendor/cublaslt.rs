@@ -6,6 +6,8 @@ const SUCCESS: u32 = 0;
 const INVALID_VALUE: u32 = 7;
 const COMPUTE_32F: u32 = 68;
 const TRANSA: u32 = 3;
+const FLOAT: u32 = 0;
+const BFLOAT16: u32 = 14;
 
 /// All that a product takes: 2 x 3 times 3 x 2, column by column.
 #[derive(Clone)]
@@ -29,9 +31,13 @@ struct HeuristicResult {
 }
 
 fn layout(rows: u64, columns: u64, leading: i64) -> Result<usize, u32> {
+    layout_of(FLOAT, rows, columns, leading)
+}
+
+fn layout_of(element: u32, rows: u64, columns: u64, leading: i64) -> Result<usize, u32> {
     let mut number = 0;
     let status = call!(cublasLtMatrixLayoutCreate(
-        &mut number => *mut usize, 0 => u32, rows => u64, columns => u64, leading => i64,
+        &mut number => *mut usize, element => u32, rows => u64, columns => u64, leading => i64,
     ));
     if status == SUCCESS { Ok(number) } else { Err(status) }
 }
@@ -92,7 +98,7 @@ fn what_is_wrong_is_refused() {
         stream: 0,
     };
     assert_eq!(multiply(handle, &right), SUCCESS);
-    assert_eq!(download(right.matrices[2], 4), [7.0, 16.0, 2.0, 5.0]);
+    assert_eq!(download::<f32>(right.matrices[2], 4), [7.0, 16.0, 2.0, 5.0]);
 
     let [a, b, to] = right.matrices;
     let unwritten = allocate(6);
@@ -140,4 +146,46 @@ fn what_is_wrong_is_refused() {
     assert_eq!(call!(cublasLtMatmulDescDestroy(operation => usize)), SUCCESS);
     assert_eq!(call!(cublasLtMatmulDescDestroy(operation => usize)), INVALID_VALUE);
     assert_eq!(call!(cublasLtDestroy(handle => usize)), SUCCESS);
+}
+
+/// Factors in bf16, sums in floats that are rounded once, or stay what they are where the product is f32.
+#[test]
+fn bf16_is_added_up_in_floats() {
+    // 1, 2^-8, 1 + 2^-7 and 1 + 2^-6.
+    const ONE: u16 = 0x3f80;
+    const SMALL: u16 = 0x3b80;
+    const NEXT: u16 = 0x3f81;
+    const SECOND: u16 = 0x3f82;
+    let _turn = device();
+    let handle = created!(cublasLtCreate());
+    let operation = created!(cublasLtMatmulDescCreate(COMPUTE_32F => u32, 0 => u32));
+    let [a, b] =
+        [(2, 2), (2, 1)].map(|(rows, columns)| layout_of(BFLOAT16, rows, columns, rows as i64).unwrap());
+    let factors = [upload(&[ONE, NEXT, SMALL, SMALL]), upload(&[ONE, ONE])];
+    let product = |element: u32| {
+        let to = layout_of(element, 2, 1, 2).unwrap();
+        let result = heuristic(handle, operation, [a, b, to], 1 << 20).unwrap();
+        let workspace = [allocate(result.workspace / 4), result.workspace as u64];
+        let [at_a, at_b] = factors;
+        let at = allocate(2);
+        let product = Product {
+            operation,
+            layouts: [a, b, to],
+            matrices: [at_a, at_b, at],
+            algorithm: result.algorithm,
+            workspace,
+            stream: 0,
+        };
+        assert_eq!(multiply(handle, &product), SUCCESS);
+        at
+    };
+    // Halfway between two numbers twice: down to the even one, and up to it.
+    assert_eq!(download::<u16>(product(BFLOAT16), 2), [ONE, SECOND]);
+    let unit = 0.5f32.powi(8);
+    assert_eq!(download::<f32>(product(FLOAT), 2), [1.0 + unit, 1.0 + 3.0 * unit]);
+    let [left, right] = [layout(2, 2, 2), layout(2, 1, 2)].map(Result::unwrap);
+    let to = layout_of(BFLOAT16, 2, 1, 2).unwrap();
+    assert_eq!(heuristic(handle, operation, [left, right, to], 0).err(), Some(INVALID_VALUE));
+    assert_eq!(heuristic(handle, operation, [a, right, to], 0).err(), Some(INVALID_VALUE));
+    assert!(layout_of(2, 2, 2, 2).is_err());
 }

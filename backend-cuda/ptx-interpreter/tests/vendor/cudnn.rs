@@ -29,10 +29,10 @@ fn tensor(format: u32, element: u32, [n, c, h, w]: [i32; 4]) -> usize {
     own
 }
 
-fn filters(format: u32, [k, c, h, w]: [i32; 4]) -> usize {
+fn filters(format: u32, element: u32, [k, c, h, w]: [i32; 4]) -> usize {
     let own = created!(cudnnCreateFilterDescriptor());
     let status = call!(cudnnSetFilter4dDescriptor(
-        own => usize, 0 => u32, format => u32, k => i32, c => i32, h => i32, w => i32,
+        own => usize, element => u32, format => u32, k => i32, c => i32, h => i32, w => i32,
     ));
     assert_eq!(status, SUCCESS);
     own
@@ -74,7 +74,7 @@ fn what_is_wrong_is_refused() {
     let handle = created!(cudnnCreate());
     let mut right = Product {
         x: tensor(NHWC, 0, [1, 1, 1, 3]),
-        w: filters(NHWC, [1, 1, 1, 2]),
+        w: filters(NHWC, 0, [1, 1, 1, 2]),
         y: tensor(NHWC, 0, [1, 1, 1, 2]),
         convolution: convolution(1, 1, 3),
         algorithm: 1,
@@ -84,7 +84,7 @@ fn what_is_wrong_is_refused() {
     let bytes = workspace(handle, &right).unwrap();
     right.workspace = [allocate(bytes.div_ceil(4)), bytes as u64];
     assert_eq!(forward(handle, &right), SUCCESS);
-    assert_eq!(download(right.places[2], 2), [12.0, 24.0]);
+    assert_eq!(download::<f32>(right.places[2], 2), [12.0, 24.0]);
 
     let [x, w, y] = right.places;
     for (what, expected, wrong) in [
@@ -92,7 +92,7 @@ fn what_is_wrong_is_refused() {
         (
             "filters of another layout",
             NOT_SUPPORTED,
-            Product { w: filters(NCHW, [1, 1, 1, 2]), ..right.clone() },
+            Product { w: filters(NCHW, 0, [1, 1, 1, 2]), ..right.clone() },
         ),
         ("another type", NOT_SUPPORTED, Product { y: tensor(NHWC, 2, [1, 1, 1, 2]), ..right.clone() }),
         (
@@ -138,5 +138,41 @@ fn what_is_wrong_is_refused() {
     assert_eq!(call!(cudnnDestroyFilterDescriptor(own => usize)), BAD_PARAM);
     assert_eq!(call!(cudnnDestroyTensorDescriptor(own => usize)), SUCCESS);
     assert_eq!(call!(cudnnDestroyTensorDescriptor(own => usize)), BAD_PARAM);
+    assert_eq!(call!(cudnnDestroy(handle => usize)), SUCCESS);
+}
+
+/// Sums are floats, and rounded once to the nearest even number of 8 bits; all three tensors are of one type, multiplied on tensor cores.
+#[test]
+fn bf16_is_added_up_in_floats() {
+    const BFLOAT16: u32 = 9;
+    const TENSOR_OP_MATH: u32 = 1;
+    // 1, 2^-8, 1 + 2^-7 and 1 + 2^-6.
+    const ONE: u16 = 0x3f80;
+    const SMALL: u16 = 0x3b80;
+    const NEXT: u16 = 0x3f81;
+    const SECOND: u16 = 0x3f82;
+    let _turn = device();
+    let handle = created!(cudnnCreate());
+    let mut right = Product {
+        x: tensor(NHWC, BFLOAT16, [1, 1, 1, 3]),
+        w: filters(NHWC, BFLOAT16, [1, 1, 1, 2]),
+        y: tensor(NHWC, BFLOAT16, [1, 1, 1, 2]),
+        convolution: convolution(1, 1, TENSOR_OP_MATH),
+        algorithm: 1,
+        // Halfway between two numbers twice: down to the even one, and up to it.
+        places: [upload(&[ONE, SMALL, NEXT]), upload(&[ONE, ONE]), allocate(1)],
+        workspace: [0; 2],
+    };
+    let bytes = workspace(handle, &right).unwrap();
+    right.workspace = [allocate(bytes.div_ceil(4)), bytes as u64];
+    assert_eq!(forward(handle, &right), SUCCESS);
+    assert_eq!(download::<u16>(right.places[2], 2), [ONE, SECOND]);
+    for (what, wrong) in [
+        ("filters in f32", Product { w: filters(NHWC, 0, [1, 1, 1, 2]), ..right.clone() }),
+        ("an output in f32", Product { y: tensor(NHWC, 0, [1, 1, 1, 2]), ..right.clone() }),
+        ("another math", Product { convolution: convolution(1, 1, 3), ..right.clone() }),
+    ] {
+        assert_eq!(forward(handle, &wrong), NOT_SUPPORTED, "{what}");
+    }
     assert_eq!(call!(cudnnDestroy(handle => usize)), SUCCESS);
 }

@@ -3,7 +3,7 @@
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::device::{has_context, submit};
+use crate::device::{Element, has_context, submit};
 use crate::fault::{self, Fault};
 use crate::objects::{Object, change, create, destroy, find, get, put};
 use crate::product::{Math, combine};
@@ -17,6 +17,7 @@ const ALLOC_FAILED: Status = 3;
 const NOT_SUPPORTED: Status = 15;
 
 const CUDA_R_32F: u32 = 0;
+const CUDA_R_16BF: u32 = 14;
 const COMPUTE_32F: u32 = 68;
 const COMPUTE_32F_FAST_16BF: u32 = 75;
 const COMPUTE_32F_FAST_TF32: u32 = 77;
@@ -51,6 +52,7 @@ pub struct Operation {
 /// A matrix that lies column by column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Layout {
+    element: Element,
     rows: u64,
     columns: u64,
     leading: u64,
@@ -166,11 +168,17 @@ extern "C" fn cublasLtMatrixLayoutCreate(
     leading: i64,
 ) -> Status {
     let leading = u64::try_from(leading).unwrap_or(0);
-    if element != CUDA_R_32F || rows == 0 || columns == 0 || leading < rows {
+    let number = match element {
+        CUDA_R_32F => Some(Element::F32),
+        CUDA_R_16BF => Some(Element::Bf16),
+        _ => None,
+    };
+    let Some(number) = number.filter(|_| rows > 0 && columns > 0 && leading >= rows) else {
         let what = format!("a layout of type {element}, {rows} x {columns}, columns {leading} apart");
         return refuse(INVALID_VALUE, &what);
-    }
-    status(create(place, Object::Layout(Layout { rows, columns, leading })), "no place for the layout")
+    };
+    let layout = Layout { element: number, rows, columns, leading };
+    status(create(place, Object::Layout(layout)), "no place for the layout")
 }
 
 #[unsafe(no_mangle)]
@@ -228,13 +236,17 @@ fn shape(operation: &Operation, [a, b, c, d]: [Layout; 4]) -> Option<[u64; 3]> {
     };
     let ((rows, depth), (other, columns)) = (of(a, operation.transposed[0]), of(b, operation.transposed[1]));
     // Products with gaps between columns are nobody's here.
+    // Products of bf16 may be floats, those of floats are.
+    let numbers = a.element == b.element && c.element == d.element;
     let fits = depth == other
+        && numbers
+        && (a.element == Element::Bf16 || c.element == Element::F32)
         && [c, d].iter().all(|to| (to.leading, to.columns) == (rows, columns) && to.rows == rows);
     fits.then_some([rows, columns, depth])
 }
 
 fn layouts(numbers: [usize; 4]) -> Option<[Layout; 4]> {
-    let mut found = [Layout { rows: 0, columns: 0, leading: 0 }; 4];
+    let mut found = [Layout { element: Element::F32, rows: 0, columns: 0, leading: 0 }; 4];
     for (number, found) in numbers.into_iter().zip(&mut found) {
         let Some(Object::Layout(layout)) = find(number) else { return None };
         *found = layout;
@@ -340,7 +352,9 @@ extern "C" fn cublasLtMatmul(
     }
     let work = move |memory: &crate::device::Memory| {
         let [a_layout, b_layout, _, d_layout] = layouts;
-        let read = |at: u64, layout: Layout| memory.read(at, (layout.leading * layout.columns) as usize);
+        let read = |at: u64, layout: Layout| {
+            memory.read(layout.element, at, (layout.leading * layout.columns) as usize)
+        };
         let (a, b) = (operation.math.factors(read(a, a_layout)?), operation.math.factors(read(b, b_layout)?));
         let at = |layout: Layout, transposed: bool, i: u64, j: u64| {
             let (i, j) = if transposed { (j, i) } else { (i, j) };
@@ -362,7 +376,7 @@ extern "C" fn cublasLtMatmul(
             product.push(sum);
         }
         memory.scribble(workspace, wanted as usize)?;
-        memory.write(d, &combine(alpha, beta, product, || read(c, d_layout))?)
+        memory.write(d_layout.element, d, &combine(alpha, beta, product, || read(c, d_layout))?)
     };
     match submit(stream, work) {
         Ok(()) => SUCCESS,

@@ -18,8 +18,10 @@ const EXECUTION_FAILED: Status = 5000;
 
 const TENSOR_NHWC: u32 = 1;
 const DATA_FLOAT: u32 = 0;
+const DATA_BFLOAT16: u32 = 9;
 const CROSS_CORRELATION: u32 = 1;
 const DEFAULT_MATH: u32 = 0;
+const TENSOR_OP_MATH: u32 = 1;
 const FMA_MATH: u32 = 3;
 
 /// Says what is wrong.
@@ -32,7 +34,7 @@ fn status(done: bool, what: &str) -> Status {
     if done { SUCCESS } else { refuse(BAD_PARAM, what) }
 }
 
-/// A tensor of floats, channels last: samples, channels, rows, columns; of filters, filters first.
+/// A tensor, channels last: samples, channels, rows, columns; of filters, filters first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tensor {
     pub extents: [usize; 4],

@@ -19,19 +19,43 @@ pub struct Memory {
     write: extern "C" fn(*mut c_void, u64, *const u8, usize) -> u32,
 }
 
+/// What numbers are kept as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Element {
+    F32,
+    Bf16,
+}
+
 impl Memory {
-    /// Floats of device memory.
-    pub fn read(&self, from: u64, count: usize) -> Result<Vec<f32>, u32> {
+    /// Numbers of device memory.
+    pub fn read(&self, element: Element, from: u64, count: usize) -> Result<Vec<f32>, u32> {
         let mut values = vec![0.0f32; count];
-        match (self.read)(self.state, from, values.as_mut_ptr().cast(), 4 * count) {
-            0 => Ok(values),
-            code => Err(code),
+        let mut halves = vec![0u16; if element == Element::Bf16 { count } else { 0 }];
+        let (place, bytes) = match element {
+            Element::F32 => (values.as_mut_ptr().cast(), 4 * count),
+            Element::Bf16 => (halves.as_mut_ptr().cast(), 2 * count),
+        };
+        match (self.read)(self.state, from, place, bytes) {
+            0 => {}
+            code => return Err(code),
         }
+        for (value, half) in values.iter_mut().zip(halves) {
+            *value = f32::from_bits(u32::from(half) << 16);
+        }
+        Ok(values)
     }
 
-    /// Writes floats to device memory.
-    pub fn write(&self, to: u64, values: &[f32]) -> Result<(), u32> {
-        match (self.write)(self.state, to, values.as_ptr().cast(), 4 * values.len()) {
+    /// Writes numbers to device memory, rounded to nearest even.
+    pub fn write(&self, element: Element, to: u64, values: &[f32]) -> Result<(), u32> {
+        let halves: Vec<u16>;
+        let (place, bytes) = match element {
+            Element::F32 => (values.as_ptr().cast(), size_of_val(values)),
+            Element::Bf16 => {
+                halves = values.iter().copied().map(half).collect();
+                (halves.as_ptr().cast(), 2 * halves.len())
+            }
+        };
+        match (self.write)(self.state, to, place, bytes) {
             0 => Ok(()),
             code => Err(code),
         }
@@ -45,6 +69,12 @@ impl Memory {
             code => Err(code),
         }
     }
+}
+
+/// The upper half of a number, to which it is rounded.
+fn half(value: f32) -> u16 {
+    let bits = value.to_bits();
+    if value.is_nan() { 0x7fff } else { ((bits + 0x7fff + (bits >> 16 & 1)) >> 16) as u16 }
 }
 
 type Work = Box<dyn Fn(&Memory) -> Result<(), u32>>;

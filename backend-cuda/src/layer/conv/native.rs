@@ -96,7 +96,8 @@ impl Native {
         let kernels = device.kernels();
         let (rows, columns) = (samples * self.out_pixels, self.shape.filters as usize);
         let tile = Tile::of(rows, columns);
-        let arguments = (operands.left, operands.right, bias, self.shape.with_samples(samples), operands.to);
+        let weights = operands.right.cast();
+        let arguments = (operands.left, weights, bias, self.shape.with_samples(samples), operands.to);
         let single = [&kernels.conv_forward_wide, &kernels.conv_forward_narrow];
         let tensor = device.tensor_kernels().map(|tensor| {
             [
@@ -114,7 +115,7 @@ impl Native {
         let (rows, columns) = (samples * self.pixels, self.shape.channels as usize);
         let tile = Tile::of(rows, columns);
         let Operands { left, right, to, accumulate, .. } = *operands;
-        let arguments = (left, right, self.shape.with_samples(samples), i32::from(accumulate), to);
+        let arguments = (left, right.cast(), self.shape.with_samples(samples), i32::from(accumulate), to);
         let single = [&kernels.conv_input_gradient_wide, &kernels.conv_input_gradient_narrow];
         let tensor = device.tensor_kernels().map(|tensor| {
             [
@@ -153,6 +154,7 @@ impl Native {
         let (tile, slices, slice) = self.slices(samples);
         let (rows, columns) = (self.patch(), self.shape.filters as usize);
         let Operands { left, right, to: gradient, scratch, .. } = *operands;
+        let gradient = gradient.cast();
         let to: PtrMut<f32> = if slices == 1 { gradient } else { scratch.cast() };
         let arguments = (left, right, self.shape.with_samples(samples), slice as u32, to);
         let single = [&kernels.conv_weight_gradient_wide, &kernels.conv_weight_gradient_narrow];

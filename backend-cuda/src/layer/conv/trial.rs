@@ -10,6 +10,8 @@ use core::time::Duration;
 use super::native::Native;
 use crate::{
     CudaError, Device, DeviceVec, Event, Precision, Product, Ptr,
+    activations::Activations,
+    element::Element,
     geometry::Geometry,
     vendor::{Operands, VendorKernel, Verdict},
 };
@@ -32,16 +34,10 @@ pub(super) fn run(
     product: Product,
     kernel: &mut Box<dyn VendorKernel>,
 ) -> Result<Verdict, CudaError> {
-    let factors = Factors::new(geometry, product);
+    let mut factors = Factors::new(geometry, product);
     let scratch = native.scratch_bytes(geometry.samples).max(kernel.scratch_bytes());
-    let mut bench = Bench {
-        device,
-        left: DeviceVec::from_slice(device, &factors.left)?,
-        right: DeviceVec::from_slice(device, &factors.right)?,
-        to: DeviceVec::zeros(device, factors.entries)?,
-        scratch: DeviceVec::zeros(device, scratch.div_ceil(size_of::<f64>()).max(1))?,
-        twice: product == Product::InputGradient,
-    };
+    let scratch = scratch.div_ceil(size_of::<f64>()).max(1);
+    let mut bench = Bench::new(device, product, Element::of(native.precision), &factors, scratch)?;
     let single = Native::new(geometry);
     let ours = |native: &Native, operands: &Operands| {
         native.launch(device, product, geometry.samples, Ptr::NULL, operands)
@@ -50,9 +46,9 @@ pub(super) fn run(
     let found = bench.result(|operands| kernel.launch(device, operands))?;
     let times = bench
         .times([&mut |operands| ours(native, operands), &mut |operands| kernel.launch(device, operands)])?;
-    let absolute = |values: &[f32]| values.iter().map(|value| value.abs()).collect::<Vec<_>>();
-    bench.left.write(&absolute(&factors.left))?;
-    bench.right.write(&absolute(&factors.right))?;
+    drop(bench);
+    factors.left.iter_mut().chain(&mut factors.right).for_each(|value| *value = value.abs());
+    let mut bench = Bench::new(device, product, Element::F32, &factors, scratch)?;
     let sizes = bench.result(|operands| ours(&single, operands))?;
     let bound = bound(native.precision, factors.terms);
     if let Some(difference) = difference(&expected, &found, &sizes, bound) {
@@ -69,20 +65,42 @@ type Launch<'a> = dyn FnMut(&Operands) -> Result<(), CudaError> + 'a;
 /// Buffers of a trial.
 struct Bench<'a> {
     device: &'a Device,
-    left: DeviceVec<f32>,
-    right: DeviceVec<f32>,
-    to: DeviceVec<f32>,
+    left: Activations,
+    right: Activations,
+    to: Activations,
     scratch: DeviceVec<f64>,
     /// Whether the product is added to itself, to see that it can be.
     twice: bool,
 }
 
-impl Bench<'_> {
+impl<'a> Bench<'a> {
+    /// For activations of that element; weights and their gradient are f32.
+    fn new(
+        device: &'a Device,
+        product: Product,
+        element: Element,
+        factors: &Factors,
+        scratch: usize,
+    ) -> Result<Self, CudaError> {
+        let [right, to] = match product {
+            Product::Forward | Product::InputGradient => [Element::F32, element],
+            Product::WeightGradient => [element, Element::F32],
+        };
+        Ok(Self {
+            device,
+            left: Activations::from_slice(device, element, &factors.left)?,
+            right: Activations::from_slice(device, right, &factors.right)?,
+            to: Activations::zeros(device, to, factors.entries)?,
+            scratch: DeviceVec::zeros(device, scratch)?,
+            twice: product == Product::InputGradient,
+        })
+    }
+
     fn operands(&self, accumulate: bool) -> Operands {
         Operands {
-            left: self.left.view().ptr(),
-            right: self.right.view().ptr(),
-            to: self.to.shared_ptr(),
+            left: self.left.at().reading(),
+            right: self.right.at().reading(),
+            to: self.to.at(),
             accumulate,
             scratch: self.scratch.shared_ptr(),
         }
@@ -185,7 +203,9 @@ fn noise(seed: u64, count: usize) -> Vec<f32> {
 /// How far two kernels' entries may be apart, in parts of the sum of their terms' sizes.
 ///
 /// A factor is rounded to nearest by this crate's kernels, and cut off at worst by a library's. Of n terms, however they are
-/// grouped, the sum is off by at most n + 8 last places of the sum of sizes, cut off at worst.
+/// grouped, the sum is off by at most n + 8 last places of the sum of sizes, cut off at worst. In bf16 factors that are activations are
+/// the same numbers for both, and what that leaves is more than the rounding of the results, which are activations or gradients too,
+/// of either.
 fn bound(precision: Precision, terms: usize) -> f64 {
     let unit: f64 = match precision {
         Precision::Single => 0.0,

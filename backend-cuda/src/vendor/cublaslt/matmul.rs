@@ -4,8 +4,10 @@ use core::{ffi::c_void, ptr::from_ref};
 
 use cudarc::cublaslt::sys::{cublasLtMatmulAlgo_t, cublasLtMatmulDescOpaque_t, cublasLtMatrixLayoutOpaque_t};
 
+use super::ALIGNMENT;
 use crate::{
-    CudaError, Device, Product,
+    CudaError, Device, Grid, Product, Ptr,
+    element::Element,
     geometry::Geometry,
     vendor::{Operands, VendorKernel, descriptor::Descriptor},
 };
@@ -45,6 +47,15 @@ pub(in crate::vendor) struct Matmul {
     pub algorithm: cublasLtMatmulAlgo_t,
     pub workspace: usize,
     pub product: Product,
+    /// Weights that are rounded to bf16 before they are multiplied.
+    pub rounded: usize,
+}
+
+impl Matmul {
+    /// Bytes of those, up to where the library's workspace may begin.
+    const fn rounded_bytes(&self) -> usize {
+        (self.rounded * Element::Bf16.bytes()).next_multiple_of(ALIGNMENT as usize)
+    }
 }
 
 impl VendorKernel for Matmul {
@@ -53,14 +64,24 @@ impl VendorKernel for Matmul {
     }
 
     fn scratch_bytes(&self) -> usize {
-        self.workspace
+        self.rounded_bytes() + self.workspace
     }
 
     fn launch(&mut self, device: &Device, operands: &Operands) -> Result<(), CudaError> {
         let library = device.vendor()?.cublaslt()?;
         let Operands { left, right, to, accumulate, scratch } = *operands;
         let address = |address: u64| address as *const c_void;
-        let [a, b] = [address(right.address()), address(left.address())];
+        let mut right = right.address();
+        if self.rounded > 0 {
+            let n = self.rounded as u32;
+            let kernels = device.tensor_kernels().expect("the precision was checked before it was set");
+            let arguments = (Ptr::new(right), n, scratch.cast());
+            // SAFETY: so many are the weights, and there is room for them.
+            unsafe { device.launch(&kernels.round_bf16, Grid::over(n), arguments)? };
+            right = scratch.address();
+        }
+        let workspace = scratch.cast::<u8>().add(self.rounded_bytes());
+        let [a, b] = [address(right), address(left.address())];
         let (one, sum) = (1.0f32, if accumulate { 1.0f32 } else { 0.0 });
         let [a_layout, b_layout, to_layout] = &self.layouts;
         let to = to.address() as *mut c_void;
@@ -82,7 +103,7 @@ impl VendorKernel for Matmul {
                 to,
                 to_layout.raw(),
                 &self.algorithm,
-                scratch.address() as *mut c_void,
+                workspace.address() as *mut c_void,
                 self.workspace,
                 device.stream().cast(),
             )

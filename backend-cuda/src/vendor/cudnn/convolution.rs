@@ -12,8 +12,10 @@ use cudarc::cudnn::sys::{
 };
 
 use crate::{
-    CudaError, Device, Grid, Product, Ptr, PtrMut,
+    CudaError, Device, Grid, Kernel, Product, Ptr, PtrMut,
+    element::Element,
     geometry::Geometry,
+    kernels::TensorKernels,
     vendor::{Operands, VendorKernel, descriptor::Descriptor},
 };
 
@@ -57,28 +59,61 @@ pub(in crate::vendor) struct Convolution {
     pub(super) workspace: usize,
     pub(super) product: Product,
     pub(super) geometry: Geometry,
+    /// What the library has everything in.
+    pub(super) element: Element,
 }
 
 impl Convolution {
     /// Bytes of the filters, up to where the library's workspace may begin.
     const fn filter_bytes(&self) -> usize {
-        (self.geometry.weights() * size_of::<f32>()).next_multiple_of(ALIGNMENT)
+        (self.geometry.weights() * self.element.bytes()).next_multiple_of(ALIGNMENT)
     }
 
-    /// `to = from` transposed, from `rows` x `columns`.
-    fn transpose(
-        device: &Device,
-        [rows, columns]: [usize; 2],
-        from: Ptr<f32>,
-        to: PtrMut<f32>,
-    ) -> Result<(), CudaError> {
-        const TILE: u32 = 32;
-        const THREADS: u32 = 256;
-        let (rows, columns) = (rows as u32, columns as u32);
-        let grid = Grid::new([rows.div_ceil(TILE), columns.div_ceil(TILE), 1], THREADS);
-        // SAFETY: the caller's buffers have rows times columns values and are different ones.
-        unsafe { device.launch(&device.kernels().transpose, grid, (from, rows, columns, to)) }
+    /// The filters as the library wants them.
+    fn bring_filters(&self, device: &Device, from: Ptr<f32>, to: PtrMut<f64>) -> Result<(), CudaError> {
+        let (patch, count) = (self.geometry.patch(), self.geometry.output.channels);
+        match self.element {
+            Element::F32 => transpose(device, &device.kernels().transpose, [patch, count], from, to.cast()),
+            Element::Bf16 => {
+                let kernel = &tensor_kernels(device).transpose_to_bf16;
+                transpose(device, kernel, [patch, count], from, to.cast())
+            }
+        }
     }
+
+    /// Their gradient as this crate has it.
+    fn take_gradient(&self, device: &Device, from: PtrMut<f64>, to: PtrMut<f32>) -> Result<(), CudaError> {
+        let (patch, count) = (self.geometry.patch(), self.geometry.output.channels);
+        match self.element {
+            Element::F32 => {
+                transpose(device, &device.kernels().transpose, [count, patch], from.cast().reading(), to)
+            }
+            Element::Bf16 => {
+                let kernel = &tensor_kernels(device).transpose_from_bf16;
+                transpose(device, kernel, [count, patch], from.cast().reading(), to)
+            }
+        }
+    }
+}
+
+fn tensor_kernels(device: &Device) -> &TensorKernels {
+    device.tensor_kernels().expect("the precision was checked before it was set")
+}
+
+/// `to = from` transposed, from `rows` x `columns`.
+fn transpose<F, T>(
+    device: &Device,
+    kernel: &Kernel<(Ptr<F>, u32, u32, PtrMut<T>)>,
+    [rows, columns]: [usize; 2],
+    from: Ptr<F>,
+    to: PtrMut<T>,
+) -> Result<(), CudaError> {
+    const TILE: u32 = 32;
+    const THREADS: u32 = 256;
+    let (rows, columns) = (rows as u32, columns as u32);
+    let grid = Grid::new([rows.div_ceil(TILE), columns.div_ceil(TILE), 1], THREADS);
+    // SAFETY: the caller's buffers have rows times columns values and are different ones.
+    unsafe { device.launch(kernel, grid, (from, rows, columns, to)) }
 }
 
 impl VendorKernel for Convolution {
@@ -92,11 +127,9 @@ impl VendorKernel for Convolution {
 
     fn launch(&mut self, device: &Device, operands: &Operands) -> Result<(), CudaError> {
         let Operands { left, right, to, accumulate, scratch } = *operands;
-        let filters: PtrMut<f32> = scratch.cast();
         let workspace = scratch.cast::<u8>().add(self.filter_bytes()).address() as *mut c_void;
-        let (patch, count) = (self.geometry.patch(), self.geometry.output.channels);
         if self.product != Product::WeightGradient {
-            Self::transpose(device, [patch, count], right, filters)?;
+            self.bring_filters(device, right.cast(), scratch)?;
         }
         let library = device.vendor()?.cudnn()?;
         let (one, sum) = (1.0f32, if accumulate { 1.0f32 } else { 0.0 });
@@ -104,7 +137,7 @@ impl VendorKernel for Convolution {
         let Descriptors { x, y, w, convolution } = &self.descriptors;
         let left = left.address() as *const c_void;
         let right = right.address() as *const c_void;
-        let filters_at = filters.address() as *mut c_void;
+        let filters_at = scratch.address() as *mut c_void;
         let to_at = to.address() as *mut c_void;
         let (function, status) = {
             let handle = library.handle.lock().unwrap_or_else(PoisonError::into_inner);
@@ -176,7 +209,7 @@ impl VendorKernel for Convolution {
         library.check(function, status).map_err(|failure| failure.on(device))?;
         device.wait_if_blocking(|| format!("{}, {}", self.name, self.product))?;
         if self.product == Product::WeightGradient {
-            Self::transpose(device, [count, patch], filters.reading(), to)?;
+            self.take_gradient(device, scratch, to.cast())?;
         }
         Ok(())
     }

@@ -3,11 +3,12 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::{
-    BAD_PARAM, CROSS_CORRELATION, DATA_FLOAT, DEFAULT_MATH, DEVICE_ALLOCATION_FAILED, EXECUTION_FAILED,
-    FMA_MATH, NOT_SUPPORTED, SUCCESS, Status, TENSOR_NHWC, output, parts, refuse, status,
+    BAD_PARAM, CROSS_CORRELATION, DATA_BFLOAT16, DATA_FLOAT, DEFAULT_MATH, DEVICE_ALLOCATION_FAILED,
+    EXECUTION_FAILED, FMA_MATH, NOT_SUPPORTED, SUCCESS, Status, TENSOR_NHWC, TENSOR_OP_MATH, output, parts,
+    refuse, status,
 };
 use crate::convolution::{Product, Shapes};
-use crate::device::submit;
+use crate::device::{Element, submit};
 use crate::fault::{self, Fault};
 use crate::objects::{Object, find, get, put};
 use crate::product::{Math, combine};
@@ -16,6 +17,8 @@ use crate::product::{Math, combine};
 #[derive(Clone, Copy)]
 struct Way {
     math: Math,
+    /// Of all three tensors.
+    element: Element,
     /// The sum of atomic additions.
     atomic: bool,
 }
@@ -29,18 +32,23 @@ fn way(parts: &Shapes, product: Product, algorithm: u32) -> Result<Way, Status> 
             &format!("expected an output of {:?}, found {:?}", output(x, w, geometry), y.extents),
         ));
     }
-    let last = [x, w, y].iter().all(|part| (part.format, part.element) == (TENSOR_NHWC, DATA_FLOAT));
-    if !last
+    let alike = [x, w, y].iter().all(|part| (part.format, part.element) == (TENSOR_NHWC, x.element));
+    if !alike
         || geometry.element != DATA_FLOAT
         || geometry.dilation != [1, 1]
         || geometry.mode != CROSS_CORRELATION
     {
-        return Err(refuse(NOT_SUPPORTED, "other than floats, channels last, correlated without gaps"));
+        return Err(refuse(
+            NOT_SUPPORTED,
+            "other than sums of floats, channels last, correlated without gaps",
+        ));
     }
-    let math = match geometry.math {
-        FMA_MATH => Math::Single,
-        DEFAULT_MATH => Math::Tf32,
-        other => return Err(refuse(NOT_SUPPORTED, &format!("math type {other}"))),
+    let (element, math) = match (x.element, geometry.math) {
+        (DATA_FLOAT, FMA_MATH) => (Element::F32, Math::Single),
+        (DATA_FLOAT, DEFAULT_MATH) => (Element::F32, Math::Tf32),
+        // Factors are what they are.
+        (DATA_BFLOAT16, TENSOR_OP_MATH) => (Element::Bf16, Math::Single),
+        (number, math) => return Err(refuse(NOT_SUPPORTED, &format!("math type {math} of type {number}"))),
     };
     let atomic = match (product, algorithm) {
         (Product::Forward, 0 | 1) | (Product::Input | Product::Filters, 1) => false,
@@ -50,7 +58,7 @@ fn way(parts: &Shapes, product: Product, algorithm: u32) -> Result<Way, Status> 
     if fault::is(Fault::BadParameter) {
         return Err(BAD_PARAM);
     }
-    if fault::is(Fault::Unsupported) { Err(NOT_SUPPORTED) } else { Ok(Way { math, atomic }) }
+    if fault::is(Fault::Unsupported) { Err(NOT_SUPPORTED) } else { Ok(Way { math, element, atomic }) }
 }
 
 /// Bytes of workspace: a number that depends on the shapes.
@@ -160,8 +168,8 @@ fn compute(call: &Call) -> Status {
         Product::Filters => [parts.x.len(), parts.y.len(), parts.w.len()],
     };
     let work = move |memory: &crate::device::Memory| {
-        let left = way.math.factors(memory.read(factors[0], lens[0])?);
-        let right = way.math.factors(memory.read(factors[1], lens[1])?);
+        let left = way.math.factors(memory.read(way.element, factors[0], lens[0])?);
+        let right = way.math.factors(memory.read(way.element, factors[1], lens[1])?);
         let mut result = parts.product(product, &left, &right);
         if way.atomic {
             // The last place of every other result is another.
@@ -171,7 +179,8 @@ fn compute(call: &Call) -> Status {
             }
         }
         memory.scribble(at, wanted)?;
-        memory.write(to, &combine(alpha, beta, result, || memory.read(to, lens[2]))?)
+        let before = || memory.read(way.element, to, lens[2]);
+        memory.write(way.element, to, &combine(alpha, beta, result, before)?)
     };
     match submit(stream, work) {
         Ok(()) => SUCCESS,
