@@ -51,13 +51,15 @@ pub fn place(address: u64) -> Place {
 }
 
 /// All global memory.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Heap {
     slots: Vec<Slot>,
     used: usize,
     capacity: usize,
     /// Whether there is nothing behind its addresses.
     hollow: bool,
+    /// The number of the first allocation.
+    first: u64,
 }
 
 #[derive(Debug)]
@@ -69,12 +71,17 @@ enum Slot {
 impl Heap {
     /// A heap that gives out at most `capacity` bytes at a time.
     pub fn new(capacity: usize) -> Self {
-        Self { slots: Vec::new(), used: 0, capacity, hollow: false }
+        Self { slots: Vec::new(), used: 0, capacity, hollow: false, first: FIRST }
     }
 
     /// A heap whose memory has addresses and sizes and holds nothing: for launches that nobody runs.
     pub fn hollow(capacity: usize) -> Self {
         Self { hollow: true, ..Self::new(capacity) }
+    }
+
+    /// Has allocations, of which there are none yet, begin with another number: the addresses of two heaps are apart then.
+    pub fn begin_at(&mut self, number: u64) {
+        self.first = FIRST + number;
     }
 
     /// What was touched since this was last asked, where launches were told to note it.
@@ -99,7 +106,7 @@ impl Heap {
         self.used += size;
         let region = if self.hollow { Region::hollow(size) } else { Region::new(size) };
         self.slots.push(Slot::Live(region));
-        Some((FIRST + self.slots.len() as u64 - 1) << OFFSET_BITS)
+        Some((self.first + self.slots.len() as u64 - 1) << OFFSET_BITS)
     }
 
     /// Gives memory back; `false` if `address` is not the start of a live allocation.
@@ -116,13 +123,13 @@ impl Heap {
     }
 
     fn index(&self, address: u64) -> Option<usize> {
-        (address >> OFFSET_BITS).checked_sub(FIRST).map(|i| i as usize)
+        (address >> OFFSET_BITS).checked_sub(self.first).map(|i| i as usize)
     }
 
     /// The live allocation that an address is in, and the offset there.
     #[inline]
     pub fn find(&mut self, address: u64) -> Option<(&mut Region, u64)> {
-        let index = (address >> OFFSET_BITS).wrapping_sub(FIRST) as usize;
+        let index = (address >> OFFSET_BITS).wrapping_sub(self.first) as usize;
         match self.slots.get_mut(index) {
             Some(Slot::Live(region)) => Some((region, address & ((1 << OFFSET_BITS) - 1))),
             _ => None,
@@ -139,8 +146,8 @@ impl Heap {
     pub fn describe(&self, address: u64, bytes: usize) -> String {
         // A step before an allocation has the number of the one before it and a huge offset.
         let near = address.wrapping_add(1 << (OFFSET_BITS - 1));
-        let number = (near >> OFFSET_BITS).wrapping_sub(FIRST);
-        let offset = address.wrapping_sub((number.wrapping_add(FIRST)) << OFFSET_BITS) as i64;
+        let number = (near >> OFFSET_BITS).wrapping_sub(self.first);
+        let offset = address.wrapping_sub((number.wrapping_add(self.first)) << OFFSET_BITS) as i64;
         match self.slots.get(number as usize) {
             Some(Slot::Live(region)) if offset < 0 => {
                 format!("{} bytes before allocation {number} of {} bytes", -offset, region.len())
@@ -161,7 +168,7 @@ impl Heap {
     /// Live allocations by start address, with their sizes.
     pub fn live(&self) -> BTreeMap<u64, usize> {
         let sizes = self.slots.iter().enumerate().filter_map(|(i, slot)| match slot {
-            Slot::Live(region) => Some(((FIRST + i as u64) << OFFSET_BITS, region.len())),
+            Slot::Live(region) => Some(((self.first + i as u64) << OFFSET_BITS, region.len())),
             Slot::Freed(_) => None,
         });
         sizes.collect()

@@ -3,7 +3,7 @@
 use std::ffi::{CString, c_char};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::state::lock;
+use crate::state::each;
 
 static SYNCHRONISATIONS: AtomicU64 = AtomicU64::new(0);
 static LAUNCHES: AtomicU64 = AtomicU64::new(0);
@@ -38,20 +38,20 @@ pub extern "C" fn ptx_interpreter_instructions() -> u64 {
     INSTRUCTIONS.load(Ordering::Relaxed)
 }
 
-/// The report of the last fault, or null. Stays valid.
+/// The report of the last fault of the first device that has one, or null. Stays valid.
 #[unsafe(no_mangle)]
 pub extern "C" fn ptx_interpreter_report() -> *const c_char {
-    match lock().report.clone() {
+    let mut report = None;
+    each(|state| report = report.take().or_else(|| state.report.clone()));
+    match report {
         // Faults are few and end the process on a device: their texts may live as long as it does.
         Some(report) => CString::new(report).map_or(std::ptr::null(), |text| text.into_raw().cast_const()),
         None => std::ptr::null(),
     }
 }
 
-/// Forgets a fault, as only a new process can on a device.
+/// Forgets the faults of all devices, as only a new process can.
 #[unsafe(no_mangle)]
 pub extern "C" fn ptx_interpreter_reset() {
-    let mut state = lock();
-    state.fault = None;
-    state.report = None;
+    each(|state| (state.fault, state.report) = (None, None));
 }

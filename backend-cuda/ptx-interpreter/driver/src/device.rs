@@ -2,9 +2,9 @@
 
 use std::ffi::{c_char, c_int};
 
-use crate::code::{Code, ERROR_INVALID_DEVICE, ERROR_INVALID_VALUE};
+use crate::code::{Code, ERROR_INVALID_VALUE};
 use crate::pointer::{put, write_bytes};
-use crate::state::query;
+use crate::state::{devices, query_nothing, query_of};
 
 /// Threads of a block.
 pub const MAX_THREADS: u32 = 1024;
@@ -14,11 +14,6 @@ pub const MAX_GRID: [u32; 3] = [0x7fff_ffff, 65535, 65535];
 pub const MAX_SHARED: usize = 48 << 10;
 /// Bytes that a block may have when the program opts in.
 pub const MAX_SHARED_OPT_IN: usize = 64 << 10;
-
-/// There is one device, number zero.
-pub fn check(device: c_int) -> Result<(), Code> {
-    if device == 0 { Ok(()) } else { Err(ERROR_INVALID_DEVICE) }
-}
 
 /// Compute capability: 8.0, or what `PTX_INTERPRETER_CAPABILITY` says.
 pub fn capability() -> (u32, u32) {
@@ -31,18 +26,17 @@ pub fn capability() -> (u32, u32) {
 
 #[unsafe(no_mangle)]
 pub extern "C" fn cuDeviceGetCount(count: *mut c_int) -> Code {
-    query(|_| put(count, 1))
+    query_nothing(|| put(count, devices() as c_int))
 }
 
 #[unsafe(no_mangle)]
 pub extern "C" fn cuDeviceGet(device: *mut c_int, ordinal: c_int) -> Code {
-    query(|_| check(ordinal).and_then(|()| put(device, ordinal)))
+    query_of(ordinal, |_| put(device, ordinal))
 }
 
 #[unsafe(no_mangle)]
 pub extern "C" fn cuDeviceGetName(name: *mut c_char, length: c_int, device: c_int) -> Code {
-    query(|_| {
-        check(device)?;
+    query_of(device, |_| {
         let length = usize::try_from(length).ok().filter(|&n| n > 0).ok_or(ERROR_INVALID_VALUE)?;
         let mut text = b"PTX interpreter".to_vec();
         text.truncate(length - 1);
@@ -53,18 +47,21 @@ pub extern "C" fn cuDeviceGetName(name: *mut c_char, length: c_int, device: c_in
 
 #[unsafe(no_mangle)]
 pub extern "C" fn cuDeviceGetUuid(uuid: *mut [u8; 16], device: c_int) -> Code {
-    query(|_| check(device).and_then(|()| put(uuid, *b"ptx-interpreter.")))
+    query_of(device, |state| {
+        let mut text = *b"ptx-interpreter.";
+        text[15] += state.ordinal as u8;
+        put(uuid, text)
+    })
 }
 
 #[unsafe(no_mangle)]
 pub extern "C" fn cuDeviceTotalMem_v2(bytes: *mut usize, device: c_int) -> Code {
-    query(|state| check(device).and_then(|()| put(bytes, state.device.heap.usage().1)))
+    query_of(device, |state| put(bytes, state.device.heap.usage().1))
 }
 
 #[unsafe(no_mangle)]
 pub extern "C" fn cuDeviceGetAttribute(value: *mut c_int, attribute: c_int, device: c_int) -> Code {
-    query(|_| {
-        check(device)?;
+    query_of(device, |_| {
         let (major, minor) = capability();
         let answer = match attribute {
             1..=3 | 39 => MAX_THREADS,

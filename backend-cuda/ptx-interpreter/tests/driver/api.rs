@@ -1,4 +1,4 @@
-//! The shared library, opened once, and one test at a time on its one device.
+//! The shared library, opened once, with three devices, and one test at a time.
 
 use std::ffi::{CStr, CString, c_char, c_void};
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
@@ -8,9 +8,14 @@ use libloading::Library;
 static LIBRARY: LazyLock<Library> = LazyLock::new(|| {
     let tests = std::env::current_exe().unwrap();
     let path = tests.parent().unwrap().join("libptx_interpreter_driver.so");
+    // SAFETY: once, before the library is there to read it; nothing else in this process reads the environment.
+    unsafe { std::env::set_var("PTX_INTERPRETER_DEVICES", DEVICES.to_string()) };
     // SAFETY: the library has no initialisers.
     unsafe { Library::new(&path) }.unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 });
+
+/// Devices that there are.
+pub const DEVICES: i32 = 3;
 
 static TURN: Mutex<()> = Mutex::new(());
 
@@ -40,10 +45,15 @@ pub fn device() -> MutexGuard<'static, ()> {
     let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     call!(ptx_interpreter_reset() -> ());
     assert_eq!(call!(cuInit(0 => u32)), 0);
-    let mut context = 0usize;
-    assert_eq!(call!(cuDevicePrimaryCtxRetain(&mut context => *mut usize, 0 => i32)), 0);
-    assert_eq!(call!(cuCtxSetCurrent(context => usize)), 0);
+    bind(0);
     turn
+}
+
+/// Makes the primary context of a device this thread's.
+pub fn bind(device: i32) {
+    let mut context = 0usize;
+    assert_eq!(call!(cuDevicePrimaryCtxRetain(&mut context => *mut usize, device => i32)), 0);
+    assert_eq!(call!(cuCtxSetCurrent(context => usize)), 0);
 }
 
 pub fn allocate(bytes: usize) -> u64 {

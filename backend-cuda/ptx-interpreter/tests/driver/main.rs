@@ -4,5 +4,6 @@
 
 mod api;
 mod capture;
+mod devices;
 mod errors;
 mod memory;
