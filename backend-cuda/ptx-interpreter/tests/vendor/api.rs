@@ -14,6 +14,8 @@ static LIBRARIES: LazyLock<[Library; 2]> = LazyLock::new(|| {
     let driver = beside("libptx_interpreter_driver.so");
     // SAFETY: under the lock of the first test; the stand-in reads it later.
     unsafe { env::set_var("SAM_CUDA_DRIVER", &driver) };
+    // SAFETY: as above.
+    unsafe { env::set_var("PTX_INTERPRETER_DEVICES", "4") };
     [driver, beside("libvendor_stand_in.so")].map(|path| {
         // SAFETY: the libraries have no initialisers.
         unsafe { Library::new(&path) }.unwrap_or_else(|error| panic!("{}: {error}", path.display()))
@@ -48,10 +50,15 @@ pub unsafe fn symbol<T: Copy>(name: &str) -> T {
 pub fn device() -> MutexGuard<'static, ()> {
     let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     assert_eq!(call!(cuInit(0 => u32)), 0);
-    let mut context = 0usize;
-    assert_eq!(call!(cuDevicePrimaryCtxRetain(&mut context => *mut usize, 0 => i32)), 0);
-    assert_eq!(call!(cuCtxSetCurrent(context => usize)), 0);
+    bind(0);
     turn
+}
+
+/// Makes the primary context of a device this thread's.
+pub fn bind(device: i32) {
+    let mut context = 0usize;
+    assert_eq!(call!(cuDevicePrimaryCtxRetain(&mut context => *mut usize, device => i32)), 0);
+    assert_eq!(call!(cuCtxSetCurrent(context => usize)), 0);
 }
 
 /// Device memory with these values.

@@ -61,6 +61,23 @@ impl Memory {
         }
     }
 
+    /// Bytes of device memory.
+    pub fn read_bytes(&self, from: u64, count: usize) -> Result<Vec<u8>, u32> {
+        let mut bytes = vec![0; count];
+        match (self.read)(self.state, from, bytes.as_mut_ptr(), count) {
+            0 => Ok(bytes),
+            code => Err(code),
+        }
+    }
+
+    /// Writes bytes to device memory.
+    pub fn write_bytes(&self, to: u64, bytes: &[u8]) -> Result<(), u32> {
+        match (self.write)(self.state, to, bytes.as_ptr(), bytes.len()) {
+            0 => Ok(()),
+            code => Err(code),
+        }
+    }
+
     /// Writes all over a workspace, which is the library's.
     pub fn scribble(&self, workspace: u64, bytes: usize) -> Result<(), u32> {
         let garbage = vec![0xa5u8; bytes];
@@ -85,6 +102,7 @@ struct Driver {
     submit: unsafe extern "C" fn(usize, Run, Release, *mut c_void) -> u32,
     current: unsafe extern "C" fn(*mut usize) -> u32,
     captures: unsafe extern "C" fn(usize, *mut i32) -> u32,
+    device: unsafe extern "C" fn(*mut i32) -> u32,
 }
 
 /// `CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED`.
@@ -102,6 +120,7 @@ fn driver() -> Option<&'static Driver> {
                 submit: *library.get("ptx_interpreter_submit").ok()?,
                 current: *library.get("cuCtxGetCurrent").ok()?,
                 captures: *library.get("cuStreamIsCapturing").ok()?,
+                device: *library.get("cuCtxGetDevice").ok()?,
             }
         };
         std::mem::forget(library);
@@ -115,6 +134,13 @@ pub fn has_context() -> bool {
     let mut context = 0;
     // SAFETY: the pointer is to a local variable.
     driver().is_some_and(|driver| unsafe { (driver.current)(&mut context) } == 0 && context != 0)
+}
+
+/// The device of this thread's context, if it has one.
+pub fn current_device() -> Option<i32> {
+    let mut device = 0;
+    // SAFETY: the pointer is to a local variable.
+    (unsafe { (driver()?.device)(&mut device) } == 0).then_some(device)
 }
 
 unsafe extern "C" fn run(data: *const c_void, memory: *const Memory) -> u32 {

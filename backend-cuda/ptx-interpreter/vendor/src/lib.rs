@@ -1,4 +1,4 @@
-//! cuBLASLt and cuDNN, the part of them that `sam-backend-cuda` calls, on the memory of the PTX interpreter.
+//! cuBLASLt, cuDNN and NCCL, the part of them that `sam-backend-cuda` calls, on the memory of the PTX interpreter.
 //!
 //! Plain loops compute; what they are asked is checked by the libraries' documentation: descriptors, layouts, types,
 //! alignments, workspaces. What is wrong is refused with the status that the documentation gives, and a sentence on standard
@@ -15,5 +15,6 @@ mod cublaslt;
 mod cudnn;
 mod device;
 mod fault;
+mod nccl;
 mod objects;
 mod product;

@@ -1,12 +1,12 @@
 //! What handles and descriptors stand for, and places that a C program gives.
 
 use std::collections::HashMap;
-use std::sync::{LazyLock, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
-use crate::{cublaslt, cudnn};
+use crate::{cublaslt, cudnn, nccl};
 
-/// A thing of either library's.
-#[derive(Debug, Clone)]
+/// A thing of one of the libraries'.
+#[derive(Clone)]
 pub enum Object {
     CublasLt,
     Operation(cublaslt::Operation),
@@ -17,6 +17,7 @@ pub enum Object {
     Tensor(Option<cudnn::Tensor>),
     Filters(Option<cudnn::Tensor>),
     Convolution(Option<cudnn::Geometry>),
+    Communicator(Arc<nccl::Communicator>),
 }
 
 static OBJECTS: LazyLock<Mutex<HashMap<usize, Object>>> = LazyLock::new(Mutex::default);
