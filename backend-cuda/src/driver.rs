@@ -149,6 +149,7 @@ driver! {
 
     fn cuStreamCreateWithPriority(stream: *mut CUstream, flags: c_uint, priority: c_int);
     fn cuStreamSynchronize(stream: CUstream);
+    fn cuStreamQuery(stream: CUstream);
     fn cuStreamDestroy_v2(stream: CUstream);
 
     fn cuEventCreate(event: *mut CUevent, flags: c_uint);

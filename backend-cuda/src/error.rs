@@ -79,6 +79,23 @@ pub enum CudaError {
         /// Which, and where they were looked for.
         missing: String,
     },
+    /// NCCL was asked for and is not there.
+    NoNccl {
+        /// Where it was looked for.
+        missing: String,
+    },
+    /// Ranks that cannot add in a tree.
+    Ranks {
+        /// Which of them this is to be.
+        rank: usize,
+        /// How many there are.
+        ranks: usize,
+    },
+    /// The other ranks cannot be reached, or have gone.
+    Peers {
+        /// What is known of them.
+        reason: String,
+    },
     /// A buffer was given up while a step was recorded, which would go on to use it.
     Recording {
         /// Its size.
@@ -141,6 +158,19 @@ impl fmt::Display for CudaError {
                 write!(
                     f,
                     "expected NVIDIA's libraries for vendor kernels, found {missing}; or use native kernels"
+                )
+            }
+            Self::NoNccl { missing } => {
+                write!(f, "expected NCCL for several GPUs, found {missing}; or use one GPU")
+            }
+            Self::Ranks { rank, ranks } => write!(
+                f,
+                "expected a rank of as many as a power of two, found rank {rank} of {ranks}; start another number of them"
+            ),
+            Self::Peers { reason } => {
+                write!(
+                    f,
+                    "expected an answer of the other ranks' GPUs, found none ({reason}); see what those say"
                 )
             }
             Self::Recording { bytes } => write!(

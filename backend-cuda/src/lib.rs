@@ -6,6 +6,7 @@ mod activations;
 mod average;
 mod card;
 mod choice;
+mod communicator;
 mod descent;
 mod device;
 mod driver;
@@ -26,6 +27,7 @@ mod network;
 mod plan;
 mod precision;
 mod recording;
+mod sharing;
 mod signature;
 mod space;
 mod step;
@@ -38,6 +40,7 @@ mod vendor;
 
 pub use average::CudaAverage;
 pub use choice::{ChosenKernel, KernelChoice, Product};
+pub use communicator::{Communicator, UniqueId};
 pub use descent::{CudaAdam, CudaClipped, CudaSgd};
 pub use device::Device;
 pub use error::CudaError;
@@ -47,8 +50,9 @@ pub use kernel::{Argument, Arguments, Grid, Kernel, Ptr, PtrMut};
 pub use loss::DeviceLoss;
 pub use memory::{DeviceVec, Slice, SliceMut};
 pub use module::Module;
-pub use network::{Augmentation, CudaNetwork, DeviceBatch, DeviceImages, NetworkError};
+pub use network::{Augmentation, CudaNetwork, DeviceBatch, DeviceImages, NetworkError, SharedBatch};
 pub use precision::Precision;
+pub use sharing::{Parts, Sharing};
 pub use space::{CudaSegmentedSpace, CudaSpace, DeviceNorm, DeviceSpace};
 pub use step::{
     CudaFriendly, CudaGsam, CudaLookSam, CudaMSharpness, CudaPerturbedOnly, DeviceDescent, DeviceOracle,

@@ -2,6 +2,7 @@
 
 #![allow(unsafe_code, reason = "launches of kernels")]
 
+use core::ops::Range;
 use std::sync::Arc;
 
 use sam_core::Loss;
@@ -103,6 +104,13 @@ impl CrossEntropy {
         // SAFETY: logits and, unless null, their gradient have samples times classes values; labels, records and, unless null, partners
         // have one for each sample of the batch, and labels are below classes.
         unsafe { device.launch(&kernels.cross_entropy, grid, arguments) }
+    }
+
+    /// Where the records of these samples are, and their bytes.
+    pub fn bytes(&self, samples: &Range<usize>, perturbed: bool) -> (PtrMut<u8>, usize) {
+        let records = &self.records[usize::from(perturbed)];
+        let first = records.shared_ptr().add(samples.start);
+        (PtrMut::new(first.address()), samples.len() * size_of::<LossSum>())
     }
 
     /// The mean of the losses of the batch's first `samples` samples, into `to`.

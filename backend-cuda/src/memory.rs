@@ -39,13 +39,8 @@ impl<T: DeviceCopy + Pod> DeviceVec<T> {
     /// # Errors
     /// [`CudaError::Memory`] if there is not enough of it; [`CudaError::TooLarge`] from 2^31 entries on.
     pub fn zeros(device: &Device, len: usize) -> Result<Self, CudaError> {
-        let own = Self::uninitialized(device, len)?;
-        if len > 0 {
-            // SAFETY: the buffer has so many bytes, and all bits zero is a value of the type.
-            let code =
-                unsafe { sys::cuMemsetD8Async(own.address(), 0, len * size_of::<T>(), device.stream()) };
-            device.check("clearing memory", code)?;
-        }
+        let mut own = Self::uninitialized(device, len)?;
+        own.clear()?;
         Ok(own)
     }
 
@@ -150,6 +145,19 @@ impl<T: DeviceCopy + Pod> DeviceVec<T> {
         CudaError::check_length("source of a copy", self.len, from.len)?;
         self.check_device("source of a copy", &from.device)?;
         self.device.copy(self.len, from.shared_ptr().reading(), self.shared_ptr())
+    }
+
+    /// Makes all entries zero. Does not wait.
+    pub(crate) fn clear(&mut self) -> Result<(), CudaError> {
+        if self.len == 0 {
+            return Ok(());
+        }
+        self.device.bind()?;
+        // SAFETY: the buffer has so many bytes, and all bits zero is a value of the type.
+        let code = unsafe {
+            sys::cuMemsetD8Async(self.address(), 0, self.len * size_of::<T>(), self.device.stream())
+        };
+        self.device.check("clearing memory", code)
     }
 
     /// Overwrites the whole buffer, at most 32 bytes, with a value that travels with the launch. Does not wait.

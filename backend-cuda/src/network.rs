@@ -15,7 +15,7 @@ mod tests;
 
 pub use error::NetworkError;
 pub use images::{Augmentation, DeviceImages};
-pub use parts::DeviceBatch;
+pub use parts::{DeviceBatch, SharedBatch};
 
 use core::ops::Range;
 
@@ -72,6 +72,8 @@ pub struct CudaNetwork {
     chosen: Vec<ChosenKernel>,
     samples: usize,
     batch: usize,
+    /// Samples that there is room for at a time, all else than the batch.
+    room: usize,
     /// Samples of the parts that gradients are taken of.
     part: usize,
 }
@@ -109,28 +111,46 @@ impl CudaNetwork {
         batch: usize,
         precision: Precision,
     ) -> Result<Self, NetworkError> {
+        Self::build_in_parts(device, description, (batch, batch), precision)
+    }
+
+    /// The same for batches of up to as many samples as the first number says, with memory for the second one at a time, but for the
+    /// batch's images and labels: for gradients of parts of a batch ([`DeviceBatch::gradient_of`]) that are never larger. Evaluations go
+    /// by as many at a time.
+    ///
+    /// # Errors
+    /// As [`CudaNetwork::build_in`]; [`NetworkError::Samples`] if there is room for none, or for more than a batch.
+    pub fn build_in_parts(
+        device: &Device,
+        description: &Description,
+        (batch, room): (usize, usize),
+        precision: Precision,
+    ) -> Result<Self, NetworkError> {
         device.check_precision(precision)?;
         let element = Element::of(precision);
         if batch == 0 {
             return Err(NetworkError::Samples { most: None, found: 0 });
         }
+        if room == 0 || room > batch {
+            return Err(NetworkError::Samples { most: Some(batch), found: room });
+        }
         let plan = Plan::new(description);
-        let mut tasks = build::tasks(device, description, &plan, batch)?;
+        let mut tasks = build::tasks(device, description, &plan, room)?;
         tasks.iter_mut().for_each(|task| task.set_precision(precision));
-        let scratch = tasks.iter().map(|task| task.scratch_bytes(batch)).max().unwrap_or(0);
+        let scratch = tasks.iter().map(|task| task.scratch_bytes(room)).max().unwrap_or(0);
         let mut value_lens = plan.value_lens;
         value_lens[plan.values[0]] = 0;
         let statistics: Vec<f32> = description.statistics().initial_values(0).map(|x| x as f32).collect();
         Ok(Self {
             tasks,
-            values: storage::buffers(device, element, &value_lens, batch)?,
-            gradients: storage::buffers(device, element, &plan.gradient_lens, batch)?,
+            values: storage::buffers(device, element, &value_lens, room)?,
+            gradients: storage::buffers(device, element, &plan.gradient_lens, room)?,
             element,
             images: Images::new(device, element, description.image().len(), batch)?,
             remembered: DeviceVec::from_slice(device, &statistics)?,
             statistics: DeviceVec::from_slice(device, &statistics)?,
             scratch: DeviceVec::zeros(device, scratch.div_ceil(size_of::<f64>()).max(1))?,
-            draws: Draws::new(device, description, batch)?,
+            draws: Draws::new(device, description, room)?,
             loss: CrossEntropy::new(device, description.classes(), batch)?,
             clean: DeviceLoss::new(device)?,
             perturbed: DeviceLoss::new(device)?,
@@ -146,7 +166,8 @@ impl CudaNetwork {
             chosen: Vec::new(),
             samples: 0,
             batch,
-            part: batch,
+            room,
+            part: room,
         })
     }
 
@@ -226,6 +247,7 @@ impl CudaNetwork {
         if self.samples == 0 {
             return Err(NetworkError::NoBatch);
         }
+        self.check_room(self.samples)?;
         Ok(self.forward_measure(params)?)
     }
 
@@ -328,7 +350,7 @@ impl CudaNetwork {
         self.samples = 0;
         self.check(images, labels)?;
         let mut total = Evaluation::default();
-        let parts = images.chunks(self.batch * self.description.image().len()).zip(labels.chunks(self.batch));
+        let parts = images.chunks(self.room * self.description.image().len()).zip(labels.chunks(self.room));
         for (images, labels) in parts {
             self.load(images, labels)?;
             total = total.and(self.forward_evaluate(params, labels.len())?.evaluation()?);
@@ -370,6 +392,15 @@ impl CudaNetwork {
         if self.samples == 0 { Err(NetworkError::NoBatch) } else { Ok(()) }
     }
 
+    /// Whether so many samples can be computed at a time.
+    fn check_room(&self, samples: usize) -> Result<(), NetworkError> {
+        if samples <= self.room {
+            Ok(())
+        } else {
+            Err(NetworkError::Samples { most: Some(self.room), found: samples })
+        }
+    }
+
     fn check_parameters(&self, params: &DeviceVec<f32>) -> Result<(), CudaError> {
         CudaError::check_length("parameters", self.parameter_count(), params.len())?;
         params.check_device("buffer of parameters", &self.device)
@@ -398,6 +429,7 @@ impl GradientOracle<DeviceVec<f32>, Gradient> for CudaNetwork {
         pass: Pass,
     ) -> Result<DeviceLoss, NetworkError> {
         self.check_gradient(params, grads)?;
+        self.check_room(self.samples)?;
         self.forward_backward(params, grads, 0..self.samples, pass)?;
         Ok(self.mean_loss(self.samples, pass)?)
     }

@@ -10,6 +10,7 @@ use sam_model::{Evaluation, random::Random};
 use crate::{
     Augmentation, CudaError, CudaNetwork, DeviceImages, DeviceVec, Gradient, NetworkError,
     graph::Graph,
+    sharing::{Shared, Sharing},
     step::{self, DeviceOracle, DeviceReport, DeviceStep, DeviceStepResult},
     timing::{Marks, Timed},
 };
@@ -35,6 +36,7 @@ pub struct StepGraph<S> {
     marks: Option<Marks>,
     method: S,
     network: CudaNetwork,
+    sharing: Option<Sharing>,
     w: DeviceVec<f32>,
     g: Gradient,
     samples: usize,
@@ -97,6 +99,7 @@ impl<S: DeviceStep> StepGraph<S> {
             marks: None,
             method,
             network,
+            sharing: None,
             w,
             g,
             samples: 0,
@@ -116,6 +119,19 @@ impl<S: DeviceStep> StepGraph<S> {
     pub fn with_marks(self) -> Result<Self, CudaError> {
         let marks = Some(Marks::new(self.w.device().clone()));
         Ok(Self { kinds: Vec::new(), marks, ..self })
+    }
+
+    /// Has steps take the gradients of groups of the batch, of which other GPUs may have others: all of them make the same calls. Every
+    /// rank sets the whole batch. A recording has the messages in it; all ranks record, or none. Each step remembers the running
+    /// statistics ([`CudaNetwork::remember_statistics`]).
+    pub fn share(&mut self, sharing: Sharing) {
+        self.kinds.clear();
+        self.sharing = Some(sharing);
+    }
+
+    /// How the batch is shared out, to cut batches of another size otherwise; nothing before [`StepGraph::share`].
+    pub const fn sharing(&mut self) -> Option<&mut Sharing> {
+        self.sharing.as_mut()
     }
 
     /// The batch of the steps to come, as in [`CudaNetwork::set_batch`]. One of another size is recorded anew.
@@ -236,6 +252,9 @@ impl<S: DeviceStep> StepGraph<S> {
         }
         // What changes from step to step is not part of the recording.
         self.method.prepare().map_err(StepError::Space)?;
+        if self.sharing.is_some() {
+            self.network.remember_statistics().map_err(StepError::Space)?;
+        }
         let report = self.step_of_kind(self.method.kind())?;
         self.counted = report.outcome.steps();
         if self.counted {
@@ -267,7 +286,15 @@ impl<S: DeviceStep> StepGraph<S> {
             _ => return self.launch(),
         }
         let device = self.w.device().clone();
-        match Graph::record(&device, || self.launch().map_err(RecordError::Step)) {
+        let recorded = Graph::record(&device, || self.launch().map_err(RecordError::Step));
+        // Messages are recorded by all ranks or by none.
+        if let Some(peers) = self.sharing.as_mut().and_then(Sharing::peers) {
+            let all = peers.all(matches!(recorded, Ok(Some(_)))).map_err(StepError::Space)?;
+            if !all && matches!(recorded, Ok(Some(_))) {
+                return self.give_up_recording("another rank cannot record".to_owned());
+            }
+        }
+        match recorded {
             Ok(Some((mut graph, report))) => {
                 // SAFETY: as above.
                 unsafe { graph.launch() }.map_err(StepError::Space)?;
@@ -290,13 +317,21 @@ impl<S: DeviceStep> StepGraph<S> {
     }
 
     fn launch(&mut self) -> DeviceStepResult {
-        let Self { marks, method, network, w, g, .. } = self;
+        let Self { marks, method, network, sharing, w, g, .. } = self;
+        let mut shared;
+        let batch: &mut DeviceOracle<'_> = match sharing {
+            Some(sharing) => {
+                shared = Shared::new(network, sharing);
+                &mut shared
+            }
+            None => network,
+        };
         match marks {
             Some(marks) => {
                 marks.gradients = 0;
-                method.launch(w, g, &mut Timed { network, marks } as &mut DeviceOracle<'_>)
+                method.launch(w, g, &mut Timed { batch, marks } as &mut DeviceOracle<'_>)
             }
-            None => method.launch(w, g, network as &mut DeviceOracle<'_>),
+            None => method.launch(w, g, batch),
         }
     }
 
@@ -306,6 +341,9 @@ impl<S: DeviceStep> StepGraph<S> {
     /// # Errors
     /// A device that fails.
     pub fn settle(&mut self, report: &DeviceReport) -> Result<Settled, CudaError> {
+        if let Some(peers) = self.sharing.as_mut().and_then(Sharing::peers) {
+            peers.wait()?;
+        }
         let (loss, outcome) = step::gather(report, &self.g, &mut self.gathered)?;
         if core::mem::take(&mut self.counted) && !outcome.moved() {
             self.method.take_back();

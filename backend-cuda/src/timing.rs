@@ -5,7 +5,7 @@ use core::{ops::Range, time::Duration};
 use sam_core::{GradientOracle, Pass};
 
 use crate::{
-    CudaError, CudaNetwork, Device, DeviceBatch, DeviceLoss, DeviceVec, Event, Gradient, NetworkError,
+    CudaError, Device, DeviceBatch, DeviceLoss, DeviceVec, Event, Gradient, NetworkError, SharedBatch,
 };
 
 /// Marks before and after each gradient of a step.
@@ -37,20 +37,20 @@ impl Marks {
     }
 }
 
-/// A network whose gradients are marked.
+/// A batch whose gradients are marked, with the sums over ranks that go with them.
 pub(crate) struct Timed<'a> {
-    pub network: &'a mut CudaNetwork,
+    pub batch: &'a mut dyn DeviceBatch,
     pub marks: &'a mut Marks,
 }
 
 impl Timed<'_> {
     fn marked<R>(
         &mut self,
-        gradient: impl FnOnce(&mut CudaNetwork) -> Result<R, NetworkError>,
+        gradient: impl FnOnce(&mut dyn DeviceBatch) -> Result<R, NetworkError>,
     ) -> Result<R, NetworkError> {
         let [before, after] = self.marks.next()?;
         before.record()?;
-        let done = gradient(self.network)?;
+        let done = gradient(self.batch)?;
         after.record()?;
         Ok(done)
     }
@@ -66,13 +66,13 @@ impl GradientOracle<DeviceVec<f32>, Gradient> for Timed<'_> {
         grads: &mut Gradient,
         pass: Pass,
     ) -> Result<DeviceLoss, NetworkError> {
-        self.marked(|network| network.gradient(params, grads, pass))
+        self.marked(|batch| batch.gradient(params, grads, pass))
     }
 }
 
 impl DeviceBatch for Timed<'_> {
     fn samples(&self) -> usize {
-        self.network.samples()
+        self.batch.samples()
     }
 
     fn gradient_of(
@@ -82,10 +82,14 @@ impl DeviceBatch for Timed<'_> {
         grads: &mut Gradient,
         pass: Pass,
     ) -> Result<(), NetworkError> {
-        self.marked(|network| network.gradient_of(part, params, grads, pass))
+        self.marked(|batch| batch.gradient_of(part, params, grads, pass))
     }
 
     fn loss_of_parts(&mut self, pass: Pass) -> Result<DeviceLoss, NetworkError> {
-        self.network.loss_of_parts(pass)
+        self.batch.loss_of_parts(pass)
+    }
+
+    fn shared(&mut self) -> Option<&mut dyn SharedBatch> {
+        self.batch.shared()
     }
 }

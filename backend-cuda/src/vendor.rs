@@ -1,4 +1,4 @@
-//! NVIDIA's libraries: cuBLASLt for products of matrices, cuDNN for convolutions. They are looked for when somebody asks
+//! NVIDIA's libraries: cuBLASLt for products of matrices, cuDNN for convolutions, NCCL for messages between GPUs. They are looked for when somebody asks
 //! for them, never linked and never needed.
 //!
 //! Types, enumerations and signatures are those of cudarc's raw bindings. Its loader is not used: it takes the first file
@@ -9,9 +9,11 @@ mod cublaslt;
 mod cudnn;
 mod descriptor;
 mod library;
+mod nccl;
 mod trials;
 mod verdicts;
 
+pub(crate) use nccl::{Connection, Nccl};
 pub(crate) use verdicts::{Key, Verdict};
 
 use cublaslt::CublasLt;

@@ -6,7 +6,7 @@
 
 use std::{env, fs, path::Path, process};
 
-use sam_backend_cuda::{CudaError, CudaNetwork, Device, KernelChoice};
+use sam_backend_cuda::{CudaError, CudaNetwork, Device, KernelChoice, UniqueId};
 use sam_model::ImageShape;
 
 const NAMES: [&str; 2] = ["libcublasLt.so.13", "libcudnn.so.9"];
@@ -41,6 +41,13 @@ fn without_libraries_auto_is_native_and_vendor_says_what_was_looked_for() {
         (&text, ["invalid ELF header", "file too short"]),
         (&other, ["undefined symbol: cublasLt", "undefined symbol: cudnn"]),
     ];
+    let error = UniqueId::new().unwrap_err();
+    assert!(matches!(error, CudaError::NoNccl { .. }), "{error:?}");
+    let line = error.to_string();
+    assert_eq!(line.lines().count(), 1, "{line}");
+    for part in ["no NCCL", "libnccl.so.2", "pip install nvidia-nccl-cu13", "SAM_CUDA_LIB_DIR", "one GPU"] {
+        assert!(line.contains(part), "{line}");
+    }
     for (contents, expected) in cases {
         put(contents);
         // What was found is kept for the life of a device.

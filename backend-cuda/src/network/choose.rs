@@ -68,7 +68,7 @@ impl CudaNetwork {
                 input_gradient,
             })?);
         }
-        let scratch = self.tasks.iter().map(|task| task.scratch_bytes(self.batch)).max().unwrap_or(0);
+        let scratch = self.tasks.iter().map(|task| task.scratch_bytes(self.room)).max().unwrap_or(0);
         let scratch = scratch.div_ceil(size_of::<f64>());
         if scratch > self.scratch.len() {
             self.scratch = DeviceVec::zeros(&self.device, scratch)?;

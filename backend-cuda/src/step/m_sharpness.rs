@@ -85,7 +85,14 @@ impl<S: DeviceSpace, D: DeviceDescent> DeviceStep for CudaMSharpness<S, D> {
         self.rule.check_settings().map_err(StepError::Setting)?;
         self.base.check_settings().map_err(StepError::Setting)?;
         let samples = oracle.samples();
-        for group in self.groups(samples) {
+        let shared = oracle.shared().map(|batch| batch.groups());
+        let is_shared = shared.is_some();
+        for group in shared.unwrap_or_else(|| self.groups(samples).collect()) {
+            let added = |error| StepError::Oracle(error, Pass::Perturbed);
+            if group.is_empty() {
+                oracle.shared().map_or(Ok(()), |batch| batch.add(group, g)).map_err(added)?;
+                continue;
+            }
             let failed = |pass| move |error| StepError::Oracle(error, pass);
             oracle.gradient_of(group.clone(), w, g, Pass::Clean).map_err(failed(Pass::Clean))?;
             let norm = self.space.dual_norm(w, g, &self.rule).map_err(StepError::Space)?;
@@ -94,9 +101,15 @@ impl<S: DeviceSpace, D: DeviceDescent> DeviceStep for CudaMSharpness<S, D> {
             self.space.restore(w).map_err(StepError::Space)?;
             self.space.whole().go_on();
             gradient.map_err(failed(Pass::Perturbed))?;
-            if group.len() < samples {
+            if let Some(batch) = oracle.shared() {
+                batch.add(group, g).map_err(added)?;
+            } else if group.len() < samples {
                 self.accumulate(&group, samples, g).map_err(StepError::Space)?;
             }
+        }
+        if is_shared {
+            let mean = oracle.shared().map_or(Ok(()), |batch| batch.mean(g));
+            mean.map_err(|error| StepError::Oracle(error, Pass::Perturbed))?;
         }
         let clean =
             oracle.loss_of_parts(Pass::Clean).map_err(|error| StepError::Oracle(error, Pass::Clean))?;

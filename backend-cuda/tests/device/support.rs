@@ -126,6 +126,8 @@ fn choose_driver() {
     // SAFETY: under a lock that every test takes first; nothing else in the process reads the environment.
     #[allow(unsafe_code, reason = "the variable is read once, later")]
     unsafe {
+        // For ranks, each with a device of its own.
+        env::set_var("PTX_INTERPRETER_DEVICES", "4");
         // Verdicts of other runs would be found, and planted faults not.
         env::set_var("SAM_CUDA_CACHE", "");
     }
@@ -146,7 +148,7 @@ const LIBRARIES: &str = "SAM_CUDA_LIB_DIR";
 fn libraries(stand_in: &Path) -> PathBuf {
     let folder = env::temp_dir().join(format!("sam-vendor-stand-in-{}", process::id()));
     fs::create_dir_all(&folder).unwrap();
-    for name in ["libcublasLt.so.13", "libcudnn.so.9"] {
+    for name in ["libcublasLt.so.13", "libcudnn.so.9", "libnccl.so.2"] {
         let link = folder.join(name);
         let _ = fs::remove_file(&link);
         symlink(stand_in, link).unwrap();
