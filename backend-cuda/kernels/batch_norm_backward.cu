@@ -2,9 +2,9 @@
 // d beta = sum g, d gamma = sum g x_hat, dx = gamma / deviation (g - d beta / N - x_hat d gamma / N). Of frozen statistics, which do
 // not depend on x, dx = gamma / deviation g.
 #include "batch_norm.cuh"
-#include "columns.cuh"
 #include "divisor.cuh"
 #include "element.cuh"
+#include "groups.cuh"
 
 // Of a channel the sums of g and of g (x - mean).
 struct Sums {
@@ -20,22 +20,33 @@ struct Correction {
 
 static __device__ Sums add(Sums a, Sums b) { return {a.gradient + b.gradient, a.product + b.product}; }
 
-extern "C" __global__ void __launch_bounds__(THREADS) KERNEL(batch_norm_sums)(
+extern "C" __global__ void __launch_bounds__(SWEEPING) KERNEL(batch_norm_sums)(
     const Element* x, const Element* dy, unsigned int rows, unsigned int channels, const Channel* normals, int relu,
     Sums* partials) {
-    __shared__ Sums shared[THREADS];
-    const unsigned int c = channel(), first = blockIdx.x * CHUNK;
-    float sum = 0.0f, product = 0.0f;
+    __shared__ Sums shared[LANES][CHANNELS];
+    const unsigned int c = first_channel(), first = blockIdx.x * CHUNK;
+    float sum[NEIGHBOURS] = {}, product[NEIGHBOURS] = {};
     if (c < channels) {
-        const Channel own = normals[c];
-        for (unsigned int row = first + lane(); row < rows && row < first + CHUNK; row += LANES) {
-            const float value = x[row * channels + c], g = gate(own, value, dy[row * channels + c], relu);
-            sum += g;
-            product = fmaf(g, value - own.mean, product);
+        const bool grouped = in_groups(channels, x, dy);
+        Channel normal[NEIGHBOURS];
+#pragma unroll
+        for (int j = 0; j < NEIGHBOURS; j++) normal[j] = normals[c + j < channels ? c + j : c];
+        float value[NEIGHBOURS], slope[NEIGHBOURS];
+        for (unsigned int row = first + sweeping_lane(); row < rows && row < first + CHUNK; row += LANES) {
+            read_channels(x + row * channels, c, channels, grouped, value);
+            read_channels(dy + row * channels, c, channels, grouped, slope);
+#pragma unroll
+            for (int j = 0; j < NEIGHBOURS; j++) {
+                const float g = gate(normal[j], value[j], slope[j], relu);
+                sum[j] += g;
+                product[j] = fmaf(g, value[j] - normal[j].mean, product[j]);
+            }
         }
     }
-    const Sums all = fold_lanes(Sums{sum, product}, shared, add);
-    if (lane() == 0 && c < channels) partials[blockIdx.x * channels + c] = all;
+    Sums own[NEIGHBOURS];
+#pragma unroll
+    for (int j = 0; j < NEIGHBOURS; j++) own[j] = {sum[j], product[j]};
+    fold_groups(own, shared, channels, add, [=](unsigned int c, const Sums& all) { partials[blockIdx.x * channels + c] = all; });
 }
 
 extern "C" __global__ void __launch_bounds__(THREADS) KERNEL(batch_norm_gradients)(
@@ -60,13 +71,12 @@ extern "C" __global__ void __launch_bounds__(THREADS) KERNEL(batch_norm_gradient
 extern "C" __global__ void __launch_bounds__(256) KERNEL(batch_norm_input_gradient)(
     const Element* x, const Element* dy, unsigned int n, const Divisor by_channels, const Channel* normals,
     const Correction* corrections, int relu, int accumulate, Element* dx) {
-    const unsigned int i = blockIdx.x * blockDim.x + threadIdx.x;
-    if (i >= n) return;
-    unsigned int c = i;
-    by_channels.split(c);
-    const Channel own = normals[c];
-    const Correction less = corrections[c];
-    const float g = gate(own, x[i], dy[i], relu);
-    const float d = own.factor * (g - less.shift - (x[i] - own.mean) * less.slope);
-    dx[i] = accumulate ? dx[i] + d : d;
+    const auto d = [=](unsigned int i, float x, float dy) {
+        by_channels.split(i);
+        const Channel own = normals[i];
+        const Correction less = corrections[i];
+        const float g = gate(own, x, dy, relu);
+        return own.factor * (g - less.shift - (x - own.mean) * less.slope);
+    };
+    map_onto(n, dx, accumulate, d, x, dy);
 }

@@ -1,7 +1,7 @@
 #include "batch_norm.cuh"
-#include "columns.cuh"
 #include "divisor.cuh"
 #include "element.cuh"
+#include "groups.cuh"
 
 // The layer's constants.
 struct Constants {
@@ -29,27 +29,37 @@ static __device__ Moments merge(Moments a, Moments b) {
 }
 
 // Distances are taken from the chunk's first row, so that squares of the mean do not swamp those of the deviations.
-extern "C" __global__ void __launch_bounds__(THREADS) KERNEL(batch_norm_measure)(
+extern "C" __global__ void __launch_bounds__(SWEEPING) KERNEL(batch_norm_measure)(
     const Element* x, unsigned int rows, unsigned int channels, Moments* partials) {
-    __shared__ Moments shared[THREADS];
-    const unsigned int c = channel(), first = blockIdx.x * CHUNK;
-    Moments own = {0.0, 0.0, 0.0};
+    __shared__ Moments shared[LANES][CHANNELS];
+    const unsigned int c = first_channel(), first = blockIdx.x * CHUNK;
+    Moments own[NEIGHBOURS];
+#pragma unroll
+    for (int j = 0; j < NEIGHBOURS; j++) own[j] = {0.0, 0.0, 0.0};
     if (c < channels) {
-        const float origin = x[first * channels + c];
-        float sum = 0.0f, squares = 0.0f;
+        const bool grouped = in_groups(channels, x);
+        float origin[NEIGHBOURS], value[NEIGHBOURS], sum[NEIGHBOURS] = {}, squares[NEIGHBOURS] = {};
+        read_channels(x + first * channels, c, channels, grouped, origin);
         unsigned int count = 0;
-        for (unsigned int row = first + lane(); row < rows && row < first + CHUNK; row += LANES, count++) {
-            const float d = x[row * channels + c] - origin;
-            sum += d;
-            squares = fmaf(d, d, squares);
+        for (unsigned int row = first + sweeping_lane(); row < rows && row < first + CHUNK; row += LANES, count++) {
+            read_channels(x + row * channels, c, channels, grouped, value);
+#pragma unroll
+            for (int j = 0; j < NEIGHBOURS; j++) {
+                const float d = value[j] - origin[j];
+                sum[j] += d;
+                squares[j] = fmaf(d, d, squares[j]);
+            }
         }
-        if (count > 0) {
-            const double n = count, mean = double(sum) / n;
-            own = {n, double(origin) + mean, fmax(double(squares) - double(sum) * mean, 0.0)};
+#pragma unroll
+        for (int j = 0; j < NEIGHBOURS; j++) {
+            if (count == 0) break;
+            const double n = count, mean = double(sum[j]) / n;
+            own[j] = {n, double(origin[j]) + mean, fmax(double(squares[j]) - double(sum[j]) * mean, 0.0)};
         }
     }
-    const Moments all = fold_lanes(own, shared, merge);
-    if (lane() == 0 && c < channels) partials[blockIdx.x * channels + c] = all;
+    fold_groups(own, shared, channels, merge, [=](unsigned int c, const Moments& all) {
+        partials[blockIdx.x * channels + c] = all;
+    });
 }
 
 static __device__ void prepare(
@@ -93,11 +103,11 @@ extern "C" __global__ void KERNEL(batch_norm_running)(
 
 extern "C" __global__ void __launch_bounds__(256) KERNEL(batch_norm_normalise)(
     const Element* x, unsigned int n, const Divisor by_channels, const Channel* normals, int relu, Element* y) {
-    const unsigned int i = blockIdx.x * blockDim.x + threadIdx.x;
-    if (i >= n) return;
-    unsigned int c = i;
-    by_channels.split(c);
-    const float value = normal(normals[c], x[i]);
-    // A NaN stays one, so that it shows in the loss.
-    y[i] = relu && value < 0.0f ? 0.0f : value;
+    const auto value = [=](unsigned int i, float x) {
+        by_channels.split(i);
+        const float value = normal(normals[i], x);
+        // A NaN stays one, so that it shows in the loss.
+        return relu && value < 0.0f ? 0.0f : value;
+    };
+    map(n, y, value, x);
 }

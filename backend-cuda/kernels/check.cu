@@ -1,5 +1,6 @@
 // Whether every entry of a gradient is finite.
 #include "reduce.cuh"
+#include "vector.cuh"
 
 constexpr int THREADS = 256;
 constexpr unsigned int CHUNK = 4096;
@@ -12,7 +13,16 @@ extern "C" __global__ void __launch_bounds__(THREADS) check_sweep(
     __shared__ unsigned int shared[THREADS];
     unsigned int own = 1;
     const unsigned int first = blockIdx.x * CHUNK;
-    for (unsigned int i = first + threadIdx.x; i < n && i < first + CHUNK; i += THREADS) own &= isfinite(g[i]);
+    if (aligned(g) && n - first >= CHUNK) {
+        for (unsigned int i = threadIdx.x * VECTOR<float>; i < CHUNK; i += THREADS * VECTOR<float>) {
+            Group<float, VECTOR<float>> some;
+            some.read(g + first + i);
+#pragma unroll
+            for (unsigned int j = 0; j < VECTOR<float>; j++) own &= isfinite(some.at[j]);
+        }
+    } else {
+        for (unsigned int i = first + threadIdx.x; i < n && i < first + CHUNK; i += THREADS) own &= isfinite(g[i]);
+    }
     const unsigned int all = fold<THREADS>(own, shared, both);
     if (threadIdx.x == 0) partials[blockIdx.x] = all;
 }

@@ -1,5 +1,6 @@
 // Functions of one value, other than ReLU, and their gradients by the input. The backward kernels work in place on dy too.
 #include "element.cuh"
+#include "vector.cuh"
 
 // Above about 88 the power is infinite, and its reciprocal 0.
 static __device__ float logistic(float x) { return 1.0f / (1.0f + expf(-x)); }
@@ -26,17 +27,13 @@ struct Relu6 {
 
 template <class Function>
 static __device__ void forward(const Element* x, unsigned int n, Element* y) {
-    const unsigned int i = blockIdx.x * blockDim.x + threadIdx.x;
-    if (i < n) y[i] = Function::value(x[i]);
+    map(n, y, [](unsigned int, float x) { return Function::value(x); }, x);
 }
 
 // Writes dx, or adds to it.
 template <class Function>
 static __device__ void backward(const Element* x, const Element* dy, unsigned int n, int accumulate, Element* dx) {
-    const unsigned int i = blockIdx.x * blockDim.x + threadIdx.x;
-    if (i >= n) return;
-    const float d = dy[i] * Function::slope(x[i]);
-    dx[i] = accumulate ? dx[i] + d : d;
+    map_onto(n, dx, accumulate, [](unsigned int, float x, float dy) { return dy * Function::slope(x); }, x, dy);
 }
 
 extern "C" __global__ void __launch_bounds__(256) KERNEL(swish_forward)(const Element* x, unsigned int n, Element* y) {

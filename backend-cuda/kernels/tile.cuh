@@ -61,8 +61,8 @@ static __device__ void read_fours(const float* from, int step, float (&to)[COUNT
     }
 }
 
-// `a` and `b` have a type `Lines` (a Spread), a type `Value` of what they read and `fetch(depth, values)`, which reads this thread's share of the tile
-// that begins at that depth; outside of the matrices it must give 0.
+// `a` and `b` have a type `Lines` (a Spread), a type `Value` of what they read and `fetch(depth, values)`, which reads this thread's
+// share of the tile that begins at that depth; outside of the matrices it must give 0.
 template <class T, class A, class B>
 static __device__ void multiply(
     A& a, B& b, unsigned int begin, unsigned int end, Shared<T>& shared,

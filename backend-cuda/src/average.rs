@@ -41,7 +41,7 @@ impl CudaAverage {
         let (n, device) = (w.len() as u32, w.device());
         let arguments = (self.mean.view_mut().ptr(), w.view().ptr(), n, self.weighting.share(self.count));
         // SAFETY: mean and w have n entries and are two buffers.
-        unsafe { device.launch(&device.kernels().average, Grid::over(n), arguments) }
+        unsafe { device.launch(&device.kernels().average, Grid::vectors(n, size_of::<f32>()), arguments) }
     }
 
     /// The average; meaningless before the first [`CudaAverage::add`].

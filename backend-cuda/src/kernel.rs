@@ -159,6 +159,11 @@ impl Grid {
         Self { blocks: [n.div_ceil(Self::THREADS), 1, 1], threads: Self::THREADS }
     }
 
+    /// One thread for each sixteen bytes of `n` entries of so many bytes, in blocks of 256: the host's side of `kernels/vector.cuh`.
+    pub(crate) const fn vectors(n: u32, bytes: usize) -> Self {
+        Self::over(n.div_ceil(16 / bytes as u32))
+    }
+
     /// `blocks` blocks of `threads` threads.
     #[must_use]
     pub const fn new(blocks: [u32; 3], threads: u32) -> Self {

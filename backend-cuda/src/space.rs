@@ -146,7 +146,7 @@ impl ParamSpace for CudaSpace {
             self.perturbed.view_mut().ptr(),
         );
         // SAFETY: w, g and the perturbed parameters have n entries and are three buffers.
-        unsafe { device.launch(&device.kernels().ascend, Grid::over(n), arguments) }
+        unsafe { device.launch(&device.kernels().ascend, Grid::vectors(n, size_of::<f32>()), arguments) }
     }
 
     fn perturbed<'a>(&'a self, _: &'a DeviceVec<f32>) -> &'a DeviceVec<f32> {

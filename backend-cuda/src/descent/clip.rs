@@ -54,7 +54,7 @@ impl<D> CudaClipped<D> {
         let (mut values, finite) = g.parts();
         let arguments = (values.ptr(), n, self.norm.rule(), norm.parts().ptr(), finite.ptr());
         // SAFETY: the gradient has n entries; rule, norm and flag are single values elsewhere.
-        unsafe { device.launch(&device.kernels().clip, Grid::over(n), arguments) }
+        unsafe { device.launch(&device.kernels().clip, Grid::vectors(n, size_of::<f32>()), arguments) }
     }
 }
 

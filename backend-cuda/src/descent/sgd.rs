@@ -120,7 +120,7 @@ impl Descent<DeviceVec<f32>, Gradient> for CudaSgd {
             g.finite().ptr(),
         );
         // SAFETY: w, g and, unless null, the momentum have n entries and are three buffers.
-        unsafe { device.launch(&device.kernels().sgd, Grid::over(n), arguments) }
+        unsafe { device.launch(&device.kernels().sgd, Grid::vectors(n, size_of::<f32>()), arguments) }
     }
 }
 

@@ -5,7 +5,7 @@ use super::{
     PoolShape, SubsampleShape, Sums,
 };
 use crate::{
-    CudaError, Kernel, Ptr, PtrMut,
+    CudaError, Grid, Kernel, Ptr, PtrMut,
     card::Card,
     element::{Element, Value},
     loaded_module::LoadedModule,
@@ -16,6 +16,8 @@ macro_rules! activation_kernels {
         /// The kernels for one element, loaded.
         pub(crate) struct ActivationKernels {
             $($(pub $name: Kernel<($($type,)*)>,)*)*
+            /// What they are for.
+            pub element: Element,
             /// After the kernels, which are parts of them.
             _modules: Vec<LoadedModule>,
         }
@@ -40,7 +42,7 @@ macro_rules! activation_kernels {
                     )*
                     modules.push(module);
                 )*
-                Ok(Self { $($($name,)*)* _modules: modules })
+                Ok(Self { $($($name,)*)* element, _modules: modules })
             }
         }
 
@@ -50,6 +52,13 @@ macro_rules! activation_kernels {
             (compiled!($module), named!($name), <($($type,)*) as crate::Arguments>::SIZES),
         )*)*];
     };
+}
+
+impl ActivationKernels {
+    /// Of those that move values sixteen bytes at a time, over `n` values.
+    pub const fn vectors(&self, n: u32) -> Grid {
+        Grid::vectors(n, self.element.bytes())
+    }
 }
 
 /// What the compiler has made of a source, for f32 and for bf16.

@@ -53,8 +53,9 @@ impl Layer for BatchNorm {
         } else {
             let partials = pass.scratch.cast::<Moments>();
             let measure = (pass.input, rows as u32, c, partials);
+            let sweeping = sweep(rows, channels, kernels.element);
             // SAFETY: the input has rows times channels values, the scratch memory a place for each chunk and channel.
-            unsafe { pass.device.launch(&kernels.batch_norm_measure, sweep(rows, channels), measure)? };
+            unsafe { pass.device.launch(&kernels.batch_norm_measure, sweeping, measure)? };
             let update = i32::from(pass.mode == Mode::Clean);
             let arguments = (
                 partials.reading(),
@@ -73,7 +74,7 @@ impl Layer for BatchNorm {
         let arguments =
             (pass.input, n, Divisor::new(channels), normals.reading(), i32::from(self.relu), pass.output);
         // SAFETY: input and output have n values and are different buffers.
-        unsafe { pass.device.launch(&kernels.batch_norm_normalise, Grid::over(n), arguments) }
+        unsafe { pass.device.launch(&kernels.batch_norm_normalise, kernels.vectors(n), arguments) }
     }
 
     fn backward(&mut self, pass: Backward<'_>) -> Result<(), CudaError> {
@@ -82,9 +83,10 @@ impl Layer for BatchNorm {
         let (c, relu) = (channels as u32, i32::from(self.relu));
         let (normals, partials) = (self.normals.view().ptr(), pass.scratch.cast::<Sums>());
         let sums = (pass.input, pass.d_output, rows as u32, c, normals, relu, partials);
+        let sweeping = sweep(rows, channels, kernels.element);
         // SAFETY: input and gradient have rows times channels values, the scratch memory a place for each chunk and
         // channel.
-        unsafe { pass.device.launch(&kernels.batch_norm_sums, sweep(rows, channels), sums)? };
+        unsafe { pass.device.launch(&kernels.batch_norm_sums, sweeping, sums)? };
         let corrections = self.corrections.view_mut().ptr();
         let frozen = i32::from(self.frozen);
         let gradients = (
@@ -114,7 +116,7 @@ impl Layer for BatchNorm {
             to.values,
         );
         // SAFETY: all have n values; entries depend on the entry of the same place, so that d_input may take d_output's.
-        unsafe { pass.device.launch(&kernels.batch_norm_input_gradient, Grid::over(n), arguments) }
+        unsafe { pass.device.launch(&kernels.batch_norm_input_gradient, kernels.vectors(n), arguments) }
     }
 
     fn scratch_bytes(&self, samples: usize) -> usize {

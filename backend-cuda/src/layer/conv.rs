@@ -97,7 +97,7 @@ pub(super) fn bias_gradient(pass: &Backward<'_>, output: Shape, weights: usize) 
     let (rows, channels) = (pass.samples * output.pixels(), output.channels);
     let sums = (pass.d_output, rows as u32, channels as u32, pass.scratch);
     // SAFETY: the gradient has rows times channels values, the scratch memory a place for each chunk and channel.
-    unsafe { pass.device.launch(&kernels.bias_gradient_sums, sweep(rows, channels), sums)? };
+    unsafe { pass.device.launch(&kernels.bias_gradient_sums, sweep(rows, channels, kernels.element), sums)? };
     let arguments = (pass.scratch.reading(), chunks(rows) as u32, channels as u32, pass.grads.add(weights));
     // SAFETY: as above; the bias's gradients follow those of the filters.
     unsafe { pass.device.launch(&kernels.bias_gradient_finish, finish(channels), arguments) }

@@ -115,7 +115,7 @@ impl ScaleSamples {
         let (backward, accumulate) = (i32::from(backward), i32::from(accumulate));
         let arguments = (from, n, Divisor::new(self.len), own, backward, accumulate, to);
         // SAFETY: both have n values, and there is a coefficient for each sample; the kernel is made to work in place.
-        unsafe { device.launch(&kernels.scale_samples, Grid::over(n), arguments) }
+        unsafe { device.launch(&kernels.scale_samples, kernels.vectors(n), arguments) }
     }
 }
 

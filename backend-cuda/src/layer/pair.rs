@@ -83,7 +83,7 @@ impl Pair {
                 let own = pass.coefficients.add(coefficients);
                 let arguments = (a, b, n, Divisor::new(self.inputs[0].len()), own, output);
                 // SAFETY: inputs and output have n values, and there is a coefficient for each sample.
-                unsafe { device.launch(&kernels.shake_shake_forward, Grid::over(n), arguments) }
+                unsafe { device.launch(&kernels.shake_shake_forward, kernels.vectors(n), arguments) }
             }
         }
     }
@@ -115,7 +115,7 @@ impl Pair {
                 let by_len = Divisor::new(self.inputs[0].len());
                 let arguments = (d_output, n, by_len, own, position as i32, accumulate, d_input.values);
                 // SAFETY: both gradients have n values, and there is a coefficient for each sample.
-                unsafe { device.launch(&kernels.shake_shake_backward, Grid::over(n), arguments) }
+                unsafe { device.launch(&kernels.shake_shake_backward, kernels.vectors(n), arguments) }
             }
         }
     }

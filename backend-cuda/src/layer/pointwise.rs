@@ -3,7 +3,7 @@
 #![allow(unsafe_code, reason = "launches of kernels")]
 
 use super::{Backward, Forward, Layer};
-use crate::{CudaError, Grid, Kernel, Ptr, PtrMut, element::Value, kernels::ActivationKernels};
+use crate::{CudaError, Kernel, Ptr, PtrMut, element::Value, kernels::ActivationKernels};
 
 /// A function that is applied value by value.
 #[derive(Clone, Copy, Debug)]
@@ -43,7 +43,7 @@ impl Layer for Pointwise {
         let n = (pass.samples * self.len) as u32;
         let (values, _) = self.function.kernels(pass.kernels);
         // SAFETY: both have n entries.
-        unsafe { pass.device.launch(values, Grid::over(n), (pass.input, n, pass.output)) }
+        unsafe { pass.device.launch(values, pass.kernels.vectors(n), (pass.input, n, pass.output)) }
     }
 
     fn backward(&mut self, pass: Backward<'_>) -> Result<(), CudaError> {
@@ -52,6 +52,6 @@ impl Layer for Pointwise {
         let (_, slopes) = self.function.kernels(pass.kernels);
         let arguments = (pass.input, pass.d_output, n, i32::from(to.accumulate), to.values);
         // SAFETY: as above; the kernel is made to work in place.
-        unsafe { pass.device.launch(slopes, Grid::over(n), arguments) }
+        unsafe { pass.device.launch(slopes, pass.kernels.vectors(n), arguments) }
     }
 }

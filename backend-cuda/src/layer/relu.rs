@@ -3,7 +3,7 @@
 #![allow(unsafe_code, reason = "launches of kernels")]
 
 use super::{Backward, Forward, Layer};
-use crate::{CudaError, Grid};
+use crate::CudaError;
 
 /// `max(x, 0)`; the output may take the input's place, and so may their gradients.
 pub(crate) struct Relu {
@@ -16,7 +16,7 @@ impl Layer for Relu {
         let n = (pass.samples * self.len) as u32;
         let arguments = (pass.input, n, pass.output);
         // SAFETY: both have n entries; the kernel is made to work in place.
-        unsafe { pass.device.launch(&pass.kernels.relu_forward, Grid::over(n), arguments) }
+        unsafe { pass.device.launch(&pass.kernels.relu_forward, pass.kernels.vectors(n), arguments) }
     }
 
     fn backward(&mut self, pass: Backward<'_>) -> Result<(), CudaError> {
@@ -24,6 +24,6 @@ impl Layer for Relu {
         let n = (pass.samples * self.len) as u32;
         let arguments = (pass.output, pass.d_output, n, i32::from(to.accumulate), to.values);
         // SAFETY: as above.
-        unsafe { pass.device.launch(&pass.kernels.relu_backward, Grid::over(n), arguments) }
+        unsafe { pass.device.launch(&pass.kernels.relu_backward, pass.kernels.vectors(n), arguments) }
     }
 }

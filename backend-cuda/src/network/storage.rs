@@ -69,7 +69,13 @@ impl Images {
         let n = (samples * self.len) as u32;
         let kernels = device.tensor_kernels().expect("the precision was checked before it was set");
         // SAFETY: there are so many values from the first sample on, and as much room as for the whole batch.
-        unsafe { device.launch(&kernels.round_bf16, Grid::over(n), (from, n, rounded.shared_ptr())) }
+        unsafe {
+            device.launch(
+                &kernels.round_bf16,
+                Grid::vectors(n, Element::Bf16.bytes()),
+                (from, n, rounded.shared_ptr()),
+            )
+        }
     }
 
     /// Where a pass finds those from `first` on, made ready.

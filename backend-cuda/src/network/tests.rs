@@ -19,7 +19,8 @@ use crate::{
 };
 
 const SAMPLES: usize = 3;
-const IMAGE: Shape = Shape::new(5, 4, 6);
+/// No whole number of vectors, whether of f32 or of bf16, nor is a pixel one.
+const IMAGE: Shape = Shape::new(5, 3, 6);
 
 /// Values in (-1, 1) without structure; as bf16 they are what they are.
 fn noise(seed: u64, count: usize) -> Vec<f32> {
@@ -68,6 +69,12 @@ fn networks() -> Vec<(&'static str, Description)> {
         graph.chain(Tensor::INPUT, [("norm and relu", Op::BATCH_NORM), ("relu", Op::Relu)]).unwrap()
     };
     networks.push(("norm and relu", described(&rectified)));
+    // Channels that are read in vectors.
+    let grouped = |graph: &mut Graph| {
+        let wide = Op::PadChannels { channels: 16 };
+        graph.chain(Tensor::INPUT, [("wide", wide), ("norm of sixteen", Op::BATCH_NORM)]).unwrap()
+    };
+    networks.push(("norm of sixteen", described(&grouped)));
     for (name, op, second) in [
         ("add", Op::Add, Op::Relu),
         ("concat", Op::Concat, Op::Relu),

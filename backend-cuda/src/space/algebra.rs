@@ -72,7 +72,7 @@ impl GradientAlgebra for CudaSpace {
         let device = self.perturbed.device().clone();
         let arguments = (a, x.values().view().ptr(), b, n, y.values_mut().view_mut().ptr());
         // SAFETY: x and y have n entries and are two buffers.
-        unsafe { device.launch(&device.kernels().mix, Grid::over(n), arguments) }
+        unsafe { device.launch(&device.kernels().mix, Grid::vectors(n, size_of::<f32>()), arguments) }
     }
 
     fn projection(&mut self, a: &Gradient, b: &Gradient) -> Result<f32, CudaError> {
@@ -133,6 +133,6 @@ impl CudaSpace {
         let quotients = self.quotients.view().ptr();
         let arguments = (a[0], a[1], x, b[0], b[1], n, quotients, ratio, y.values_mut().view_mut().ptr());
         // SAFETY: x and y have n entries and are two buffers; the quotients are a single value.
-        unsafe { device.launch(&device.kernels().mix_along, Grid::over(n), arguments) }
+        unsafe { device.launch(&device.kernels().mix_along, Grid::vectors(n, size_of::<f32>()), arguments) }
     }
 }

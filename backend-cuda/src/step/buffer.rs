@@ -39,7 +39,7 @@ impl GradientBuffer {
         let from = next.values().view().ptr();
         let arguments = (from, n, flag.view().ptr(), own.view_mut().ptr(), steps);
         // SAFETY: both gradients have n entries and are two buffers; flag and, unless null, the count are single values.
-        unsafe { device.launch(&device.kernels().keep, Grid::over(n), arguments) }
+        unsafe { device.launch(&device.kernels().keep, Grid::vectors(n, size_of::<f32>()), arguments) }
     }
 
     /// Copies the device's values to the host; waits for the device.

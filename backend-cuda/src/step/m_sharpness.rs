@@ -67,7 +67,7 @@ impl<S, D> CudaMSharpness<S, D> {
         let to = if group.end == samples { values.ptr() } else { self.sum.view_mut().ptr() };
         let arguments = (sum, values.as_ptr(), n, share, finite.ptr(), to);
         // SAFETY: sum and gradient have n entries, and the kernel is made to write over either; the flag is a single value.
-        unsafe { device.launch(&device.kernels().accumulate, Grid::over(n), arguments) }
+        unsafe { device.launch(&device.kernels().accumulate, Grid::vectors(n, size_of::<f32>()), arguments) }
     }
 }
 

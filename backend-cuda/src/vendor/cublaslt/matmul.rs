@@ -74,10 +74,11 @@ impl VendorKernel for Matmul {
         let mut right = right.address();
         if self.rounded > 0 {
             let n = self.rounded as u32;
+            let grid = Grid::vectors(n, Element::Bf16.bytes());
             let kernels = device.tensor_kernels().expect("the precision was checked before it was set");
             let arguments = (Ptr::new(right), n, scratch.cast());
             // SAFETY: so many are the weights, and there is room for them.
-            unsafe { device.launch(&kernels.round_bf16, Grid::over(n), arguments)? };
+            unsafe { device.launch(&kernels.round_bf16, grid, arguments)? };
             right = scratch.address();
         }
         let workspace = scratch.cast::<u8>().add(self.rounded_bytes());

@@ -1,0 +1,63 @@
+// Neighbouring values moved sixteen bytes at a time. The values, and what is computed of them, are the same as one by one: so are
+// the bits.
+#pragma once
+
+// Values of a type in sixteen bytes. The host's side is `Grid::vectors`.
+template <class T>
+constexpr unsigned int VECTOR = 16 / sizeof(T);
+
+// COUNT neighbours, a multiple of sixteen bytes.
+template <class T, unsigned int COUNT>
+struct Group {
+    static constexpr unsigned int MOVES = COUNT * sizeof(T) / 16;
+    union {
+        uint4 words[MOVES];
+        T at[COUNT];
+    };
+
+    __device__ void read(const T* from) {
+#pragma unroll
+        for (unsigned int i = 0; i < MOVES; i++) words[i] = reinterpret_cast<const uint4*>(from)[i];
+    }
+
+    __device__ void write(T* to) const {
+#pragma unroll
+        for (unsigned int i = 0; i < MOVES; i++) reinterpret_cast<uint4*>(to)[i] = words[i];
+    }
+};
+
+// Whether sixteen bytes can be moved from or to all these addresses; null may be among them.
+template <class... T>
+static __device__ bool aligned(const T*... places) {
+    return ((reinterpret_cast<unsigned long long>(places) | ...) & 15) == 0;
+}
+
+// y[i] = f(i, x[i]...) for i < n, as many entries a thread as sixteen bytes hold of y's; y may be any of the x. Buffers that don't
+// begin at a multiple of sixteen bytes, and the entries behind the last whole vector, are moved one by one.
+template <class F, class T, class... X>
+static __device__ void map(unsigned int n, T* y, F f, const X*... x) {
+    constexpr unsigned int COUNT = VECTOR<T>;
+    const unsigned int first = (blockIdx.x * blockDim.x + threadIdx.x) * COUNT;
+    if (first >= n) return;
+    if (n - first < COUNT || !aligned(y, x...)) {
+        for (unsigned int i = first; i < n && i < first + COUNT; i++) y[i] = f(i, float(x[i])...);
+        return;
+    }
+    Group<T, COUNT> to;
+    const auto fill = [&](Group<X, COUNT>... from) {
+        (from.read(x + first), ...);
+#pragma unroll
+        for (unsigned int j = 0; j < COUNT; j++) to.at[j] = f(first + j, float(from.at[j])...);
+    };
+    fill(Group<X, COUNT>()...);
+    to.write(y + first);
+}
+
+// y[i] = f(i, x[i]...), or added to what is there, which is rounded by itself.
+template <class F, class T, class... X>
+static __device__ void map_onto(unsigned int n, T* y, int accumulate, F f, const X*... x) {
+    if (accumulate)
+        map(n, y, [=](unsigned int i, float before, auto... x) { return __fadd_rn(before, f(i, x...)); }, y, x...);
+    else
+        map(n, y, f, x...);
+}
