@@ -26,7 +26,7 @@ impl Observer for Follower {
             Event::Begun { work, total, done } => {
                 println!("{work}: {done} of {total} steps were done before");
             }
-            Event::Epoch { metrics, epochs } => {
+            Event::Epoch { metrics, epochs, .. } => {
                 println!("epoch {} of {epochs}: training loss {:.4}", metrics.epoch, metrics.train_loss);
             }
             _ => {}

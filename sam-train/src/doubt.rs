@@ -1,6 +1,10 @@
 //! What is allowed, is rarely meant, and is said: of a run's settings at its start, of its outcome at its end.
 
-use crate::{data::Dataset, report::counted, training::settings::Settings};
+use crate::{
+    data::Dataset,
+    report::counted,
+    training::{evaluated::Evaluated, settings::Settings},
+};
 
 /// A test error of so much of [`Dataset::chance_error`], or more, is that of a network that has learnt nothing.
 const AT_CHANCE: f64 = 0.95;
@@ -37,14 +41,16 @@ pub enum Doubt {
     NoRate,
     /// The network has learnt nothing.
     #[error(
-        "{run}: a test error of {error:.2} %, where naming the most frequent class gives {chance:.2} %: this network has \
+        "{run}: a {evaluated_on} error of {error:.2} %, where naming the most frequent class gives {chance:.2} %: this network has \
          not learnt; train longer, lower `rho` or `lr`, or add `warmup-epochs`"
     )]
     AtChance {
         /// The run for people.
         run: String,
-        /// Its test error in percent.
+        /// Its error in percent.
         error: f64,
+        /// Which images that is of.
+        evaluated_on: Evaluated,
         /// That of the same answer to everything.
         chance: f64,
     },
@@ -85,10 +91,11 @@ impl Doubt {
             .collect()
     }
 
-    /// What is to be said after the run `name` on `dataset` has ended with the test error `error`, in percent.
-    pub fn about_outcome(name: &str, error: f64, dataset: &Dataset) -> Option<Self> {
+    /// What is to be said after the run `name` on `dataset` has ended with the error `error`, in percent, on its test images, which are `evaluated_on`.
+    pub fn about_outcome(name: &str, error: f64, evaluated_on: Evaluated, dataset: &Dataset) -> Option<Self> {
         let chance = dataset.chance_error();
-        (!has_learnt(error, chance)).then(|| Self::AtChance { run: name.to_owned(), error, chance })
+        let at_chance = || Self::AtChance { run: name.to_owned(), error, evaluated_on, chance };
+        (!has_learnt(error, chance)).then(at_chance)
     }
 }
 

@@ -11,6 +11,7 @@ use crate::{
     files::FileError,
     interrupt::Interrupt,
     training::{
+        evaluated::Evaluated,
         metrics::EpochMetrics,
         nonfinite::{NonFinite, OnNonFinite},
         settings::Settings,
@@ -71,6 +72,8 @@ pub enum Event<'a> {
         metrics: &'a EpochMetrics,
         /// Epochs of the whole run.
         epochs: usize,
+        /// Which images its errors and losses are of, but for those of training.
+        evaluated_on: Evaluated,
     },
     /// Such a run met a loss, gradient or state that is not finite and goes on.
     NonFinite {
@@ -117,8 +120,10 @@ pub enum Event<'a> {
         total: usize,
         /// The run for people.
         name: &'a str,
-        /// Its test error in percent.
+        /// Its error after the last epoch in percent.
         test_error: f64,
+        /// Which images that is of.
+        evaluated_on: Evaluated,
         /// Median time of a step, in ms.
         ms_per_step: f64,
     },

@@ -20,6 +20,7 @@ pub mod cuda;
 pub mod cuda;
 pub mod data_facts;
 mod decay_in;
+pub mod evaluated;
 pub mod history;
 pub mod host_batches;
 mod invalid_setting;

@@ -10,7 +10,7 @@ use crate::{
     experiment::{ExperimentError, train::RunDirectory},
     files::{self, FileError},
     report::markdown::Table,
-    training::{checkpoint, config::Config, metrics::EpochMetrics},
+    training::{checkpoint, config::Config, evaluated::Evaluated, metrics::EpochMetrics},
 };
 
 /// Two training runs side by side: the settings in which they differ, and what each epoch gave.
@@ -89,18 +89,19 @@ pub fn run(args: &DiffArgs, call: Call<'_>) -> Result<(), ExperimentError> {
         settings.into_iter().for_each(|(name, a, b)| table.row(vec![name, a, b]));
         print(table.markdown())?;
     }
-    print(figures([&a, &b], [&first.epochs, &second.epochs]).markdown())?;
+    print(figures([&a, &b], [&first, &second]).markdown())?;
     Ok(())
 }
 
-/// A figure of an epoch under its name.
-type Figure = (&'static str, fn(&EpochMetrics) -> Option<f64>);
+/// A figure of an epoch.
+type Figure = fn(&EpochMetrics) -> Option<f64>;
 
-/// Last and best values of each figure that one of them has.
-fn figures(names: [&str; 2], runs: [&[EpochMetrics]; 2]) -> Table {
-    const FIGURES: [Figure; 7] = [
-        ("test error (%)", |metrics| metrics.test_error),
-        ("test loss", |metrics| metrics.test_loss),
+/// The last value of each figure that one of them has. Errors of the test set and of held-out images are different figures: where each
+/// run has one of them nothing is subtracted.
+fn figures(names: [&str; 2], runs: [&Run; 2]) -> Table {
+    const EVALUATED: [(&str, Figure); 2] =
+        [("error (%)", |metrics| metrics.test_error), ("loss", |metrics| metrics.test_loss)];
+    const OTHERS: [(&str, Figure); 5] = [
         ("training error (%)", |metrics| metrics.train_error),
         ("training loss", |metrics| Some(metrics.train_loss)),
         ("gradient norm", |metrics| metrics.gradient_norm),
@@ -109,21 +110,26 @@ fn figures(names: [&str; 2], runs: [&[EpochMetrics]; 2]) -> Table {
     ];
     let [a, b] = names;
     let mut table = Table::new("After the last epoch", &["figure", a, b, "second minus first"]);
-    table.row(vec![
-        "epochs done".into(),
-        runs[0].len().to_string(),
-        runs[1].len().to_string(),
-        String::new(),
-    ]);
-    for (name, of) in FIGURES {
-        let [a, b] = runs.map(|epochs| epochs.last().and_then(of));
+    let [first, second] = runs.map(|run| run.epochs.len().to_string());
+    table.row(vec!["epochs done".into(), first, second, String::new()]);
+    let mut row = |name: String, [a, b]: [Option<f64>; 2]| {
         if a.is_none() && b.is_none() {
-            continue;
+            return;
         }
         let text = |value: Option<f64>| value.map_or_else(String::new, |value| format!("{value:.4}"));
         let difference = a.zip(b).map(|(a, b)| b - a);
         let sign = difference.map_or_else(String::new, |difference| format!("{difference:+.4}"));
-        table.row(vec![name.into(), text(a), text(b), sign]);
+        table.row(vec![name, text(a), text(b), sign]);
+    };
+    for evaluated_on in [Evaluated::Test, Evaluated::Validation] {
+        let those =
+            runs.map(|run| Some(run).filter(|run| run.config.run.data.evaluated_on() == evaluated_on));
+        for (name, of) in EVALUATED {
+            row(format!("{evaluated_on} {name}"), those.map(|run| run?.epochs.last().and_then(of)));
+        }
+    }
+    for (name, of) in OTHERS {
+        row(name.to_owned(), runs.map(|run| run.epochs.last().and_then(of)));
     }
     table
 }

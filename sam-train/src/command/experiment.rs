@@ -136,7 +136,8 @@ pub fn run_with<E: Experiment>(
         let backend = args.machine.open(1)?;
         let fresh = backend.learner(&base, dataset.shape, dataset.classes)?.export()?;
         let sgd_epochs = args.sgd_epochs.unwrap_or(2 * base.epochs);
-        let design = Design { base, seeds: args.seeds, sgd_epochs, data: LoadedData::new(dataset)? };
+        let data = LoadedData::new(dataset)?.evaluated_on(base.data.evaluated_on());
+        let design = Design { base, seeds: args.seeds, sgd_epochs, data };
         let base = &design.base;
         let default = || PathBuf::from(format!("runs/{}-{}-{}", E::NAME, base.data.title(), base.model));
         let place = shared.place(args.out.clone().unwrap_or_else(default))?;

@@ -18,7 +18,7 @@ use ratatui::{
     widgets::{Axis, Block, Chart, Dataset, GraphType, LineGauge, Paragraph, Widget as _, Wrap},
 };
 
-use crate::training::metrics::EpochMetrics;
+use crate::training::{evaluated::Evaluated, metrics::EpochMetrics};
 
 /// Rows that it takes at most, and at least.
 const ROWS: [u16; 2] = [16, 11];
@@ -44,6 +44,7 @@ pub struct Screen {
 struct View {
     history: Vec<EpochMetrics>,
     epochs: usize,
+    evaluated_on: Evaluated,
     steps: u64,
     done: u64,
     /// What the rest takes, once that can be told.
@@ -79,8 +80,9 @@ impl Screen {
         }
     }
 
-    /// An epoch of `epochs` is done.
-    pub fn epoch(&mut self, metrics: EpochMetrics, epochs: usize) {
+    /// An epoch of `epochs` is done, evaluated on those images.
+    pub fn epoch(&mut self, metrics: EpochMetrics, epochs: usize, evaluated_on: Evaluated) {
+        self.view.evaluated_on = evaluated_on;
         self.view.epochs = epochs;
         self.view.history.push(metrics);
         self.draw();
@@ -144,7 +146,7 @@ impl View {
             "epoch {}/{}{}{}{}{}{}",
             latest.epoch,
             self.epochs,
-            number("test", latest.test_error, " %"),
+            number(self.evaluated_on.name(), latest.test_error, " %"),
             number("loss", Some(latest.train_loss), ""),
             number("gradient", latest.gradient_norm, ""),
             number("sharpness", latest.sharpness, ""),
@@ -204,7 +206,7 @@ impl View {
             Span::raw(format!("{title}:  ")),
             Span::styled("\u{2812} training", blue),
             Span::raw("  "),
-            Span::styled("\u{2022} test", yellow),
+            Span::styled(format!("\u{2022} {}", self.evaluated_on), yellow),
         ];
         let chart = Chart::new(vec![curve(Marker::Braille, blue, train), curve(Marker::Dot, yellow, test)])
             .block(Block::new().title(Line::from(title)))
@@ -240,6 +242,7 @@ mod tests {
         View {
             history: (1..=epochs).map(epoch).collect(),
             epochs: 20,
+            evaluated_on: Evaluated::Test,
             steps: 100,
             done: 5 * epochs as u64,
             remaining: Some(Duration::from_secs(3725)),

@@ -96,10 +96,11 @@ fn lines(
     let Settings { model, epochs, batch, method, sgd, .. } = run;
     let shape = dataset.shape;
     let data = format!(
-        "{}: {} to train on, {} to test on, {}x{}x{} in {} classes",
+        "{}: {} to train on, {} {}, {}x{}x{} in {} classes",
         dataset.name,
         counted(dataset.train.len(), "image"),
         dataset.test.len(),
+        run.data.evaluated_on().purpose(),
         shape.height,
         shape.width,
         shape.channels,

@@ -17,7 +17,7 @@ use super::{draw::curves, live::Screen, words::in_flags};
 use crate::{
     experiment::train::RunDirectory,
     observer::{Event, Observer, ObserverError},
-    training::{metrics::EpochMetrics, nonfinite::OnNonFinite},
+    training::{evaluated::Evaluated, metrics::EpochMetrics, nonfinite::OnNonFinite},
 };
 
 /// Whether nothing but errors is told on stderr.
@@ -57,7 +57,7 @@ enum Shown {
     /// How far it is.
     Bar(ProgressBar),
     /// That, and what its epochs gave.
-    Live(Screen),
+    Live(Box<Screen>),
 }
 
 impl Terminal {
@@ -84,7 +84,7 @@ impl Terminal {
             return Shown::Nothing;
         }
         let screen = self.live.then(|| Screen::open(total, done)).flatten();
-        screen.map_or_else(|| Shown::Bar(bar(work, total, done)), Shown::Live)
+        screen.map_or_else(|| Shown::Bar(bar(work, total, done)), |screen| Shown::Live(Box::new(screen)))
     }
 }
 
@@ -102,12 +102,12 @@ impl Observer for Terminal {
                 Shown::Bar(bar) => bar.finish_and_clear(),
                 Shown::Live(screen) => screen.close(),
             },
-            Event::Epoch { metrics, epochs } => {
+            Event::Epoch { metrics, epochs, evaluated_on } => {
                 if let Shown::Live(screen) = &mut *self.shown() {
-                    screen.epoch(**metrics, *epochs);
+                    screen.epoch(**metrics, *epochs, *evaluated_on);
                     return Ok(());
                 }
-                self.line(epoch_line(metrics, *epochs));
+                self.line(epoch_line(metrics, *epochs, *evaluated_on));
             }
             Event::NonFinite { found, action } => {
                 let done = match action {
@@ -126,14 +126,14 @@ impl Observer for Terminal {
             Event::Doubtful { doubt } => self.line(format_args!("note: {}", in_flags(&doubt.to_string()))),
             Event::Trained { directory, settings, history } => {
                 let directory = RunDirectory::new(*directory);
-                curves::draw(&directory.curves(), &curves::title(settings), history)?;
+                curves::draw(&directory.curves(), &curves::title(settings), settings.data.evaluated_on(), history)?;
             }
             Event::Kept { kept, total, file } => self.line(format_args!(
                 "{kept} of {total} runs are taken from {}; another --out repeats them",
                 file.display()
             )),
-            Event::Run { number, total, name, test_error, ms_per_step } => self.line(format_args!(
-                "run {number}/{total}: {name}: test error {test_error:.2} %, {ms_per_step:.3} ms a step"
+            Event::Run { number, total, name, test_error, evaluated_on, ms_per_step } => self.line(format_args!(
+                "run {number}/{total}: {name}: {evaluated_on} error {test_error:.2} %, {ms_per_step:.3} ms a step"
             )),
             Event::Unlocked { error } => {
                 self.line(format_args!("warning: {error}; do not start a second process on it"));
@@ -156,11 +156,11 @@ fn bar(work: &str, total: u64, done: u64) -> ProgressBar {
 }
 
 /// An epoch for people.
-fn epoch_line(metrics: &EpochMetrics, epochs: usize) -> String {
+fn epoch_line(metrics: &EpochMetrics, epochs: usize, evaluated_on: Evaluated) -> String {
     let EpochMetrics { epoch, train_loss, train_error, lr, images_per_s, .. } = metrics;
     let width = epochs.to_string().len();
     let of = |name, error: Option<f64>| error.map_or(String::new(), |e| format!("  {name} {e:.2} %"));
-    let test = of("train", *train_error) + &of("test", metrics.test_error);
+    let test = of("train", *train_error) + &of(evaluated_on.name(), metrics.test_error);
     let averages = of("ema", metrics.ema_test_error) + &of("swa", metrics.swa_test_error);
     let speed = images_per_s.map_or(String::new(), |rate| format!("  {rate:.0} images/s"));
     format!("epoch {epoch:>width$}/{epochs}  loss {train_loss:.4}{test}{averages}  lr {lr:.4}{speed}")

@@ -299,8 +299,9 @@ pub fn export(args: &ExportArgs) -> Result<(), ExperimentError> {
         let content = match format {
             Format::Csv => csv(&epochs),
             _ => {
+                let evaluated_on = Config::load(&directory.config())?.run.data.evaluated_on();
                 let now = SystemTime::now().duration_since(UNIX_EPOCH);
-                tensorboard::encode(&epochs, now.map_or(0.0, |time| time.as_secs_f64()))
+                tensorboard::encode(&epochs, evaluated_on, now.map_or(0.0, |time| time.as_secs_f64()))
             }
         };
         files::replace(&args.out, &content)?;

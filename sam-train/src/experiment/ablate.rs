@@ -11,15 +11,18 @@ use super::{
     arms::{self, ArmResult},
     outcome,
 };
-use crate::report::{
-    figure::{Figure, Horizontal, Panel},
-    markdown::{self, Table, significant},
+use crate::{
+    report::{
+        figure::{Figure, Horizontal, Panel},
+        markdown::{self, Table, significant},
+    },
+    training::evaluated::Evaluated,
 };
 
 /// Errors of procedures, with the difference to the first one.
 fn error_table(title: String, results: &[ArmResult]) -> Table {
-    let columns =
-        ["method", "test error (%)", "minus the first", "training loss", "gradients a step", "ms a step"];
+    let error = evaluated_on(results).error_percent();
+    let columns = ["method", &error, "minus the first", "training loss", "gradients a step", "ms a step"];
     let mut table = Table::new(title, &columns);
     for (i, result) in results.iter().enumerate() {
         let minus = if i == 0 { String::new() } else { markdown::difference(&result.minus(&results[0])) };
@@ -36,14 +39,19 @@ fn error_table(title: String, results: &[ArmResult]) -> Table {
     table
 }
 
-/// Test error along training, and at its end.
+/// Which images their errors are of.
+fn evaluated_on(results: &[ArmResult]) -> Evaluated {
+    outcome::evaluated_on(results.iter().map(|result| &result.outcome))
+}
+
+/// The error along training, and at its end.
 pub(super) fn error_figure(title: String, results: &[ArmResult]) -> Figure {
     let names = results.iter().map(|result| result.name.clone()).collect();
     let logarithmic = arms::needs_logarithm(results);
     let panel = |title: &str, x, series| Panel {
         title: title.to_owned(),
         x,
-        y: "test error (%)".to_owned(),
+        y: evaluated_on(results).error_percent(),
         from_zero: false,
         logarithmic,
         series,

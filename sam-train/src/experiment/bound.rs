@@ -135,6 +135,7 @@ impl Experiment for BoundExperiment {
             "images needed",
         ];
         let mut table = Table::new(title, &columns);
+        let evaluated_on = design.data.evaluated_on;
         let mut findings = Findings::default();
         let columns = [
             "network, rho",
@@ -142,11 +143,12 @@ impl Experiment for BoundExperiment {
             "training error under noise",
             "square root",
             "bound",
-            "test error",
-            "test error, noise of rho",
+            &format!("{evaluated_on} error"),
+            &format!("{evaluated_on} error, noise of rho"),
             "condition",
         ];
-        let mut tighter = Table::new("Equation 13, and the theorem's condition on the test images", &columns);
+        let title = format!("Equation 13, and the theorem's condition on the {evaluated_on} images");
+        let mut tighter = Table::new(title, &columns);
         let (mut vacuous, mut unmet) = (0, 0);
         for (name, job, state) in &networks {
             for &rho in &self.rhos {
@@ -193,7 +195,7 @@ impl Experiment for BoundExperiment {
              how many it would take for the square root alone to be below 1, with these weights."
         ));
         findings.sentences.push(format!(
-            "The theorem asks that noise of the deviation rho does not lower the expected error. On the test images that is so at {} of \
+            "The theorem asks that noise of the deviation rho does not lower the expected error. On the {evaluated_on} images that is so at {} of \
              {count}.",
             count - unmet
         ));

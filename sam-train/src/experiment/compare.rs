@@ -103,7 +103,8 @@ impl Comparison {
         let fits = self.bases.iter().try_for_each(|base| learner(base).map(drop));
         shared.agreed(fits)?;
         let learner = |settings: &Settings, _: &Dataset| learner(settings);
-        let data = shared.agreed(LoadedData::new(dataset.clone()))?;
+        let data =
+            shared.agreed(LoadedData::new(dataset.clone()))?.evaluated_on(self.bases[0].data.evaluated_on());
         let jobs: Vec<Job<'_>> = self.all_settings().map(|settings| Job::new(settings, &data)).collect();
         let (threads, every, directory) = (self.threads, self.evaluate_every, directory.clone());
         let mut runner = Runner::open_on(shared, directory, threads, every, host, &learner)?;

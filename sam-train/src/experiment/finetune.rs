@@ -133,16 +133,17 @@ impl Experiment for Finetune {
     }
 
     fn run(&self, runner: &mut Runner<'_>, design: &Design) -> Result<Findings, ExperimentError> {
-        let dataset = &design.data.dataset;
+        let LoadedData { dataset, evaluated_on, .. } = &design.data;
+        let loaded = |part| LoadedData::new(part).map(|data| data.evaluated_on(*evaluated_on));
         let (target, trained) = match &self.start {
             Start::File(file) => (design.data.clone(), file.state(&described(design)?)?.clone()),
             Start::FirstClasses { images } => {
                 let half = dataset.classes / 2;
-                let first = LoadedData::new(with_classes(dataset, 0..half, usize::MAX)?)?;
+                let first = loaded(with_classes(dataset, 0..half, usize::MAX)?)?;
                 let job = Job::new(design.with(Method::Sgd), &first).with_snapshots(vec![design.base.epochs]);
                 runner.runs("training on the first classes", std::slice::from_ref(&job))?;
                 let state = runner.state(&job, design.base.epochs)?;
-                (LoadedData::new(with_classes(dataset, half..dataset.classes, *images)?)?, state)
+                (loaded(with_classes(dataset, half..dataset.classes, *images)?)?, state)
             }
         };
         let tuned = |method| {
@@ -160,7 +161,7 @@ impl Experiment for Finetune {
         let from_trained = |name: &str, method| with(name, method, Statistics::Frozen);
         let mut validation = None;
         if !self.rhos.is_empty() {
-            let held_out = LoadedData::new(grid::hold_out(&target.dataset, design.base.seed)?)?;
+            let held_out = grid::held_out(&target.dataset, design.base.seed)?;
             let radii = grid::radii(&self.rhos);
             let procedures: Vec<_> =
                 radii.iter().map(|&rho| from_trained(&rho.to_string(), grid::method(design, rho))).collect();
@@ -192,7 +193,8 @@ impl Experiment for Finetune {
         );
         let title = format!("Fine-tuning: {subject}");
         let minus = format!("minus {}", results[0].name);
-        let mut table = markdown::Table::new(title.clone(), &["method", "test error (%)", &minus]);
+        let mut table =
+            markdown::Table::new(title.clone(), &["method", &evaluated_on.error_percent(), &minus]);
         for result in &results {
             let minus = markdown::difference(&result.minus(&results[0]));
             table.row(vec![result.name.clone(), result.outcome.cell(), minus]);

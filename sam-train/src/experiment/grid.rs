@@ -7,6 +7,7 @@ use super::{
     arms::{self, Arm, ArmResult},
     design::{Design, Experiment},
     findings::{Findings, Picture},
+    outcome,
     runner::{LoadedData, Runner},
 };
 use crate::{
@@ -16,7 +17,7 @@ use crate::{
         figure::{Figure, Horizontal, Panel, Point, Series, Style},
         markdown::Table,
     },
-    training::settings::Method,
+    training::{evaluated::Evaluated, settings::Method},
 };
 
 /// Images held out: one of so many.
@@ -47,6 +48,14 @@ pub fn hold_out(dataset: &Dataset, seed: u64) -> Result<Dataset, DataError> {
     Ok(Dataset { train: part(rest)?, test: part(held_out)?, ..dataset.clone() })
 }
 
+/// What [`hold_out`] gives, to be trained on and evaluated on.
+///
+/// # Errors
+/// As [`hold_out`].
+pub fn held_out(dataset: &Dataset, seed: u64) -> Result<LoadedData, DataError> {
+    Ok(LoadedData::new(hold_out(dataset, seed)?)?.evaluated_on(Evaluated::Validation))
+}
+
 /// The radius that [`best`] chooses on the validation set, and what all radii gave there: `(radius, result)`.
 ///
 /// # Errors
@@ -56,7 +65,7 @@ pub fn choose(
     design: &Design,
     rhos: &[f64],
 ) -> Result<(Option<f64>, ByRadius), ExperimentError> {
-    let data = LoadedData::new(hold_out(&design.data.dataset, design.base.seed)?)?;
+    let data = held_out(&design.data.dataset, design.base.seed)?;
     let results = sweep(runner, design, rhos, &data)?;
     Ok((best(results.iter().map(|(rho, result)| (*rho, result))), results))
 }
@@ -106,9 +115,11 @@ fn sweep(
 /// Validation error of each radius, and test error where it was taken; radius 0 is the procedure called `plain`.
 pub fn table(plain: &str, validation: &[(f64, ArmResult)], test: Option<&[(f64, ArmResult)]>) -> Table {
     let rho = format!("rho (0: {plain})");
-    let mut columns = vec![rho.as_str(), "validation error (%)"];
+    let of_all = format!("{} error, trained on all (%)", evaluated_on(test.unwrap_or_default()));
+    let validation_error = Evaluated::Validation.error_percent();
+    let mut columns = vec![rho.as_str(), &validation_error];
     if test.is_some() {
-        columns.push("test error, trained on all (%)");
+        columns.push(&of_all);
     }
     let mut table = Table::new("Radius by radius", &columns);
     for (i, (rho, result)) in validation.iter().enumerate() {
@@ -155,6 +166,11 @@ impl Experiment for Grid {
     }
 }
 
+/// Which images these errors are of.
+fn evaluated_on(results: &[(f64, ArmResult)]) -> Evaluated {
+    outcome::evaluated_on(results.iter().map(|(_, result)| &result.outcome))
+}
+
 fn picture_of(
     title: &str,
     plain: &str,
@@ -181,7 +197,10 @@ fn picture_of(
             y: "error (%)".to_owned(),
             from_zero: true,
             logarithmic: false,
-            series: vec![series("validation", 7, validation), series("test, trained on all images", 9, test)],
+            series: vec![
+                series(Evaluated::Validation.name(), 7, validation),
+                series(&format!("{}, trained on all images", evaluated_on(test)), 9, test),
+            ],
         }],
     }
 }

@@ -46,7 +46,7 @@ impl Experiment for Landscape {
         let title = format!("Loss around the solutions: {}, rho {}", design.subject(), design.rho());
         let columns = [
             "solution",
-            "test error (%)",
+            &design.data.evaluated_on.error_percent(),
             "training loss",
             "mean loss at a quarter of the reach",
             "mean loss at half of it",

@@ -7,7 +7,6 @@ use super::{
     arms::{self, Arm, ArmResult},
     design::{Design, Experiment},
     findings::{Findings, Picture},
-    outcome::TEST_SET,
     run_store::FinishedRun,
     runner::{Job, LoadedData, Runner},
     snapshots,
@@ -19,6 +18,7 @@ use crate::{
         statistics::Estimate,
     },
     training::{
+        evaluated::Evaluated,
         learner::LearnerError,
         settings::{Method, Settings},
     },
@@ -135,7 +135,8 @@ fn bootstrap(
         let mut dataset = design.data.dataset.clone();
         dataset.train.labels = model.predict(&weights, dataset.classes).map_err(LearnerError::backend)?;
         let wrong = dataset.train.labels.iter().zip(truth).filter(|(found, truth)| found != truth).count();
-        data_sets.push((LoadedData::new(dataset)?, 100.0 * wrong as f64 / truth.len() as f64));
+        let data = LoadedData::new(dataset)?.evaluated_on(design.data.evaluated_on);
+        data_sets.push((data, 100.0 * wrong as f64 / truth.len() as f64));
     }
     let clean = |settings: &Settings| {
         let mut settings = settings.clone();
@@ -166,14 +167,14 @@ impl Experiment for Noise {
             .enumerate()
             .map(|(i, &rate)| Ok((rate, self.at_rate(runner, design, (rate, rho(i)))?)));
         let rates = rates.collect::<Result<Vec<(f64, Vec<Cell>)>, ExperimentError>>()?;
-        let mut compared = Vec::new();
+        let (mut compared, evaluated_on) = (Vec::new(), design.data.evaluated_on);
         for (rate, cells) in &rates {
             let columns = [
                 "method",
                 "accuracy, last epoch (%)",
                 "accuracy, best epoch (%)",
                 "labels wrong (%)",
-                TEST_SET,
+                &evaluated_on.alone(),
             ];
             let percent = (rate * 1e4).round() / 1e2;
             let mut table = Table::new(format!("{percent} % of the training labels random"), &columns);
@@ -204,13 +205,18 @@ impl Experiment for Noise {
         findings.sentences = arms::sentences(compared.iter().map(|(sam, sgd)| (sam, sgd)));
         findings.pictures.push(Picture::figure(
             "noise",
-            picture_of(title, &rates, &METHODS.map(|name| design.named(name))),
+            picture_of(title, evaluated_on, &rates, &METHODS.map(|name| design.named(name))),
         ));
         Ok(findings)
     }
 }
 
-fn picture_of(title: String, rates: &[(f64, Vec<Cell>)], methods: &[String]) -> Figure {
+fn picture_of(
+    title: String,
+    evaluated_on: Evaluated,
+    rates: &[(f64, Vec<Cell>)],
+    methods: &[String],
+) -> Figure {
     let names: Vec<String> =
         rates.iter().map(|(rate, _)| format!("{} %", (rate * 1e4).round() / 1e2)).collect();
     let series = |first: usize| -> Vec<Series> {
@@ -227,7 +233,7 @@ fn picture_of(title: String, rates: &[(f64, Vec<Cell>)], methods: &[String]) -> 
     let panel = |title: &str, first| Panel {
         title: title.to_owned(),
         x: Horizontal::Categories("training labels replaced".to_owned(), names.clone()),
-        y: "test accuracy after the last epoch (%)".to_owned(),
+        y: format!("{evaluated_on} accuracy after the last epoch (%)"),
         from_zero: false,
         logarithmic: false,
         series: series(first),

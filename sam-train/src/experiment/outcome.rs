@@ -5,11 +5,14 @@ use std::cmp::Ordering;
 use serde::Serialize;
 
 use super::run_store::FinishedRun;
-use crate::report::{
-    counted,
-    markdown::{self, Table},
-    statistics::{Estimate, wilson},
-    verdict::{Difference, Judged, judged},
+use crate::{
+    report::{
+        counted,
+        markdown::{self, Table},
+        statistics::{Estimate, wilson},
+        verdict::{Difference, Judged, judged},
+    },
+    training::evaluated::Evaluated,
 };
 
 /// The test errors of a procedure's runs, one of each seed, in percent.
@@ -27,6 +30,9 @@ pub struct Outcome {
     /// The interval at 95 % that the test set alone leaves that mean, by the number of its images: more seeds do not make it
     /// narrower.
     pub test_set: Option<[f64; 2]>,
+    /// Which images the errors are of.
+    #[serde(skip)]
+    pub evaluated_on: Evaluated,
     #[serde(skip)]
     learnt: Vec<bool>,
 }
@@ -36,17 +42,25 @@ impl Outcome {
     pub fn of(runs: &[&FinishedRun]) -> Self {
         let images = runs.first().map_or(0, |run| run.test_images);
         let each = runs.iter().map(|run| (run.settings.seed, run.test_error, run.left_start()));
-        Self::of_errors(each.collect(), images)
+        let evaluated_on = runs.first().map(|run| run.settings.data.evaluated_on()).unwrap_or_default();
+        Self { evaluated_on, ..Self::of_errors(each.collect(), images) }
     }
 
-    /// Of errors on so many test images: seed, error, and whether the run has learnt.
+    /// Of errors on so many images of the test set: seed, error, and whether the run has learnt.
     pub fn of_errors(runs: Vec<(u64, f64, bool)>, images: usize) -> Self {
         let lost = runs.iter().filter(|run| !run.2).map(|run| run.0).collect();
         let learnt: Vec<bool> = runs.iter().map(|run| run.2).collect();
         let errors: Vec<f64> = runs.into_iter().map(|run| run.1).collect();
         let counted: Vec<f64> = kept(&errors, &learnt).copied().collect();
         let error = Estimate::of_percentages(&counted);
-        Self { lost, test_set: wilson(error.mean, images), error, errors, learnt }
+        Self {
+            lost,
+            test_set: wilson(error.mean, images),
+            evaluated_on: Evaluated::Test,
+            error,
+            errors,
+            learnt,
+        }
     }
 
     /// Those of `values`, one of each run, whose run has learnt.
@@ -112,8 +126,10 @@ impl Outcome {
     }
 }
 
-/// The head of the column of [`Outcome::test_set_cell`].
-pub const TEST_SET: &str = "test set alone (95 %)";
+/// Which images the errors of all of these are of; the test set if there are none.
+pub fn evaluated_on<'a>(outcomes: impl IntoIterator<Item = &'a Outcome>) -> Evaluated {
+    outcomes.into_iter().next().map(|outcome| outcome.evaluated_on).unwrap_or_default()
+}
 
 fn kept<'a, T>(values: &'a [T], learnt: &'a [bool]) -> impl Iterator<Item = &'a T> {
     values.iter().zip(learnt).filter(|(_, learnt)| **learnt).map(|(value, _)| value)
@@ -130,7 +146,7 @@ pub fn judge(comparisons: &[Compared<'_>]) -> Vec<Judged> {
 
 /// The same in sentences, and after them one for each procedure with runs that never left the start.
 pub fn sentences(comparisons: &[Compared<'_>]) -> Vec<String> {
-    let sentence = |(((a, _), (b, _)), judged): (&Compared<'_>, &Judged)| {
+    let sentence = |(((a, outcome), (b, _)), judged): (&Compared<'_>, &Judged)| {
         let mean = judged.difference.estimate.mean;
         if mean.is_nan() {
             return format!(
@@ -138,7 +154,12 @@ pub fn sentences(comparisons: &[Compared<'_>]) -> Vec<String> {
             );
         }
         let direction = if mean <= 0.0 { "below" } else { "above" };
-        format!("{a}: mean test error {:.2} points {direction} that of {b}{}", mean.abs(), judged.words())
+        let Outcome { evaluated_on, .. } = outcome;
+        format!(
+            "{a}: mean {evaluated_on} error {:.2} points {direction} that of {b}{}",
+            mean.abs(),
+            judged.words()
+        )
     };
     let mut sentences: Vec<String> = comparisons.iter().zip(&judge(comparisons)).map(sentence).collect();
     for (name, outcome) in comparisons.iter().flat_map(|(a, b)| [a, b]) {
@@ -150,8 +171,8 @@ pub fn sentences(comparisons: &[Compared<'_>]) -> Vec<String> {
 }
 
 /// Adds, to each row of `table`, a last column with what the test set alone leaves its error.
-pub fn add_test_set<'a>(table: &mut Table, outcomes: impl IntoIterator<Item = &'a Outcome>) {
-    table.columns.push(TEST_SET.to_owned());
+pub fn add_test_set<'a>(table: &mut Table, outcomes: impl IntoIterator<Item = &'a Outcome> + Clone) {
+    table.columns.push(evaluated_on(outcomes.clone()).alone());
     table.rows.iter_mut().zip(outcomes).for_each(|(row, outcome)| row.push(outcome.test_set_cell()));
 }
 

@@ -153,7 +153,7 @@ impl Experiment for PredictGap {
             Panel {
                 title: "The networks".into(),
                 x: Horizontal::Quantity("m-sharpness (nats)".into()),
-                y: "test error - training error (points)".into(),
+                y: format!("{} error - training error (points)", design.data.evaluated_on),
                 from_zero: false,
                 logarithmic: false,
                 series: vec![cloud(0, 0), cloud(1, self.ms.len() - 1)],

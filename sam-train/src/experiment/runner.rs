@@ -24,6 +24,7 @@ use crate::{
     training::{
         batch_sizes::Timetable,
         checkpoint::Checkpoint,
+        evaluated::Evaluated,
         history,
         learner::{Learner, LearnerError},
         settings::Settings,
@@ -35,22 +36,30 @@ use crate::{
 /// A run under way is saved at the end of an epoch when the last time is longer ago than this.
 const SAVED_EVERY: Duration = Duration::from_secs(60);
 
-/// A data set and its fingerprint.
+/// A data set, which of its images stand in the place of the test set, and its fingerprint.
 #[derive(Debug, Clone)]
 pub struct LoadedData {
     /// The data set.
     pub dataset: Dataset,
+    /// Which images those are that runs are evaluated on.
+    pub evaluated_on: Evaluated,
     fingerprint: String,
 }
 
 impl LoadedData {
-    /// Takes the fingerprint of `dataset`.
+    /// Takes the fingerprint of `dataset`, which has its test set.
     ///
     /// # Errors
     /// [`DataError`], when a file of images cannot be read.
     pub fn new(dataset: Dataset) -> Result<Self, DataError> {
         let fingerprint = dataset.fingerprint()?;
-        Ok(Self { dataset, fingerprint })
+        Ok(Self { dataset, evaluated_on: Evaluated::Test, fingerprint })
+    }
+
+    /// The same, where the images in the place of the test set are those.
+    #[must_use]
+    pub fn evaluated_on(self, evaluated_on: Evaluated) -> Self {
+        Self { evaluated_on, ..self }
     }
 }
 
@@ -224,8 +233,10 @@ impl<'a> Runner<'a> {
             finished += 1;
             let name = &job.name();
             let FinishedRun { test_error, ms_per_step, .. } = run;
-            host.tell(&Event::Run { number: finished, total: jobs.len(), name, test_error, ms_per_step })?;
-            host.doubt(Doubt::about_outcome(name, test_error, &job.data.dataset))?;
+            let LoadedData { dataset, evaluated_on, .. } = job.data;
+            let (number, total, evaluated_on) = (finished, jobs.len(), *evaluated_on);
+            host.tell(&Event::Run { number, total, name, test_error, evaluated_on, ms_per_step })?;
+            host.doubt(Doubt::about_outcome(name, test_error, evaluated_on, dataset))?;
             claim.write(&directory.runs(), |_| store.add(run))?;
             // What is left of an earlier interruption; an absent file is the usual case.
             let checkpoint = directory.unfinished(key);

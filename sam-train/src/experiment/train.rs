@@ -22,6 +22,7 @@ use crate::{
     training::{
         choice::Choice as _,
         config::Config,
+        evaluated::Evaluated,
         history,
         learner::{Learner, Word},
         memory,
@@ -54,6 +55,9 @@ pub struct TrainResult {
     label_noise: f64,
     wrong_labels: usize,
     epochs: usize,
+    /// Which images the errors and losses are of, but for those of training.
+    #[serde(default, skip_serializing_if = "Evaluated::is_test")]
+    evaluated_on: Evaluated,
     batch: BatchSizes,
     lr: f64,
     seed: u64,
@@ -176,7 +180,7 @@ impl TrainResult {
     /// The outcome for people.
     pub fn sentence(&self) -> String {
         let error = self.test_error.map_or("unknown".to_owned(), |error| format!("{error:.2} %"));
-        let Self { model, data, optimizer, epochs, weights_sha256, .. } = self;
+        let Self { model, data, optimizer, epochs, evaluated_on, weights_sha256, .. } = self;
         let mebibytes = |bytes: u64| bytes.div_ceil(1 << 20);
         let memory = match (self.peak_memory_bytes, self.estimated_memory_bytes) {
             (Some(peak), Some(estimate)) => format!(
@@ -196,7 +200,7 @@ impl TrainResult {
         };
         let recipe = self.recipe.as_ref().map_or(String::new(), |recipe| format!(". {recipe}"));
         format!(
-            "{model} on {data}, {method}, {epochs}: test error {error}{best}{memory}, weights sha256 {weights_sha256}{recipe}"
+            "{model} on {data}, {method}, {epochs}: {evaluated_on} error {error}{best}{memory}, weights sha256 {weights_sha256}{recipe}"
         )
     }
 
@@ -211,7 +215,7 @@ impl TrainResult {
             "images a step",
             "learning rate",
             "training loss",
-            "test error (%)",
+            &self.evaluated_on.error_percent(),
             "images/s",
         ];
         let mut table = Table::new("After the last epoch", &columns);
@@ -270,6 +274,7 @@ pub fn train(
     host: Host<'_>,
 ) -> Result<TrainResult, ExperimentError> {
     let settings = &config.run;
+    let evaluated_on = settings.data.evaluated_on();
     let ranks = learner.ranks();
     let fingerprint = agreed(&*ranks, dataset.fingerprint().map_err(ExperimentError::from))?;
     let mut trainer = Trainer::new(settings, dataset, &fingerprint, learner)?;
@@ -334,9 +339,13 @@ pub fn train(
         if trainer.at_epoch_end() {
             let metrics = trainer.end_epoch(true)?;
             keeper.write(&directory.checkpoint(), |path| trainer.save_history(path))?;
-            keeper.agreed(host.tell(&Event::Epoch { metrics: &metrics, epochs: settings.epochs }))?;
+            keeper.agreed(host.tell(&Event::Epoch {
+                metrics: &metrics,
+                epochs: settings.epochs,
+                evaluated_on,
+            }))?;
             // On the test set nothing is chosen.
-            let chosen = settings.data.validation.is_some();
+            let chosen = !evaluated_on.is_test();
             let is_best = chosen && trainer.best().is_some_and(|best| best.epoch == trainer.epoch());
             let best = is_best.then(|| directory.best());
             let saved = keeper.save(&mut trainer, &directory.checkpoint(), best.as_deref());
@@ -350,7 +359,7 @@ pub fn train(
     keeper.agreed(host.tell(&trained))?;
     let result = keeper.agreed(result(&mut trainer, config, dataset))?;
     let error = result.test_error.unwrap_or(f64::NAN);
-    keeper.agreed(host.doubt(Doubt::about_outcome(&settings.procedure(), error, dataset)))?;
+    keeper.agreed(host.doubt(Doubt::about_outcome(&settings.procedure(), error, evaluated_on, dataset)))?;
     let line = format!("{}\n", json::line(&result));
     keeper.write(&directory.result(), |path| files::replace(path, line.as_bytes()))?;
     Ok(result)
@@ -435,7 +444,7 @@ fn result(
     let settings = &config.run;
     let estimate = memory::of_run(config, dataset, trainer.ranks().size());
     let weights_sha256 = trainer.weights_sha256()?;
-    let best = trainer.best().filter(|_| settings.data.validation.is_some());
+    let best = trainer.best().filter(|_| !settings.data.evaluated_on().is_test());
     let (best_epoch, best_error) = (best.map(|best| best.epoch), best.and_then(|best| best.test_error));
     let epochs = trainer.history();
     let rates: Vec<f64> = epochs.iter().filter_map(|epoch| epoch.images_per_s).collect();
@@ -453,6 +462,7 @@ fn result(
         label_noise: settings.data.label_noise,
         wrong_labels: trainer.wrong_labels(),
         epochs: settings.epochs,
+        evaluated_on: settings.data.evaluated_on(),
         batch: settings.batch.clone(),
         lr: settings.sgd.lr,
         seed: settings.seed,

@@ -16,18 +16,19 @@ use super::protobuf::Message;
 use crate::{
     files::FileError,
     observer::{Event, Observer, ObserverError},
-    training::metrics::EpochMetrics,
+    training::{evaluated::Evaluated, metrics::EpochMetrics},
 };
 
 /// The figures of an epoch by the names that they are shown under; those in one group have one chart.
-pub fn scalars(metrics: &EpochMetrics) -> Vec<(&'static str, f64)> {
+pub fn scalars(metrics: &EpochMetrics, evaluated_on: Evaluated) -> Vec<(String, f64)> {
+    let [loss, error] = ["loss", "error"].map(|figure| format!("{figure}/{evaluated_on}"));
     let all = [
         ("loss/train", Some(metrics.train_loss)),
-        ("loss/test", metrics.test_loss),
+        (&*loss, metrics.test_loss),
         ("loss/ema", metrics.ema_test_loss),
         ("loss/swa", metrics.swa_test_loss),
         ("error/train", metrics.train_error),
-        ("error/test", metrics.test_error),
+        (&*error, metrics.test_error),
         ("error/ema", metrics.ema_test_error),
         ("error/swa", metrics.swa_test_error),
         ("gradient_norm", metrics.gradient_norm),
@@ -36,14 +37,14 @@ pub fn scalars(metrics: &EpochMetrics) -> Vec<(&'static str, f64)> {
         ("images_per_s", metrics.images_per_s),
     ];
     all.into_iter()
-        .filter_map(|(name, value)| Some((name, value.filter(|value| value.is_finite())?)))
+        .filter_map(|(name, value)| Some((name.to_owned(), value.filter(|value| value.is_finite())?)))
         .collect()
 }
 
-/// The content of a file of events of these epochs, all at the time `seconds` after 1970.
-pub fn encode(epochs: &[EpochMetrics], seconds: f64) -> Vec<u8> {
+/// The content of a file of events of these epochs, evaluated on those images, all at the time `seconds` after 1970.
+pub fn encode(epochs: &[EpochMetrics], evaluated_on: Evaluated, seconds: f64) -> Vec<u8> {
     let mut content = begin(seconds);
-    epochs.iter().for_each(|metrics| content.extend(record(&event(metrics, seconds))));
+    epochs.iter().for_each(|metrics| content.extend(record(&event(metrics, evaluated_on, seconds))));
     content
 }
 
@@ -64,14 +65,14 @@ impl TensorBoard {
 
 impl Observer for TensorBoard {
     fn observe(&self, event: &Event<'_>) -> Result<(), ObserverError> {
-        let Event::Epoch { metrics, .. } = event else { return Ok(()) };
+        let Event::Epoch { metrics, evaluated_on, .. } = event else { return Ok(()) };
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |time| time.as_secs_f64());
         let mut file = self.file.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let new = file.is_none();
         let name = || format!("events.out.tfevents.{}.sam.{}", now as u64, process::id());
         let path = file.get_or_insert_with(|| self.directory.join(name()));
         let mut content = if new { begin(now) } else { Vec::new() };
-        content.extend(record(&self::event(metrics, now)));
+        content.extend(record(&self::event(metrics, *evaluated_on, now)));
         let opened = OpenOptions::new().create(true).append(true).open(&*path);
         opened.and_then(|mut file| file.write_all(&content)).map_err(FileError::of(path, "written"))?;
         Ok(())
@@ -83,10 +84,10 @@ fn begin(seconds: f64) -> Vec<u8> {
     record(&Message::default().double(1, seconds).bytes(3, "brain.Event:2").into_bytes())
 }
 
-fn event(metrics: &EpochMetrics, seconds: f64) -> Vec<u8> {
-    let values: Vec<Message> = scalars(metrics)
+fn event(metrics: &EpochMetrics, evaluated_on: Evaluated, seconds: f64) -> Vec<u8> {
+    let values: Vec<Message> = scalars(metrics, evaluated_on)
         .into_iter()
-        .map(|(tag, value)| Message::default().bytes(1, tag).float(2, value as f32))
+        .map(|(tag, value)| Message::default().bytes(1, &tag).float(2, value as f32))
         .collect();
     let summary = Message::default().messages(1, &values);
     let step = i64::try_from(metrics.epoch).unwrap_or(i64::MAX);
@@ -140,7 +141,7 @@ mod tests {
     fn what_an_epoch_did_not_give_is_not_written() {
         let metrics =
             EpochMetrics { epoch: 3, train_loss: 0.5, test_error: Some(f64::NAN), ..EpochMetrics::default() };
-        let names: Vec<_> = scalars(&metrics).into_iter().map(|(name, _)| name).collect();
+        let names: Vec<_> = scalars(&metrics, Evaluated::Test).into_iter().map(|(name, _)| name).collect();
         assert_eq!(names, ["loss/train", "lr"]);
     }
 }

@@ -6,15 +6,18 @@ use super::{
     figure::{Figure, Horizontal, Panel, Point, Series, Style},
     result_file::ResultFile,
 };
+use crate::training::evaluated::Evaluated;
 
 /// One comparison of SGD and SAM.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Reduction {
     /// Whether training labels were replaced.
     pub noisy: bool,
-    /// Test error without SAM, in percent.
+    /// Which images the errors are of.
+    pub evaluated_on: Evaluated,
+    /// Error without SAM, in percent.
     pub without: f64,
-    /// Test error with SAM.
+    /// Error with SAM.
     pub with: f64,
 }
 
@@ -28,17 +31,19 @@ impl Reduction {
 /// The comparisons in a result of `sam compare` or `sam finetune`; none in others.
 pub fn of(result: &ResultFile) -> Vec<Reduction> {
     let mean = |value: &Value| value["error"]["mean"].as_f64();
+    let evaluated_on = result.settings.data.evaluated_on();
     let reductions: Vec<Option<Reduction>> = match (result.kind.as_str(), result.results.as_slice()) {
         ("compare", summaries) => summaries
             .iter()
             .map(|summary| {
                 let best = summary["best_sgd"].as_u64()? as usize;
                 let (without, with) = (mean(&summary["sgd"][best])?, mean(&summary["sam"])?);
-                Some(Reduction { noisy: summary["label_noise"] != 0.0, without, with })
+                Some(Reduction { noisy: summary["label_noise"] != 0.0, evaluated_on, without, with })
             })
             .collect(),
         ("finetune", [sgd, sam, ..]) => {
-            vec![mean(sgd).zip(mean(sam)).map(|(without, with)| Reduction { noisy: false, without, with })]
+            let of = |(without, with)| Reduction { noisy: false, evaluated_on, without, with };
+            vec![mean(sgd).zip(mean(sam)).map(of)]
         }
         _ => Vec::new(),
     };
@@ -56,9 +61,13 @@ pub fn figure(reductions: &[Reduction]) -> Option<Figure> {
         Series { name: name.to_owned(), color, style: Style::Dots, points }
     };
     let series = [series("clean labels", 7, false), series("noisy labels", 9, true)];
+    // Of both kinds together it is neither.
+    let kind = reductions[0].evaluated_on;
+    let alike = reductions.iter().all(|reduction| reduction.evaluated_on == kind);
+    let error = if alike { format!("{kind} error") } else { "error".to_owned() };
     let panel = Panel {
         title: "Each dot: a data set, a network, an augmentation".to_owned(),
-        x: Horizontal::Quantity("test error without SAM (%)".to_owned()),
+        x: Horizontal::Quantity(format!("{error} without SAM (%)")),
         y: "error taken away by SAM, of that without it (%)".to_owned(),
         from_zero: true,
         logarithmic: false,
@@ -75,11 +84,19 @@ mod tests {
     #[test]
     fn a_reduction_is_a_share_of_the_error_without_sam() {
         // Table 1, the first row: 3.5 % and 2.7 %.
-        let first = Reduction { noisy: false, without: 3.5, with: 2.7 };
+        let first = Reduction { noisy: false, evaluated_on: Evaluated::Test, without: 3.5, with: 2.7 };
         assert!((first.percent() - 22.857_142_857).abs() < 1e-6);
-        let worse = Reduction { noisy: true, without: 1.0, with: 1.25 };
+        let worse = Reduction { noisy: true, evaluated_on: Evaluated::Test, without: 1.0, with: 1.25 };
         assert_eq!(worse.percent(), -25.0);
         assert!(figure(std::slice::from_ref(&first)).is_none());
+        let axis = |reductions: &[Reduction]| match figure(reductions).unwrap().panels.remove(0).x {
+            Horizontal::Quantity(label) => label,
+            Horizontal::Categories(..) => panic!("categories"),
+        };
+        let held_out = Reduction { evaluated_on: Evaluated::Validation, ..worse.clone() };
+        assert_eq!(axis(&[first.clone(), worse.clone()]), "test error without SAM (%)");
+        assert_eq!(axis(&[held_out.clone(), held_out.clone()]), "validation error without SAM (%)");
+        assert_eq!(axis(&[first.clone(), held_out]), "error without SAM (%)");
         let panel = figure(&[first, worse]).unwrap().panels.remove(0);
         let dots: Vec<(f64, f64)> = panel
             .series

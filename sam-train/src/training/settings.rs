@@ -13,6 +13,7 @@ pub use super::{
     base::Base,
     batch_sizes::BatchSizes,
     decay_in::DecayIn,
+    evaluated::Evaluated,
     invalid_setting::InvalidSetting,
     last_batch::LastBatch,
     method::Method,
@@ -148,9 +149,9 @@ impl DataSettings {
         self.files.as_ref().map_or(self.name.name(), |files| &files.title)
     }
 
-    /// What the images are called that a run is evaluated on.
-    pub fn evaluated_on(&self) -> &'static str {
-        if self.validation.is_some() { "validation" } else { "test" }
+    /// Which images a run is evaluated on.
+    pub const fn evaluated_on(&self) -> Evaluated {
+        if self.validation.is_some() { Evaluated::Validation } else { Evaluated::Test }
     }
 
     /// Reads the data set from its usual places or from `directory`, keeps the first `limit` training images, and holds out of these
@@ -184,7 +185,7 @@ impl DataSettings {
         }
         if let Some(share) = self.validation {
             (*train, *test) = hold_out(train, share)?;
-            let line = "evaluated on the {} images held out for validation: test figures are of these, not of the test set";
+            let line = "evaluated on the {} images held out for validation, not on the test set";
             found.notes.push(line.replace("{}", &test.len().to_string()));
         }
         Ok(found)

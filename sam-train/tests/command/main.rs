@@ -21,6 +21,7 @@ mod recipes;
 mod resumed_methods;
 mod runs;
 mod trained;
+mod validation;
 
 /// The command in that directory.
 fn sam(place: &Path, arguments: &str) -> Command {

@@ -1,4 +1,4 @@
-//! The picture of a comparison: for each noise rate, the test error along training and at its end. Of several networks or
+//! The picture of a comparison: for each noise rate, the error along training and at its end. Of several networks or
 //! augmentations, the error at the end alone.
 
 use std::path::Path;
@@ -18,7 +18,10 @@ use super::{
     plot::{self, Area, Axis, DrawError, Frame},
 };
 use crate::{
-    experiment::compare::summary::{self, ArmSummary, Summary, Varied},
+    experiment::{
+        compare::summary::{self, ArmSummary, Summary, Varied},
+        outcome,
+    },
     report::{
         figure::{Figure, Horizontal, Panel, Point, Series, Style},
         statistics::Estimate,
@@ -69,6 +72,11 @@ fn top(arms: &[Looking<'_>]) -> f64 {
     if highest > 0.0 { (highest * 1.12).min(100.0) } else { 1.0 }
 }
 
+/// What both pictures of a row show.
+fn error_label(arms: &[Looking<'_>]) -> String {
+    outcome::evaluated_on(arms.iter().map(|(arm, _)| &arm.outcome)).error_percent()
+}
+
 fn along_training(
     area: &Area<'_>,
     summary: &Summary,
@@ -85,7 +93,7 @@ fn along_training(
     let entry = |(arm, look): &Looking<'_>| Entry { name: arm.arm.label(), swatch: Swatch::Line(*look) };
     let entries: Vec<Entry> = arms.iter().map(entry).collect();
     let frame = Frame { title: &title, entries: &entries, ..Frame::default() };
-    let mut chart = plot::chart(area, frame, &x, &Axis::new("test error (%)", 0.0..top, 7))?;
+    let mut chart = plot::chart(area, frame, &x, &Axis::new(&error_label(arms), 0.0..top, 7))?;
     for &(arm, look) in arms {
         // Where all runs are lost there is no curve.
         let learnt = || arm.curve.iter().filter(|point| point.error.mean.is_finite());
@@ -106,7 +114,7 @@ fn at_the_end(area: &Area<'_>, arms: &[Looking<'_>], top: f64) -> Result<(), Dra
         area,
         Frame { title: "After training (dots: seeds)", names: &names, ..Frame::default() },
         &Axis::new("", -0.5..arms.len() as f64 - 0.5, 0),
-        &Axis::new("test error (%)", 0.0..top, 7),
+        &Axis::new(&error_label(arms), 0.0..top, 7),
     )?;
     for (column, &(arm, look)) in arms.iter().enumerate() {
         let (middle, color) = (column as f64, look.color());
@@ -163,7 +171,7 @@ fn overview(title: String, summaries: &[Summary]) -> Figure {
         Panel {
             title: format!("{} (bar: mean and 95 %; dots: seeds)", capitalized(rate)),
             x: Horizontal::Categories(varied.names(), names),
-            y: "test error after training (%)".to_owned(),
+            y: format!("{} error after training (%)", shown[0].sam.outcome.evaluated_on),
             from_zero: true,
             logarithmic: false,
             series: series.collect(),

@@ -1,4 +1,4 @@
-//! The picture of one run: loss and test error over the epochs.
+//! The picture of one run: loss and error over the epochs.
 
 use std::path::Path;
 
@@ -7,9 +7,9 @@ use super::{
     look::Look,
     plot::{self, Area, Axis, DrawError, Frame},
 };
-use crate::training::{metrics::EpochMetrics, settings::Settings};
+use crate::training::{evaluated::Evaluated, metrics::EpochMetrics, settings::Settings};
 
-/// Colours of training and of test images, which are those of no method that is often drawn.
+/// Colours of training images and of those that it is evaluated on, which are those of no method that is often drawn.
 const COLORS: [usize; 2] = [7, 9];
 
 /// The title of a run's picture.
@@ -19,11 +19,17 @@ pub fn title(settings: &Settings) -> String {
     format!("{} on {}, {method}", settings.model, settings.data.title())
 }
 
-/// Draws the epochs of the run called `title` to `path`.
+/// Draws the epochs of the run called `title`, evaluated on those images, to `path`.
 ///
 /// # Errors
 /// [`DrawError`], when drawing or writing fails.
-pub fn draw(path: &Path, title: &str, epochs: &[EpochMetrics]) -> Result<(), DrawError> {
+pub fn draw(
+    path: &Path,
+    title: &str,
+    evaluated_on: Evaluated,
+    epochs: &[EpochMetrics],
+) -> Result<(), DrawError> {
+    let names = ["training", evaluated_on.name()];
     let of = |value: fn(&EpochMetrics) -> Option<f64>| -> Vec<(f64, f64)> {
         let finite = |metrics: &EpochMetrics| value(metrics).filter(|value| value.is_finite());
         epochs.iter().filter_map(|metrics| Some((metrics.epoch as f64, finite(metrics)?))).collect()
@@ -34,8 +40,8 @@ pub fn draw(path: &Path, title: &str, epochs: &[EpochMetrics]) -> Result<(), Dra
     plot::save(path, title, (960, 420), |area| {
         let area = area.titled(title, plot::text(20)).map_err(DrawError::draw)?;
         let (left, right) = area.split_horizontally(480);
-        panel(&left, "Mean loss", "loss (nats)", [&train_loss, &test_loss], epochs.len())?;
-        panel(&right, "Errors", "error (%)", [&train_error, &test_error], epochs.len())
+        panel(&left, "Mean loss", "loss (nats)", names, [&train_loss, &test_loss], epochs.len())?;
+        panel(&right, "Errors", "error (%)", names, [&train_error, &test_error], epochs.len())
     })
 }
 
@@ -45,6 +51,7 @@ fn panel(
     area: &Area<'_>,
     title: &str,
     label: &str,
+    names: [&str; 2],
     series: [&Vec<(f64, f64)>; 2],
     epochs: usize,
 ) -> Result<(), DrawError> {
@@ -63,9 +70,7 @@ fn panel(
         Axis::new(label, 0.0..if percent { top.min(100.0) } else { top }, 8)
     };
     let x = Axis::new("epoch", 0.0..epochs.max(1) as f64, 10);
-    let shown = || {
-        ["training", "test"].into_iter().zip(series).enumerate().filter(|(_, (_, points))| !points.is_empty())
-    };
+    let shown = || names.into_iter().zip(series).enumerate().filter(|(_, (_, points))| !points.is_empty());
     let entry = |(i, (name, _)): (usize, (&str, _))| Entry {
         name: name.to_owned(),
         swatch: Swatch::Line(Look::new(COLORS[i])),

@@ -43,7 +43,7 @@ impl Experiment for MAblation {
         let rows: Vec<_> = self.ms.iter().zip(rest.chunks(self.rhos.len())).collect();
 
         let title = format!("Images that share a perturbation: {}", design.subject());
-        let mut columns = vec!["test error (%)".to_owned()];
+        let mut columns = vec![design.data.evaluated_on.error_percent()];
         columns.extend(self.rhos.iter().map(|rho| format!("rho {rho}")));
         let mut table = Table { title: title.clone(), columns, rows: Vec::new() };
         let mut findings = Findings::default();
@@ -87,7 +87,7 @@ impl Experiment for MAblation {
         let panel = Panel {
             title: "Mean and 95 % confidence interval".into(),
             x,
-            y: "test error (%)".into(),
+            y: design.data.evaluated_on.error_percent(),
             from_zero: false,
             logarithmic: arms::needs_logarithm(&results),
             series,

@@ -58,7 +58,7 @@ impl Experiment for VariantAblation {
         let columns = [
             "method",
             "rho",
-            "test error (%)",
+            &design.data.evaluated_on.error_percent(),
             &minus[0],
             &minus[1],
             "ms a step",

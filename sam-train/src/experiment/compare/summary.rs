@@ -296,7 +296,8 @@ impl Summary {
         } else {
             let direction = if mean <= 0.0 { "below" } else { "above" };
             format!(
-                "{opening}, SAM's mean test error is {:.2} points {direction} {}'s (its better length, {sgd}){}",
+                "{opening}, SAM's mean {} error is {:.2} points {direction} {}'s (its better length, {sgd}){}",
+                self.sam.outcome.evaluated_on,
                 mean.abs(),
                 self.best_sgd().arm.base.title(),
                 self.difference.words()

@@ -2,7 +2,7 @@
 
 use super::summary::{self, ArmSummary, Summary, Varied};
 use crate::{
-    experiment::outcome::TEST_SET,
+    experiment::outcome,
     report::markdown::{self, Table},
 };
 
@@ -22,12 +22,12 @@ pub fn of_comparison(summaries: &[Summary]) -> Table {
     }
 }
 
-const HEAD: [&str; 5] = ["training labels", "method", "test error (%)", TEST_SET, "ms per step"];
-
 /// The head, then the blocks with an empty row between.
 fn rows(summaries: &[Summary]) -> Vec<[String; 5]> {
     let varied = Varied::among(summaries);
-    let mut rows = vec![HEAD.map(str::to_owned)];
+    let evaluated_on = outcome::evaluated_on(summaries.iter().map(|summary| &summary.sam.outcome));
+    let [labels_column, method, time] = ["training labels", "method", "ms per step"].map(str::to_owned);
+    let mut rows = vec![[labels_column, method, evaluated_on.error_percent(), evaluated_on.alone(), time]];
     if varied.any() {
         rows[0][0] = varied.names();
     }

@@ -8,7 +8,7 @@ use crate::{
         design::Design,
         grid,
         run_store::FinishedRun,
-        runner::{Job, LoadedData, Runner},
+        runner::{Job, Runner},
     },
     report::markdown::Table,
     training::settings::Settings,
@@ -35,7 +35,7 @@ impl Radii {
         rates: &[f64],
         rhos: &[f64],
     ) -> Result<Self, ExperimentError> {
-        let data = LoadedData::new(grid::hold_out(&design.data.dataset, design.base.seed)?)?;
+        let data = grid::held_out(&design.data.dataset, design.base.seed)?;
         let held_out = Design { base: design.base.clone(), data, ..*design };
         let results = rates.iter().map(|&rate| {
             let arms: Vec<Arm> = rhos.iter().map(|&rho| arm(&held_out, rate, rho)).collect();
