@@ -151,7 +151,7 @@ fn picture_of(title: String, arms: &[Arm], methods: &[Vec<EpochSpectrum>]) -> Fi
                 |x| Some(density(&probes, x, width)).filter(|density| *density >= 1e-5).unwrap_or(f64::NAN);
             let points = (0..POINTS).map(|i| Point::exact(at(i), y(at(i)))).collect();
             // The lightest yellow would hardly be seen on white.
-            let style = Style::Shaded(0.9 * i as f64 / (looks.len() - 1).max(1) as f64);
+            let style = Style::Shaded(i as f64 / (looks.len() - 1).max(1) as f64);
             Series { name: format!("epoch {}", look.epoch), color: i, style, points }
         });
         Panel {

@@ -125,7 +125,7 @@ fn entry(series: &Series, look: Look) -> Entry {
         Style::Line => Swatch::Line(look),
         Style::Dashed => Swatch::Dashed(look),
         Style::Dots => Swatch::Mark(look),
-        Style::Shaded(share) => Swatch::Shade(look::shade(share)),
+        Style::Shaded(share) => Swatch::Shade(look::line_shade(share)),
     };
     Entry { name: series.name.clone(), swatch }
 }
@@ -181,7 +181,7 @@ fn draw_series(
             }
         }
         Style::Shaded(share) => {
-            let stroke = look::shade(share).stroke_width(2);
+            let stroke = look::line_shade(share).stroke_width(2);
             let paths =
                 lines().map(|part| PathElement::new(part.iter().map(mean).collect::<Vec<_>>(), stroke));
             chart.draw_series(paths).map_err(DrawError::draw)?;

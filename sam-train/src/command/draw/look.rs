@@ -145,19 +145,30 @@ fn of_method(name: &str) -> Option<usize> {
     METHODS.iter().position(|known| *known == method).or_else(alone)
 }
 
-/// From dark blue over green to yellow: lightness rises evenly, for any kind of colour vision.
+/// From dark blue over green to yellow, for areas: lightness rises evenly, for any kind of colour vision.
 pub fn shade(share: f64) -> RGBColor {
-    const STOPS: [(f64, f64, f64); 5] = [
-        (59.0, 76.0, 140.0),
-        (40.0, 115.0, 142.0),
-        (42.0, 157.0, 128.0),
-        (122.0, 200.0, 90.0),
-        (249.0, 231.0, 90.0),
-    ];
-    let place = share.clamp(0.0, 1.0) * (STOPS.len() - 1) as f64;
-    let i = (place as usize).min(STOPS.len() - 2);
+    between(
+        &[
+            (59.0, 76.0, 140.0),
+            (40.0, 115.0, 142.0),
+            (42.0, 157.0, 128.0),
+            (122.0, 200.0, 90.0),
+            (249.0, 231.0, 90.0),
+        ],
+        share,
+    )
+}
+
+/// From near black over blue to green, for lines: as [`shade`], but with nothing that a thin line on white would be lost in.
+pub fn line_shade(share: f64) -> RGBColor {
+    between(&[(34.0, 22.0, 78.0), (52.0, 84.0, 168.0), (24.0, 128.0, 156.0), (50.0, 154.0, 76.0)], share)
+}
+
+fn between(stops: &[(f64, f64, f64)], share: f64) -> RGBColor {
+    let place = share.clamp(0.0, 1.0) * (stops.len() - 1) as f64;
+    let i = (place as usize).min(stops.len() - 2);
     let mix = |a: f64, b: f64| (a + (b - a) * (place - i as f64)) as u8;
-    let (a, b) = (STOPS[i], STOPS[i + 1]);
+    let (a, b) = (stops[i], stops[i + 1]);
     RGBColor(mix(a.0, b.0), mix(a.1, b.1), mix(a.2, b.2))
 }
 
@@ -183,6 +194,24 @@ mod tests {
     #[test]
     fn what_is_no_method_takes_no_method_s_colour_that_is_there() {
         assert_eq!(colors(&["m = 4", "SAM", "m = 8"]), [(0, false), (1, false), (2, false)]);
+    }
+
+    /// WCAG's relative luminance.
+    fn luminance(color: RGBColor) -> f64 {
+        let linear = |byte: u8| {
+            let share = f64::from(byte) / 255.0;
+            if share <= 0.04045 { share / 12.92 } else { ((share + 0.055) / 1.055).powf(2.4) }
+        };
+        0.2126 * linear(color.0) + 0.7152 * linear(color.1) + 0.0722 * linear(color.2)
+    }
+
+    #[test]
+    fn shades_get_lighter_and_those_of_lines_keep_a_contrast_of_3_to_white() {
+        for shades in [shade, line_shade] {
+            let lights: Vec<f64> = (0..=20).map(|i| luminance(shades(f64::from(i) / 20.0))).collect();
+            assert!(lights.windows(2).all(|two| two[0] < two[1]), "{lights:?}");
+        }
+        assert!(1.05 / (luminance(line_shade(1.0)) + 0.05) >= 3.0);
     }
 
     #[test]

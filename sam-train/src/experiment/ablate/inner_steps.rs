@@ -119,8 +119,12 @@ impl Experiment for InnerSteps {
         findings.tables.push(table);
         if let Some(one) = self.steps.iter().position(|&steps| steps == 1) {
             let others = (0..results.len()).filter(|&i| i != one);
-            let named: Vec<_> =
-                results.iter().map(|result| result.named(format!("{} ascent steps", result.name))).collect();
+            let named: Vec<_> = self
+                .steps
+                .iter()
+                .zip(&results)
+                .map(|(&steps, result)| result.named(counted(steps, "ascent step")))
+                .collect();
             findings.sentences = arms::sentences(others.map(|i| (&named[i], &named[one])));
         }
         let panel = |title: &str, y: &str, series| Panel {
