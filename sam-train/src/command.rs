@@ -4,6 +4,7 @@ mod ablate;
 mod analyse;
 mod args;
 mod bench;
+mod columns;
 mod compare;
 mod data;
 mod diff;
@@ -70,21 +71,21 @@ struct Cli {
 
 const EXAMPLES: &str = "\
 Examples:
-  sam                                                   SGD against SAM on digits, 10 seeds, a table and a picture
-  sam compare --data fashion-mnist --limit 10000 --model lenet --rho 0.1 --epochs 20 --seeds 3
+  sam                                      SGD against SAM on digits, ten seeds
+  sam compare --data fashion-mnist --limit 10000 --model lenet --rho 0.1
   sam train --data fashion-mnist --model lenet --optimizer sam --out runs/lenet
-  sam data photos --size 32x32                          what a folder of pictures holds, before it is trained on
-  sam train --resume runs/lenet                         go on after Ctrl-C or a crash, to the same weights
-  sam evaluate runs/lenet                               errors of each class, calibration
-  sam predict runs/photos one.jpg two.png               the likeliest classes of pictures
-  sam export runs/lenet --out lenet.onnx                for other programs; .safetensors for PyTorch
-  sam tune --model lenet --epochs 20                    radius and learning rate, on held-out images
-  sam diff runs/sgd runs/sam                            two runs side by side
-  sam bench --model wrn-16-1 --batch 128                the price of a SAM step
-  sam models                                            the networks by name, with what they cost
-  sam recipe                                            how the paper's networks were trained, row by row of its tables
-  sam noise                                             label noise: SGD, mixup, SAM, ASAM, bootstrapped too
-  sam ablate variants                                   SAM's relatives side by side
+  sam train --resume runs/lenet            go on, to the same weights
+  sam data photos --size 32x32             what a folder of pictures holds
+  sam evaluate runs/lenet                  errors of each class, calibration
+  sam predict runs/photos one.jpg two.png  the likeliest classes of pictures
+  sam export runs/lenet --out lenet.onnx   for other programs
+  sam tune --model lenet --epochs 20       radius and rate, on held-out images
+  sam diff runs/sgd runs/sam               two runs side by side
+  sam bench --model wrn-16-1 --batch 128   the price of a SAM step
+  sam models                               the networks by name
+  sam recipe                               how the paper's were trained
+  sam noise                                wrong labels: SGD, mixup, SAM, ASAM
+  sam ablate variants                      SAM's relatives side by side
 
 Exit codes: 0 done, 1 failed, 2 bad usage, 130 interrupted (what was done is kept).";
 
@@ -95,6 +96,8 @@ struct Call<'a> {
     as_json: bool,
     /// Signals, and the terminal.
     host: Host<'a>,
+    /// The terminal, for lines beside what it is told.
+    terminal: &'a Terminal,
     /// The processes that were started together.
     ranks: &'a Rc<dyn Ranks>,
 }
@@ -170,7 +173,12 @@ pub fn run_on(ranks: &Rc<dyn Ranks>) -> ExitCode {
     terminal::keep_quiet(cli.quiet || !first);
     let terminal = Terminal::new(matches!(&command, Command::Train(args) if args.live));
     let observer: &dyn Observer = if first { &terminal } else { &() };
-    let call = Call { as_json: cli.json, host: Host { interrupt: &interrupt, observer }, ranks };
+    let call = Call {
+        as_json: cli.json,
+        host: Host { interrupt: &interrupt, observer },
+        terminal: &terminal,
+        ranks,
+    };
     if !ranks.is_alone() && !command.is_for_ranks() {
         return ended(Err(ExperimentError::OneProcess { ranks: ranks.size() }), &**ranks);
     }

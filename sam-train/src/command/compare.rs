@@ -7,8 +7,9 @@ use clap::{Arg, ArgMatches, Args, Command, FromArgMatches};
 use super::{
     Call,
     args::{AscentArgs, DataArgs, MachineArgs, SamArgs, TrainingArgs},
+    columns,
     experiment::{check_seeds, check_sgd_epochs},
-    output::{keep, print},
+    output::{keep, print, prose},
     recipe::RecipeArgs,
 };
 use crate::{
@@ -24,6 +25,7 @@ use crate::{
         shared::Shared,
     },
     json,
+    report::markdown::Table,
     training::{
         memory,
         settings::{InvalidSetting, Model, Settings},
@@ -241,10 +243,15 @@ fn show(
         }
         return Ok(());
     }
-    print(format_args!("\n{}", table::comparison(&summaries)))?;
+    let text = columns::fitting(
+        table::comparison(&summaries),
+        &Table { title: String::new(), ..table::of_comparison(&summaries) },
+        columns::of_stdout(),
+    );
+    print(format_args!("\n{text}"))?;
     recipe.map_or(Ok(()), print)?;
     for summary in &summaries {
-        print(summary.sentence(varied))?;
+        prose(summary.sentence(varied))?;
     }
     for picture in &pictures {
         print(format_args!("\nPicture: {}", picture.display()))?;

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::{
     Call,
     args::{DataChoice, FileArgs},
+    columns,
     draw::contact_sheet,
     output::print,
     tell,
@@ -147,11 +148,12 @@ fn text(found: &Found) -> Result<String, DataError> {
         ),
     };
     let always = 100.0 - 100.0 * most as f64 / count as f64;
-    Ok(format!(
-        "{}\n{} classes; {balance}. To answer the largest class always is wrong for {always:.1} % of the training \
-         images.\nFingerprint: sha256 {}",
-        table.markdown(),
+    let columns = columns::of_stdout();
+    let sentences = format!(
+        "{} classes; {balance}. To answer the largest class always is wrong for {always:.1} % of the training images.\n\
+         Fingerprint: sha256 {}",
         dataset.classes,
         dataset.fingerprint()?
-    ))
+    );
+    Ok(format!("{}\n{}", columns::table(&table, columns), columns::line(&sentences, columns)))
 }

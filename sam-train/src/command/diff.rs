@@ -5,7 +5,10 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::{Call, output::print};
+use super::{
+    Call,
+    output::{print, tabled},
+};
 use crate::{
     experiment::{ExperimentError, train::RunDirectory},
     files::{self, FileError},
@@ -87,9 +90,9 @@ pub fn run(args: &DiffArgs, call: Call<'_>) -> Result<(), ExperimentError> {
     } else {
         let mut table = Table::new("Settings that differ", &["setting", &a, &b]);
         settings.into_iter().for_each(|(name, a, b)| table.row(vec![name, a, b]));
-        print(table.markdown())?;
+        tabled(&table)?;
     }
-    print(figures([&a, &b], [&first, &second]).markdown())?;
+    tabled(&figures([&a, &b], [&first, &second]))?;
     Ok(())
 }
 

@@ -7,7 +7,7 @@ use clap::Args;
 use super::{
     Call,
     args::{AscentArgs, DataArgs, MachineArgs, SamArgs, TrainingArgs},
-    output::{keep, print},
+    output::{keep, print, prose, tabled},
     recipe::RecipeArgs,
 };
 use crate::{
@@ -176,7 +176,14 @@ fn show(
         }
         return Ok(());
     }
-    print(format_args!("\n{}", findings.markdown()))?;
+    print("")?;
+    for table in &findings.tables {
+        tabled(table)?;
+    }
+    for sentence in &findings.sentences {
+        prose(sentence)?;
+    }
+    print("")?;
     for picture in &pictures {
         print(format_args!("Picture: {}", picture.display()))?;
     }

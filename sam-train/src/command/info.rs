@@ -5,7 +5,7 @@ use std::{env, thread};
 use clap::Args;
 use serde_json::json;
 
-use super::{Call, output::print};
+use super::{Call, columns, output::print};
 use crate::{
     data::DataSource,
     experiment::ExperimentError,
@@ -19,6 +19,9 @@ use crate::{
 /// What this machine has and this program uses of it: processor, memory, GPU, data sets.
 #[derive(Debug, Clone, Args)]
 pub struct InfoArgs {}
+
+/// Where facts stand behind their names.
+const FACTS: usize = 15;
 
 /// Runs the command.
 ///
@@ -51,10 +54,14 @@ pub fn run(call: Call<'_>) -> Result<(), ExperimentError> {
     }
     let memory = memory.map_or("unknown".to_owned(), |mib| format!("{mib} MiB free"));
     let gpu = gpu.map_or_else(|error| format!("none ({error})"), |()| "there: --backend cuda".to_owned());
-    print(format_args!("sam            {}, {}", env!("CARGO_PKG_VERSION"), machine.platform))?;
-    print(format_args!("processor      {processor}, {cores} cores, {arithmetic}"))?;
-    print(format_args!("memory         {memory}"))?;
-    print(format_args!("GPU            {gpu}"))?;
+    let platform = format!("{}, {}", env!("CARGO_PKG_VERSION"), machine.platform);
+    let processor = format!("{processor}, {cores} cores, {arithmetic}");
+    let facts = [("sam", platform), ("processor", processor), ("memory", memory), ("GPU", gpu)];
+    for (name, fact) in facts {
+        let beside = columns::of_stdout().map(|columns| columns.saturating_sub(FACTS).max(FACTS));
+        let fact = columns::wrapped(&fact, beside, 0).replace('\n', &format!("\n{:FACTS$}", ""));
+        print(format_args!("{name:<14} {fact}"))?;
+    }
     let data_dir = env::var("SAM_DATA").unwrap_or_else(|_| "not set".to_owned());
     print(format_args!("SAM_DATA       {data_dir}"))?;
     for (name, there) in &sets {

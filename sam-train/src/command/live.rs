@@ -18,6 +18,7 @@ use ratatui::{
     widgets::{Axis, Block, Chart, Dataset, GraphType, LineGauge, Paragraph, Widget as _, Wrap},
 };
 
+use super::columns;
 use crate::training::{evaluated::Evaluated, metrics::EpochMetrics};
 
 /// Rows that it takes at most, and at least.
@@ -90,8 +91,11 @@ impl Screen {
 
     /// Prints a line above.
     pub fn line(&mut self, text: &str) {
+        let columns = usize::from(self.terminal.get_frame().area().width.max(1));
+        // A word that is longer than a line is cut, in this terminal of its own.
+        let text = columns::line(text, Some(columns));
+        let rows: usize = text.lines().map(|line| line.chars().count().div_ceil(columns).max(1)).sum();
         let paragraph = Paragraph::new(text).wrap(Wrap { trim: false });
-        let rows = text.chars().count().div_ceil(usize::from(self.terminal.get_frame().area().width.max(1)));
         // That nobody may be looking is no reason to stop the work.
         let _ = self
             .terminal

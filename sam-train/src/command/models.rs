@@ -6,10 +6,11 @@ use sam_backend_ndarray::Network;
 use sam_model::{Architecture, Description, ImageShape, Op};
 use serde::Serialize;
 
-use super::{Call, output::print};
+use super::{Call, columns, output::print};
 use crate::{
     experiment::ExperimentError,
     json,
+    report::markdown::Table,
     training::{learner::LearnerError, settings},
 };
 
@@ -77,7 +78,11 @@ impl Model {
 pub fn run(args: &ModelsArgs, call: Call<'_>) -> Result<(), ExperimentError> {
     if let Some(network) = &args.name {
         let (model, described) = Model::new(network)?;
-        print(if call.as_json { json::line(&model) } else { layers(&model, &described) })?;
+        print(if call.as_json {
+            json::line(&model)
+        } else {
+            layers(&model, &described, columns::of_stdout())
+        })?;
         return Ok(());
     }
     let mut lines = Vec::new();
@@ -90,12 +95,12 @@ pub fn run(args: &ModelsArgs, call: Call<'_>) -> Result<(), ExperimentError> {
     if call.as_json {
         print(lines.iter().map(json::line).collect::<Vec<_>>().join("\n"))?;
     } else {
-        print(table(&lines))?;
+        print(table(&lines, columns::of_stdout()))?;
     }
     Ok(())
 }
 
-fn table(models: &[Model]) -> String {
+fn table(models: &[Model], columns: Option<usize>) -> String {
     let head = ["network", "parameters", "multiply-adds", "MiB/image", "input", "classes"].map(str::to_owned);
     let row = |model: &Model| {
         let [h, w, c] = model.input;
@@ -109,13 +114,14 @@ fn table(models: &[Model]) -> String {
             model.classes.to_string(),
         ]
     };
-    aligned(
+    fitted(
         [head].into_iter().chain(models.iter().map(row)).collect(),
         [true, false, false, false, true, false],
+        columns,
     )
 }
 
-fn layers(model: &Model, described: &Description) -> String {
+fn layers(model: &Model, described: &Description, columns: Option<usize>) -> String {
     let Model { name, parameters, multiply_adds, bytes_per_image, input: [h, w, c], classes, .. } = model;
     let mib = *bytes_per_image as f64 / f64::from(1 << 20);
     let mut rows = vec![["layer", "operation", "output", "parameters", "multiply-adds"].map(str::to_owned)];
@@ -129,11 +135,20 @@ fn layers(model: &Model, described: &Description) -> String {
             node.multiply_adds.to_string(),
         ]);
     }
-    format!(
+    let whole = format!(
         "{name} on {h}x{w}x{c}, {classes} classes: {parameters} parameters, {multiply_adds} multiply-adds, {mib:.2} MiB an \
-         image in training\n{}",
-        aligned(rows, [true, true, false, false, false])
-    )
+         image in training"
+    );
+    let rows = fitted(rows, [true, true, false, false, false], columns);
+    format!("{}\n{rows}", columns::line(&whole, columns))
+}
+
+/// The rows behind the first, which names their columns, as a table if it fits into so many columns, else as a list.
+fn fitted<const N: usize>(rows: Vec<[String; N]>, left: [bool; N], columns: Option<usize>) -> String {
+    let mut all = rows.iter().cloned().map(Vec::from);
+    let names = all.next().unwrap_or_default();
+    let list = Table { title: String::new(), columns: names, rows: all.collect() };
+    columns::fitting(aligned(rows, left), &list, columns)
 }
 
 /// Rows in columns as wide as their entries, to the left where `left` says so.

@@ -7,7 +7,7 @@ use std::{
     sync::atomic::{AtomicBool, Ordering},
 };
 
-use super::{command_line, draw::draw};
+use super::{columns, command_line, draw::draw};
 use crate::{
     experiment::{
         ExperimentError,
@@ -16,6 +16,7 @@ use crate::{
     },
     files::FileError,
     observer::ObserverError,
+    report::markdown::Table,
 };
 
 /// Whether another process prints the results of this one.
@@ -41,6 +42,22 @@ pub fn print(text: impl Display) -> Result<(), FileError> {
         }
         _ => Ok(()),
     }
+}
+
+/// Prints text for people: on a terminal no word is cut at its edge.
+///
+/// # Errors
+/// As [`print`].
+pub fn prose(text: impl Display) -> Result<(), FileError> {
+    print(columns::line(&text.to_string(), columns::of_stdout()))
+}
+
+/// Prints a table, as a list where the terminal is too narrow for it.
+///
+/// # Errors
+/// As [`print`].
+pub fn tabled(table: &Table) -> Result<(), FileError> {
+    print(columns::table(table, columns::of_stdout()))
 }
 
 /// Draws what an experiment found and writes it down; returns the pictures.

@@ -8,7 +8,7 @@ use std::{
 
 use indicatif::HumanDuration;
 
-use super::terminal::note;
+use super::terminal::{Terminal, note};
 use crate::{
     data::Dataset,
     observer::{Event, Observer, ObserverError},
@@ -17,34 +17,42 @@ use crate::{
 };
 
 /// Says what is about to be trained, once work begins: a run that is refused has said nothing. Soon after, how long it will take.
-pub struct Banner {
+pub struct Banner<'a> {
     lines: [String; 3],
+    terminal: &'a Terminal,
     forecast: Mutex<Option<Forecast>>,
 }
 
-impl Banner {
-    /// What is trained on what, for how long, on what and to where.
+impl<'a> Banner<'a> {
+    /// What is trained on what, for how long, on what and to where, said in `terminal`.
     pub fn new(
         config: &Config,
         dataset: &Dataset,
         parameters: usize,
         directory: &Path,
         ranks: usize,
+        terminal: &'a Terminal,
     ) -> Self {
-        Self { lines: lines(config, dataset, parameters, directory, ranks), forecast: Mutex::new(None) }
+        Self {
+            lines: lines(config, dataset, parameters, directory, ranks),
+            terminal,
+            forecast: Mutex::new(None),
+        }
     }
 }
 
-impl Observer for Banner {
+impl Observer for Banner<'_> {
     fn observe(&self, event: &Event<'_>) -> Result<(), ObserverError> {
         let mut forecast = self.forecast.lock().unwrap_or_else(PoisonError::into_inner);
         match event {
             Event::Begun { total, .. } if forecast.is_none() => {
-                self.lines.iter().for_each(note);
+                self.lines.iter().for_each(|line| self.terminal.line(line));
                 *forecast = Some(Forecast { total: *total, first: None, told: false });
             }
             Event::Progress { done } => {
-                forecast.as_mut().and_then(|own| own.hear(*done, Instant::now())).iter().for_each(note);
+                let said = forecast.as_mut().and_then(|own| own.hear(*done, Instant::now()));
+                // It stands above the bar or the curves, which are there by now.
+                said.iter().for_each(|line| self.terminal.line(line));
             }
             _ => {}
         }

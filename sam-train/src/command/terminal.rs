@@ -13,7 +13,7 @@ use std::{
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::{draw::curves, live::Screen, words::in_flags};
+use super::{columns, draw::curves, live::Screen, words::in_flags};
 use crate::{
     experiment::train::RunDirectory,
     observer::{Event, Observer, ObserverError},
@@ -41,7 +41,7 @@ pub fn note(line: impl Display) {
 
 /// Prints an error to stderr. That nobody may be listening is no reason to stop the work.
 pub fn complain(line: impl Display) {
-    let _ = writeln!(io::stderr(), "{line}");
+    let _ = writeln!(io::stderr(), "{}", columns::line(&line.to_string(), columns::of_stderr()));
 }
 
 /// Shows progress as a bar, or as curves, and events as lines above it, and draws the curves of a run that has ended.
@@ -71,7 +71,8 @@ impl Terminal {
         self.shown.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn line(&self, line: impl Display) {
+    /// Says a line above what is shown, or where nothing is.
+    pub fn line(&self, line: impl Display) {
         match &mut *self.shown() {
             Shown::Nothing => note(line),
             Shown::Bar(bar) => bar.suspend(|| note(line)),
@@ -162,6 +163,6 @@ fn epoch_line(metrics: &EpochMetrics, epochs: usize, evaluated_on: Evaluated) ->
     let of = |name, error: Option<f64>| error.map_or(String::new(), |e| format!("  {name} {e:.2} %"));
     let test = of("train", *train_error) + &of(evaluated_on.name(), metrics.test_error);
     let averages = of("ema", metrics.ema_test_error) + &of("swa", metrics.swa_test_error);
-    let speed = images_per_s.map_or(String::new(), |rate| format!("  {rate:.0} images/s"));
+    let speed = images_per_s.map_or(String::new(), |rate| format!("  {rate:.0} img/s"));
     format!("epoch {epoch:>width$}/{epochs}  loss {train_loss:.4}{test}{averages}  lr {lr:.4}{speed}")
 }

@@ -12,7 +12,7 @@ use super::{
     args::{AscentArgs, DataArgs, MachineArgs, TrainingArgs},
     given::Given,
     method::MethodArgs,
-    output::print,
+    output::{print, prose},
     recipe::RecipeArgs,
     start,
     terminal::note,
@@ -188,8 +188,9 @@ pub fn run(args: &TrainArgs, call: Call<'_>) -> Result<(), ExperimentError> {
         Place::Named(directory) => directory,
         Place::Numbered(stem) => RunDirectory::new(numbered(&stem, ranks)?),
     };
+    let parameters = learner.parameter_count();
     let banner =
-        start::Banner::new(&config, &dataset, learner.parameter_count(), directory.path(), ranks.size());
+        start::Banner::new(&config, &dataset, parameters, directory.path(), ranks.size(), call.terminal);
     let events = args.tensorboard.then(|| TensorBoard::new(directory.path()));
     let mut observers: Vec<&dyn Observer> = vec![call.host.observer];
     if ranks.is_first() {
@@ -208,7 +209,7 @@ fn show(directory: &RunDirectory, result: &TrainResult, as_json: bool) -> Result
     if as_json {
         print(json::line(result))?;
     } else {
-        print(result.sentence())?;
+        prose(result.sentence())?;
         print(format_args!("{}", directory.curves().display()))?;
         start::what_next(directory.path());
     }

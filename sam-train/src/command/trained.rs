@@ -12,7 +12,10 @@ use ndarray::Array2;
 use sam_model::Description;
 use serde_json::json;
 
-use super::{Call, load, output::print};
+use super::{
+    Call, load,
+    output::{print, prose, tabled},
+};
 use crate::{
     analysis::model::Model,
     data::{DataError, DataSource, Dataset, ImageSet, Standardizer, own},
@@ -220,8 +223,8 @@ pub fn evaluate(args: &EvaluateArgs, call: Call<'_>) -> Result<(), ExperimentErr
         Some(path) => path.display().to_string(),
         None => format!("the {} set of {}", trained.config.run.data.evaluated_on(), trained.facts.name),
     };
-    print(found.table(format!("{} on {data}", trained.config.run.model)).markdown())?;
-    print(found.sentence())?;
+    tabled(&found.table(format!("{} on {data}", trained.config.run.model)))?;
+    prose(found.sentence())?;
     Ok(())
 }
 
