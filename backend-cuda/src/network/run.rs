@@ -26,7 +26,7 @@ impl CudaNetwork {
     ) -> Result<DeviceLoss, CudaError> {
         self.forward(params, 0..samples, (Mode::Evaluate, false))?;
         let losses = Losses { first: 0, samples, perturbed: false, partners: (Ptr::NULL, Ptr::NULL) };
-        let logits = self.logits();
+        let logits = self.logits(0);
         let kernels = self.device.activations(self.element);
         self.loss.launch(kernels, &losses, logits, 0.0, PtrMut::NULL)?;
         self.mean_loss(samples, Pass::Clean)
@@ -57,7 +57,7 @@ impl CudaNetwork {
         let d_logits = self.gradients[self.d_logits].at();
         let partners = self.mixing.as_ref().map_or((Ptr::NULL, Ptr::NULL), |mixing| mixing.partners(first));
         let losses = Losses { first, samples, perturbed, partners };
-        let logits = self.logits();
+        let logits = self.logits(first);
         let Self { device, tasks, backward, values, gradients, images, scratch, draws, loss, .. } = self;
         let element = self.element;
         let kernels = device.activations(element);
@@ -178,9 +178,10 @@ impl CudaNetwork {
         Ok(())
     }
 
-    fn logits(&self) -> Ptr<Value> {
+    /// Those of the part of the batch that begins with the image `first`, where a network may end with its images as they are.
+    fn logits(&self, first: usize) -> Ptr<Value> {
         let last = self.buffers[self.buffers.len() - 1];
-        self.values[last].at().reading()
+        place(&self.values, (self.buffers[0], self.images.at(first)), last).reading()
     }
 }
 

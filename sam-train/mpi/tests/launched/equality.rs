@@ -142,8 +142,9 @@ fn an_experiment_makes_the_runs_of_one_process_and_one_rank_speaks() {
     let weights = |ranks: usize| {
         let out = directory.path().join(format!("{ranks}"));
         let place = ["compare", "--out", out.to_str().unwrap(), "--json"];
-        let flags = ["--model", "mlp-8", "--limit", "64", "--epochs", "1", "--seeds", "2", "--threads", "1"];
-        let ended = start_sam(ranks, &[&place[..], &flags].concat()).end();
+        let length = ["--limit", "64", "--epochs", "1", "--seeds", "2", "--threads", "1"];
+        let network = ["--model", "mlp-8", "--label-noise", "0"];
+        let ended = start_sam(ranks, &[&place[..], &network, &length].concat()).end();
         assert_eq!(ended.code, Some(0), "{ended:?}");
         assert_eq!(ended.stdout.lines().count(), 1, "{ended:?}");
         let runs = std::fs::read_to_string(out.join("runs.jsonl")).unwrap();

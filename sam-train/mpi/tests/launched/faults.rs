@@ -138,7 +138,7 @@ fn numbers_that_are_not_finite_and_bad_arguments_are_told_once() {
     assert_eq!(ended.stderr.matches("expected finite numbers").count(), 1, "{ended:?}");
 
     for (arguments, text) in [
-        (&["compare"][..], "only `train` and `bench` share their work out"),
+        (&["models"][..], "`train`, `bench` and experiments share their work out, this does not"),
         (&["train", "--epochs", "none"], "invalid value 'none'"),
         (&["train", "--optimizer", "m-sharpness", "--m", "64"], "--groups: expected at least 2"),
         (&["train", "--optimizer", "m-sharpness", "--m", "24"], "--m: expected --batch / --groups images"),
