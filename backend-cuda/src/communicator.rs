@@ -169,8 +169,9 @@ impl Communicator {
             for first in (0..ranks).step_by(2 * gap) {
                 let (left, right) = (received.add(first * part), received.add((first + gap) * part));
                 let arguments = (1.0, right.reading(), 1.0, part as u32, left);
+                let grid = Grid::vectors(part as u32, size_of::<f32>());
                 // SAFETY: both are parts of the buffer; the kernel writes over the left one.
-                unsafe { device.launch(&device.kernels().mix, Grid::over(part as u32), arguments)? };
+                unsafe { device.launch(&device.kernels().mix, grid, arguments)? };
             }
             gap *= 2;
         }

@@ -112,8 +112,9 @@ impl Sharing {
             let n = count as u32;
             let arguments = (Ptr::NULL, from, n, share, fine, leaf.add(len));
             let device = self.fine.device();
+            let grid = Grid::vectors(n, size_of::<f32>());
             // SAFETY: both have so many entries, and the answer is one word.
-            unsafe { device.launch(&device.kernels().accumulate, Grid::over(n), arguments)? };
+            unsafe { device.launch(&device.kernels().accumulate, grid, arguments)? };
             len += count;
         }
         self.join(level, len)
@@ -141,8 +142,9 @@ impl Sharing {
         let (leaf, n, device) = (self.levels[level].shared_ptr(), len as u32, self.fine.device());
         for left in &self.levels[..level] {
             let arguments = (1.0, left.view().ptr(), 1.0, n, leaf);
+            let grid = Grid::vectors(n, size_of::<f32>());
             // SAFETY: both have so many entries; the kernel writes over the leaf.
-            unsafe { device.launch(&device.kernels().mix, Grid::over(n), arguments)? };
+            unsafe { device.launch(&device.kernels().mix, grid, arguments)? };
         }
         Ok(())
     }

@@ -99,7 +99,7 @@ fn all_to_all_all_gather_and_broadcast_move_every_value_to_its_place() {
                 SUCCESS
             );
             assert_eq!(failure(communicator), 0);
-            [to, all, from].map(|values| download(values, ranks))
+            [to, all, from].map(|values| download::<f32>(values, ranks))
         });
         for (rank, [to, all, from]) in found.into_iter().enumerate() {
             let expected = |value: fn(usize, usize) -> usize| {
@@ -132,13 +132,13 @@ fn messages_are_captured() {
             call!(cuGraphInstantiateWithFlags(&mut executable => *mut usize, graph => usize, 0 => u64)),
             0
         );
-        let mut seen = Vec::new();
+        let mut seen: Vec<f32> = Vec::new();
         for step in 1..3 {
             let value = [(10 * step + rank) as f32];
             let code = call!(cuMemcpyHtoD_v2(own => u64, value.as_ptr().cast() => *const c_void, 4 => usize));
             assert_eq!(code, 0);
             assert_eq!(call!(cuGraphLaunch(executable => usize, stream => usize)), 0);
-            seen.extend(download(all, 2));
+            seen.extend(download::<f32>(all, 2));
         }
         seen
     });
