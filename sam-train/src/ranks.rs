@@ -37,6 +37,11 @@ pub trait Ranks {
         self.size()
     }
 
+    /// Which of those this is, from 0: they share its GPUs.
+    fn place_on_this_machine(&self) -> usize {
+        self.rank()
+    }
+
     /// Replaces `values` by their sums over all ranks, element by element in the order of
     /// [`tree::add`]: `(0 + 1) + (2 + 3)` for four. All ranks get the same bits. `values` are equally many on all ranks,
     /// which are as many as a power of two.

@@ -18,6 +18,7 @@ const AT_A_TIME: usize = 1 << 22;
 pub struct World {
     communicator: SimpleCommunicator,
     on_this_machine: usize,
+    place_on_this_machine: usize,
     background: Option<InBackground>,
     /// What is sent, and what is received, of a sum.
     buffers: RefCell<[Vec<f32>; 2]>,
@@ -27,10 +28,12 @@ impl World {
     /// Those of `communicator`, all of which make one. Sums may go on while a rank computes if MPI `allows_threads`: one that does not
     /// must not find any while it works.
     pub fn new(communicator: SimpleCommunicator, allows_threads: bool) -> Self {
-        let on_this_machine = communicator.split_shared(communicator.rank()).size() as usize;
+        let neighbours = communicator.split_shared(communicator.rank());
+        let (on_this_machine, place_on_this_machine) =
+            (neighbours.size() as usize, neighbours.rank() as usize);
         let overlaps = communicator.size() > 1 && allows_threads;
         let background = overlaps.then(|| InBackground::new(&communicator));
-        Self { communicator, on_this_machine, background, buffers: RefCell::default() }
+        Self { communicator, on_this_machine, place_on_this_machine, background, buffers: RefCell::default() }
     }
 }
 
@@ -45,6 +48,10 @@ impl Ranks for World {
 
     fn on_this_machine(&self) -> usize {
         self.on_this_machine
+    }
+
+    fn place_on_this_machine(&self) -> usize {
+        self.place_on_this_machine
     }
 
     /// Each rank adds up one part of the vector, in the order of the tree, and then has the others' sums: as much traffic as

@@ -13,6 +13,7 @@ use crate::{
         Augment, AugmentDetails, ByteScale, CutoutAt, DataSource, Padding, Scale, UnknownDataSource,
         own::{FileSettings, Fit, OnBroken, PixelSize},
     },
+    ranks::Ranks,
     training::{
         backend::{Backend, BackendName},
         config::Machine,
@@ -395,7 +396,8 @@ pub struct MachineArgs {
     #[arg(long, value_name = "NAME")]
     pub backend: Option<BackendName>,
 
-    /// Which GPU, as the driver counts them from 0 on [default: 0, or as the resumed run]
+    /// Which GPU, as the driver counts them from 0 on; of several processes the first of a machine has it, the others those behind it
+    /// [default: 0, or as the resumed run]
     #[arg(long, value_name = "N")]
     pub device: Option<u32>,
 
@@ -431,12 +433,13 @@ impl MachineArgs {
         self.threads.unwrap_or_else(cores).get()
     }
 
-    /// The backend as the arguments describe it, with so many threads for each network.
+    /// The backend as the arguments describe it for one of these `ranks`, with so many threads for each network.
     ///
     /// # Errors
     /// [`LearnerError`], when the machine does not have what was asked for.
-    pub fn open(&self, threads: usize) -> Result<Backend, LearnerError> {
-        Backend::open_at(self.backend.unwrap_or_default(), self.device.unwrap_or_default(), threads)?
+    pub fn open_on(&self, threads: usize, ranks: &dyn Ranks) -> Result<Backend, LearnerError> {
+        let (name, device) = (self.backend.unwrap_or_default(), self.device.unwrap_or_default());
+        Backend::open_on(name, device, threads, ranks)?
             .with_precision(self.precision.unwrap_or_default())?
             .with_kernels(self.kernels.unwrap_or_default())
     }

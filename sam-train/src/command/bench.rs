@@ -143,7 +143,7 @@ pub fn run(args: &BenchArgs, call: Call<'_>) -> Result<(), ExperimentError> {
         let sgd = Settings { method: Method::Sgd, ..bench.settings.clone() };
         let images = (bench.settings.batch.largest() as u128).saturating_mul(bench.shape.len() as u128 * 4);
         memory::check(&bench.settings, (of(&bench.settings) + of(&sgd)).saturating_add(images))?;
-        let backend = args.machine.open(bench.threads)?;
+        let backend = args.machine.open_on(bench.threads, &*ranks)?;
         Ok((bench, backend))
     };
     let (bench, backend) = agreed(&*ranks, prepared())?;

@@ -216,7 +216,7 @@ pub fn run(args: &CompareArgs, call: Call<'_>) -> Result<(), ExperimentError> {
         let models = || args.subjects.models.iter().map(ToString::to_string).collect::<Vec<_>>().join("+");
         let default = || PathBuf::from(format!("runs/compare-{}-{}", data.settings(0.0).title(), models()));
         let place = shared.place(args.out.clone().unwrap_or_else(default))?;
-        Ok((comparison, dataset, args.machine.open(1)?, place))
+        Ok((comparison, dataset, args.machine.open_on(1, &**call.ranks)?, place))
     };
     let (comparison, dataset, backend, place) = shared.agreed(prepared())?;
     let directory = &place.directory;

@@ -133,7 +133,7 @@ pub fn run_with<E: Experiment>(
         check_batch(&base, &dataset)?;
         let bytes = name.on_host(memory::of_learner(&base, dataset.shape, dataset.classes));
         memory::check(&base, bytes * threads as u128)?;
-        let backend = args.machine.open(1)?;
+        let backend = args.machine.open_on(1, &**call.ranks)?;
         let fresh = backend.learner(&base, dataset.shape, dataset.classes)?.export()?;
         let sgd_epochs = args.sgd_epochs.unwrap_or(2 * base.epochs);
         let data = LoadedData::new(dataset)?.evaluated_on(base.data.evaluated_on());

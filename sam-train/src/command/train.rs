@@ -264,7 +264,7 @@ fn prepared(config: &mut Config, call: Call<'_>) -> Result<(Dataset, Box<dyn Lea
     let (shape, classes) = (dataset.shape, dataset.classes);
     memory::check(settings, memory::of_run(config, &dataset, call.ranks.size()))?;
     let Machine { backend, device, threads, .. } = config.machine;
-    let backend = Backend::open_at(backend, device, threads)?;
+    let backend = Backend::open_on(backend, device, threads, &**call.ranks)?;
     let backend = backend.with_precision(config.machine.precision)?;
     let backend = backend.with_kernels(config.machine.kernels)?;
     let ranks = config.machine.shard_state.of(&config.machine.overlap.of(call.ranks));

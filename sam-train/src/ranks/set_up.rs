@@ -27,6 +27,10 @@ impl Ranks for SetUp {
         self.ranks.on_this_machine()
     }
 
+    fn place_on_this_machine(&self) -> usize {
+        self.ranks.place_on_this_machine()
+    }
+
     fn shard_state(&self) -> bool {
         self.shard_state
     }

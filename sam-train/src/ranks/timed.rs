@@ -54,6 +54,10 @@ impl Ranks for Timed {
         self.ranks.on_this_machine()
     }
 
+    fn place_on_this_machine(&self) -> usize {
+        self.ranks.place_on_this_machine()
+    }
+
     fn shard_state(&self) -> bool {
         self.ranks.shard_state()
     }

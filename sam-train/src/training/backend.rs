@@ -13,7 +13,10 @@ use super::{
     precision::Precision,
     settings::Settings,
 };
-use crate::{named::named, ranks::Ranks};
+use crate::{
+    named::named,
+    ranks::{Alone, Ranks},
+};
 
 /// A backend by its name.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -89,6 +92,25 @@ impl Backend {
         }
     }
 
+    /// The same for one of several `ranks`: each has a GPU for itself, those of a machine the ones from the number `device` on.
+    ///
+    /// # Errors
+    /// As [`Backend::open_at`].
+    pub fn open_on(
+        name: BackendName,
+        device: u32,
+        threads: usize,
+        ranks: &dyn Ranks,
+    ) -> Result<Self, LearnerError> {
+        match name {
+            BackendName::Cpu => Self::open_at(name, device, threads),
+            BackendName::Cuda => {
+                let behind = u32::try_from(ranks.place_on_this_machine()).unwrap_or(u32::MAX);
+                Self::open_at(name, device.saturating_add(behind), threads)
+            }
+        }
+    }
+
     /// Its networks multiply in `precision`.
     ///
     /// # Errors
@@ -129,8 +151,7 @@ impl Backend {
                 let learner = CpuLearner::on_ranks(settings, shape, classes, *threads, Rc::clone(ranks));
                 Ok(Box::new(learner?))
             }
-            Self::Cuda(_) if ranks.is_alone() => self.learner(settings, shape, classes),
-            Self::Cuda(_) => Err(LearnerError::backend(OneProcess)),
+            Self::Cuda(device) => cuda::learner(device, settings, shape, classes, Rc::clone(ranks)),
         }
     }
 
@@ -146,7 +167,7 @@ impl Backend {
     ) -> Result<Box<dyn Learner>, LearnerError> {
         match self {
             Self::Cpu { threads } => Ok(Box::new(CpuLearner::new(settings, shape, classes, *threads)?)),
-            Self::Cuda(device) => cuda::learner(device, settings, shape, classes),
+            Self::Cuda(device) => cuda::learner(device, settings, shape, classes, Alone::shared()),
         }
     }
 }
@@ -155,11 +176,6 @@ impl Backend {
 #[derive(Debug, thiserror::Error)]
 #[error("`precision` {0}: expected `backend` cuda, found cpu, which has f32 only")]
 struct OnlyOnTensorCores(Precision);
-
-/// GPUs do not talk to each other.
-#[derive(Debug, thiserror::Error)]
-#[error("`backend` cuda: expected one process, found several ranks; use `backend` cpu or one process")]
-struct OneProcess;
 
 /// The processor has kernels of our own only.
 #[derive(Debug, thiserror::Error)]

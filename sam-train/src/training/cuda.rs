@@ -1,8 +1,9 @@
 //! The CUDA backend as a learner: a network of `sam-backend-cuda` with its SAM family and SGD, all on the device.
 
+mod in_groups;
 mod method;
 
-use std::{borrow::Cow, time::Duration};
+use std::{borrow::Cow, rc::Rc, time::Duration};
 
 use ndarray::ArrayView4;
 use sam_backend_cuda::{
@@ -19,7 +20,7 @@ use super::{
     kernel_choice::{ChosenKernels, KernelChoice},
     learner::{
         Batch, Chosen, Diagnosis, Learner, LearnerError, StepFigures, StepReport, TrainingImages,
-        WeightAccess, step_from_host,
+        WeightAccess, Word, step_from_host,
     },
     nonfinite::Origin,
     pairs::{MIXUP_STEPS, Pairs},
@@ -32,7 +33,9 @@ use super::{
 use crate::{
     data::{Augment, PADDING, Pixels},
     random::Purpose,
+    ranks::{Alone, Ranks},
 };
+use in_groups::InGroups;
 
 /// The method runs on the CPU only.
 #[derive(Debug, thiserror::Error)]
@@ -64,9 +67,6 @@ impl OtherMethod {
 pub fn check(settings: &Settings) -> Result<(), LearnerError> {
     if settings.checkpoint_activations {
         return Err(LearnerError::backend(OnlyOnTheProcessor));
-    }
-    if settings.groups.is_some() {
-        return Err(LearnerError::backend(WholeAtOnce));
     }
     let method = settings.method;
     if !method::runs(method) {
@@ -107,10 +107,12 @@ struct ElsewhereOnly {
 )]
 struct OnlyOnTheProcessor;
 
-/// Batches are computed as a whole on a GPU.
+/// Every GPU keeps all of a run's state.
 #[derive(Debug, thiserror::Error)]
-#[error("`groups`: expected `backend` cpu, found cuda, which computes batches as a whole; leave it out")]
-struct WholeAtOnce;
+#[error(
+    "`shard-state` on: expected `backend` cpu, found cuda, each of whose ranks keeps all of the state; use `shard-state` off"
+)]
+struct WholeState;
 
 /// A GPU, and how networks multiply there.
 #[derive(Debug, Clone)]
@@ -166,14 +168,15 @@ pub fn open(device: u32) -> Result<Device, LearnerError> {
 /// A freshly initialised [`CudaLearner`].
 ///
 /// # Errors
-/// As [`CudaLearner::new`].
+/// As [`CudaLearner::on_ranks`].
 pub fn learner(
     device: &Device,
     settings: &Settings,
     shape: ImageShape,
     classes: usize,
+    ranks: Rc<dyn Ranks>,
 ) -> Result<Box<dyn Learner>, LearnerError> {
-    Ok(Box::new(CudaLearner::new(device, settings, shape, classes)?))
+    Ok(Box::new(CudaLearner::on_ranks(device, settings, shape, classes, ranks)?))
 }
 
 /// A network on a GPU with its weights, their gradient and the optimizer's buffers, each one flat vector there.
@@ -191,6 +194,7 @@ pub struct CudaLearner {
     /// The training images, if the device has room for them; else `batches` has them.
     images: Option<ImagesThere>,
     batches: Option<HostBatches>,
+    groups: InGroups,
 }
 
 /// The training images on the device.
@@ -215,13 +219,34 @@ impl CudaLearner {
         shape: ImageShape,
         classes: usize,
     ) -> Result<Self, LearnerError> {
+        Self::on_ranks(device, settings, shape, classes, Alone::shared())
+    }
+
+    /// The same as one of several `ranks`, each of which has a GPU for itself; all of them make one. Their GPUs find each other at the
+    /// first step.
+    ///
+    /// # Errors
+    /// As [`CudaLearner::new`]; [`LearnerError::Backend`] too when the ranks cannot share out the groups of `settings`, or are to keep a
+    /// part each of a run's state.
+    pub fn on_ranks(
+        device: &Device,
+        settings: &Settings,
+        shape: ImageShape,
+        classes: usize,
+        ranks: Rc<dyn Ranks>,
+    ) -> Result<Self, LearnerError> {
         check(settings)?;
+        if ranks.shard_state() && !ranks.is_alone() {
+            return Err(LearnerError::backend(WholeState));
+        }
+        let groups = InGroups::new(settings.groups, ranks)?;
         let Device { gpu, precision, kernels } = device;
         let description = settings.describe(shape, classes).map_err(LearnerError::backend)?;
         let batch = settings.batch.largest();
-        let mut network = CudaNetwork::build_in(gpu, &description, batch, *precision)?;
+        let room = settings.at_once();
+        let mut network = CudaNetwork::build_in_parts(gpu, &description, (batch, room), *precision)?;
         match settings.method {
-            Method::MSharpness { m, .. } => network.set_part(m.min(batch))?,
+            Method::MSharpness { m, .. } if settings.groups.is_none() => network.set_part(m.min(batch))?,
             Method::Mixup { .. } => network = network.with_mixing()?,
             _ => {}
         }
@@ -230,7 +255,7 @@ impl CudaLearner {
         let method = method::build(gpu, settings, network.parameter_count());
         let method = method?;
         let method = method.ok_or_else(|| OtherMethod::error(settings.method))?;
-        Ok(Self::around(gpu, settings, network, *precision, method)?)
+        Ok(Self::around(gpu, settings, network, *precision, method, groups)?)
     }
 
     fn around(
@@ -239,6 +264,7 @@ impl CudaLearner {
         network: CudaNetwork,
         precision: backend::Precision,
         method: Box<dyn DeviceStep>,
+        groups: InGroups,
     ) -> Result<Self, CudaError> {
         let weights = DeviceVec::from_slice(device, &network.initial_parameters(settings.seed))?;
         let average = |weighting, length| CudaAverage::new(device, weighting, length);
@@ -257,6 +283,7 @@ impl CudaLearner {
             random,
             images: None,
             batches: None,
+            groups,
         })
     }
 
@@ -274,10 +301,26 @@ impl CudaLearner {
         Ok(self.steps.launches()?)
     }
 
-    /// A step on the batch that is set, of so many images.
-    fn step_at(&mut self, images: usize, rate: f32) -> Result<StepReport, LearnerError> {
+    /// A step on the batch that is set, if it is, of so many images.
+    fn step_at(
+        &mut self,
+        is_set: Result<(), LearnerError>,
+        images: usize,
+        rate: f32,
+    ) -> Result<StepReport, LearnerError> {
+        self.groups.meet(is_set)?;
+        let shared_out = self.groups.share_out(&mut self.steps, images);
+        let report = shared_out.and_then(|()| self.step_together(images, rate));
+        if report.is_err() {
+            self.groups.leave(&mut self.steps);
+        }
+        report
+    }
+
+    /// The step itself, which all ranks make.
+    fn step_together(&mut self, images: usize, rate: f32) -> Result<StepReport, LearnerError> {
         if let Some(pairs) = &self.mixup {
-            let (share, partners) = pairs.draw(images, [(0, 0..images)]);
+            let (share, partners) = pairs.draw(images, self.groups.numbered(images));
             let partners: Vec<u32> = partners.into_iter().map(|partner| partner as u32).collect();
             self.steps.mix(&partners, share)?;
         }
@@ -314,6 +357,24 @@ impl Learner for CudaLearner {
         random_layers::at(&mut self.random, number);
     }
 
+    fn ranks(&self) -> Rc<dyn Ranks> {
+        self.groups.ranks()
+    }
+
+    fn miss_step(&mut self) {
+        let failed: Result<(), _> = Err(LearnerError::Interrupted);
+        let met = self.groups.meet(failed);
+        debug_assert!(met.is_err(), "a step that this rank has failed in");
+    }
+
+    fn tell(&mut self, word: Word) {
+        self.groups.word = word;
+    }
+
+    fn told_to_stop(&self) -> bool {
+        self.groups.told_to_stop
+    }
+
     fn set_images(&mut self, images: &TrainingImages<'_>) -> Result<(), LearnerError> {
         let device = self.steps.params().device();
         let &TrainingImages { pixels, labels, shape, standardizer, augmentation, seed, .. } = images;
@@ -339,19 +400,22 @@ impl Learner for CudaLearner {
         self.set_step(chosen.number());
         let Some(there) = self.images.as_mut() else { return step_from_host(self, chosen, rate) };
         let Chosen { epoch, order, range, .. } = chosen;
-        if there.epoch != Some(epoch) {
-            there.images.set_order(order)?;
-            there.epoch = Some(epoch);
-        }
-        let augmentation = augmentation(there.augment, there.seed, epoch);
-        let count = range.len();
-        self.steps.set_batch_from(&there.images, range, augmentation.as_ref())?;
-        self.step_at(count, rate)
+        let (steps, count) = (&mut self.steps, range.len());
+        let mut set = || -> Result<(), LearnerError> {
+            if there.epoch != Some(epoch) {
+                there.images.set_order(order)?;
+                there.epoch = Some(epoch);
+            }
+            let augmentation = augmentation(there.augment, there.seed, epoch);
+            Ok(steps.set_batch_from(&there.images, range.clone(), augmentation.as_ref())?)
+        };
+        let is_set = set();
+        self.step_at(is_set, count, rate)
     }
 
     fn step_on(&mut self, batch: Batch<'_>, rate: f32) -> Result<StepReport, LearnerError> {
-        self.steps.set_batch(&values(&batch.images), batch.labels)?;
-        self.step_at(batch.labels.len(), rate)
+        let is_set = self.steps.set_batch(&values(&batch.images), batch.labels).map_err(LearnerError::from);
+        self.step_at(is_set, batch.labels.len(), rate)
     }
 
     fn evaluate(&mut self, batch: Batch<'_>) -> Result<Evaluation, LearnerError> {
@@ -374,6 +438,10 @@ impl Learner for CudaLearner {
         state.tensors.extend(tensors(STATISTICS, network.statistic_tensors(), &statistics));
         self.averages.export(&mut state)?;
         Ok(state)
+    }
+
+    fn export_on_first(&mut self) -> Result<Option<State>, LearnerError> {
+        self.ranks().is_first().then(|| self.export()).transpose()
     }
 
     fn import(&mut self, state: &State) -> Result<(), LearnerError> {

@@ -1,5 +1,7 @@
 //! In place of the CUDA backend where the program is built without.
 
+use std::rc::Rc;
+
 use sam_model::ImageShape;
 
 use super::{
@@ -8,6 +10,7 @@ use super::{
     precision::Precision,
     settings::Settings,
 };
+use crate::ranks::Ranks;
 
 /// There is none.
 #[derive(Debug, Clone)]
@@ -53,6 +56,7 @@ pub fn learner(
     _: &Settings,
     _: ImageShape,
     _: usize,
+    _: Rc<dyn Ranks>,
 ) -> Result<Box<dyn Learner>, LearnerError> {
     match *device {}
 }

@@ -5,5 +5,9 @@
 mod averages;
 mod command;
 mod images;
+mod ranks;
 mod steps;
 mod support;
+#[path = "../ranks/threads.rs"]
+#[allow(dead_code, reason = "shared with the tests of ranks, which use the rest")]
+mod threads;

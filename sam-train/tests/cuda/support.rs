@@ -1,6 +1,6 @@
 //! The device, and the runs that are made on it.
 
-use std::{env, path::PathBuf, sync::OnceLock};
+use std::{env, fs, os::unix::fs::symlink, path::PathBuf, process, sync::OnceLock};
 
 use ndarray::Array4;
 use sam_core::{Norm, Outcome};
@@ -24,6 +24,16 @@ pub fn interpreter() -> PathBuf {
     env::current_exe().unwrap().with_file_name("libptx_interpreter_driver.so")
 }
 
+/// A folder with what stands in for NCCL, and none of NVIDIA's other libraries.
+fn nccl() -> PathBuf {
+    let folder = env::temp_dir().join(format!("sam-nccl-stand-in-{}", process::id()));
+    fs::create_dir_all(&folder).unwrap();
+    let link = folder.join("libnccl.so.2");
+    let _ = fs::remove_file(&link);
+    symlink(interpreter().with_file_name("libvendor_stand_in.so"), link).unwrap();
+    folder
+}
+
 pub fn cuda() -> Backend {
     static DRIVER_IS_CHOSEN: OnceLock<()> = OnceLock::new();
     DRIVER_IS_CHOSEN.get_or_init(|| {
@@ -32,6 +42,9 @@ pub fn cuda() -> Backend {
             #[allow(unsafe_code, reason = "the variable is read once, later")]
             unsafe {
                 env::set_var(DRIVER, interpreter());
+                // For ranks, each with a device of its own, and what carries their messages.
+                env::set_var("PTX_INTERPRETER_DEVICES", "4");
+                env::set_var("SAM_CUDA_LIB_DIR", nccl());
             }
         }
     });
