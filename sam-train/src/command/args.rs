@@ -64,6 +64,11 @@ pub struct DataArgs {
     #[arg(long, value_name = "FILE")]
     pub train_labels: Option<PathBuf>,
 
+    /// Mix the images of a batch in pairs, and their labels (mixup), at shares drawn from Beta(ALPHA, ALPHA), whatever the --optimizer; each
+    /// gradient costs two then. Of second-order-sam and on a GPU there is none.
+    #[arg(long, value_name = "ALPHA")]
+    pub mixup: Option<f64>,
+
     /// Use only the first N training images; of your own files these have all classes in their shares.
     #[arg(long, value_name = "N")]
     pub limit: Option<usize>,
@@ -215,7 +220,7 @@ impl DataArgs {
 
     /// What is learned from.
     pub fn settings(&self, label_noise: f64) -> DataSettings {
-        let Self { limit, augment, details, standardize, validation, .. } = *self;
+        let Self { limit, augment, details, standardize, validation, mixup, .. } = *self;
         let augment_details = details.into();
         // A run may be resumed from another folder.
         let absolute = |path: &PathBuf| std::path::absolute(path).unwrap_or_else(|_| path.clone());
@@ -231,6 +236,7 @@ impl DataArgs {
             train_labels,
             augment,
             augment_details,
+            mixup,
             standardize,
             validation,
             files,

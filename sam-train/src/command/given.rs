@@ -44,7 +44,7 @@ impl Args for Given {
 
 /// The arguments that are settings of the run, the hyper-parameters of all methods and bases included.
 pub fn settled() -> impl Iterator<Item = &'static str> {
-    const SETTINGS: [&str; 47] = [
+    const SETTINGS: [&str; 48] = [
         "data",
         "size",
         "fit",
@@ -58,6 +58,7 @@ pub fn settled() -> impl Iterator<Item = &'static str> {
         "label_noise",
         "train_labels",
         "augment",
+        "mixup",
         "padding",
         "cutout_at",
         "cutout_size",
@@ -163,6 +164,7 @@ fn onto(
         "train_labels": to.data.train_labels, data.settings(0.0).train_labels;
         "label_noise": to.data.label_noise, args.label_noise;
         "augment": to.data.augment, data.augment;
+        "mixup": to.data.mixup, data.mixup;
         "padding": to.data.augment_details.padding, data.details.padding;
         "cutout_at": to.data.augment_details.cutout_at, data.details.cutout_at;
         "cutout_size": to.data.augment_details.cutout_size, data.details.cutout_size;

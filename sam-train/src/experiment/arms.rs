@@ -132,7 +132,7 @@ impl ArmResult {
             best_error: Estimate::of_percentages(&best),
             train_loss: Estimate::of(&learnt(|run| run.train_loss)),
             wrong_labels: Estimate::of(&of(|run| run.wrong_labels)).mean,
-            gradients_per_step: runs.first().map_or(f64::NAN, |run| run.settings.method.gradients_per_step()),
+            gradients_per_step: runs.first().map_or(f64::NAN, |run| run.settings.gradients_of_a_step()),
             ms_per_step: of(|run| run.ms_per_step).into_iter().fold(f64::NAN, f64::min),
             curve: outcome.curve(runs),
             outcome,

@@ -120,10 +120,7 @@ impl CpuLearner {
         network.set_label_smoothing(settings.label_smoothing as f32);
         let weights = network.initial_parameters(settings.seed);
         let (count, method) = (weights.len(), settings.method);
-        let mixup = match method {
-            Method::Mixup { alpha } => Some(Mixup::new(alpha, settings.seed, count)),
-            _ => None,
-        };
+        let mixup = settings.mixup().map(|alpha| Mixup::new(alpha, settings.seed, count));
         let twin = match method {
             Method::SecondOrderSam { .. } => {
                 let twin = Network::build_with(&description, batch, threads, activations);

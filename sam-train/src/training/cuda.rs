@@ -76,6 +76,7 @@ pub fn check(settings: &Settings) -> Result<(), LearnerError> {
     let others = [
         ("base", base.name(), "sgd", !base.is_sgd()),
         ("decay-on", "weights", "all", sgd.decay_on != Tensors::All),
+        ("mixup", "beside `optimizer`", "`optimizer` mixup", settings.data.mixup.is_some()),
         ("decay-in", "loss", "base", sgd.decay_in != DecayIn::Base),
         ("perturb", "weights", "all", ascent.tensors != Tensors::All),
         (

@@ -51,10 +51,13 @@ pub fn of_learner(settings: &Settings, shape: ImageShape, classes: usize) -> u12
     let batch = settings.batch.largest() as u128 * shape.len() as u128 * WORD;
     let of_method = match settings.method {
         Method::SecondOrderSam { .. } => of_dual_network(settings, shape, classes) + 4 * batch,
-        Method::Mixup { .. } => batch,
         _ => 0,
     };
-    size.parameters as u128 * vectors * WORD + size.buffer_bytes + BATCHES * batch + of_method
+    let mixed = if settings.mixup().is_some() { batch } else { 0 };
+    // The gradient of the second labels, which the method that is mixup itself counts among its own vectors.
+    let of_labels = u128::from(settings.data.mixup.is_some());
+    let of_method = of_method + mixed;
+    size.parameters as u128 * (vectors + of_labels) * WORD + size.buffer_bytes + BATCHES * batch + of_method
 }
 
 /// Bytes that a learner on the CPU is spared where ranks keep shards: of the base optimizer's buffers, the sums of gradients and the

@@ -105,6 +105,9 @@ pub struct DataSettings {
     /// How they are changed, where more than the name is said.
     #[serde(default, skip_serializing_if = "AugmentDetails::is_default")]
     pub augment_details: AugmentDetails,
+    /// Both parameters of the Beta distribution of the shares in which images of a batch are mixed in pairs, and their labels (mixup).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mixup: Option<f64>,
     /// What bytes are standardised by.
     #[serde(default, skip_serializing_if = "ByteScale::is_data")]
     pub standardize: ByteScale,
@@ -117,9 +120,20 @@ pub struct DataSettings {
 }
 
 impl Settings {
-    /// Method and base optimizer for people.
+    /// Method, base optimizer and mixup for people.
     pub fn procedure(&self) -> String {
-        self.base.procedure(&self.method.title())
+        let procedure = self.base.procedure(&self.method.title());
+        self.data
+            .mixup
+            .map_or(procedure.clone(), |alpha| format!("{procedure} on images mixed at alpha {alpha}"))
+    }
+
+    /// What images are mixed by: the data's, or that of the method which is mixup itself.
+    pub const fn mixup(&self) -> Option<f64> {
+        match self.method {
+            Method::Mixup { alpha } => Some(alpha),
+            _ => self.data.mixup,
+        }
     }
 }
 
@@ -133,6 +147,7 @@ impl DataSettings {
             train_labels: None,
             augment: Augment::None,
             augment_details: AugmentDetails::DEFAULT,
+            mixup: None,
             standardize: ByteScale::Data,
             validation: None,
             files: None,
@@ -333,9 +348,14 @@ impl Settings {
         groups::largest(self.batch.largest(), self.groups.unwrap_or(1))
     }
 
-    /// Gradients computed in a step, at most.
+    /// Gradients computed in a step, at most: of mixed images one for either label.
     pub fn gradients_per_step(&self) -> usize {
-        self.method.gradients_per_step().ceil() as usize
+        self.gradients_of_a_step().ceil() as usize
+    }
+
+    /// The same on average over the steps.
+    pub fn gradients_of_a_step(&self) -> f64 {
+        self.method.gradients_per_step() * if self.data.mixup.is_some() { 2.0 } else { 1.0 }
     }
 }
 
@@ -368,6 +388,17 @@ impl Settings {
         let square = data.augment_details.cutout_size.unwrap_or(0);
         Range::Whole(0, 4096).check_whole("cutout-size", square)?;
         data.augmentation().check()?;
+        Range::AboveZero.check("mixup", data.mixup.unwrap_or(1.0))?;
+        if data.mixup.is_some() && matches!(self.method, Method::Mixup { .. } | Method::SecondOrderSam { .. })
+        {
+            // The one mixes by itself, and the products of the other are of one label.
+            let found = format!("`optimizer` {}", self.method.name());
+            return Err(InvalidSetting::new(
+                "mixup",
+                "another `optimizer` than mixup and second-order-sam",
+                found,
+            ));
+        }
         if let (Some(path), Some(_)) = (&data.train_labels, &data.files) {
             let expected = "`data` to be a data set by name, whose images have an order";
             return Err(InvalidSetting::new("train-labels", expected, path.display()));

@@ -76,7 +76,7 @@ fn a_run_does_not_depend_on_the_number_of_gpus() {
         ("resnet-8", SAM),
         ("resnet-8", Method::MSharpness { rho: 0.05, m: 2 }),
         ("mlp-8", Method::Sgd),
-        ("mlp-8", Method::Asam { rho: 0.5, norm: NormExponent(Norm::L2) }),
+        ("mlp-8", Method::Asam { rho: 0.5, eta: 0.01 }),
         ("mlp-8", Method::LookSam { rho: 0.05, k: 2, alpha: 0.7 }),
         ("mlp-8", Method::Mixup { alpha: 1.0 }),
     ] {

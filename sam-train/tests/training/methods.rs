@@ -93,6 +93,69 @@ fn every_method_computes_as_many_gradients_as_it_says() {
     }
 }
 
+/// The same settings on mixed images.
+fn mixed(model: &str, method: Method) -> CpuLearner {
+    let mut settings = settings(model, method);
+    settings.data.mixup = Some(1.0);
+    settings.check().unwrap();
+    super::steps::learner(&settings)
+}
+
+/// Those that may be had on mixed images.
+fn mixing_methods() -> impl Iterator<Item = Method> {
+    every_method()
+        .into_iter()
+        .filter(|method| !matches!(method, Method::Mixup { .. } | Method::SecondOrderSam { .. }))
+}
+
+#[test]
+fn mixed_images_are_mixup_s_for_sgd_and_for_methods_without_a_radius_and_cost_every_other_one_twice_its_gradients()
+ {
+    for model in ["mlp-16", "resnet-8"] {
+        let mut mixup = learner(model, Method::Mixup { alpha: 1.0 });
+        advance(&mut mixup, 0..6);
+        for method in [Method::Sgd, Method::sam(0.0), Method::RandomSam { rho: 0.0 }] {
+            let mut other = mixed(model, method);
+            advance(&mut other, 0..6);
+            assert_eq!(bits(&other), bits(&mixup), "{model} {method:?}");
+        }
+    }
+    for method in mixing_methods() {
+        let (mut other, mut plain) = (mixed("mlp-16", method), learner("mlp-16", method));
+        advance(&mut other, 0..10);
+        advance(&mut plain, 0..10);
+        let (counted, said) = (other.gradients() / 10.0, 2.0 * method.gradients_per_step());
+        assert!((counted - said).abs() < 1e-9, "{method:?}: {counted} counted, {said} said");
+        assert_ne!(bits(&other), bits(&plain), "{method:?}");
+    }
+}
+
+#[test]
+fn methods_that_are_sam_by_another_name_are_so_on_mixed_images_and_all_go_on_from_a_checkpoint() {
+    let run = |method| {
+        let mut learner = mixed("mlp-16", method);
+        advance(&mut learner, 0..6);
+        bits(&learner)
+    };
+    let sam = run(Method::sam(0.1));
+    for method in [
+        Method::MultiStepSam { rho: 0.1, steps: 1 },
+        Method::MSharpness { rho: 0.1, m: BATCH },
+        Method::Gsam { rho: 0.1, alpha: 0.0 },
+    ] {
+        assert_eq!(run(method), sam, "{method:?}");
+    }
+    for method in mixing_methods() {
+        let mut whole = mixed("resnet-8", method);
+        advance(&mut whole, 0..4);
+        let mut resumed = mixed("resnet-8", method);
+        resumed.import(&whole.export().unwrap()).unwrap();
+        advance(&mut whole, 4..6);
+        advance(&mut resumed, 4..6);
+        assert_eq!(whole.export().unwrap(), resumed.export().unwrap(), "{method:?}");
+    }
+}
+
 #[test]
 fn methods_that_are_sam_by_another_name_give_its_bits() {
     let rho = 0.1;

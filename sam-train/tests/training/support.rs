@@ -36,6 +36,7 @@ pub const BASE: Settings = Settings {
         augment: Augment::None,
         augment_details: AugmentDetails::DEFAULT,
         standardize: ByteScale::Data,
+        mixup: None,
         validation: None,
         files: None,
     },
