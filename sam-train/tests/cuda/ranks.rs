@@ -2,14 +2,13 @@
 
 use std::rc::Rc;
 
-use sam_core::Norm;
 use sam_train::{
     data::{Augment, Dataset},
     ranks::{Alone, Ranks, agreement::PeerFailed, set_up::SetUp},
     training::{
         backend::{Backend, BackendName},
         learner::{Batch, Learner, LearnerError, Word},
-        settings::{Method, NormExponent, Settings},
+        settings::{Method, Settings},
         trainer::Trainer,
     },
 };
