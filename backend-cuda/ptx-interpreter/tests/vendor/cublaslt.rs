@@ -89,8 +89,8 @@ fn what_is_wrong_is_refused() {
         operation,
         layouts,
         matrices: [
-            upload(&[1.0, 4.0, 2.0, 5.0, 3.0, 6.0]),
-            upload(&[1.0, 0.0, 2.0, 0.0, 1.0, 0.0]),
+            upload::<f32>(&[1.0, 4.0, 2.0, 5.0, 3.0, 6.0]),
+            upload::<f32>(&[1.0, 0.0, 2.0, 0.0, 1.0, 0.0]),
             allocate(4),
         ],
         algorithm: result.algorithm,

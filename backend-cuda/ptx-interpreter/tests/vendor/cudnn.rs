@@ -78,7 +78,7 @@ fn what_is_wrong_is_refused() {
         y: tensor(NHWC, 0, [1, 1, 1, 2]),
         convolution: convolution(1, 1, 3),
         algorithm: 1,
-        places: [upload(&[1.0, 2.0, 4.0]), upload(&[10.0, 1.0]), allocate(2)],
+        places: [upload::<f32>(&[1.0, 2.0, 4.0]), upload::<f32>(&[10.0, 1.0]), allocate(2)],
         workspace: [0; 2],
     };
     let bytes = workspace(handle, &right).unwrap();

@@ -152,10 +152,10 @@ fn a_rank_that_has_gone_is_told_by_the_asynchronous_error() {
         if rank == 1 {
             return None;
         }
-        let to = upload(&[5.0]);
+        let to = upload::<f32>(&[5.0]);
         let receive = || call!(ncclRecv(to => u64, 1 => usize, FLOAT => u32, 1 => i32, communicator => usize, 0 => usize));
         // As on a GPU, asking succeeds and nothing comes.
-        Some((receive(), failure(communicator), download(to, 1), receive()))
+        Some((receive(), failure(communicator), download::<f32>(to, 1), receive()))
     });
     assert_eq!(found[0], Some((SUCCESS, REMOTE_ERROR, vec![5.0], REMOTE_ERROR)));
 }
@@ -164,7 +164,7 @@ fn a_rank_that_has_gone_is_told_by_the_asynchronous_error() {
 fn ranks_that_ask_for_other_things_are_found_out() {
     let _turn = device();
     let found = on_ranks(2, |rank, communicator| {
-        let to = upload(&[0.0; 8]);
+        let to = upload::<f32>(&[0.0; 8]);
         let count = 1 + rank;
         assert_eq!(
             call!(ncclAllGather(
