@@ -439,6 +439,12 @@ impl MachineArgs {
         self.threads.unwrap_or_else(cores).get()
     }
 
+    /// The number of threads of one of these `ranks`: what was asked for, else its share of the cores of its machine.
+    pub fn threads_on(&self, ranks: &dyn Ranks) -> usize {
+        let share = || (self.threads() / ranks.on_this_machine()).max(1);
+        self.threads.map_or_else(share, NonZeroUsize::get)
+    }
+
     /// The backend as the arguments describe it for one of these `ranks`, with so many threads for each network.
     ///
     /// # Errors

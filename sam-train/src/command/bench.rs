@@ -110,10 +110,7 @@ impl BenchArgs {
             ..Settings::new(self.model.clone(), DataSource::Digits, method)
         };
         settings.check()?;
-        let threads = match self.machine.threads {
-            Some(threads) => threads.get(),
-            None => (self.machine.threads() / ranks.on_this_machine()).max(1),
-        };
+        let threads = self.machine.threads_on(ranks);
         Ok(Bench { settings, shape: self.image, length: self.length()?, threads })
     }
 

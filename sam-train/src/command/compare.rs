@@ -204,7 +204,7 @@ pub fn run(args: &CompareArgs, call: Call<'_>) -> Result<(), ExperimentError> {
     let shared = Shared::new(call.ranks);
     let prepared = || -> Result<_, ExperimentError> {
         let mut comparison = args.comparison()?;
-        comparison.threads = (comparison.threads / call.ranks.on_this_machine()).max(1);
+        comparison.threads = args.machine.threads_on(&**call.ranks);
         let data = &args.data;
         let dataset = super::load(&data.settings(0.0), &args.machine.machine(data))?;
         let backend = args.machine.backend.unwrap_or_default();

@@ -122,7 +122,7 @@ pub fn run_with<E: Experiment>(
     call: Call<'_>,
 ) -> Result<(), ExperimentError> {
     let shared = Shared::new(call.ranks);
-    let threads = (args.machine.threads() / call.ranks.on_this_machine()).max(1);
+    let threads = args.machine.threads_on(&**call.ranks);
     let prepared = || -> Result<_, ExperimentError> {
         let base = settings.map_or_else(|| args.settings(label_noise), Ok)?;
         args.data.check()?;

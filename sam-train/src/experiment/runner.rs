@@ -197,9 +197,7 @@ impl<'a> Runner<'a> {
         learner: &'a MakeLearner<'a>,
     ) -> Result<Self, ExperimentError> {
         let claim = shared.agreed(Claim::new(&directory.0, host))?;
-        if !shared.is_alone() {
-            shared.agreed(shared.hand_out(&directory.runs(), 0))?;
-        }
+        shared.agreed(shared.hand_out(&directory.runs(), 0))?;
         let store = shared.agreed(RunStore::open(&directory.runs()))?;
         let shared = shared.clone();
         Ok(Self { directory, threads, evaluate_every, host, learner, store, claim, shared })

@@ -130,9 +130,6 @@ impl Shared {
     /// # Errors
     /// As [`Shared::hand_out`].
     pub fn hand_out_all(&self, files: impl Iterator<Item = (PathBuf, usize)>) -> Result<(), FileError> {
-        if self.is_alone() {
-            return Ok(());
-        }
         files.map(|(path, maker)| self.hand_out(&path, maker)).fold(Ok(()), Result::and)
     }
 
@@ -142,6 +139,9 @@ impl Shared {
     /// # Errors
     /// [`FileError`], when the file cannot be read or written here.
     pub fn hand_out(&self, path: &Path, maker: usize) -> Result<(), FileError> {
+        if self.is_alone() {
+            return Ok(());
+        }
         let is_maker = self.ranks.rank() == maker;
         let own = match is_maker.then(|| fs::read(path)) {
             Some(Err(error)) if error.kind() != io::ErrorKind::NotFound => {
