@@ -72,29 +72,53 @@ impl Lane for f64 {
 macro_rules! columns {
     (|$a:ident: $ta:ty| $body:expr) => {
         |a: &$crate::column::Column| {
-            core::array::from_fn(|lane| {
-                let $a = <$ta as $crate::column::Lane>::get(a[lane]);
-                $crate::column::Lane::put($body)
-            })
+            $crate::wide::wide(
+                #[inline(always)]
+                || {
+                    core::array::from_fn(
+                        #[inline(always)]
+                        |lane| {
+                            let $a = <$ta as $crate::column::Lane>::get(a[lane]);
+                            $crate::column::Lane::put($body)
+                        },
+                    )
+                },
+            )
         }
     };
     (|$a:ident: $ta:ty, $b:ident: $tb:ty| $body:expr) => {
         |a: &$crate::column::Column, b: &$crate::column::Column| {
-            core::array::from_fn(|lane| {
-                let $a = <$ta as $crate::column::Lane>::get(a[lane]);
-                let $b = <$tb as $crate::column::Lane>::get(b[lane]);
-                $crate::column::Lane::put($body)
-            })
+            $crate::wide::wide(
+                #[inline(always)]
+                || {
+                    core::array::from_fn(
+                        #[inline(always)]
+                        |lane| {
+                            let $a = <$ta as $crate::column::Lane>::get(a[lane]);
+                            let $b = <$tb as $crate::column::Lane>::get(b[lane]);
+                            $crate::column::Lane::put($body)
+                        },
+                    )
+                },
+            )
         }
     };
     (|$a:ident: $ta:ty, $b:ident: $tb:ty, $c:ident: $tc:ty| $body:expr) => {
         |a: &$crate::column::Column, b: &$crate::column::Column, c: &$crate::column::Column| {
-            core::array::from_fn(|lane| {
-                let $a = <$ta as $crate::column::Lane>::get(a[lane]);
-                let $b = <$tb as $crate::column::Lane>::get(b[lane]);
-                let $c = <$tc as $crate::column::Lane>::get(c[lane]);
-                $crate::column::Lane::put($body)
-            })
+            $crate::wide::wide(
+                #[inline(always)]
+                || {
+                    core::array::from_fn(
+                        #[inline(always)]
+                        |lane| {
+                            let $a = <$ta as $crate::column::Lane>::get(a[lane]);
+                            let $b = <$tb as $crate::column::Lane>::get(b[lane]);
+                            let $c = <$tc as $crate::column::Lane>::get(c[lane]);
+                            $crate::column::Lane::put($body)
+                        },
+                    )
+                },
+            )
         }
     };
 }

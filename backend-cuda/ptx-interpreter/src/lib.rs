@@ -14,6 +14,7 @@ pub mod memory;
 pub mod modifiers;
 mod parser;
 pub mod program;
+mod wide;
 
 pub use device::{Device, Module};
 pub use error::ParseError;

@@ -62,7 +62,7 @@ fn training_on_tensor_cores_is_training() {
 /// How far a bf16 may be from what it was rounded from, in parts of it.
 const UNIT: f64 = 1.0 / 256.0;
 const SAMPLES: usize = 8;
-const COLOURED: Shape = Shape::new(16, 16, 3);
+const COLOURED: Shape = Shape::new(8, 8, 3);
 
 /// A small network with everything that a large residual one has.
 fn residual(turn: &Turn, precision: Precision) -> CudaNetwork {

@@ -17,7 +17,8 @@ pub(super) fn flush(x: f32) -> f32 {
 
 #[inline(always)]
 pub(super) fn canonical(x: f32) -> f32 {
-    if x.is_nan() { f32::from_bits(0x7fff_ffff) } else { x }
+    // Compared as an integer: between floats, one NaN is as good as another to the compiler, which then leaves out the choice.
+    if x.to_bits() & 0x7fff_ffff > 0x7f80_0000 { f32::from_bits(0x7fff_ffff) } else { x }
 }
 
 /// `.sat`: into [0, 1], NaN to zero.

@@ -1,11 +1,11 @@
 //! Loads, stores and atomics, with their checks.
 
 use super::warp::Warp;
-use super::{Block, Outcome, Stop, stop};
+use super::{Block, Checks, Outcome, Stop, stop};
 use crate::ast::Space;
-use crate::column::{Lanes, lanes};
+use crate::column::{Lanes, WARP, lanes};
 use crate::fault::FaultKind;
-use crate::memory::{Access, Place, Region, Violation, place};
+use crate::memory::{Access, Place, Region, Toucher, Violation, place};
 use crate::program::{Atomic, Transfer};
 
 /// Where an address leads once it is known to be in order.
@@ -21,7 +21,25 @@ enum Target<'a> {
 impl Block<'_> {
     #[inline]
     pub(super) fn load(&mut self, warp: &mut Warp, transfer: &Transfer, on: Lanes) -> Outcome {
-        let (bytes, count) = (usize::from(transfer.bytes), usize::from(transfer.count));
+        // Compiled for the usual sizes, of which everything that is checked depends.
+        match (transfer.space, transfer.bytes, transfer.count) {
+            (Space::Param, _, _) => self.load_parameter(warp, transfer, on),
+            (_, 4, 1) => self.load_sized(warp, transfer, on, 4, 1),
+            (_, 2, 1) => self.load_sized(warp, transfer, on, 2, 1),
+            (_, 4, 4) => self.load_sized(warp, transfer, on, 4, 4),
+            (_, bytes, count) => self.load_sized(warp, transfer, on, bytes.into(), count.into()),
+        }
+    }
+
+    #[inline(always)]
+    fn load_sized(
+        &mut self,
+        warp: &mut Warp,
+        transfer: &Transfer,
+        on: Lanes,
+        bytes: usize,
+        count: usize,
+    ) -> Outcome {
         let kind = if transfer.strong { Access::Atomic } else { Access::Read };
         for lane in lanes(on) {
             let address = warp.column(transfer.base)[lane].wrapping_add_signed(transfer.offset);
@@ -52,9 +70,42 @@ impl Block<'_> {
         Ok(())
     }
 
+    /// A parameter is the same for all lanes, so that it is read once, wherever they agree on its address.
+    fn load_parameter(&mut self, warp: &mut Warp, transfer: &Transfer, on: Lanes) -> Outcome {
+        let (bytes, count) = (usize::from(transfer.bytes), usize::from(transfer.count));
+        let bases = warp.column(transfer.base);
+        let first = on.trailing_zeros() as usize;
+        if lanes(on).any(|lane| bases[lane] != bases[first]) {
+            return self.load_sized(warp, transfer, on, bytes, count);
+        }
+        let offset = bases[first].wrapping_add_signed(transfer.offset);
+        if let Target::Param(at) = self.parameter(offset, bytes * count, first)? {
+            for (i, register) in transfer.values[..count].iter().enumerate() {
+                let value = little_endian(&self.launch.parameters[at + i * bytes..][..bytes]);
+                let value = if transfer.signed { sign_extend(value, transfer) } else { value };
+                warp.write(*register, &[value; WARP], on);
+            }
+        }
+        Ok(())
+    }
+
     #[inline]
     pub(super) fn store(&mut self, warp: &mut Warp, transfer: &Transfer, on: Lanes) -> Outcome {
-        let (bytes, count) = (usize::from(transfer.bytes), usize::from(transfer.count));
+        match (transfer.bytes, transfer.count) {
+            (4, 1) => self.store_sized(warp, transfer, on, 4, 1),
+            (bytes, count) => self.store_sized(warp, transfer, on, bytes.into(), count.into()),
+        }
+    }
+
+    #[inline(always)]
+    fn store_sized(
+        &mut self,
+        warp: &mut Warp,
+        transfer: &Transfer,
+        on: Lanes,
+        bytes: usize,
+        count: usize,
+    ) -> Outcome {
         let kind = if transfer.strong { Access::Atomic } else { Access::Write };
         for lane in lanes(on) {
             let address = warp.column(transfer.base)[lane].wrapping_add_signed(transfer.offset);
@@ -128,21 +179,15 @@ impl Block<'_> {
         };
         let who = self.clock.thread(warp.number * 32 + lane as u32, warp.barriers);
         let checks = self.checks;
-        let check = |region: &mut Region, offset: u64| {
-            let at = region.check(offset, bytes)?;
-            if access == Access::Read && checks.uninitialised && !region.is_defined(at, bytes) {
-                return Err(Violation::Uninitialised);
-            }
-            if checks.races {
-                region.touch(at, bytes, who, access)?;
-            }
-            if !shared && checks.traffic {
-                region.count(at, bytes, access);
-            }
-            Ok(at)
-        };
         if shared {
-            return match check(&mut self.shared, offset) {
+            return match check(
+                &mut self.shared,
+                offset,
+                bytes,
+                who,
+                access,
+                Checks { traffic: false, ..checks },
+            ) {
                 Ok(at) => Ok(Target::Region(&mut self.shared, at)),
                 Err(violation) => {
                     let size = self.shared.len();
@@ -153,7 +198,7 @@ impl Block<'_> {
         }
         // Looked up twice because a borrow that is returned on one path counts on all of them.
         let found = match self.heap.find(offset) {
-            Some((region, inside)) => check(region, inside).map(drop),
+            Some((region, inside)) => check(region, inside, bytes, who, access, checks).map(drop),
             None => Err(Violation::OutOfBounds),
         };
         if let Err(violation) = found {
@@ -180,6 +225,29 @@ impl Block<'_> {
         }
         Ok(Target::Param(offset as usize))
     }
+}
+
+/// The offset of an access that is in order, which is noted. A part of where it is called, for the size that is known there.
+#[inline(always)]
+fn check(
+    region: &mut Region,
+    offset: u64,
+    bytes: usize,
+    who: Toucher,
+    access: Access,
+    checks: Checks,
+) -> Result<usize, Violation> {
+    let at = region.check(offset, bytes)?;
+    if access == Access::Read && checks.uninitialised && !region.is_defined(at, bytes) {
+        return Err(Violation::Uninitialised);
+    }
+    if checks.races {
+        region.touch(at, bytes, who, access)?;
+    }
+    if checks.traffic {
+        region.count(at, bytes, access);
+    }
+    Ok(at)
 }
 
 fn local<'a>(size: usize, offset: u64, bytes: usize, lane: usize) -> Outcome<Target<'a>> {

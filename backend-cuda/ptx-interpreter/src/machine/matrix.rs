@@ -6,19 +6,31 @@ use crate::program::{Element, Multiply};
 
 const ROWS: usize = 16;
 const COLUMNS: usize = 8;
+/// The most columns of `a` that there are.
+const DEPTH: usize = Element::Bf16.depth();
 
 impl Warp {
     /// `mma.sync` by all lanes. Products are exact, their sum is one of doubles, rounded once: a device rounds, or cuts
     /// off, more often.
     pub(super) fn multiply(&mut self, multiply: &Multiply) {
         let Multiply { element, d, a, b, c } = multiply;
-        let [a, b] = [a.map(|r| *self.column(r)).to_vec(), b.map(|r| *self.column(r)).to_vec()];
+        let (a, b) = (a.map(|r| self.column(r)), b.map(|r| self.column(r)));
+        // Each element is used eight or sixteen times: they are taken out of their registers once.
+        let mut rows = [[0.0; DEPTH]; ROWS];
+        let mut columns = [[0.0; DEPTH]; COLUMNS];
+        for k in 0..element.depth() {
+            for (row, of_row) in rows.iter_mut().enumerate() {
+                of_row[k] = element.of_a(&a, row, k);
+            }
+            for (column, of_column) in columns.iter_mut().enumerate() {
+                of_column[k] = element.of_b(&b, k, column);
+            }
+        }
         let mut sums = c.map(|r| *self.column(r));
         for (i, sum) in sums.iter_mut().enumerate() {
             for (lane, sum) in sum.iter_mut().enumerate() {
                 let (row, column) = place(lane, i);
-                let terms =
-                    (0..element.depth()).map(|k| element.of_a(&a, row, k) * element.of_b(&b, k, column));
+                let terms = rows[row].iter().zip(&columns[column]).take(element.depth()).map(|(a, b)| a * b);
                 let whole = f64::from(f32::from_bits(*sum as u32)) + terms.sum::<f64>();
                 *sum = u64::from((whole as f32).to_bits());
             }
@@ -37,7 +49,7 @@ fn place(lane: usize, i: usize) -> (usize, usize) {
 }
 
 impl Element {
-    fn of_a(self, a: &[Column], row: usize, k: usize) -> f64 {
+    fn of_a(self, a: &[&Column], row: usize, k: usize) -> f64 {
         let lane = row % 8 * 4;
         match self {
             // Rows of the lower half are in the odd registers, columns from 4 on in the last two.
@@ -46,7 +58,7 @@ impl Element {
         }
     }
 
-    fn of_b(self, b: &[Column], k: usize, column: usize) -> f64 {
+    fn of_b(self, b: &[&Column], k: usize, column: usize) -> f64 {
         let lane = column * 4;
         match self {
             Self::Tf32 => tf32(b[k / 4][lane + k % 4]),

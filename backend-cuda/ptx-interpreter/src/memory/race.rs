@@ -130,10 +130,7 @@ impl Races {
             self.refine(size, bytes);
         }
         let words = if self.byte_wise { at..at + bytes } else { at / 4..(at + bytes) / 4 };
-        for word in &mut self.words[words] {
-            touch(word, who, access)?;
-        }
-        Ok(())
+        self.words[words].iter_mut().try_for_each(|word| touch(word, who, access))
     }
 
     #[cold]
@@ -147,7 +144,7 @@ impl Races {
     }
 }
 
-#[inline]
+#[inline(always)]
 fn touch(word: &mut Word, who: Toucher, access: Access) -> Result<(), Conflict> {
     let against = |stamp: Stamp, earlier: Access| {
         if stamp.concurrent(who) {
