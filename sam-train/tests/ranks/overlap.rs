@@ -32,6 +32,31 @@ fn calls(settings: &Settings) -> Vec<Call> {
     all.swap_remove(1)
 }
 
+/// Entries that a rank of two sums up in a step.
+fn summed(method: Method, overlap: Overlap) -> usize {
+    let settings = settings("wrn-10-1", method, Some(4));
+    let data = data(&settings);
+    let mut all = on_threads(2, |thread| {
+        let mut trainer = trainer(&settings, &data, overlap.of(&(thread.clone() as Rc<dyn Ranks>)));
+        thread.summed();
+        trainer.step().unwrap();
+        thread.summed()
+    });
+    all.swap_remove(1)
+}
+
+#[test]
+fn an_eps_hat_of_each_group_sends_half_as_much_for_each_gradient() {
+    for overlap in [Overlap::On, Overlap::Off] {
+        let [sgd, per_group, whole] =
+            [Method::Sgd, PER_GROUP, Method::sam(0.1)].map(|method| summed(method, overlap));
+        assert!(sgd > 70_000, "{sgd}: all weights, losses and running statistics");
+        // Two gradients in the message of one, and two in two.
+        assert_eq!(per_group, sgd);
+        assert!((2 * sgd - sgd / 100..=2 * sgd).contains(&whole), "{whole}, SGD {sgd}");
+    }
+}
+
 /// Messages that were begun while more of the gradient was told of later, and all of them.
 fn early_and_all(calls: &[Call]) -> (usize, usize) {
     let last = calls.iter().rposition(|call| *call == Call::Proceed).unwrap_or(0);
@@ -41,7 +66,7 @@ fn early_and_all(calls: &[Call]) -> (usize, usize) {
 
 #[test]
 fn sums_begin_while_the_rest_of_a_gradient_is_computed() {
-    // 77,850 weights, five messages: one sum a step of groups that climb by themselves, two of a batch that climbs as one.
+    // Some 75,000 weights, five messages: one sum a step of groups that climb by themselves, two of a batch that climbs as one.
     for (method, sums) in [(PER_GROUP, 1), (Method::sam(0.1), 2)] {
         for groups in [2, 4] {
             let method = if let Method::MSharpness { rho, .. } = method {

@@ -41,9 +41,16 @@ pub struct Thread<'a> {
     /// Of the sums that were begun and have not ended.
     parts: RefCell<VecDeque<Part>>,
     calls: RefCell<Vec<Call>>,
+    /// Entries of all sums, at once and in the background.
+    summed: Cell<usize>,
 }
 
 impl Thread<'_> {
+    /// The entries that were summed so far, which are then forgotten.
+    pub fn summed(&self) -> usize {
+        self.summed.take()
+    }
+
     /// The calls so far, which are then forgotten.
     pub fn calls(&self) -> Vec<Call> {
         self.calls.take()
@@ -51,6 +58,7 @@ impl Thread<'_> {
 
     fn begin_sum(&self, values: &[f32], part: Part) {
         self.calls.borrow_mut().push(Call::Begin(values.len()));
+        self.summed.set(self.summed.get() + values.len());
         self.parts.borrow_mut().push_back(part);
         let number = self.begun.replace(self.begun.get() + 1);
         self.room.summands.lock().unwrap().entry(number).or_default().push((self.rank, values.to_vec()));
@@ -104,6 +112,7 @@ impl Ranks for Thread<'_> {
     }
 
     fn sum(&self, values: &mut [f32]) {
+        self.summed.set(self.summed.get() + values.len());
         let own: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
         let all = self.gather(&own).concat();
         let mut all: Vec<f32> = all.as_chunks().0.iter().map(|&word| f32::from_le_bytes(word)).collect();
@@ -146,8 +155,8 @@ pub fn on_threads<T: Send>(size: usize, work: impl Fn(Rc<Thread<'static>>) -> T 
     thread::scope(|scope| {
         let work = &work;
         let thread = move |rank| {
-            let (begun, ended, parts, calls) = Default::default();
-            Rc::new(Thread { rank, room, begun, ended, parts, calls })
+            let (begun, ended, parts, calls, summed) = Default::default();
+            Rc::new(Thread { rank, room, begun, ended, parts, calls, summed })
         };
         let threads: Vec<_> = (0..size).map(|rank| scope.spawn(move || work(thread(rank)))).collect();
         threads.into_iter().map(|thread| thread.join().unwrap()).collect()
