@@ -26,6 +26,15 @@ struct Group {
     }
 };
 
+// One alone.
+template <class T>
+struct Group<T, 1> {
+    T at[1];
+
+    __device__ void read(const T* from) { at[0] = *from; }
+    __device__ void write(T* to) const { *to = at[0]; }
+};
+
 // Whether sixteen bytes can be moved from or to all these addresses; null may be among them.
 template <class... T>
 static __device__ bool aligned(const T*... places) {

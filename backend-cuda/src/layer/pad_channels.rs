@@ -3,7 +3,7 @@
 #![allow(unsafe_code, reason = "launches of kernels")]
 
 use super::{Backward, Forward, InputGradient, Layer, On};
-use crate::{CudaError, Grid, Ptr, PtrMut, element::Value, kernels::Divisor};
+use crate::{CudaError, Ptr, PtrMut, element::Value, kernels::Divisor};
 
 /// The shortcut "A" of He et al. 2016.
 pub(crate) struct PadChannels {
@@ -23,7 +23,7 @@ pub(super) fn join(
     let n = (pixels * channels) as u32;
     let arguments = (a, b, n, Divisor::new(channels), first as u32, to);
     // SAFETY: the caller's output has n values, its inputs their channels of as many pixels.
-    unsafe { device.launch(&kernels.channels_join, Grid::over(n), arguments) }
+    unsafe { device.launch(&kernels.channels_join, kernels.vectors(n), arguments) }
 }
 
 /// Of `pixels` pixels of `channels` channels `count`, those from `before` on.
@@ -38,7 +38,7 @@ pub(super) fn part(
     let arguments =
         (from, n, Divisor::new(count), channels as u32, before as u32, i32::from(to.accumulate), to.values);
     // SAFETY: the caller's output has n values and is another buffer than the input, which has all channels.
-    unsafe { device.launch(&kernels.channels_part, Grid::over(n), arguments) }
+    unsafe { device.launch(&kernels.channels_part, kernels.vectors(n), arguments) }
 }
 
 impl Layer for PadChannels {

@@ -3,7 +3,7 @@
 #![allow(unsafe_code, reason = "launches of kernels")]
 
 use super::{Backward, Forward, Layer};
-use crate::{CudaError, Device, DeviceVec, Grid, kernels::PoolShape};
+use crate::{CudaError, Device, DeviceVec, kernels::PoolShape};
 
 /// Largest value of each window, of those inside the image; the first of equals gets the gradient.
 pub(crate) struct MaxPool {
@@ -30,7 +30,7 @@ impl Layer for MaxPool {
         let n = (pass.samples * self.outputs) as u32;
         let arguments = (pass.input, n, self.shape, self.chosen.view_mut().ptr(), pass.output);
         // SAFETY: output and choices have n entries, the input is of as many samples.
-        unsafe { pass.device.launch(&pass.kernels.max_pool_forward, Grid::over(n), arguments) }
+        unsafe { pass.device.launch(&pass.kernels.max_pool_forward, pass.kernels.vectors(n), arguments) }
     }
 
     fn backward(&mut self, pass: Backward<'_>) -> Result<(), CudaError> {
@@ -39,7 +39,7 @@ impl Layer for MaxPool {
         let chosen = self.chosen.view().ptr();
         let arguments = (pass.d_output, chosen, n, self.shape, i32::from(to.accumulate), to.values);
         // SAFETY: as above, the input's gradient having n entries; it is no other's buffer.
-        unsafe { pass.device.launch(&pass.kernels.max_pool_backward, Grid::over(n), arguments) }
+        unsafe { pass.device.launch(&pass.kernels.max_pool_backward, pass.kernels.vectors(n), arguments) }
     }
 }
 
@@ -55,7 +55,7 @@ impl Layer for AvgPool {
         let n = (pass.samples * self.lens[1]) as u32;
         let arguments = (pass.input, n, self.shape, self.shape.share(), pass.output);
         // SAFETY: the output has n entries, the input is of as many samples.
-        unsafe { pass.device.launch(&pass.kernels.avg_pool_forward, Grid::over(n), arguments) }
+        unsafe { pass.device.launch(&pass.kernels.avg_pool_forward, pass.kernels.vectors(n), arguments) }
     }
 
     fn backward(&mut self, pass: Backward<'_>) -> Result<(), CudaError> {
@@ -64,6 +64,6 @@ impl Layer for AvgPool {
         let arguments =
             (pass.d_output, n, self.shape, self.shape.share(), i32::from(to.accumulate), to.values);
         // SAFETY: as above, the input's gradient having n entries; it is no other's buffer.
-        unsafe { pass.device.launch(&pass.kernels.avg_pool_backward, Grid::over(n), arguments) }
+        unsafe { pass.device.launch(&pass.kernels.avg_pool_backward, pass.kernels.vectors(n), arguments) }
     }
 }

@@ -5,7 +5,7 @@
 use sam_model::Shape;
 
 use super::{Backward, Forward, Layer};
-use crate::{CudaError, Grid, kernels::SubsampleShape};
+use crate::{CudaError, kernels::SubsampleShape};
 
 /// Every `stride`th pixel from `(shift, shift)` on; zeros beyond the image.
 pub(crate) struct Subsample {
@@ -26,7 +26,7 @@ impl Layer for Subsample {
         let n = (pass.samples * self.lens[1]) as u32;
         let arguments = (pass.input, n, self.shape, pass.output);
         // SAFETY: the output has n values, the input is of as many samples.
-        unsafe { pass.device.launch(&pass.kernels.subsample_forward, Grid::over(n), arguments) }
+        unsafe { pass.device.launch(&pass.kernels.subsample_forward, pass.kernels.vectors(n), arguments) }
     }
 
     fn backward(&mut self, pass: Backward<'_>) -> Result<(), CudaError> {
@@ -34,6 +34,6 @@ impl Layer for Subsample {
         let n = (pass.samples * self.lens[0]) as u32;
         let arguments = (pass.d_output, n, self.shape, i32::from(to.accumulate), to.values);
         // SAFETY: as above, the input's gradient having n values; it is no other's buffer.
-        unsafe { pass.device.launch(&pass.kernels.subsample_backward, Grid::over(n), arguments) }
+        unsafe { pass.device.launch(&pass.kernels.subsample_backward, pass.kernels.vectors(n), arguments) }
     }
 }
