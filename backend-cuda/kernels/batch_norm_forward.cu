@@ -73,7 +73,18 @@ static __device__ float follow(float old, double now, double momentum) {
     return float(double(old) + momentum * (now - double(old)));
 }
 
-// `running` has the channels' means, then their variances; it follows if `update`.
+// What the batch's moments make of a channel. `running` has the channels' means, then their variances; it follows if `update`.
+static __device__ void settle(
+    const Moments& all, const Constants& constants, const float* gamma_beta, unsigned int c, unsigned int channels,
+    int update, float* running, Channel* normals) {
+    prepare(all.mean, all.spread / all.count, constants.epsilon, gamma_beta, c, channels, &normals[c]);
+    if (update) {
+        const double count = constants.unbiased ? fmax(all.count - 1.0, 1.0) : all.count;
+        running[c] = follow(running[c], all.mean, constants.momentum);
+        running[channels + c] = follow(running[channels + c], all.spread / count, constants.momentum);
+    }
+}
+
 extern "C" __global__ void __launch_bounds__(THREADS) KERNEL(batch_norm_finish)(
     const Moments* partials, unsigned int chunks, unsigned int channels, const float* gamma_beta,
     const Constants constants, int update, float* running, Channel* normals) {
@@ -85,12 +96,20 @@ extern "C" __global__ void __launch_bounds__(THREADS) KERNEL(batch_norm_finish)(
             own = merge(own, partials[chunk * channels + c]);
     const Moments all = fold_lanes(own, shared, merge);
     if (lane() != 0 || c >= channels) return;
-    prepare(all.mean, all.spread / all.count, constants.epsilon, gamma_beta, c, channels, &normals[c]);
-    if (update) {
-        const double count = constants.unbiased ? fmax(all.count - 1.0, 1.0) : all.count;
-        running[c] = follow(running[c], all.mean, constants.momentum);
-        running[channels + c] = follow(running[channels + c], all.spread / count, constants.momentum);
-    }
+    settle(all, constants, gamma_beta, c, channels, update, running, normals);
+}
+
+// The same of the sums of `rows` values and of their squares, which whoever made the values has left. Squares of a large mean cancel
+// the variance away, as far as sums of floats can.
+extern "C" __global__ void KERNEL(batch_norm_finish_sums)(
+    const float* sums, const float* squares, unsigned int rows, unsigned int channels, const float* gamma_beta,
+    const Constants constants, int update, float* running, Channel* normals) {
+    const unsigned int c = blockIdx.x * blockDim.x + threadIdx.x;
+    if (c >= channels) return;
+    const double sum = sums[c], mean = sum / rows, spread = double(squares[c]) - sum * mean;
+    // fmax would make nothing of a NaN, which is to show in the loss.
+    const Moments all = {double(rows), mean, spread < 0.0 ? 0.0 : spread};
+    settle(all, constants, gamma_beta, c, channels, update, running, normals);
 }
 
 // The running statistics in place of a batch's.
@@ -101,13 +120,25 @@ extern "C" __global__ void KERNEL(batch_norm_running)(
     prepare(running[c], running[channels + c], constants.epsilon, gamma_beta, c, channels, &normals[c]);
 }
 
+// `addend`, unless it is null, is added before the ReLU: to what is left of a value that is kept, as if either were a sweep of its own.
 extern "C" __global__ void __launch_bounds__(256) KERNEL(batch_norm_normalise)(
-    const Element* x, unsigned int n, const Divisor by_channels, const Channel* normals, int relu, Element* y) {
-    const auto value = [=](unsigned int i, float x) {
-        by_channels.split(i);
-        const float value = normal(normals[i], x);
-        // A NaN stays one, so that it shows in the loss.
-        return relu && value < 0.0f ? 0.0f : value;
-    };
-    map(n, y, value, x);
+    const Element* x, unsigned int n, const Divisor by_channels, const Channel* normals, int relu, const Element* addend,
+    Element* y) {
+    // A NaN stays one, so that it shows in the loss.
+    const auto rectify = [=](float value) { return relu && value < 0.0f ? 0.0f : value; };
+    if (addend == nullptr) {
+        const auto value = [=](unsigned int i, float x) {
+            by_channels.split(i);
+            return rectify(normal(normals[i], x));
+        };
+        map(n, y, value, x);
+    } else {
+        const auto value = [=](unsigned int i, float x, float addend) {
+            by_channels.split(i);
+            Element kept;
+            kept = normal(normals[i], x);
+            return rectify(float(kept) + addend);
+        };
+        map(n, y, value, x, addend);
+    }
 }

@@ -6,7 +6,7 @@ use crate::Precision;
 pub(crate) enum Value {}
 
 /// What activations and their gradients are kept as. Kernels compute in f32 in any case.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Element {
     F32,
     /// The upper half of an f32, rounded to nearest even where it is written.

@@ -62,6 +62,10 @@ pub(crate) struct Forward<'a> {
     pub input: Ptr<Value>,
     pub output: PtrMut<Value>,
     pub drawn: Drawn,
+    /// Of each channel of the input the sum over all samples and pixels, and that of the squares, where the layer before has left them.
+    pub sums: Option<[Ptr<f32>; 2]>,
+    /// What a normalisation that has no ReLU of its own does besides.
+    pub residual: Option<Residual>,
     /// Memory for what one kernel leaves to the next, [`Layer::scratch_bytes`] of it.
     pub scratch: PtrMut<f64>,
 }
@@ -92,10 +96,31 @@ pub(crate) struct InputGradient {
     pub accumulate: bool,
 }
 
+/// An addition behind a normalisation, and the ReLU behind that.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Residual {
+    pub addend: Ptr<Value>,
+    pub relu: bool,
+}
+
+/// What is computed together with a layer.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Behind {
+    /// Added to the output.
+    pub addend: Option<Ptr<Value>>,
+    /// Where sums of that go, and sums of squares.
+    pub sums: [PtrMut<f32>; 2],
+}
+
 /// A layer with one input.
 pub(crate) trait Layer: Send {
     fn forward(&mut self, pass: Forward<'_>) -> Result<(), CudaError>;
     fn backward(&mut self, pass: Backward<'_>) -> Result<(), CudaError>;
+
+    /// The forward pass together with what stands behind it, where that was chosen; else nothing, and `false`.
+    fn forward_fused(&mut self, _pass: &Forward<'_>, _behind: &Behind) -> Result<bool, CudaError> {
+        Ok(false)
+    }
 
     /// What the layer's products are of, if it has any; the device must be able to.
     fn set_precision(&mut self, _precision: Precision) {}

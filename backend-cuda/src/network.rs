@@ -8,6 +8,8 @@ mod error;
 mod images;
 mod mixing;
 mod parts;
+#[cfg(test)]
+mod residual_tests;
 mod run;
 mod storage;
 #[cfg(test)]
@@ -45,8 +47,9 @@ use storage::Images;
 ///
 /// Everything is allocated when it is built, for batches up to a given size; see [`CudaNetwork::buffer_bytes`].
 pub struct CudaNetwork {
-    device: Device,
+    /// Before the device, with which the libraries go whose plans these have.
     tasks: Vec<Task>,
+    device: Device,
     backward: Vec<Backward>,
     d_logits: usize,
     description: Description,
@@ -61,6 +64,8 @@ pub struct CudaNetwork {
     statistics: DeviceVec<f32>,
     remembered: DeviceVec<f32>,
     scratch: DeviceVec<f64>,
+    /// Sums that a convolution leaves to the normalisation behind it.
+    sums: DeviceVec<f32>,
     draws: Draws,
     loss: CrossEntropy,
     clean: DeviceLoss,
@@ -138,6 +143,7 @@ impl CudaNetwork {
         let mut tasks = build::tasks(device, description, &plan, room)?;
         tasks.iter_mut().for_each(|task| task.set_precision(precision));
         let scratch = tasks.iter().map(|task| task.scratch_bytes(room)).max().unwrap_or(0);
+        let sums = tasks.iter().filter_map(|task| task.together).map(|together| 2 * together.squares()).max();
         let mut value_lens = plan.value_lens;
         value_lens[plan.values[0]] = 0;
         let statistics: Vec<f32> = description.statistics().initial_values(0).map(|x| x as f32).collect();
@@ -150,6 +156,7 @@ impl CudaNetwork {
             remembered: DeviceVec::from_slice(device, &statistics)?,
             statistics: DeviceVec::from_slice(device, &statistics)?,
             scratch: DeviceVec::zeros(device, scratch.div_ceil(size_of::<f64>()).max(1))?,
+            sums: DeviceVec::zeros(device, sums.unwrap_or(0).max(1))?,
             draws: Draws::new(device, description, room)?,
             loss: CrossEntropy::new(device, description.classes(), batch)?,
             clean: DeviceLoss::new(device)?,

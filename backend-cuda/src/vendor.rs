@@ -13,8 +13,9 @@ mod nccl;
 mod trials;
 mod verdicts;
 
+pub(crate) use cudnn::FusedConvolution;
 pub(crate) use nccl::{Connection, Nccl};
-pub(crate) use verdicts::{Key, Verdict};
+pub(crate) use verdicts::{Fusion, Key, Verdict};
 
 use cublaslt::CublasLt;
 use cudnn::Cudnn;
@@ -56,6 +57,18 @@ pub(crate) struct Operands {
     pub to: PtrMut<Value>,
     /// Whether it is added to what is there: for the input's gradient only.
     pub accumulate: bool,
+    pub scratch: PtrMut<f64>,
+}
+
+/// What a fused convolution is of and where it goes. Weights and sums are f32, all else is what activations are kept as.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct FusedOperands {
+    pub input: Ptr<Value>,
+    pub filters: Ptr<f32>,
+    pub addend: Option<Ptr<Value>>,
+    pub output: PtrMut<Value>,
+    /// Of each channel of the output the sum over all pixels, and that of the squares.
+    pub sums: [PtrMut<f32>; 2],
     pub scratch: PtrMut<f64>,
 }
 
@@ -114,12 +127,27 @@ impl Vendor {
         };
         match found {
             Ok(kernel) if kernel.scratch_bytes() > MOST_WORKSPACE => {
-                let (asked, most) = (kernel.scratch_bytes() >> 20, MOST_WORKSPACE >> 20);
-                Ok(Err(format!("{} wants {asked} MiB of workspace, more than {most}", kernel.name())))
+                Ok(Err(wants(&kernel.name(), kernel.scratch_bytes())))
             }
             Ok(kernel) => Ok(Ok(kernel)),
             Err(failure) if failure.unsupported => Ok(Err(failure.to_string())),
             Err(failure) => Err(failure.on(device)),
+        }
+    }
+
+    /// A convolution forwards together with what a normalisation behind it wants, and an addition between the two if `add`; or why there is
+    /// none. Any failure is such a reason: what is fused is computed otherwise too.
+    pub fn fused(
+        &self,
+        geometry: &Geometry,
+        precision: Precision,
+        add: bool,
+    ) -> Result<FusedConvolution, String> {
+        let kernel = self.cudnn.as_ref().map_err(Clone::clone)?.fused(geometry, precision, add);
+        let kernel = kernel.map_err(|failure| failure.to_string())?;
+        match kernel.scratch_bytes() {
+            asked if asked > MOST_WORKSPACE => Err(wants(kernel.name(), asked)),
+            _ => Ok(kernel),
         }
     }
 
@@ -141,6 +169,10 @@ impl Vendor {
     fn cudnn(&self) -> Result<&Cudnn, CudaError> {
         self.cudnn.as_ref().map_err(|missing| CudaError::Libraries { missing: missing.clone() })
     }
+}
+
+fn wants(name: &str, asked: usize) -> String {
+    format!("{name} wants {} MiB of workspace, more than {}", asked >> 20, MOST_WORKSPACE >> 20)
 }
 
 impl Device {

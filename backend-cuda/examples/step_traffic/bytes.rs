@@ -41,6 +41,8 @@ struct Conv {
     filters: u64,
     kernel: u64,
     touched: u64,
+    /// Whether as many rows and columns of zeros behind the image as before it give the same output.
+    alike: bool,
 }
 
 impl Conv {
@@ -58,8 +60,21 @@ impl Conv {
             };
             (0..len).filter(|&at| reaches(at)).count() as u64
         };
+        let alike = [(height, out_height, padding[0]), (width, out_width, padding[1])]
+            .iter()
+            .all(|(len, out, before)| (len + 2 * before - kernel) / stride + 1 == *out);
         let touched = reached(height, out_height, padding[0]) * reached(width, out_width, padding[1]);
-        Self { samples, height, width, channels, out: out_height * out_width, filters, kernel, touched }
+        Self {
+            samples,
+            height,
+            width,
+            channels,
+            out: out_height * out_width,
+            filters,
+            kernel,
+            touched,
+            alike,
+        }
     }
 
     const fn weights(&self) -> u64 {
@@ -129,8 +144,14 @@ pub fn cost(launch: &Launch) -> Option<Cost> {
             let (c, statistics) = (p(2), given(5) * 2 * WORD * p(2));
             moves(MOMENTS * p(1) * c + 2 * WORD * c + statistics, CHANNEL * c + statistics)
         }
+        "batch_norm_finish_sums" => {
+            let (c, statistics) = (p(3), given(6) * 2 * WORD * p(3));
+            moves(4 * WORD * c + statistics, CHANNEL * c + statistics)
+        }
         "batch_norm_running" => moves(4 * WORD * p(1), CHANNEL * p(1)),
-        "batch_norm_normalise" => moves(own * p(1) + 3 * WORD * launch.words(2)[0], own * p(1)),
+        "batch_norm_normalise" => {
+            moves((1 + given(5)) * own * p(1) + 3 * WORD * launch.words(2)[0], own * p(1))
+        }
         // A ReLU behind it takes a channel's factor and offset beside its mean.
         "batch_norm_sums" => {
             let channels = (1 + 2 * given(5)) * WORD * p(3);
@@ -183,6 +204,12 @@ pub fn cost(launch: &Launch) -> Option<Cost> {
         "report" => words(p(1) + p(3) + 1, p(1) + p(3) + 1),
         _ => None,
     }
+}
+
+/// Whether cuDNN's older functions have the product: not where it is padded by more behind the image than before it.
+pub fn is_padded_alike(launch: &Launch) -> bool {
+    let shape = if launch.name.starts_with("conv_forward") { 3 } else { 2 };
+    !launch.name.starts_with("conv_") || Conv::of(&launch.words(shape)).alike
 }
 
 /// What the launch is for, as the table has it.

@@ -9,6 +9,7 @@
 mod common;
 
 mod bytes;
+mod fused;
 mod log;
 mod time;
 
@@ -27,6 +28,7 @@ use sam_core::{Plain, Rule, Sam};
 use sam_model::{Architecture, ImageShape};
 
 use bytes::{Cost, cost, purpose};
+use fused::{Costed, fused, library};
 use log::{Launch, Line};
 use time::{CARDS, Library};
 
@@ -120,7 +122,7 @@ fn step(
 /// Prints launches, bytes and times of a step; where kernels were run, says if they have touched something else.
 fn report(lines: &[Line], precision: Precision, sam: bool) -> Result<(), Box<dyn Error>> {
     let (mut parts, mut launches) = (BTreeMap::<_, (u64, Cost)>::new(), Vec::new());
-    let mut off = Vec::new();
+    let (mut copies, mut off) = (Vec::new(), Vec::new());
     for line in lines {
         match line {
             Line::Kernel(launch) => {
@@ -130,14 +132,14 @@ fn report(lines: &[Line], precision: Precision, sam: bool) -> Result<(), Box<dyn
                 let (count, sum) = parts.entry(purpose(&launch.name)).or_default();
                 *count += 1;
                 *sum += cost;
-                launches.push((launch.name.as_str(), cost));
+                launches.push((launch.clone(), cost, library(launch)));
             }
             Line::Copy(bytes) => {
                 let cost = Cost { read: *bytes, written: *bytes, operations: 0 };
                 let (count, sum) = parts.entry("other").or_default();
                 *count += 1;
                 *sum += cost;
-                launches.push(("copy", cost));
+                copies.push(cost);
             }
             Line::Bus => {}
         }
@@ -155,13 +157,29 @@ fn report(lines: &[Line], precision: Precision, sam: bool) -> Result<(), Box<dyn
         all += *cost;
     }
     row("all", count, &all);
+    let left = if precision == Precision::Single { launches.clone() } else { fused(&launches) };
+    let total = |launches: &[Costed]| {
+        let mut sum = Cost::default();
+        launches.iter().for_each(|(_, cost, _)| sum += *cost);
+        sum
+    };
+    let (before, after) = (total(&launches), total(&left));
+    let less =
+        Cost { read: before.read - after.read, written: before.written - after.written, operations: 0 };
+    row("less if fused", (launches.len() - left.len()) as u64, &less);
     for card in CARDS {
-        let [native, vendor] = [Library::Own, Library::Vendor].map(|library| {
-            let times = launches.iter().map(|(name, cost)| card.seconds(name, cost, precision, library));
-            1e3 * times.sum::<f64>()
-        });
+        let time = |launches: &[Costed], vendor: bool| {
+            let own = |library: Library| if vendor { library } else { Library::Own };
+            let times = launches
+                .iter()
+                .map(|(launch, cost, library)| card.seconds(&launch.name, cost, precision, own(*library)));
+            let copies = copies.iter().map(|cost| card.seconds("copy", cost, precision, Library::Own));
+            1e3 * (times.sum::<f64>() + copies.sum::<f64>())
+        };
+        let [native, vendor, fused] = [time(&launches, false), time(&launches, true), time(&left, true)];
         println!(
-            "{}: {native:.1} ms expected with this crate's kernels, {vendor:.1} with libraries' products",
+            "{}: {native:.1} ms expected with this crate's kernels, {vendor:.1} with libraries' products, {fused:.1} with sums and \
+             additions in them",
             card.name
         );
     }

@@ -34,13 +34,13 @@ impl Card {
 }
 
 /// Operations a second of a product. This crate's: 65 % of what the instructions of its inner loops, counted in the machine code for
-/// 9.0, can be issued at; those in bf16 were counted when they still read f32. Libraries': 60 % of the peak that NVIDIA states (66.9,
+/// 9.0, can be issued at. Libraries': 60 % of the peak that NVIDIA states (66.9,
 /// 495, 989 TFLOP/s).
 fn rate(name: &str, precision: Precision, library: Library) -> f64 {
     let [single, tf32, bf16] = match () {
-        () if name.starts_with("conv_forward") => [41.0, 106.0, 125.0],
-        () if name.starts_with("conv_input_gradient") => [35.0, 72.0, 83.0],
-        () => [38.0, 83.0, 85.0],
+        () if name.starts_with("conv_forward") => [41.0, 106.0, 131.0],
+        () if name.starts_with("conv_input_gradient") => [35.0, 72.0, 86.0],
+        () => [38.0, 83.0, 88.0],
     };
     1e12 * match (precision, library) {
         (Precision::Single, Library::Own) => 0.65 * single,

@@ -92,10 +92,14 @@ activation_kernels! {
         batch_norm_finish(
             Ptr<Moments>, u32, u32, Ptr<f32>, Constants, i32, PtrMut<f32>, PtrMut<Channel>,
         );
+        // sums, sums of squares, rows, channels, parameters, constants, update, running statistics, normals
+        batch_norm_finish_sums(
+            Ptr<f32>, Ptr<f32>, u32, u32, Ptr<f32>, Constants, i32, PtrMut<f32>, PtrMut<Channel>,
+        );
         // running statistics, channels, parameters, constants, normals
         batch_norm_running(Ptr<f32>, u32, Ptr<f32>, Constants, PtrMut<Channel>);
-        // x, n, channels, normals, relu, y
-        batch_norm_normalise(Ptr<Value>, u32, Divisor, Ptr<Channel>, i32, PtrMut<Value>);
+        // x, n, channels, normals, relu, addend, y
+        batch_norm_normalise(Ptr<Value>, u32, Divisor, Ptr<Channel>, i32, Ptr<Value>, PtrMut<Value>);
     }
     "batch_norm_backward" {
         // x, dy, rows, channels, normals, relu, partials

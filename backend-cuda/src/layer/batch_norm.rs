@@ -4,9 +4,10 @@
 
 use sam_model::{BatchNorm as Settings, Shape};
 
-use super::{Backward, Forward, Layer, Mode};
+use super::{Backward, Forward, Layer, Mode, On};
 use crate::{
-    CudaError, Device, DeviceVec, Grid,
+    CudaError, Device, DeviceVec, Grid, Ptr, PtrMut,
+    element::Value,
     kernels::{
         Channel, Constants, Correction, Divisor, Moments, Sums,
         columns::{chunks, finish, sweep},
@@ -40,6 +41,46 @@ impl BatchNorm {
     }
 }
 
+impl BatchNorm {
+    /// Makes of the batch's moments what normalises, by sums that the layer before has left or by a sweep of its own.
+    fn take_moments(&mut self, pass: &Forward<'_>, rows: usize) -> Result<(), CudaError> {
+        let (device, kernels, constants) = (pass.device, pass.kernels, self.constants);
+        let (c, normals) = (self.channels as u32, self.normals.view_mut().ptr());
+        let (params, statistics) = (pass.params, pass.statistics);
+        let update = i32::from(pass.mode == Mode::Clean);
+        if let Some([sums, squares]) = pass.sums {
+            let arguments = (sums, squares, rows as u32, c, params, constants, update, statistics, normals);
+            // SAFETY: sums, parameters and statistics have one or two values a channel, the normals one.
+            return unsafe { device.launch(&kernels.batch_norm_finish_sums, Grid::over(c), arguments) };
+        }
+        let partials = pass.scratch.cast::<Moments>();
+        measure((device, kernels), rows, self.channels, pass.input, partials)?;
+        let chunks = chunks(rows) as u32;
+        let arguments = (partials.reading(), chunks, c, params, constants, update, statistics, normals);
+        // SAFETY: as above.
+        unsafe { device.launch(&kernels.batch_norm_finish, finish(self.channels), arguments) }
+    }
+}
+
+/// The moments of each channel in each chunk of the rows.
+pub(super) fn measure(
+    (device, kernels): On<'_>,
+    rows: usize,
+    channels: usize,
+    input: Ptr<Value>,
+    partials: PtrMut<Moments>,
+) -> Result<(), CudaError> {
+    let arguments = (input, rows as u32, channels as u32, partials);
+    let sweeping = sweep(rows, channels, kernels.element);
+    // SAFETY: the input has rows times channels values, the scratch memory a place for each chunk and channel.
+    unsafe { device.launch(&kernels.batch_norm_measure, sweeping, arguments) }
+}
+
+/// Bytes that [`measure`] writes.
+pub(super) const fn measure_bytes(rows: usize, channels: usize) -> usize {
+    chunks(rows) * channels * size_of::<Moments>()
+}
+
 impl Layer for BatchNorm {
     fn forward(&mut self, pass: Forward<'_>) -> Result<(), CudaError> {
         let kernels = pass.kernels;
@@ -51,29 +92,14 @@ impl Layer for BatchNorm {
             // SAFETY: statistics and parameters have two values a channel, the normals one.
             unsafe { pass.device.launch(&kernels.batch_norm_running, Grid::over(c), arguments)? };
         } else {
-            let partials = pass.scratch.cast::<Moments>();
-            let measure = (pass.input, rows as u32, c, partials);
-            let sweeping = sweep(rows, channels, kernels.element);
-            // SAFETY: the input has rows times channels values, the scratch memory a place for each chunk and channel.
-            unsafe { pass.device.launch(&kernels.batch_norm_measure, sweeping, measure)? };
-            let update = i32::from(pass.mode == Mode::Clean);
-            let arguments = (
-                partials.reading(),
-                chunks(rows) as u32,
-                c,
-                pass.params,
-                self.constants,
-                update,
-                pass.statistics,
-                normals,
-            );
-            // SAFETY: as above.
-            unsafe { pass.device.launch(&kernels.batch_norm_finish, finish(channels), arguments)? };
+            self.take_moments(&pass, rows)?;
         }
         let n = (rows * channels) as u32;
-        let arguments =
-            (pass.input, n, Divisor::new(channels), normals.reading(), i32::from(self.relu), pass.output);
-        // SAFETY: input and output have n values and are different buffers.
+        let (addend, relu) =
+            pass.residual.map_or((Ptr::NULL, self.relu), |residual| (residual.addend, residual.relu));
+        let by_channels = Divisor::new(channels);
+        let arguments = (pass.input, n, by_channels, normals.reading(), i32::from(relu), addend, pass.output);
+        // SAFETY: input, addend and output have n values; entries depend on the entries of the same place.
         unsafe { pass.device.launch(&kernels.batch_norm_normalise, kernels.vectors(n), arguments) }
     }
 

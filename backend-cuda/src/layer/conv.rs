@@ -3,6 +3,7 @@
 #![allow(unsafe_code, reason = "launches of kernels")]
 
 mod choice;
+mod fused;
 mod native;
 #[cfg(test)]
 mod tests;
@@ -12,12 +13,12 @@ pub(crate) use choice::Choosing;
 
 use sam_model::Shape;
 
-use super::{Backward, Forward, Layer, On, add::add_bias};
+use super::{Backward, Behind, Forward, Layer, On, add::add_bias};
 use crate::{
     ChosenKernel, CudaError, Precision, Product, Ptr,
     geometry::Geometry,
     kernels::columns::{chunks, finish, sweep},
-    vendor::{Operands, VendorKernel},
+    vendor::{FusedConvolution, FusedOperands, Operands, VendorKernel},
 };
 use native::Native;
 
@@ -25,7 +26,7 @@ use native::Native;
 /// `[filters row by row (rows, columns, channels, filters), bias]`.
 ///
 /// Each of its three products is computed by this crate's kernel or, for batches of the size that it was chosen for, by a
-/// library's.
+/// library's; forwards perhaps together with what stands behind it.
 pub(crate) struct Conv {
     /// Its number of samples is that of the libraries' kernels.
     geometry: Geometry,
@@ -40,6 +41,8 @@ struct VendorKernels {
     forward: Option<Box<dyn VendorKernel>>,
     input_gradient: Option<Box<dyn VendorKernel>>,
     weight_gradient: Option<Box<dyn VendorKernel>>,
+    /// Forwards, with what is behind the layer.
+    fused: Option<FusedConvolution>,
 }
 
 impl VendorKernels {
@@ -53,7 +56,8 @@ impl VendorKernels {
 
     fn scratch_bytes(&self) -> usize {
         let kernels = [&self.forward, &self.input_gradient, &self.weight_gradient];
-        kernels.into_iter().flatten().map(|kernel| kernel.scratch_bytes()).max().unwrap_or(0)
+        let alone = kernels.into_iter().flatten().map(|kernel| kernel.scratch_bytes()).max().unwrap_or(0);
+        alone.max(self.fused.as_ref().map_or(0, FusedConvolution::scratch_bytes))
     }
 }
 
@@ -123,8 +127,16 @@ impl Layer for Conv {
             if product == Product::InputGradient && !choosing.input_gradient {
                 continue;
             }
-            let (kernel, reason) = choosing.choose(&self.native, &self.geometry, product)?;
+            let (mut kernel, mut reason) = choosing.choose(&self.native, &self.geometry, product)?;
             let vendor = kernel.is_some();
+            if product == Product::Forward
+                && let Some((fused, why)) =
+                    choosing.choose_fused(&self.native, &self.geometry, &mut kernel)?
+            {
+                let taken = if fused.is_some() { "taken" } else { "not taken" };
+                reason = format!("{reason}; with the sums of the normalisation behind it: {taken}, {why}");
+                self.vendor.fused = fused;
+            }
             chosen.push(ChosenKernel { layer: choosing.layer.to_owned(), product, vendor, reason });
             *self.vendor.of(product) = kernel;
         }
@@ -141,6 +153,16 @@ impl Layer for Conv {
             scratch: pass.scratch,
         };
         self.product((pass.device, pass.kernels), Product::Forward, pass.samples, bias, &operands)
+    }
+
+    fn forward_fused(&mut self, pass: &Forward<'_>, behind: &Behind) -> Result<bool, CudaError> {
+        let &Behind { addend, sums } = behind;
+        let Forward { device, samples, params, input, output, scratch, .. } = *pass;
+        let operands = FusedOperands { input, filters: params, addend, output, sums, scratch };
+        let chosen = self.vendor.fused.as_mut().filter(|kernel| kernel.takes(&operands));
+        let Some(kernel) = chosen.filter(|_| samples == self.geometry.samples) else { return Ok(false) };
+        kernel.launch(device, &operands)?;
+        Ok(true)
     }
 
     fn backward(&mut self, pass: Backward<'_>) -> Result<(), CudaError> {

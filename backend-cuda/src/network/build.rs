@@ -23,6 +23,10 @@ pub(super) struct Task {
     pub output: usize,
     pub params: Range<usize>,
     pub statistics: Range<usize>,
+    pub together: Option<Together>,
+    pub tail: Option<Tail>,
+    /// Whether forwards another task does it as well.
+    pub done_before: bool,
 }
 
 pub(super) enum Kind {
@@ -40,6 +44,76 @@ pub(super) enum Kind {
     },
     /// Nothing to launch.
     Skip,
+}
+
+/// What may be computed together with a convolution: an addition directly behind it, and the sums for a normalisation behind that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Together {
+    /// The buffer of what is added.
+    pub addend: Option<usize>,
+    pub output: usize,
+    pub channels: usize,
+}
+
+impl Together {
+    fn new(description: &Description, plan: &Plan, step: usize) -> Option<Self> {
+        let next = |step: usize| plan.steps[step + 1..].iter().find(|step| !step.skip);
+        let own = &plan.steps[step];
+        if !matches!(own.op, Op::Conv { groups: 1, bias: false, .. }) {
+            return None;
+        }
+        let mut behind = next(step)?;
+        let (mut last, mut addend) = (own.output, None);
+        if matches!(behind.op, Op::Add) {
+            let other = behind.inputs.iter().find(|&&input| input != own.output)?;
+            description.sole_consumer(own.output).filter(|_| behind.inputs.contains(&own.output))?;
+            (last, addend) = (behind.output, Some(plan.values[*other]));
+            behind = next(behind.node())?;
+        }
+        let (output, channels) = (plan.values[last], description.shape(last).channels);
+        let measured = matches!(behind.op, Op::BatchNorm(_)) && behind.inputs[0] == last;
+        // Nobody says that a tensor may be read and written at a time.
+        (measured && addend != Some(output)).then_some(Self { addend, output, channels })
+    }
+
+    /// Values before the sums of squares, behind the sums: up to where a library has its tensors begin.
+    pub const fn squares(&self) -> usize {
+        self.channels.next_multiple_of(4)
+    }
+}
+
+/// What a normalisation does in the same sweep: the addition directly behind it, and the ReLU behind that. Bits are those of three sweeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Tail {
+    /// The buffer of what is added.
+    pub addend: usize,
+    pub relu: bool,
+    pub output: usize,
+    /// The steps behind the normalisation that it does.
+    steps: usize,
+}
+
+impl Tail {
+    fn new(description: &Description, plan: &Plan, step: usize) -> Option<Self> {
+        let own = &plan.steps[step];
+        let add = plan.steps.get(step + 1).filter(|add| matches!(add.op, Op::Add))?;
+        if !matches!(own.op, Op::BatchNorm(_)) || own.fused_relu || !add.inputs.contains(&own.output) {
+            return None;
+        }
+        description.sole_consumer(own.output)?;
+        let other = add.inputs.iter().find(|&&input| input != own.output)?;
+        let relu = plan
+            .steps
+            .get(step + 2)
+            .filter(|relu| matches!(relu.op, Op::Relu) && !relu.skip && relu.inputs[0] == add.output);
+        let relu = relu.filter(|_| description.sole_consumer(add.output).is_some());
+        Some(Self {
+            addend: plan.values[*other],
+            relu: relu.is_some(),
+            output: plan.values[relu.unwrap_or(add).output],
+            steps: 1 + usize::from(relu.is_some()),
+        })
+    }
 }
 
 impl Task {
@@ -64,7 +138,15 @@ pub(super) fn tasks(
     batch: usize,
 ) -> Result<Vec<Task>, CudaError> {
     let named = plan.steps.iter().zip(description.nodes());
-    named.map(|(step, node)| task(device, description, plan, step, (node.name.to_string(), batch))).collect()
+    let tasks: Result<Vec<Task>, _> = named
+        .map(|(step, node)| task(device, description, plan, step, (node.name.to_string(), batch)))
+        .collect();
+    let mut tasks = tasks?;
+    for step in 0..tasks.len() {
+        let covered = tasks[step].tail.map_or(0, |tail| tail.steps);
+        tasks[step + 1..][..covered].iter_mut().for_each(|task| task.done_before = true);
+    }
+    Ok(tasks)
 }
 
 fn task(
@@ -93,6 +175,9 @@ fn task(
     Ok(Task {
         name,
         kind,
+        together: Together::new(description, plan, step.node()),
+        tail: Tail::new(description, plan, step.node()),
+        done_before: false,
         input: plan.values[first],
         output: plan.values[step.output],
         params: step.params.clone(),

@@ -54,7 +54,7 @@ impl CudaNetwork {
     pub(super) fn choose(&mut self) -> Result<(), CudaError> {
         let Self { device, tasks, backward, choice, part, .. } = self;
         self.chosen.clear();
-        for (step, Task { name, kind, params, .. }) in tasks.iter_mut().enumerate() {
+        for (step, Task { name, kind, params, together, .. }) in tasks.iter_mut().enumerate() {
             let Kind::Layer(layer) = kind else { continue };
             let input_gradient = backward.iter().any(|action| {
                 matches!(action, plan::Backward::Layer { step: own, d_input: Some(_), .. } if *own == step)
@@ -66,6 +66,7 @@ impl CudaNetwork {
                 layer: name,
                 parameter: params.start,
                 input_gradient,
+                together: together.map(|together| together.addend.is_some()),
             })?);
         }
         let scratch = self.tasks.iter().map(|task| task.scratch_bytes(self.room)).max().unwrap_or(0);

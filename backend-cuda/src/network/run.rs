@@ -7,13 +7,13 @@ use sam_model::{BatchNorm, Op};
 
 use super::{
     CudaNetwork,
-    build::{Kind, Task},
+    build::{Kind, Tail, Task},
 };
 use crate::{
     CudaError, DeviceLoss, DeviceVec, Gradient, Ptr, PtrMut,
     activations::Activations,
     element::Value,
-    layer::{Backward, Forward, InputGradient, Mode, PairBackward, PairForward, add},
+    layer::{Backward, Behind, Forward, InputGradient, Mode, PairBackward, PairForward, Residual, add},
     loss::Losses,
     plan,
 };
@@ -140,27 +140,51 @@ impl CudaNetwork {
         (mode, perturbed): (Mode, bool),
     ) -> Result<(), CudaError> {
         let (first, samples) = (part.start, part.len());
-        let Self { device, tasks, values, images, statistics, scratch, draws, .. } = self;
+        let Self { device, tasks, values, images, statistics, scratch, sums, draws, .. } = self;
         let kernels = device.activations(self.element);
         images.prepare(first, samples)?;
         let image = (self.buffers[0], images.at(first));
         let value = |buffer| place(values, image, buffer);
         draws.draw(device, part, mode, perturbed)?;
         let drawn = draws.drawn(first);
-        for Task { kind, input, output, params: own, statistics: own_statistics, .. } in tasks {
+        // What a convolution has done for the tasks behind it.
+        let (mut left, mut added) = (None, false);
+        for task in tasks.iter_mut().filter(|task| !task.done_before) {
+            let Task { kind, input, output, params: own, statistics: own_statistics, together, tail, .. } =
+                task;
+            let left_before = if matches!(kind, Kind::Skip) { left } else { left.take() };
             match kind {
-                Kind::Layer(layer) => layer.forward(Forward {
-                    device,
-                    kernels,
-                    mode,
-                    samples,
-                    params: params.view().range(own.clone()).ptr(),
-                    statistics: statistics.view_mut().range(own_statistics.clone()).ptr(),
-                    input: value(*input).reading(),
-                    output: value(*output),
-                    drawn,
-                    scratch: scratch.shared_ptr(),
-                })?,
+                Kind::Layer(layer) => {
+                    let pass = Forward {
+                        device,
+                        kernels,
+                        mode,
+                        samples,
+                        params: params.view().range(own.clone()).ptr(),
+                        statistics: statistics.view_mut().range(own_statistics.clone()).ptr(),
+                        input: value(*input).reading(),
+                        output: value(tail.map_or(*output, |tail| tail.output)),
+                        drawn,
+                        residual: tail.map(|Tail { addend, relu, .. }| Residual {
+                            addend: value(addend).reading(),
+                            relu,
+                        }),
+                        sums: left_before.map(|sums: [PtrMut<f32>; 2]| sums.map(PtrMut::reading)),
+                        scratch: scratch.shared_ptr(),
+                    };
+                    if let (Some(together), Mode::Clean | Mode::Perturbed) = (together, mode) {
+                        let at = sums.shared_ptr();
+                        let sums = [at, at.add(together.squares())];
+                        let addend = together.addend.map(|buffer| value(buffer).reading());
+                        let pass = Forward { output: value(together.output), ..pass };
+                        if layer.forward_fused(&pass, &Behind { addend, sums })? {
+                            (left, added) = (Some(sums), addend.is_some());
+                            continue;
+                        }
+                    }
+                    layer.forward(pass)?;
+                }
+                Kind::Add { .. } if replace(&mut added, false) => left = left_before,
                 Kind::Add { second, len } => {
                     let (a, b) = (value(*input).reading(), value(*second).reading());
                     add((device, kernels), samples * *len, a, b, value(*output))?;

@@ -69,12 +69,26 @@ fn networks() -> Vec<(&'static str, Description)> {
         graph.chain(Tensor::INPUT, [("norm and relu", Op::BATCH_NORM), ("relu", Op::Relu)]).unwrap()
     };
     networks.push(("norm and relu", described(&rectified)));
-    // Channels that are read in vectors.
-    let grouped = |graph: &mut Graph| {
+    // Channels that are moved in vectors.
+    let grouped = [
+        ("norm of sixteen", Op::BATCH_NORM),
+        ("max pool of sixteen", Op::MaxPool { size, stride, padding }),
+        ("avg pool of sixteen", Op::AvgPool { size, stride, padding }),
+        ("subsample of sixteen", Op::Subsample { stride: 2, shift: 1 }),
+        ("pad of sixteen", Op::PadChannels { channels: 24 }),
+    ];
+    networks.extend(grouped.map(|(name, op)| {
         let wide = Op::PadChannels { channels: 16 };
-        graph.chain(Tensor::INPUT, [("wide", wide), ("norm of sixteen", Op::BATCH_NORM)]).unwrap()
+        (name, described(&|graph| graph.chain(Tensor::INPUT, [("wide", wide), (name, op)]).unwrap()))
+    }));
+    let joined = |graph: &mut Graph| {
+        let wide = |graph: &mut Graph, name, channels| {
+            graph.push(name, Op::PadChannels { channels }, &[Tensor::INPUT])
+        };
+        let (a, b) = (wide(graph, "wide", 8).unwrap(), wide(graph, "wider", 16).unwrap());
+        graph.push("concat of eight and sixteen", Op::Concat, &[a, b]).unwrap()
     };
-    networks.push(("norm of sixteen", described(&grouped)));
+    networks.push(("concat of eight and sixteen", described(&joined)));
     for (name, op, second) in [
         ("add", Op::Add, Op::Relu),
         ("concat", Op::Concat, Op::Relu),
@@ -133,6 +147,8 @@ fn made(device: &Device, description: &Description, name: &str, element: Element
                 input: input(0),
                 output: output.at(),
                 drawn,
+                sums: None,
+                residual: None,
                 scratch: scratch.shared_ptr(),
             })
             .unwrap(),

@@ -10,6 +10,7 @@
 
 mod convolution;
 mod functions;
+mod graph;
 
 use core::{
     ffi::{c_char, c_int},
@@ -30,6 +31,8 @@ use super::{
 use crate::{Precision, Product, element::Element, geometry::Geometry};
 use convolution::{Algorithm, Convolution, Descriptors};
 use functions::Functions;
+pub(crate) use graph::FusedConvolution;
+use graph::Plans;
 
 const WANTED: Wanted = Wanted {
     name: "cuDNN",
@@ -53,6 +56,8 @@ pub(super) struct Cudnn {
     /// For one thread at a time.
     handle: Mutex<Handle>,
     version: usize,
+    /// Of graphs of operations.
+    plans: Plans,
 }
 
 struct Handle(*mut cudnnContext);
@@ -90,7 +95,8 @@ impl Cudnn {
         // SAFETY: it only tells a number.
         let version = unsafe { version() };
         let handle = Mutex::new(Handle(null_mut()));
-        Ok(Self { functions: Box::leak(Box::new(functions)), text, handle, version })
+        let plans = Plans::default();
+        Ok(Self { functions: Box::leak(Box::new(functions)), text, handle, version, plans })
     }
 
     pub fn name(&self) -> String {
@@ -123,6 +129,21 @@ impl Cudnn {
         let (algorithm, workspace) = self.algorithm(&descriptors, product)?;
         let (name, geometry, element) = (self.name(), *geometry, Element::of(precision));
         Ok(Convolution { name, descriptors, algorithm, workspace, product, geometry, element })
+    }
+
+    /// A convolution forwards with the sums that a normalisation wants of its output, to which a tensor is added before if `add`; products of
+    /// numbers for tensor cores only.
+    pub fn fused(
+        &self,
+        geometry: &Geometry,
+        precision: Precision,
+        add: bool,
+    ) -> Result<FusedConvolution, Failure> {
+        if precision == Precision::Single {
+            let only = "engines for fused convolutions are for tensor cores".to_owned();
+            return Err(self.failure("fused convolution", only, true));
+        }
+        FusedConvolution::new(self, geometry, Element::of(precision), add)
     }
 
     fn descriptors(&self, geometry: &Geometry, precision: Precision) -> Result<Descriptors, Failure> {

@@ -21,8 +21,19 @@ pub(crate) struct Key {
     pub geometry: Geometry,
     pub product: Product,
     pub precision: Precision,
+    pub fusion: Fusion,
     /// Of the parameters, as a library sees it.
     pub alignment: u32,
+}
+
+/// What is computed together with a product.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Fusion {
+    Nothing,
+    /// Sums for a normalisation.
+    Sums,
+    /// The addition of a tensor, and those of what comes of it.
+    AddSums,
 }
 
 /// Whether a library's kernel is taken, and why.
@@ -32,8 +43,8 @@ pub(crate) struct Verdict {
     pub reason: String,
 }
 
-/// Of what is tried, within a version: what was kept of another is not asked for. 2: activations in bf16.
-const REVISION: u32 = 2;
+/// Of what is tried, within a version: what was kept of another is not asked for. 2: activations in bf16. 3: sums with a convolution.
+const REVISION: u32 = 3;
 
 /// The folder of the files; empty for none.
 const VARIABLE: &str = "SAM_CUDA_CACHE";
@@ -81,18 +92,20 @@ fn folder() -> Option<PathBuf> {
 }
 
 const PRECISIONS: [Precision; 3] = [Precision::Single, Precision::Tf32, Precision::Bf16];
+const FUSIONS: [Fusion; 3] = [Fusion::Nothing, Fusion::Sums, Fusion::AddSums];
 
 /// Numbers, then the reason.
 fn line(key: &Key, verdict: &Verdict) -> String {
     let Geometry { samples, input, output, kernel, stride, padding } = key.geometry;
-    let [product, precision] = [
+    let [product, precision, fusion] = [
         Product::ALL.iter().position(|product| *product == key.product),
         PRECISIONS.iter().position(|precision| *precision == key.precision),
+        FUSIONS.iter().position(|fusion| *fusion == key.fusion),
     ]
     .map(Option::unwrap_or_default);
     let shape = |Shape { height, width, channels }| format!("{height} {width} {channels}");
     format!(
-        "{samples} {} {} {kernel} {stride} {} {} {product} {precision} {} {} {}\n",
+        "{samples} {} {} {kernel} {stride} {} {} {product} {precision} {fusion} {} {} {}\n",
         shape(input),
         shape(output),
         padding[0],
@@ -104,14 +117,14 @@ fn line(key: &Key, verdict: &Verdict) -> String {
 }
 
 fn parse(line: &str) -> Option<(Key, Verdict)> {
-    let mut parts = line.splitn(16, ' ');
+    let mut parts = line.splitn(17, ' ');
     let mut number = || usize::from_str(parts.next()?).ok();
-    let mut numbers = [0; 15];
+    let mut numbers = [0; 16];
     for to in &mut numbers {
         *to = number()?;
     }
-    let [samples, a, b, c, d, e, f, kernel, stride, rows, columns, product, precision, alignment, taken] =
-        numbers;
+    let [samples, a, b, c, d, e, f, kernel, stride, rows, columns, rest @ ..] = numbers;
+    let [product, precision, fusion, alignment, taken] = rest;
     let geometry = Geometry {
         samples,
         input: Shape::new(a, b, c),
@@ -121,7 +134,8 @@ fn parse(line: &str) -> Option<(Key, Verdict)> {
         padding: [rows, columns],
     };
     let (product, precision) = (*Product::ALL.get(product)?, *PRECISIONS.get(precision)?);
-    let key = Key { geometry, product, precision, alignment: u32::try_from(alignment).ok()? };
+    let fusion = *FUSIONS.get(fusion)?;
+    let key = Key { geometry, product, precision, fusion, alignment: u32::try_from(alignment).ok()? };
     let reason = parts.next()?.to_owned();
     (taken <= 1).then_some((key, Verdict { taken: taken == 1, reason }))
 }
@@ -137,7 +151,7 @@ mod tests {
         #[test]
         fn lines_are_read_as_they_were_written(
             numbers in prop::array::uniform11(0usize..5000),
-            (product, precision, alignment, taken) in (0usize..3, 0usize..3, 0u32..7, any::<bool>()),
+            (product, precision, fusion, alignment, taken) in (0usize..3, 0usize..3, 0usize..3, 0u32..7, any::<bool>()),
             reason in "[ -~]{1,40}",
             cut in any::<prop::sample::Index>(),
         ) {
@@ -150,7 +164,8 @@ mod tests {
                 stride,
                 padding: [rows, columns],
             };
-            let key = Key { geometry, product: Product::ALL[product], precision: PRECISIONS[precision], alignment };
+            let (product, precision) = (Product::ALL[product], PRECISIONS[precision]);
+            let key = Key { geometry, product, precision, fusion: FUSIONS[fusion], alignment };
             let text = line(&key, &Verdict { taken, reason: reason.clone() });
             let (found, verdict) = parse(text.strip_suffix('\n').unwrap()).unwrap();
             prop_assert!(found == key && verdict.taken == taken && verdict.reason == reason);

@@ -22,6 +22,7 @@ mod steps;
 mod support;
 mod twins;
 mod vendor;
+mod vendor_fused;
 #[path = "../../../backend-ndarray/tests/networks/wirings.rs"]
 #[allow(dead_code, reason = "shared with the tests of the CPU backend, which use the rest")]
 mod wirings;

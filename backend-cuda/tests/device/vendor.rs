@@ -47,7 +47,7 @@ fn mixed() -> Description {
 }
 
 /// A device with the libraries.
-fn with_libraries(test: &str) -> Option<Turn> {
+pub fn with_libraries(test: &str) -> Option<Turn> {
     let turn = device(test)?;
     match turn.device.check_kernels(KernelChoice::Vendor) {
         Ok(()) => {
@@ -65,7 +65,7 @@ fn with_libraries(test: &str) -> Option<Turn> {
 }
 
 /// The stand-in, if that is what is tested on.
-fn stand_in(turn: &Turn) -> Option<Library> {
+pub fn stand_in(turn: &Turn) -> Option<Library> {
     turn.device.synchronisations()?;
     let path = beside("libvendor_stand_in.so")?;
     // SAFETY: the device has opened the same library.
@@ -74,7 +74,7 @@ fn stand_in(turn: &Turn) -> Option<Library> {
 }
 
 /// Calls a function of the stand-in's.
-fn call<R>(library: &Library, name: &str) -> R {
+pub fn call<R>(library: &Library, name: &str) -> R {
     // SAFETY: these functions only tell numbers.
     #[allow(unsafe_code, reason = "calls a function of a library")]
     unsafe {
@@ -83,7 +83,7 @@ fn call<R>(library: &Library, name: &str) -> R {
 }
 
 /// Plants a fault in the stand-in; does nothing elsewhere.
-fn plant(fault: u32) {
+pub fn plant(fault: u32) {
     let Some(path) = beside("libvendor_stand_in.so") else { return };
     // SAFETY: the function only keeps the number.
     #[allow(unsafe_code, reason = "calls a function of a library")]

@@ -6,4 +6,5 @@
 mod api;
 mod cublaslt;
 mod cudnn;
+mod graph;
 mod nccl;

@@ -1,6 +1,9 @@
 //! cuDNN: its handles and descriptors.
 
 mod compute;
+mod graph;
+
+pub use graph::Backend;
 
 use std::ffi::{CStr, c_char, c_int};
 

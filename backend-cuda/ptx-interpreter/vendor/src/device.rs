@@ -94,6 +94,14 @@ fn half(value: f32) -> u16 {
     if value.is_nan() { 0x7fff } else { ((bits + 0x7fff + (bits >> 16 & 1)) >> 16) as u16 }
 }
 
+/// A number as it is kept.
+pub fn rounded(element: Element, value: f32) -> f32 {
+    match element {
+        Element::F32 => value,
+        Element::Bf16 => f32::from_bits(u32::from(half(value)) << 16),
+    }
+}
+
 type Work = Box<dyn Fn(&Memory) -> Result<(), u32>>;
 type Run = unsafe extern "C" fn(*const c_void, *const Memory) -> u32;
 type Release = unsafe extern "C" fn(*mut c_void);

@@ -32,6 +32,14 @@ pub enum Fault {
     BadParameter = 10,
     /// Products find no memory.
     OutOfMemory = 11,
+    /// Heuristics know no engine for a graph of operations.
+    NoEngine = 12,
+    /// They find a wrong parameter in it.
+    GraphBadParameter = 13,
+    /// There is no memory for its plan.
+    PlanOutOfMemory = 14,
+    /// The sums that a graph leaves are those of half the rows.
+    WrongSums = 15,
 }
 
 /// Whether a fault is planted.

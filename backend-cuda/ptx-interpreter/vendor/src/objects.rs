@@ -17,6 +17,8 @@ pub enum Object {
     Tensor(Option<cudnn::Tensor>),
     Filters(Option<cudnn::Tensor>),
     Convolution(Option<cudnn::Geometry>),
+    /// Of cuDNN's graph interface.
+    Backend(cudnn::Backend),
     Communicator(Arc<nccl::Communicator>),
 }
 

@@ -100,6 +100,8 @@ fn found(device: &Device, conv: &mut Conv, case: &Case, x: &[f32], w: &[f32], dy
         input: x_at.at().reading(),
         output: y.at(),
         drawn,
+        sums: None,
+        residual: None,
         scratch: scratch.shared_ptr(),
     })
     .unwrap();

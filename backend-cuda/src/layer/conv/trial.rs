@@ -44,8 +44,8 @@ pub(super) fn run(
     };
     let expected = bench.result(|operands| ours(native, operands))?;
     let found = bench.result(|operands| kernel.launch(device, operands))?;
-    let times = bench
-        .times([&mut |operands| ours(native, operands), &mut |operands| kernel.launch(device, operands)])?;
+    let operands = bench.operands(false);
+    let times = times(device, [&mut || ours(native, &operands), &mut || kernel.launch(device, &operands)])?;
     drop(bench);
     factors.left.iter_mut().chain(&mut factors.right).for_each(|value| *value = value.abs());
     let mut bench = Bench::new(device, product, Element::F32, &factors, scratch)?;
@@ -54,17 +54,11 @@ pub(super) fn run(
     if let Some(difference) = difference(&expected, &found, &sizes, bound) {
         return Ok(Verdict { taken: false, reason: difference });
     }
-    let [own, its] = times.map(|time| 1e3 * time.as_secs_f64());
-    let taken = its <= FASTER * own;
-    Ok(Verdict { taken, reason: format!("{its:.3} ms, native {own:.3} ms") })
+    Ok(faster(times, "native"))
 }
 
-/// Has a product computed.
-type Launch<'a> = dyn FnMut(&Operands) -> Result<(), CudaError> + 'a;
-
 /// Buffers of a trial.
-struct Bench<'a> {
-    device: &'a Device,
+struct Bench {
     left: Activations,
     right: Activations,
     to: Activations,
@@ -73,10 +67,10 @@ struct Bench<'a> {
     twice: bool,
 }
 
-impl<'a> Bench<'a> {
+impl Bench {
     /// For activations of that element; weights and their gradient are f32.
     fn new(
-        device: &'a Device,
+        device: &Device,
         product: Product,
         element: Element,
         factors: &Factors,
@@ -87,7 +81,6 @@ impl<'a> Bench<'a> {
             Product::WeightGradient => [element, Element::F32],
         };
         Ok(Self {
-            device,
             left: Activations::from_slice(device, element, &factors.left)?,
             right: Activations::from_slice(device, right, &factors.right)?,
             to: Activations::zeros(device, to, factors.entries)?,
@@ -118,36 +111,44 @@ impl<'a> Bench<'a> {
         }
         self.to.read()
     }
+}
 
-    /// The shortest time of each of two kernels, which both have run before.
-    fn times(&self, mut kernels: [&mut Launch<'_>; 2]) -> Result<[Duration; 2], CudaError> {
-        let (mut before, mut after) = (Event::new(self.device)?, Event::new(self.device)?);
-        let mut shortest = [Duration::MAX; 2];
-        for _ in 0..LAUNCHES {
-            for (launch, shortest) in kernels.iter_mut().zip(&mut shortest) {
-                before.record()?;
-                launch(&self.operands(false))?;
-                after.record()?;
-                self.device.synchronize()?;
-                *shortest = after.since(&before)?.min(*shortest);
-            }
+/// The shortest time of each of two launches, which both have run before, in milliseconds.
+pub(super) fn times(
+    device: &Device,
+    mut launches: [&mut dyn FnMut() -> Result<(), CudaError>; 2],
+) -> Result<[f64; 2], CudaError> {
+    let (mut before, mut after) = (Event::new(device)?, Event::new(device)?);
+    let mut shortest = [Duration::MAX; 2];
+    for _ in 0..LAUNCHES {
+        for (launch, shortest) in launches.iter_mut().zip(&mut shortest) {
+            before.record()?;
+            launch()?;
+            after.record()?;
+            device.synchronize()?;
+            *shortest = after.since(&before)?.min(*shortest);
         }
-        Ok(shortest)
     }
+    Ok(shortest.map(|time| 1e3 * time.as_secs_f64()))
+}
+
+/// The verdict on a kernel that agrees: whether it is faster than what else there is, by what both took.
+pub(super) fn faster([own, its]: [f64; 2], other: &str) -> Verdict {
+    Verdict { taken: its <= FASTER * own, reason: format!("{its:.3} ms, {other} {own:.3} ms") }
 }
 
 /// What is multiplied.
-struct Factors {
-    left: Vec<f32>,
-    right: Vec<f32>,
+pub(super) struct Factors {
+    pub left: Vec<f32>,
+    pub right: Vec<f32>,
     /// Entries of the product.
-    entries: usize,
+    pub entries: usize,
     /// Products that are not zero in any entry, at most.
-    terms: usize,
+    pub terms: usize,
 }
 
 impl Factors {
-    fn new(geometry: &Geometry, product: Product) -> Self {
+    pub fn new(geometry: &Geometry, product: Product) -> Self {
         let Geometry { samples, input, output, kernel, .. } = *geometry;
         let (patch, filters, rows) = (geometry.patch(), output.channels, samples * output.pixels());
         let (inputs, outputs, weights) = (samples * input.len(), samples * output.len(), geometry.weights());
@@ -189,7 +190,7 @@ impl Factors {
 }
 
 /// Values in (-1, 1), none of them of few bits, that come again after a prime number of them only.
-fn noise(seed: u64, count: usize) -> Vec<f32> {
+pub(super) fn noise(seed: u64, count: usize) -> Vec<f32> {
     const CYCLE: usize = 65_521;
     let mut state = seed.wrapping_mul(2).wrapping_add(0x9E37_79B9_7F4A_7C15);
     let mut next = || {
@@ -206,7 +207,7 @@ fn noise(seed: u64, count: usize) -> Vec<f32> {
 /// grouped, the sum is off by at most n + 8 last places of the sum of sizes, cut off at worst. In bf16 factors that are activations are
 /// the same numbers for both, and what that leaves is more than the rounding of the results, which are activations or gradients too,
 /// of either.
-fn bound(precision: Precision, terms: usize) -> f64 {
+pub(super) fn bound(precision: Precision, terms: usize) -> f64 {
     let unit: f64 = match precision {
         Precision::Single => 0.0,
         Precision::Tf32 => 0.5f64.powi(11),
@@ -217,7 +218,7 @@ fn bound(precision: Precision, terms: usize) -> f64 {
 }
 
 /// The first entry that is further off than it may be, if one is.
-fn difference(expected: &[f32], found: &[f32], sizes: &[f32], bound: f64) -> Option<String> {
+pub(super) fn difference(expected: &[f32], found: &[f32], sizes: &[f32], bound: f64) -> Option<String> {
     let off = |((expected, found), size): ((&f32, &f32), &f32)| {
         let apart = (f64::from(*expected) - f64::from(*found)).abs();
         apart.is_nan() || apart > bound * f64::from(*size)

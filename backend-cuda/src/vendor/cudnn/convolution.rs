@@ -64,21 +64,8 @@ pub(in crate::vendor) struct Convolution {
 }
 
 impl Convolution {
-    /// Bytes of the filters, up to where the library's workspace may begin.
     const fn filter_bytes(&self) -> usize {
-        (self.geometry.weights() * self.element.bytes()).next_multiple_of(ALIGNMENT)
-    }
-
-    /// The filters as the library wants them.
-    fn bring_filters(&self, device: &Device, from: Ptr<f32>, to: PtrMut<f64>) -> Result<(), CudaError> {
-        let (patch, count) = (self.geometry.patch(), self.geometry.output.channels);
-        match self.element {
-            Element::F32 => transpose(device, &device.kernels().transpose, [patch, count], from, to.cast()),
-            Element::Bf16 => {
-                let kernel = &tensor_kernels(device).transpose_to_bf16;
-                transpose(device, kernel, [patch, count], from, to.cast())
-            }
-        }
+        filter_bytes(&self.geometry, self.element)
     }
 
     /// Their gradient as this crate has it.
@@ -92,6 +79,29 @@ impl Convolution {
                 let kernel = &tensor_kernels(device).transpose_from_bf16;
                 transpose(device, kernel, [count, patch], from.cast().reading(), to)
             }
+        }
+    }
+}
+
+/// Bytes of the filters, up to where the library's workspace may begin.
+pub(super) const fn filter_bytes(geometry: &Geometry, element: Element) -> usize {
+    (geometry.weights() * element.bytes()).next_multiple_of(ALIGNMENT)
+}
+
+/// The filters as the library wants them.
+pub(super) fn bring_filters(
+    device: &Device,
+    geometry: &Geometry,
+    element: Element,
+    from: Ptr<f32>,
+    to: PtrMut<f64>,
+) -> Result<(), CudaError> {
+    let (patch, count) = (geometry.patch(), geometry.output.channels);
+    match element {
+        Element::F32 => transpose(device, &device.kernels().transpose, [patch, count], from, to.cast()),
+        Element::Bf16 => {
+            let kernel = &tensor_kernels(device).transpose_to_bf16;
+            transpose(device, kernel, [patch, count], from, to.cast())
         }
     }
 }
@@ -129,7 +139,7 @@ impl VendorKernel for Convolution {
         let Operands { left, right, to, accumulate, scratch } = *operands;
         let workspace = scratch.cast::<u8>().add(self.filter_bytes()).address() as *mut c_void;
         if self.product != Product::WeightGradient {
-            self.bring_filters(device, right.cast(), scratch)?;
+            bring_filters(device, &self.geometry, self.element, right.cast(), scratch)?;
         }
         let library = device.vendor()?.cudnn()?;
         let (one, sum) = (1.0f32, if accumulate { 1.0f32 } else { 0.0 });

@@ -5,7 +5,9 @@
 use core::ffi::{c_int, c_void};
 
 use cudarc::cudnn::sys::{
-    self, cudaStream_t, cudnnContext, cudnnConvolutionBwdDataAlgo_t as InputAlgorithm,
+    self, cudaStream_t, cudnnBackendAttributeName_t as Attribute,
+    cudnnBackendAttributeType_t as AttributeType, cudnnBackendDescriptor_t, cudnnBackendDescriptorType_t,
+    cudnnContext, cudnnConvolutionBwdDataAlgo_t as InputAlgorithm,
     cudnnConvolutionBwdFilterAlgo_t as WeightAlgorithm, cudnnConvolutionDescriptor_t,
     cudnnConvolutionFwdAlgo_t as ForwardAlgorithm, cudnnConvolutionMode_t, cudnnDataType_t,
     cudnnFilterDescriptor_t, cudnnMathType_t, cudnnStatus_t, cudnnTensorDescriptor_t, cudnnTensorFormat_t,
@@ -14,7 +16,7 @@ use cudarc::cudnn::sys::{
 use crate::vendor::library::functions;
 
 functions! {
-    /// Those of convolutions.
+    /// Those of convolutions, and of the graph interface.
     Functions -> cudnnStatus_t:
     fn cudnnCreate(*mut *mut cudnnContext);
     fn cudnnDestroy(*mut cudnnContext);
@@ -66,4 +68,12 @@ functions! {
         cudnnConvolutionDescriptor_t, WeightAlgorithm, *mut c_void, usize, *const c_void, cudnnFilterDescriptor_t,
         *mut c_void,
     );
+    fn cudnnBackendCreateDescriptor(cudnnBackendDescriptorType_t, *mut cudnnBackendDescriptor_t);
+    fn cudnnBackendDestroyDescriptor(cudnnBackendDescriptor_t);
+    fn cudnnBackendSetAttribute(cudnnBackendDescriptor_t, Attribute, AttributeType, i64, *const c_void);
+    fn cudnnBackendGetAttribute(
+        cudnnBackendDescriptor_t, Attribute, AttributeType, i64, *mut i64, *mut c_void,
+    );
+    fn cudnnBackendFinalize(cudnnBackendDescriptor_t);
+    fn cudnnBackendExecute(*mut cudnnContext, cudnnBackendDescriptor_t, cudnnBackendDescriptor_t);
 }
