@@ -109,8 +109,9 @@ fn figures(names: [&str; 2], runs: [&Run; 2]) -> Table {
         ("training loss", |metrics| Some(metrics.train_loss)),
         ("gradient norm", |metrics| metrics.gradient_norm),
         ("sharpness", |metrics| metrics.sharpness),
-        ("images/s", |metrics| metrics.images_per_s),
+        (SPEED, |metrics| metrics.images_per_s),
     ];
+    const SPEED: &str = "images/s";
     let [a, b] = names;
     let mut table = Table::new("After the last epoch", &["figure", a, b, "second minus first"]);
     let [first, second] = runs.map(|run| run.epochs.len().to_string());
@@ -119,9 +120,10 @@ fn figures(names: [&str; 2], runs: [&Run; 2]) -> Table {
         if a.is_none() && b.is_none() {
             return;
         }
-        let text = |value: Option<f64>| value.map_or_else(String::new, |value| format!("{value:.4}"));
+        let digits = if name == SPEED { 0 } else { 4 };
+        let text = |value: Option<f64>| value.map_or_else(String::new, |value| format!("{value:.digits$}"));
         let difference = a.zip(b).map(|(a, b)| b - a);
-        let sign = difference.map_or_else(String::new, |difference| format!("{difference:+.4}"));
+        let sign = difference.map_or_else(String::new, |difference| format!("{difference:+.digits$}"));
         table.row(vec![name, text(a), text(b), sign]);
     };
     for evaluated_on in [Evaluated::Test, Evaluated::Validation] {

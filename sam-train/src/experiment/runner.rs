@@ -112,7 +112,10 @@ impl<'a> Job<'a> {
         let Settings { seed, epochs, method, data, .. } = settings;
         let rho = method.rho().map_or(String::new(), |rho| format!(" (rho {rho})"));
         let (method, epochs) = (settings.procedure(), counted(*epochs, "epoch"));
-        format!("{method}{rho}, {epochs}, label noise {}, seed {seed}", data.label_noise)
+        format!(
+            "{method}{rho}, lr {}, {epochs}, label noise {}, seed {seed}",
+            settings.sgd.lr, data.label_noise
+        )
     }
 }
 
