@@ -15,9 +15,10 @@ use sam_train::{
     training::{
         config::{Config, Machine},
         cpu::CpuLearner,
+        learner::WeightAccess,
         nonfinite::OnNonFinite,
         settings::{Method, Settings},
-        trainer::TrainingError,
+        trainer::{Trainer, TrainingError},
     },
 };
 
@@ -209,4 +210,29 @@ fn ranks_with_other_settings_or_data_are_told_apart() {
     }
     let alone = CpuLearner::on_ranks(&given[0], data.shape, data.classes, 1, Alone::shared());
     assert!(alone.is_ok());
+}
+
+/// As after a message that was damaged on its way.
+#[test]
+fn ranks_whose_weights_differ_are_told_apart() {
+    let settings = settings("mlp-8", Method::sam(0.1), Some(2));
+    let data = data(&settings);
+    let ends = on_ranks(2, |ranks| {
+        let rank = ranks.rank();
+        let mut learner = CpuLearner::on_ranks(&settings, data.shape, data.classes, 1, ranks).unwrap();
+        if rank == 1 {
+            let mut weights = learner.parameters().unwrap().into_owned();
+            weights[0] += 1.0;
+            learner.set_parameters(&weights, &[]).unwrap();
+        }
+        let fingerprint = data.fingerprint().unwrap();
+        let mut trainer = Trainer::new(&settings, &data, &fingerprint, Box::new(learner)).unwrap();
+        while !trainer.at_epoch_end() {
+            trainer.step().unwrap();
+        }
+        trainer.end_epoch(true).unwrap_err()
+    });
+    for end in ends {
+        assert!(matches!(end, TrainingError::Apart { rank: 1, what: "the weights" }), "{end:?}");
+    }
 }

@@ -5,6 +5,7 @@
 mod ends;
 mod experiments;
 mod memory;
+mod nonfinite;
 mod overlap;
 mod shards;
 mod steps;

@@ -11,6 +11,7 @@ mod doubts;
 mod experiments;
 mod interrupted;
 mod methods;
+mod mixed;
 mod resume;
 mod runs;
 mod steps;
