@@ -1,7 +1,5 @@
 //! The methods that combine gradients, against `sam-core` on slices.
 
-use std::convert::Infallible;
-
 use burn::module::{Module, Param};
 use burn::optim::{GradientsParams, SgdConfig};
 use burn::tensor::{Device, Tensor};
