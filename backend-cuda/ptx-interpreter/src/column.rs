@@ -1,5 +1,7 @@
 //! A register of a warp: one value for each of its 32 threads.
 
+use crate::wide::wide;
+
 /// Threads of a warp.
 pub const WARP: usize = 32;
 
@@ -65,6 +67,15 @@ impl Lane for f64 {
     }
 }
 
+/// The column of what `of_lane` gives for each lane: a part of where this is called, so that the loop is the host's widest.
+#[inline(always)]
+pub(crate) fn each(of_lane: impl FnMut(usize) -> u64) -> Column {
+    wide(
+        #[inline(always)]
+        || core::array::from_fn(of_lane),
+    )
+}
+
 /// A function of whole columns from one of single values: `columns!(|a: f32, b: f32| a + b)`.
 ///
 /// The body is compiled once for each use, in a loop over all lanes that the compiler can vectorise; who calls
@@ -72,51 +83,36 @@ impl Lane for f64 {
 macro_rules! columns {
     (|$a:ident: $ta:ty| $body:expr) => {
         |a: &$crate::column::Column| {
-            $crate::wide::wide(
+            $crate::column::each(
                 #[inline(always)]
-                || {
-                    core::array::from_fn(
-                        #[inline(always)]
-                        |lane| {
-                            let $a = <$ta as $crate::column::Lane>::get(a[lane]);
-                            $crate::column::Lane::put($body)
-                        },
-                    )
+                |lane| {
+                    let $a = <$ta as $crate::column::Lane>::get(a[lane]);
+                    $crate::column::Lane::put($body)
                 },
             )
         }
     };
     (|$a:ident: $ta:ty, $b:ident: $tb:ty| $body:expr) => {
         |a: &$crate::column::Column, b: &$crate::column::Column| {
-            $crate::wide::wide(
+            $crate::column::each(
                 #[inline(always)]
-                || {
-                    core::array::from_fn(
-                        #[inline(always)]
-                        |lane| {
-                            let $a = <$ta as $crate::column::Lane>::get(a[lane]);
-                            let $b = <$tb as $crate::column::Lane>::get(b[lane]);
-                            $crate::column::Lane::put($body)
-                        },
-                    )
+                |lane| {
+                    let $a = <$ta as $crate::column::Lane>::get(a[lane]);
+                    let $b = <$tb as $crate::column::Lane>::get(b[lane]);
+                    $crate::column::Lane::put($body)
                 },
             )
         }
     };
     (|$a:ident: $ta:ty, $b:ident: $tb:ty, $c:ident: $tc:ty| $body:expr) => {
         |a: &$crate::column::Column, b: &$crate::column::Column, c: &$crate::column::Column| {
-            $crate::wide::wide(
+            $crate::column::each(
                 #[inline(always)]
-                || {
-                    core::array::from_fn(
-                        #[inline(always)]
-                        |lane| {
-                            let $a = <$ta as $crate::column::Lane>::get(a[lane]);
-                            let $b = <$tb as $crate::column::Lane>::get(b[lane]);
-                            let $c = <$tc as $crate::column::Lane>::get(c[lane]);
-                            $crate::column::Lane::put($body)
-                        },
-                    )
+                |lane| {
+                    let $a = <$ta as $crate::column::Lane>::get(a[lane]);
+                    let $b = <$tb as $crate::column::Lane>::get(b[lane]);
+                    let $c = <$tc as $crate::column::Lane>::get(c[lane]);
+                    $crate::column::Lane::put($body)
                 },
             )
         }
