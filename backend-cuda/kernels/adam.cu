@@ -1,6 +1,7 @@
 // Adam and AdamW in sam-core's order of operations (compiled without contraction). Nothing happens where the step's
 // gradients were not finite, not even to the count of steps, which therefore lives here.
 #include "power.cuh"
+#include "vector.cuh"
 
 // In device memory so that a captured graph sees changes.
 struct Rates {
@@ -32,14 +33,14 @@ extern "C" __global__ void adam_advance(const Rates* rates, const unsigned int* 
 extern "C" __global__ void __launch_bounds__(256) adam(
     float* w, const float* g, float* mean, float* square, unsigned int n, const Rates* rates, const Progress* progress,
     const unsigned int* finite) {
-    const unsigned int i = blockIdx.x * blockDim.x + threadIdx.x;
-    if (i >= n || *finite == 0) return;
+    if (*finite == 0) return;
     const Rates r = *rates;
-    const float weight = w[i];
-    const float slope = g[i] + r.coupled * weight;
-    const float m = r.beta1 * mean[i] + (1.0f - r.beta1) * slope;
-    const float v = r.beta2 * square[i] + (1.0f - r.beta2) * (slope * slope);
-    mean[i] = m;
-    square[i] = v;
-    if (r.lr != 0.0f) w[i] = r.keep * weight - progress->rate * (m / (sqrtf(v) / progress->root + r.epsilon));
+    const float rate = progress->rate, root = progress->root;
+    const auto step = [=](float& w, float g, float& mean, float& square) {
+        const float slope = g + r.coupled * w;
+        mean = r.beta1 * mean + (1.0f - r.beta1) * slope;
+        square = r.beta2 * square + (1.0f - r.beta2) * (slope * slope);
+        if (r.lr != 0.0f) w = r.keep * w - rate * (mean / (sqrtf(square) / root + r.epsilon));
+    };
+    update(n, step, w, g, mean, square);
 }

@@ -13,16 +13,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) check_sweep(
     __shared__ unsigned int shared[THREADS];
     unsigned int own = 1;
     const unsigned int first = blockIdx.x * CHUNK;
-    if (aligned(g) && n - first >= CHUNK) {
-        for (unsigned int i = threadIdx.x * VECTOR<float>; i < CHUNK; i += THREADS * VECTOR<float>) {
-            Group<float, VECTOR<float>> some;
-            some.read(g + first + i);
-#pragma unroll
-            for (unsigned int j = 0; j < VECTOR<float>; j++) own &= isfinite(some.at[j]);
-        }
-    } else {
-        for (unsigned int i = first + threadIdx.x; i < n && i < first + CHUNK; i += THREADS) own &= isfinite(g[i]);
-    }
+    visit<THREADS>(first, min(n - first, CHUNK) + first, [&](unsigned int, float g) { own &= isfinite(g); }, g);
     const unsigned int all = fold<THREADS>(own, shared, both);
     if (threadIdx.x == 0) partials[blockIdx.x] = all;
 }

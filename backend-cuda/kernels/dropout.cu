@@ -2,6 +2,7 @@
 #include "divisor.cuh"
 #include "draw.cuh"
 #include "element.cuh"
+#include "vector.cuh"
 
 constexpr unsigned int WORDS = 16;  // of a block of random words
 
@@ -18,13 +19,21 @@ extern "C" __global__ void __launch_bounds__(256) KERNEL(dropout)(
     unsigned int words[WORDS];
     const bool drawn = training && random->backward != 0;
     if (drawn) sample_words(*random, node, first_sample + sample, by_blocks.divisor, block, words);
-    const unsigned int first = block * WORDS;
-#pragma unroll
-    for (unsigned int j = 0; j < WORDS; j++) {
-        if (first + j >= len) break;
-        const unsigned int at = sample * len + first + j;
+    const unsigned int first = block * WORDS, at = sample * len + first;
+    const auto drop = [&](unsigned int j, float x, float before) {
         const float factor = !drawn ? 1.0f : double(uniform(words[j])) < rate ? 0.0f : kept;
-        const float value = x[at] * factor;
-        y[at] = accumulate ? y[at] + value : value;
+        return accumulate ? before + x * factor : x * factor;
+    };
+    if (len - first < WORDS || !aligned(x + at, y + at)) {
+#pragma unroll
+        for (unsigned int j = 0; j < WORDS; j++)
+            if (first + j < len) y[at + j] = drop(j, x[at + j], accumulate ? float(y[at + j]) : 0.0f);
+        return;
     }
+    Group<Element, WORDS> from, to;
+    from.read(x + at);
+    if (accumulate) to.read(y + at);
+#pragma unroll
+    for (unsigned int j = 0; j < WORDS; j++) to.at[j] = drop(j, from.at[j], accumulate ? float(to.at[j]) : 0.0f);
+    to.write(y + at);
 }

@@ -16,10 +16,14 @@ extern "C" __global__ void __launch_bounds__(THREADS) norm_sweep(
     const bool idle = goal == POWERS && norm->verdict != FINITE;
     Partial own = NOTHING;
     const unsigned int first = blockIdx.x * CHUNK;
-    for (unsigned int i = first + threadIdx.x; i < n && i < first + CHUNK && !idle; i += THREADS) {
-        double x = fabs(double(g[i]));
-        if (adaptive) x = (fabs(double(w[i])) + eta) * x;
-        take_in(goal, q, peak, x, i, own);
+    const unsigned int end = idle ? first : min(n - first, CHUNK) + first;
+    if (adaptive) {
+        const auto take = [&](unsigned int i, float w, float g) {
+            take_in(goal, q, peak, (fabs(double(w)) + eta) * fabs(double(g)), i, own);
+        };
+        visit<THREADS>(first, end, take, w, g);
+    } else {
+        visit<THREADS>(first, end, [&](unsigned int i, float g) { take_in(goal, q, peak, fabs(double(g)), i, own); }, g);
     }
     const Partial all = fold<THREADS>(own, shared, [=](Partial a, Partial b) { return join(goal, a, b); });
     if (threadIdx.x == 0) partials[blockIdx.x] = all;

@@ -4,6 +4,7 @@
 #include "power.cuh"
 #include "rule.cuh"
 #include "split.cuh"
+#include "vector.cuh"
 
 constexpr int THREADS = 256;
 constexpr unsigned int CHUNK = 4096;

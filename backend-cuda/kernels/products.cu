@@ -2,6 +2,7 @@
 // doubles, which products of floats neither over- nor underflow; chunks and their threads are added in a fixed order.
 #include "products.cuh"
 #include "reduce.cuh"
+#include "vector.cuh"
 
 constexpr int THREADS = 256;
 constexpr unsigned int CHUNK = 4096;
@@ -18,10 +19,8 @@ extern "C" __global__ void __launch_bounds__(THREADS) products_sweep(
     __shared__ Products shared[THREADS];
     Products own = {0.0, 0.0, 0.0};
     const unsigned int first = blockIdx.x * CHUNK;
-    for (unsigned int i = first + threadIdx.x; i < n && i < first + CHUNK; i += THREADS) {
-        const double x = a[i], y = b[i];
-        own = add(own, {x * x, y * y, x * y});
-    }
+    const auto take = [&](unsigned int, double x, double y) { own = add(own, {x * x, y * y, x * y}); };
+    visit<THREADS>(first, min(n - first, CHUNK) + first, take, a, b);
     const Products all = fold<THREADS>(own, shared, add);
     if (threadIdx.x == 0) partials[blockIdx.x] = all;
 }

@@ -15,15 +15,19 @@ extern "C" __global__ void __launch_bounds__(THREADS) segmented_sweep(
     const double peak = goal == POWERS ? norm.scale : 1.0;
     const bool idle = goal == POWERS && norm.verdict != FINITE;
     Partial found = NOTHING;
-    for (unsigned int i = piece.first + threadIdx.x; i < piece.first + piece.len && !idle; i += THREADS) {
-        double x = fabs(double(g[i]));
-        if (piece.radius == 0.0f) {
-            // What is left out is still part of the gradient, which must be finite.
-            if (isfinite(x)) continue;
-        } else if (scaled) {
-            x = (fabs(double(w[i])) + eta) * x;
-        }
-        take_in(goal, q, peak, x, i, found);
+    const unsigned int end = piece.first + (idle ? 0 : piece.len);
+    if (scaled && piece.radius != 0.0f) {
+        const auto take = [&](unsigned int i, float w, float g) {
+            take_in(goal, q, peak, (fabs(double(w)) + eta) * fabs(double(g)), i, found);
+        };
+        visit<THREADS>(piece.first, end, take, w, g);
+    } else {
+        // What is left out is still part of the gradient, which must be finite.
+        const bool left_out = piece.radius == 0.0f;
+        const auto take = [&](unsigned int i, float g) {
+            if (!left_out || !isfinite(g)) take_in(goal, q, peak, fabs(double(g)), i, found);
+        };
+        visit<THREADS>(piece.first, end, take, g);
     }
     const Partial all = fold<THREADS>(found, shared, [=](Partial a, Partial b) { return join(goal, a, b); });
     if (threadIdx.x == 0) partials[blockIdx.x] = all;

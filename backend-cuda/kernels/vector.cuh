@@ -70,3 +70,45 @@ static __device__ void map_onto(unsigned int n, T* y, int accumulate, F f, const
     else
         map(n, y, f, x...);
 }
+
+static __device__ void put(float* to, const Group<float, VECTOR<float>>& group) { group.write(to); }
+static __device__ void put(const float*, const Group<float, VECTOR<float>>&) {}
+
+// f(x[i]...) for i < n, which may change those x that are not const, moved as by `map`.
+template <class F, class... X>
+static __device__ void update(unsigned int n, F f, X*... x) {
+    constexpr unsigned int COUNT = VECTOR<float>;
+    const unsigned int first = (blockIdx.x * blockDim.x + threadIdx.x) * COUNT;
+    if (first >= n) return;
+    if (n - first < COUNT || !aligned(x...)) {
+        for (unsigned int i = first; i < n && i < first + COUNT; i++) f(x[i]...);
+        return;
+    }
+    const auto change = [&](auto... group) {
+        (group.read(x + first), ...);
+#pragma unroll
+        for (unsigned int j = 0; j < COUNT; j++) f(group.at[j]...);
+        (put(x + first, group), ...);
+    };
+    change((static_cast<void>(x), Group<float, COUNT>())...);
+}
+
+// f(i, x[i]...) for first <= i < end by a block of THREADS threads. A thread takes as many neighbours as sixteen bytes hold, then those
+// behind all threads' own, however they are moved: sums that it makes have the same bits at any address.
+template <unsigned int THREADS, class F, class... X>
+static __device__ void visit(unsigned int first, unsigned int end, F f, const X*... x) {
+    constexpr unsigned int COUNT = VECTOR<float>;
+    const bool whole = aligned((x + first)...);
+    for (unsigned int i = first + threadIdx.x * COUNT; i < end; i += THREADS * COUNT) {
+        if (whole && end - i >= COUNT) {
+            const auto visit_all = [&](Group<X, COUNT>... from) {
+                (from.read(x + i), ...);
+#pragma unroll
+                for (unsigned int j = 0; j < COUNT; j++) f(i + j, from.at[j]...);
+            };
+            visit_all(Group<X, COUNT>()...);
+        } else {
+            for (unsigned int j = i; j < end && j < i + COUNT; j++) f(j, x[j]...);
+        }
+    }
+}

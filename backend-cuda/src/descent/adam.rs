@@ -139,7 +139,7 @@ impl Descent<DeviceVec<f32>, Gradient> for CudaAdam {
             finite,
         );
         // SAFETY: w, g and both moments have n entries and are four buffers.
-        unsafe { device.launch(&device.kernels().adam, Grid::over(n), arguments) }
+        unsafe { device.launch(&device.kernels().adam, Grid::vectors(n, size_of::<f32>()), arguments) }
     }
 }
 

@@ -71,7 +71,7 @@ impl CudaFriendly {
             g.values_mut().view_mut().ptr(),
         );
         // SAFETY: all three have n entries and are three buffers; the count is a single value.
-        unsafe { device.launch(&device.kernels().friendly, Grid::over(n), arguments) }
+        unsafe { device.launch(&device.kernels().friendly, Grid::vectors(n, size_of::<f32>()), arguments) }
     }
 }
 
