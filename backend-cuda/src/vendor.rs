@@ -120,9 +120,7 @@ impl Vendor {
         } else {
             match &self.cudnn {
                 Err(reason) => return Ok(Err(reason.clone())),
-                Ok(library) => {
-                    library.convolution(geometry, product, precision).map(|own| Box::new(own) as _)
-                }
+                Ok(library) => library.convolution(geometry, product, precision),
             }
         };
         match found {

@@ -223,8 +223,16 @@ fn assert_as_defined(wiring: &Wiring, samples: usize, seed: u64) {
     for pass in [Pass::Clean, Pass::Perturbed, Pass::Perturbed] {
         let mut found = vec![f64::NAN; w.len()];
         let found_loss = network.gradient(&w, &mut found, pass).expect("lengths that agree");
+        if !loss.is_finite() {
+            // Vectors that scale themselves a few times over overflow even in f64.
+            assert!(!found_loss.is_finite(), "the loss: {found_loss}, by definition {loss}");
+            continue;
+        }
         assert_near(&[found_loss], &[loss], "the loss");
         assert_near(&found, &gradient, "the gradient");
+    }
+    if !loss.is_finite() {
+        return;
     }
     assert_near(network.statistics(), &statistics, "the running statistics");
     let mut found = Array2::from_elem([samples, CLASSES], f64::NAN);

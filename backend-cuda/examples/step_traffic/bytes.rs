@@ -206,10 +206,16 @@ pub fn cost(launch: &Launch) -> Option<Cost> {
     }
 }
 
-/// Whether cuDNN's older functions have the product: not where it is padded by more behind the image than before it.
-pub fn is_padded_alike(launch: &Launch) -> bool {
-    let shape = if launch.name.starts_with("conv_forward") { 3 } else { 2 };
-    !launch.name.starts_with("conv_") || Conv::of(&launch.words(shape)).alike
+/// What a library's product moves more: where the image is padded by more behind than before it, an input's gradient is added to another
+/// in a sweep of its own.
+pub fn added_apart(launch: &Launch) -> Option<Cost> {
+    let (name, own) = parts(&launch.name);
+    if !name.starts_with("conv_input_gradient") || launch.number(3) == 0 {
+        return None;
+    }
+    let conv = Conv::of(&launch.words(2));
+    let bytes = own * conv.whole_input();
+    (!conv.alike).then_some(Cost { read: bytes, written: bytes, operations: 0 })
 }
 
 /// What the launch is for, as the table has it.

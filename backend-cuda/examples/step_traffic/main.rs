@@ -27,8 +27,8 @@ use sam_backend_cuda::{
 use sam_core::{Plain, Rule, Sam};
 use sam_model::{Architecture, ImageShape};
 
-use bytes::{Cost, cost, purpose};
-use fused::{Costed, fused, library};
+use bytes::{Cost, added_apart, cost, purpose};
+use fused::{Costed, fused};
 use log::{Launch, Line};
 use time::{CARDS, Library};
 
@@ -132,7 +132,7 @@ fn report(lines: &[Line], precision: Precision, sam: bool) -> Result<(), Box<dyn
                 let (count, sum) = parts.entry(purpose(&launch.name)).or_default();
                 *count += 1;
                 *sum += cost;
-                launches.push((launch.clone(), cost, library(launch)));
+                launches.push((launch.clone(), cost));
             }
             Line::Copy(bytes) => {
                 let cost = Cost { read: *bytes, written: *bytes, operations: 0 };
@@ -160,7 +160,7 @@ fn report(lines: &[Line], precision: Precision, sam: bool) -> Result<(), Box<dyn
     let left = if precision == Precision::Single { launches.clone() } else { fused(&launches) };
     let total = |launches: &[Costed]| {
         let mut sum = Cost::default();
-        launches.iter().for_each(|(_, cost, _)| sum += *cost);
+        launches.iter().for_each(|(_, cost)| sum += *cost);
         sum
     };
     let (before, after) = (total(&launches), total(&left));
@@ -168,15 +168,17 @@ fn report(lines: &[Line], precision: Precision, sam: bool) -> Result<(), Box<dyn
         Cost { read: before.read - after.read, written: before.written - after.written, operations: 0 };
     row("less if fused", (launches.len() - left.len()) as u64, &less);
     for card in CARDS {
-        let time = |launches: &[Costed], vendor: bool| {
-            let own = |library: Library| if vendor { library } else { Library::Own };
-            let times = launches
-                .iter()
-                .map(|(launch, cost, library)| card.seconds(&launch.name, cost, precision, own(*library)));
+        let time = |launches: &[Costed], library: Library| {
+            let times = launches.iter().map(|(launch, cost)| {
+                let apart = added_apart(launch).filter(|_| library == Library::Vendor);
+                let apart = apart.map_or(0.0, |cost| card.seconds("add", &cost, precision, Library::Own));
+                card.seconds(&launch.name, cost, precision, library) + apart
+            });
             let copies = copies.iter().map(|cost| card.seconds("copy", cost, precision, Library::Own));
             1e3 * (times.sum::<f64>() + copies.sum::<f64>())
         };
-        let [native, vendor, fused] = [time(&launches, false), time(&launches, true), time(&left, true)];
+        let [native, vendor, fused] =
+            [time(&launches, Library::Own), time(&launches, Library::Vendor), time(&left, Library::Vendor)];
         println!(
             "{}: {native:.1} ms expected with this crate's kernels, {vendor:.1} with libraries' products, {fused:.1} with sums and \
              additions in them",

@@ -25,6 +25,7 @@ use cudarc::cudnn::sys::{
 use sam_model::Shape;
 
 use super::{
+    VendorKernel,
     descriptor::Descriptor,
     library::{Failure, Wanted, function, text},
 };
@@ -32,7 +33,7 @@ use crate::{Precision, Product, element::Element, geometry::Geometry};
 use convolution::{Algorithm, Convolution, Descriptors};
 use functions::Functions;
 pub(crate) use graph::FusedConvolution;
-use graph::Plans;
+use graph::{GraphProduct, Plans};
 
 const WANTED: Wanted = Wanted {
     name: "cuDNN",
@@ -117,18 +118,27 @@ impl Cudnn {
         Failure { library: self.name(), function, status, unsupported }
     }
 
-    /// One of a convolution's products.
+    /// One of a convolution's products; by the graph interface where the older functions have not the convolution.
     pub fn convolution(
         &self,
         geometry: &Geometry,
         product: Product,
         precision: Precision,
-    ) -> Result<Convolution, Failure> {
+    ) -> Result<Box<dyn VendorKernel>, Failure> {
         let descriptors = self.descriptors(geometry, precision)?;
-        self.check_output(&descriptors, geometry)?;
+        match self.check_output(&descriptors, geometry) {
+            Ok(()) => {}
+            Err(failure) if failure.unsupported => {
+                let own = GraphProduct::new(self, geometry, product, precision);
+                // Whatever goes wrong there, this crate has the product too.
+                let own = own.map_err(|failure| Failure { unsupported: true, ..failure })?;
+                return Ok(Box::new(own));
+            }
+            Err(failure) => return Err(failure),
+        }
         let (algorithm, workspace) = self.algorithm(&descriptors, product)?;
         let (name, geometry, element) = (self.name(), *geometry, Element::of(precision));
-        Ok(Convolution { name, descriptors, algorithm, workspace, product, geometry, element })
+        Ok(Box::new(Convolution { name, descriptors, algorithm, workspace, product, geometry, element }))
     }
 
     /// A convolution forwards with the sums that a normalisation wants of its output, to which a tensor is added before if `add`; products of
@@ -143,7 +153,7 @@ impl Cudnn {
             let only = "engines for fused convolutions are for tensor cores".to_owned();
             return Err(self.failure("fused convolution", only, true));
         }
-        FusedConvolution::new(self, geometry, Element::of(precision), add)
+        FusedConvolution::new(self, geometry, precision, add)
     }
 
     fn descriptors(&self, geometry: &Geometry, precision: Precision) -> Result<Descriptors, Failure> {

@@ -23,6 +23,7 @@ mod support;
 mod twins;
 mod vendor;
 mod vendor_fused;
+mod vendor_uneven;
 #[path = "../../../backend-ndarray/tests/networks/wirings.rs"]
 #[allow(dead_code, reason = "shared with the tests of the CPU backend, which use the rest")]
 mod wirings;

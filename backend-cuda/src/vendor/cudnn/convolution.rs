@@ -67,25 +67,16 @@ impl Convolution {
     const fn filter_bytes(&self) -> usize {
         filter_bytes(&self.geometry, self.element)
     }
-
-    /// Their gradient as this crate has it.
-    fn take_gradient(&self, device: &Device, from: PtrMut<f64>, to: PtrMut<f32>) -> Result<(), CudaError> {
-        let (patch, count) = (self.geometry.patch(), self.geometry.output.channels);
-        match self.element {
-            Element::F32 => {
-                transpose(device, &device.kernels().transpose, [count, patch], from.cast().reading(), to)
-            }
-            Element::Bf16 => {
-                let kernel = &tensor_kernels(device).transpose_from_bf16;
-                transpose(device, kernel, [count, patch], from.cast().reading(), to)
-            }
-        }
-    }
 }
 
 /// Bytes of the filters, up to where the library's workspace may begin.
 pub(super) const fn filter_bytes(geometry: &Geometry, element: Element) -> usize {
-    (geometry.weights() * element.bytes()).next_multiple_of(ALIGNMENT)
+    aligned(geometry.weights() * element.bytes())
+}
+
+/// Bytes up to where the library's workspace may begin.
+pub(super) const fn aligned(bytes: usize) -> usize {
+    bytes.next_multiple_of(ALIGNMENT)
 }
 
 /// The filters as the library wants them.
@@ -102,6 +93,26 @@ pub(super) fn bring_filters(
         Element::Bf16 => {
             let kernel = &tensor_kernels(device).transpose_to_bf16;
             transpose(device, kernel, [patch, count], from, to.cast())
+        }
+    }
+}
+
+/// The library's filters, or their gradient, as this crate has them.
+pub(super) fn take_filters(
+    device: &Device,
+    geometry: &Geometry,
+    element: Element,
+    from: PtrMut<f64>,
+    to: PtrMut<f32>,
+) -> Result<(), CudaError> {
+    let (patch, count) = (geometry.patch(), geometry.output.channels);
+    match element {
+        Element::F32 => {
+            transpose(device, &device.kernels().transpose, [count, patch], from.cast().reading(), to)
+        }
+        Element::Bf16 => {
+            let kernel = &tensor_kernels(device).transpose_from_bf16;
+            transpose(device, kernel, [count, patch], from.cast().reading(), to)
         }
     }
 }
@@ -219,7 +230,7 @@ impl VendorKernel for Convolution {
         library.check(function, status).map_err(|failure| failure.on(device))?;
         device.wait_if_blocking(|| format!("{}, {}", self.name, self.product))?;
         if self.product == Product::WeightGradient {
-            self.take_gradient(device, scratch, to.cast())?;
+            take_filters(device, &self.geometry, self.element, scratch, to.cast())?;
         }
         Ok(())
     }

@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::{BAD_PARAM, NOT_SUPPORTED, Status, refuse, status};
+use crate::convolution::Product;
 use crate::fault::{self, Fault};
 use crate::objects::{Object, change, create, destroy, find, get, put};
 
@@ -70,7 +71,9 @@ struct Window {
 /// An operation, from and to tensors.
 #[derive(Debug, Clone, Copy)]
 enum Operation {
+    /// The product of two of the three tensors, the third.
     Convolution {
+        product: Product,
         window: Window,
         x: Tensor,
         w: Tensor,
@@ -89,11 +92,13 @@ enum Operation {
     },
 }
 
-/// An engine for a graph. The first one that heuristics recommend gives other last bits each time.
+/// An engine for a graph. The first one that heuristics recommend gives other last bits each time, the second is for tensor cores too,
+/// and the last one multiplies floats as they are.
 #[derive(Debug, Clone)]
 struct Engine {
     graph: Arc<Vec<Operation>>,
     deterministic: bool,
+    tensor_cores: bool,
 }
 
 impl Engine {
@@ -102,6 +107,7 @@ impl Engine {
     }
 }
 
+const TENSOR_CORE: u32 = 0;
 const NONDETERMINISTIC: u32 = 4;
 
 /// Kinds of descriptors.
@@ -113,6 +119,8 @@ mod kind {
     pub const HEURISTICS: u32 = 4;
     pub const PLAN: u32 = 5;
     pub const FORWARD_OPERATION: u32 = 10;
+    pub const FILTERS_OPERATION: u32 = 11;
+    pub const INPUT_OPERATION: u32 = 12;
     pub const POINTWISE_OPERATION: u32 = 13;
     pub const SUMS_OPERATION: u32 = 14;
     pub const GRAPH: u32 = 15;
@@ -151,6 +159,10 @@ fn attribute(name: u32) -> Option<(u32, u32, std::ops::RangeInclusive<i64>)> {
         401 => (kind::PLAN, types::DESCRIPTOR, 1..=1),
         700 | 701 => (kind::FORWARD_OPERATION, types::FLOAT, 1..=1),
         702..=705 => (kind::FORWARD_OPERATION, types::DESCRIPTOR, 1..=1),
+        706 | 707 => (kind::INPUT_OPERATION, types::FLOAT, 1..=1),
+        708..=711 => (kind::INPUT_OPERATION, types::DESCRIPTOR, 1..=1),
+        712 | 713 => (kind::FILTERS_OPERATION, types::FLOAT, 1..=1),
+        714..=717 => (kind::FILTERS_OPERATION, types::DESCRIPTOR, 1..=1),
         750..=753 => (kind::POINTWISE_OPERATION, types::DESCRIPTOR, 1..=1),
         770 => (kind::SUMS_OPERATION, types::SUMS_MODE, 1..=1),
         771 => (kind::SUMS_OPERATION, types::DATA_TYPE, 1..=1),
@@ -282,9 +294,14 @@ extern "C" fn cudnnBackendGetAttribute(
         (Finished::Configuration(engine), 300, types::DESCRIPTOR) => {
             (1, filled(&[Finished::Engine(engine.clone())], kind::ENGINE))
         }
-        (Finished::Engine(engine), 1303, types::NUMERICAL_NOTE) if engine.deterministic => (0, true),
-        (Finished::Engine(_), 1303, types::NUMERICAL_NOTE) => {
-            (1, wanted == 0 || put(place.cast(), NONDETERMINISTIC))
+        (Finished::Engine(engine), 1303, types::NUMERICAL_NOTE) => {
+            let notes = [(engine.tensor_cores, TENSOR_CORE), (!engine.deterministic, NONDETERMINISTIC)];
+            let notes: Vec<u32> = notes.into_iter().filter_map(|(has, note)| has.then_some(note)).collect();
+            let written = notes.iter().take(wanted as usize).enumerate();
+            // SAFETY: by the library's contract there is room for as many values as the caller says.
+            let all =
+                written.fold(true, |all, (i, note)| all & put(unsafe { place.cast::<u32>().add(i) }, *note));
+            (notes.len(), all)
         }
         (Finished::Plan(engine), 402, types::INT64) => (1, put(place.cast(), engine.workspace() as i64)),
         _ => return refuse(NOT_SUPPORTED, &format!("attribute {name} of type {}", r#type)),

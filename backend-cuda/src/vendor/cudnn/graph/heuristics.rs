@@ -9,13 +9,18 @@ use cudarc::cudnn::sys::{
 };
 
 use super::attribute::{Builder, Link, blank, read};
-use crate::vendor::{cudnn::Cudnn, descriptor::Descriptor, library::Failure};
+use crate::{
+    Precision,
+    vendor::{cudnn::Cudnn, descriptor::Descriptor, library::Failure},
+};
 
 /// First what is fast, then what has been kept for graphs that the former knows nothing of.
 const MODES: [Mode; 2] = [Mode::CUDNN_HEUR_MODE_A, Mode::CUDNN_HEUR_MODE_FALLBACK];
 
 /// Of an engine whose bits differ from run to run.
 const NONDETERMINISTIC: u32 = Note::CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC as u32;
+/// Of one that lets NaN through, which all should: the only note on one that multiplies and adds floats as they are.
+const STRICT: u32 = Note::CUDNN_NUMERICAL_NOTE_STRICT_NAN_PROP as u32;
 
 /// More notes than there are.
 const NOTES: usize = 32;
@@ -56,8 +61,12 @@ fn of_mode(
     Ok(configurations)
 }
 
-/// Whether an engine gives the same bits each time.
-pub(super) fn is_deterministic(library: &Cudnn, configuration: &Descriptor<c_void>) -> Result<bool, Failure> {
+/// Whether an engine gives the same bits each time, and multiplies floats as they are where that is the precision.
+pub(super) fn is_faithful(
+    library: &Cudnn,
+    configuration: &Descriptor<c_void>,
+    precision: Precision,
+) -> Result<bool, Failure> {
     let engine = blank(library, Kind::CUDNN_BACKEND_ENGINE_DESCRIPTOR)?;
     let place = (Name::CUDNN_ATTR_ENGINECFG_ENGINE, Type::CUDNN_TYPE_BACKEND_DESCRIPTOR);
     read(library, configuration, place, &mut [engine.raw()])?;
@@ -65,5 +74,10 @@ pub(super) fn is_deterministic(library: &Cudnn, configuration: &Descriptor<c_voi
     let mut notes = [u32::MAX; NOTES];
     let note = (Name::CUDNN_ATTR_ENGINE_NUMERICAL_NOTE, Type::CUDNN_TYPE_NUMERICAL_NOTE);
     let count = read(library, &engine, note, &mut notes)?;
-    Ok(!notes[..count.min(NOTES)].contains(&NONDETERMINISTIC))
+    let notes = &notes[..count.min(NOTES)];
+    Ok(match precision {
+        // Tensor cores, transforms and whatever else has a note round in another way.
+        Precision::Single => notes.iter().all(|note| *note == STRICT),
+        Precision::Tf32 | Precision::Bf16 => !notes.contains(&NONDETERMINISTIC),
+    })
 }

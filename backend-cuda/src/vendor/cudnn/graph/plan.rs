@@ -15,17 +15,32 @@ use cudarc::cudnn::sys::{
 
 use super::{
     attribute::{Builder, Handle, Link, read},
-    heuristics::{configurations, is_deterministic},
+    heuristics::{configurations, is_faithful},
     operations::Operations,
 };
 use crate::{
-    element::Element,
+    Precision, Product,
     geometry::Geometry,
     vendor::{cudnn::Cudnn, descriptor::Descriptor, library::Failure},
 };
 
-/// What a graph is of: a convolution in a precision, with an addition or without.
-type Key = (Geometry, Element, bool);
+/// What a graph is of.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(in crate::vendor::cudnn) struct Key {
+    pub geometry: Geometry,
+    pub precision: Precision,
+    pub computed: Computed,
+}
+
+/// What it computes.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(in crate::vendor::cudnn) enum Computed {
+    Alone(Product),
+    /// Forwards, with the sums of a normalisation behind it, and an addition between the two if `add`.
+    WithSums {
+        add: bool,
+    },
+}
 
 /// The plans that somebody uses: the library may compile one for seconds, and a network has many equal layers.
 #[derive(Default)]
@@ -58,9 +73,9 @@ impl Plans {
 }
 
 impl Plan {
-    /// The first engine that is deterministic and takes the graph.
-    fn new(library: &Cudnn, (geometry, element, add): &Key) -> Result<Self, Failure> {
-        let operations = Operations::new(library, geometry, *element, *add)?;
+    /// The first engine that computes as it should and takes the graph.
+    fn new(library: &Cudnn, key: &Key) -> Result<Self, Failure> {
+        let operations = Operations::new(library, key)?;
         let handle = library.handle.lock().unwrap_or_else(PoisonError::into_inner);
         let graph = Builder::new(library, Kind::CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR)?
             .set(Name::CUDNN_ATTR_OPERATIONGRAPH_HANDLE, &[Handle(handle.0)])?
@@ -69,7 +84,7 @@ impl Plan {
         let mut refusal =
             library.failure("cudnnBackendGetAttribute", "no engine for the graph".to_owned(), true);
         for configuration in configurations(library, &graph)? {
-            if !is_deterministic(library, &configuration)? {
+            if !is_faithful(library, &configuration, key.precision)? {
                 continue;
             }
             let plan = Builder::new(library, Kind::CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR)?

@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::{Backend, Engine, Finished, Operation, Tensor, Values, Window, finished, kind};
+use crate::convolution::Product;
 use crate::cudnn::{
     BAD_PARAM, CROSS_CORRELATION, DATA_BFLOAT16, DATA_FLOAT, DEVICE_ALLOCATION_FAILED, NOT_SUPPORTED, Status,
     refuse,
@@ -73,7 +74,11 @@ pub fn finish(own: &Backend) -> Result<Finished, Status> {
             (Some(mode @ (ADD | IDENTITY)), Some(DATA_FLOAT)) => Ok(Finished::Pointwise(mode)),
             found => Err(refuse(NOT_SUPPORTED, &format!("pointwise mode and precision {found:?}"))),
         },
-        kind::FORWARD_OPERATION | kind::POINTWISE_OPERATION | kind::SUMS_OPERATION => {
+        kind::FORWARD_OPERATION
+        | kind::INPUT_OPERATION
+        | kind::FILTERS_OPERATION
+        | kind::POINTWISE_OPERATION
+        | kind::SUMS_OPERATION => {
             let made =
                 operation(own).ok_or_else(|| wrong("an operation on what does not fit, or is not there"))?;
             Ok(Finished::Operation(made))
@@ -100,7 +105,7 @@ pub fn finish(own: &Backend) -> Result<Finished, Status> {
             if fault::is(Fault::PlanOutOfMemory) {
                 return Err(DEVICE_ALLOCATION_FAILED);
             }
-            supported(&engine.graph)?;
+            supported(&engine)?;
             Ok(Finished::Plan(engine))
         }
         kind::PACK => {
@@ -154,17 +159,23 @@ fn convolution(own: &Backend) -> Result<Finished, Status> {
 
 fn operation(own: &Backend) -> Option<Operation> {
     match own.kind {
-        kind::FORWARD_OPERATION => {
-            let Finished::Convolution(window) = *own.link(702)? else { return None };
-            let (w, x, y) = (own.tensor(703)?, own.tensor(704)?, own.tensor(705)?);
+        kind::FORWARD_OPERATION | kind::INPUT_OPERATION | kind::FILTERS_OPERATION => {
+            // Of each attribute its number; of tensors those of image, filters and output.
+            let (product, [alpha, beta, window, x, w, y]) = match own.kind {
+                kind::FORWARD_OPERATION => (Product::Forward, [700, 701, 702, 704, 703, 705]),
+                kind::INPUT_OPERATION => (Product::Input, [706, 707, 708, 710, 709, 711]),
+                _ => (Product::Filters, [712, 713, 714, 716, 715, 717]),
+            };
+            let Finished::Convolution(window) = *own.link(window)? else { return None };
+            let (x, w, y) = (own.tensor(x)?, own.tensor(w)?, own.tensor(y)?);
             let extent = |axis: usize| {
                 let padded = x.extents[2 + axis] + window.before[axis] + window.behind[axis];
                 padded.checked_sub(w.extents[2 + axis]).map(|left| left / window.strides[axis] + 1)
             };
             let expected = [x.extents[0], w.extents[0], extent(0)?, extent(1)?];
             let fits = x.extents[1] == w.extents[1] && y.extents == expected;
-            let scaled = own.is_float(700, 1.0) && own.is_float(701, 0.0);
-            (fits && scaled).then_some(Operation::Convolution { window, x, w, y })
+            let scaled = own.is_float(alpha, 1.0) && own.is_float(beta, 0.0);
+            (fits && scaled).then_some(Operation::Convolution { product, window, x, w, y })
         }
         kind::POINTWISE_OPERATION => {
             let Finished::Pointwise(mode) = *own.link(750)? else { return None };
@@ -211,7 +222,9 @@ fn graph(own: &Backend) -> Result<Finished, Status> {
 /// What an operation reads, and what it makes.
 pub fn tensors(operation: &Operation) -> (Vec<Tensor>, Vec<Tensor>) {
     match *operation {
-        Operation::Convolution { x, w, y, .. } => (vec![x, w], vec![y]),
+        Operation::Convolution { product: Product::Forward, x, w, y, .. } => (vec![x, w], vec![y]),
+        Operation::Convolution { product: Product::Input, x, w, y, .. } => (vec![y, w], vec![x]),
+        Operation::Convolution { product: Product::Filters, x, w, y, .. } => (vec![x, y], vec![w]),
         Operation::Pointwise { x, b, y } => ([Some(x), b].into_iter().flatten().collect(), vec![y]),
         Operation::Sums { x, sums, squares } => (vec![x], vec![sums, squares]),
     }
@@ -223,14 +236,22 @@ pub fn engines(graph: &Arc<Vec<Operation>>, mode: u32) -> Vec<Engine> {
     if mode == FALLBACK || fault::is(Fault::NoEngine) || fault::is(Fault::Unsupported) {
         return Vec::new();
     }
-    [false, true].map(|deterministic| Engine { graph: Arc::clone(graph), deterministic }).into()
+    let engine =
+        |(deterministic, tensor_cores)| Engine { graph: Arc::clone(graph), deterministic, tensor_cores };
+    [(false, true), (true, true), (true, false)].map(engine).into()
 }
 
-/// What engines that fuse at run time take: a convolution first, for tensor cores by its channels, and sums of floats.
-fn supported(graph: &[Operation]) -> Result<(), Status> {
+/// What engines that fuse at run time take: a convolution first, for tensor cores by its channels, and sums of floats. A product of
+/// floats alone needs no tensor cores.
+fn supported(engine: &Engine) -> Result<(), Status> {
+    let graph = &engine.graph;
     let Some(Operation::Convolution { x, w, .. }) = graph.first() else {
         return Err(refuse(NOT_SUPPORTED, "a graph that does not begin with a convolution"));
     };
+    if !engine.tensor_cores {
+        let alone = graph.len() == 1 && x.number == DATA_FLOAT;
+        return if alone { Ok(()) } else { Err(refuse(NOT_SUPPORTED, "fused without tensor cores")) };
+    }
     let multiple = if x.number == DATA_BFLOAT16 { 8 } else { 4 };
     if x.number != w.number || w.extents[..2].iter().any(|channels| !channels.is_multiple_of(multiple)) {
         return Err(refuse(NOT_SUPPORTED, "channels that are no multiple of what tensor cores take"));

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::{Engine, Finished, Operation, Tensor, check::tensors, finished};
-use crate::convolution::{Product, Shapes};
+use crate::convolution::Shapes;
 use crate::cudnn::{
     self, BAD_PARAM, CROSS_CORRELATION, DATA_BFLOAT16, DATA_FLOAT, DEFAULT_MATH, DEVICE_ALLOCATION_FAILED,
     EXECUTION_FAILED, SUCCESS, Status, TENSOR_NHWC, refuse,
@@ -72,10 +72,12 @@ fn run(memory: &Memory, engine: &Engine, places: &HashMap<i64, u64>, workspace: 
     memory.scribble(workspace, engine.workspace().min(1 << 16))?;
     for operation in engine.graph.iter() {
         let results = match *operation {
-            Operation::Convolution { window, x, w, y } => {
-                let (left, right) = (read(&made, &x)?, read(&made, &w)?);
+            Operation::Convolution { product, window, x, w, y } => {
+                let (from, to) = tensors(operation);
+                let (left, right) = (read(&made, &from[0])?, read(&made, &from[1])?);
                 // Factors in bf16 are what they are.
-                let math = if x.number == DATA_FLOAT { Math::Tf32 } else { Math::Single };
+                let cut = engine.tensor_cores && x.number == DATA_FLOAT;
+                let math = if cut { Math::Tf32 } else { Math::Single };
                 let geometry = cudnn::Geometry {
                     padding: window.before,
                     strides: window.strides,
@@ -85,14 +87,14 @@ fn run(memory: &Memory, engine: &Engine, places: &HashMap<i64, u64>, workspace: 
                     math: DEFAULT_MATH,
                 };
                 let shapes = Shapes { x: x.described(), w: w.described(), y: y.described(), geometry };
-                let mut product = shapes.product(Product::Forward, &math.factors(left), &math.factors(right));
+                let mut product = shapes.product(product, &math.factors(left), &math.factors(right));
                 if !engine.deterministic {
                     static ODD: AtomicBool = AtomicBool::new(false);
                     if ODD.fetch_not(Ordering::SeqCst) {
                         product.iter_mut().for_each(|value| *value = f32::from_bits(value.to_bits() ^ 1));
                     }
                 }
-                vec![(y, combine(1.0, 0.0, product, || Ok(Vec::new()))?)]
+                vec![(to[0], combine(1.0, 0.0, product, || Ok(Vec::new()))?)]
             }
             Operation::Pointwise { x, b, y } => {
                 let mut values = read(&made, &x)?;
