@@ -95,3 +95,34 @@ impl Measure {
         DeviceNorm::new(Arc::clone(&self.norm))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use sam_core::Norm;
+
+    use super::*;
+    use crate::testing;
+
+    /// A norm has the same bits wherever its gradient begins, and so wherever sixteen bytes can be read at once and where not.
+    #[test]
+    fn norms_do_not_depend_on_where_a_gradient_begins() {
+        let Some(device) = testing::device() else { return };
+        let n = 2 * CHUNK as usize + 1_003;
+        let value = |i: usize| ((i * 7_919 % 10_007) as f32 - 5_000.0) * 1e-3;
+        let gradient: Vec<f32> = (0..n).map(value).collect();
+        for norm in [Norm::L1, Norm::L2, Norm::LInf, Norm::from_p(3.0).unwrap()] {
+            for rule in [Rule::new(0.1, norm), Rule::new(0.1, norm).adaptive(0.01)] {
+                let found = [0, 1, 2, 3].map(|offset| {
+                    let padded = vec![3.0f32; offset].into_iter().chain(gradient.iter().copied());
+                    let g = DeviceVec::from_slice(&device, &padded.collect::<Vec<_>>()).unwrap();
+                    let w = DeviceVec::from_slice(&device, &vec![0.5f32; n + offset]).unwrap();
+                    let mut measure = Measure::new(&device, n).unwrap();
+                    let (w, g) = (w.view().range(offset..n + offset), g.view().range(offset..n + offset));
+                    let norm = measure.launch(&w, &g, &rule, PtrMut::NULL).unwrap();
+                    norm.value().unwrap().to_bits()
+                });
+                assert!(found.iter().all(|bits| *bits == found[0]), "{rule:?}: {found:x?}");
+            }
+        }
+    }
+}
