@@ -36,7 +36,7 @@ extern "C" __global__ void __launch_bounds__(256) adam(
     if (*finite == 0) return;
     const Rates r = *rates;
     const float rate = progress->rate, root = progress->root;
-    const auto step = [=](float& w, float g, float& mean, float& square) {
+    const auto step = [=](unsigned int, float& w, float g, float& mean, float& square) {
         const float slope = g + r.coupled * w;
         mean = r.beta1 * mean + (1.0f - r.beta1) * slope;
         square = r.beta2 * square + (1.0f - r.beta2) * (slope * slope);

@@ -13,7 +13,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) check_sweep(
     __shared__ unsigned int shared[THREADS];
     unsigned int own = 1;
     const unsigned int first = blockIdx.x * CHUNK;
-    visit<THREADS>(first, min(n - first, CHUNK) + first, [&](unsigned int, float g) { own &= isfinite(g); }, g);
+    sweep<THREADS>(first, min(n - first, CHUNK) + first, [&](unsigned int, float g) { own &= isfinite(g); }, g);
     const unsigned int all = fold<THREADS>(own, shared, both);
     if (threadIdx.x == 0) partials[blockIdx.x] = all;
 }

@@ -10,7 +10,7 @@ extern "C" __global__ void __launch_bounds__(256) friendly(
         map(n, next, [](unsigned int, float g) { return g; }, g);
         return;
     }
-    const auto step = [=](float m, float& g, float& next) {
+    const auto step = [=](unsigned int, float m, float& g, float& next) {
         next = lambda * m + rest * g;
         if (sigma != 0.0f) g = -sigma * m + g;
     };

@@ -21,9 +21,9 @@ extern "C" __global__ void __launch_bounds__(THREADS) norm_sweep(
         const auto take = [&](unsigned int i, float w, float g) {
             take_in(goal, q, peak, (fabs(double(w)) + eta) * fabs(double(g)), i, own);
         };
-        visit<THREADS>(first, end, take, w, g);
+        sweep<THREADS>(first, end, take, w, g);
     } else {
-        visit<THREADS>(first, end, [&](unsigned int i, float g) { take_in(goal, q, peak, fabs(double(g)), i, own); }, g);
+        sweep<THREADS>(first, end, [&](unsigned int i, float g) { take_in(goal, q, peak, fabs(double(g)), i, own); }, g);
     }
     const Partial all = fold<THREADS>(own, shared, [=](Partial a, Partial b) { return join(goal, a, b); });
     if (threadIdx.x == 0) partials[blockIdx.x] = all;

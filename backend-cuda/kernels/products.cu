@@ -20,7 +20,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) products_sweep(
     Products own = {0.0, 0.0, 0.0};
     const unsigned int first = blockIdx.x * CHUNK;
     const auto take = [&](unsigned int, double x, double y) { own = add(own, {x * x, y * y, x * y}); };
-    visit<THREADS>(first, min(n - first, CHUNK) + first, take, a, b);
+    sweep<THREADS>(first, min(n - first, CHUNK) + first, take, a, b);
     const Products all = fold<THREADS>(own, shared, add);
     if (threadIdx.x == 0) partials[blockIdx.x] = all;
 }

@@ -2,6 +2,7 @@
 #include "ascend.cuh"
 #include "segments.cuh"
 #include "split.cuh"
+#include "vector.cuh"
 
 constexpr int THREADS = 256;
 
@@ -23,9 +24,16 @@ extern "C" __global__ void __launch_bounds__(THREADS) segmented_ascend(
         }
     }
     __syncthreads();
-    const bool stays = rho == 0.0f || norm.verdict != FINITE;
-    for (unsigned int i = piece.first + threadIdx.x; i < piece.first + piece.len; i += THREADS) {
-        const float weight = w[i];
-        perturbed[i] = stays ? weight : raised(i, weight, g[i], rho, rule->eta, norm, exponent_kind, scaled, exponent);
+    const unsigned int end = piece.first + piece.len;
+    const Norm known = norm;
+    if (rho == 0.0f || known.verdict != FINITE) {
+        sweep<THREADS>(piece.first, end, [](unsigned int, float w, float& to) { to = w; }, w, perturbed);
+    } else if (exponent_kind == P_TWO && !scaled) {
+        const auto ascend = [=](unsigned int, float w, float g, float& to) { to = w + along(g, known); };
+        sweep<THREADS>(piece.first, end, ascend, w, g, perturbed);
+    } else {
+        // One by one: most of the time goes into computing them.
+        for (unsigned int i = piece.first + threadIdx.x; i < end; i += THREADS)
+            perturbed[i] = raised(i, w[i], g[i], rho, rule->eta, known, exponent_kind, scaled, exponent);
     }
 }

@@ -20,14 +20,14 @@ extern "C" __global__ void __launch_bounds__(THREADS) segmented_sweep(
         const auto take = [&](unsigned int i, float w, float g) {
             take_in(goal, q, peak, (fabs(double(w)) + eta) * fabs(double(g)), i, found);
         };
-        visit<THREADS>(piece.first, end, take, w, g);
+        sweep<THREADS>(piece.first, end, take, w, g);
     } else {
         // What is left out is still part of the gradient, which must be finite.
         const bool left_out = piece.radius == 0.0f;
         const auto take = [&](unsigned int i, float g) {
             if (!left_out || !isfinite(g)) take_in(goal, q, peak, fabs(double(g)), i, found);
         };
-        visit<THREADS>(piece.first, end, take, g);
+        sweep<THREADS>(piece.first, end, take, g);
     }
     const Partial all = fold<THREADS>(found, shared, [=](Partial a, Partial b) { return join(goal, a, b); });
     if (threadIdx.x == 0) partials[blockIdx.x] = all;

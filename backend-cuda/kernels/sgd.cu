@@ -25,10 +25,10 @@ extern "C" __global__ void __launch_bounds__(256) sgd(
     };
     const auto slope = [=](float w, float g) { return r.coupled != 0.0f ? g + r.coupled * w : g; };
     if (m == nullptr) {
-        update(n, [=](float& w, float g) { descend(w, slope(w, g)); }, w, g);
+        update(n, [=](unsigned int, float& w, float g) { descend(w, slope(w, g)); }, w, g);
         return;
     }
-    const auto step = [=](float& w, float g, float& m) {
+    const auto step = [=](unsigned int, float& w, float g, float& m) {
         const float along = slope(w, g);
         m = r.momentum * m + along;
         descend(w, nesterov ? along + r.momentum * m : m);

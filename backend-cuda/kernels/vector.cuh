@@ -74,41 +74,36 @@ static __device__ void map_onto(unsigned int n, T* y, int accumulate, F f, const
 static __device__ void put(float* to, const Group<float, VECTOR<float>>& group) { group.write(to); }
 static __device__ void put(const float*, const Group<float, VECTOR<float>>&) {}
 
-// f(x[i]...) for i < n, which may change those x that are not const, moved as by `map`.
+// f(j, x[j]...) for the entries j from i on that sixteen bytes hold and that are before `end`, at once if `whole`; it may change those
+// x that are not const.
 template <class F, class... X>
-static __device__ void update(unsigned int n, F f, X*... x) {
+static __device__ void visit(unsigned int i, unsigned int end, bool whole, F f, X*... x) {
     constexpr unsigned int COUNT = VECTOR<float>;
-    const unsigned int first = (blockIdx.x * blockDim.x + threadIdx.x) * COUNT;
-    if (first >= n) return;
-    if (n - first < COUNT || !aligned(x...)) {
-        for (unsigned int i = first; i < n && i < first + COUNT; i++) f(x[i]...);
+    if (!whole || end - i < COUNT) {
+        for (unsigned int j = i; j < end && j < i + COUNT; j++) f(j, x[j]...);
         return;
     }
-    const auto change = [&](auto... group) {
-        (group.read(x + first), ...);
+    const auto all = [&](auto... group) {
+        (group.read(x + i), ...);
 #pragma unroll
-        for (unsigned int j = 0; j < COUNT; j++) f(group.at[j]...);
-        (put(x + first, group), ...);
+        for (unsigned int j = 0; j < COUNT; j++) f(i + j, group.at[j]...);
+        (put(x + i, group), ...);
     };
-    change((static_cast<void>(x), Group<float, COUNT>())...);
+    all((static_cast<void>(x), Group<float, COUNT>())...);
 }
 
-// f(i, x[i]...) for first <= i < end by a block of THREADS threads. A thread takes as many neighbours as sixteen bytes hold, then those
-// behind all threads' own, however they are moved: sums that it makes have the same bits at any address.
+// So for all entries before n, as many a thread as sixteen bytes hold.
+template <class F, class... X>
+static __device__ void update(unsigned int n, F f, X*... x) {
+    const unsigned int first = (blockIdx.x * blockDim.x + threadIdx.x) * VECTOR<float>;
+    if (first < n) visit(first, n, aligned(x...), f, x...);
+}
+
+// So for first <= i < end by a block of THREADS threads: each takes as many neighbours as sixteen bytes hold, then those behind all
+// threads' own, however they are moved. Sums that it makes have the same bits at any address.
 template <unsigned int THREADS, class F, class... X>
-static __device__ void visit(unsigned int first, unsigned int end, F f, const X*... x) {
+static __device__ void sweep(unsigned int first, unsigned int end, F f, X*... x) {
     constexpr unsigned int COUNT = VECTOR<float>;
     const bool whole = aligned((x + first)...);
-    for (unsigned int i = first + threadIdx.x * COUNT; i < end; i += THREADS * COUNT) {
-        if (whole && end - i >= COUNT) {
-            const auto visit_all = [&](Group<X, COUNT>... from) {
-                (from.read(x + i), ...);
-#pragma unroll
-                for (unsigned int j = 0; j < COUNT; j++) f(i + j, from.at[j]...);
-            };
-            visit_all(Group<X, COUNT>()...);
-        } else {
-            for (unsigned int j = i; j < end && j < i + COUNT; j++) f(j, x[j]...);
-        }
-    }
+    for (unsigned int i = first + threadIdx.x * COUNT; i < end; i += THREADS * COUNT) visit(i, end, whole, f, x...);
 }

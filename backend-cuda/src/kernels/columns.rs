@@ -24,8 +24,13 @@ pub(crate) const fn columns(channels: usize) -> usize {
 /// One block for each chunk and each group of channels, of threads that read sixteen bytes of channels at a time: the host's side of
 /// `kernels/groups.cuh`.
 pub(crate) const fn sweep(rows: usize, channels: usize, element: Element) -> Grid {
+    across(chunks(rows), channels, element)
+}
+
+/// The same with one for each of `parts` and each group of channels.
+pub(crate) const fn across(parts: usize, channels: usize, element: Element) -> Grid {
     let threads = CHANNELS * LANES * element.bytes() / 16;
-    Grid::new([chunks(rows) as u32, columns(channels) as u32, 1], threads as u32)
+    Grid::new([parts as u32, columns(channels) as u32, 1], threads as u32)
 }
 
 /// One block for each group of channels.

@@ -6,12 +6,9 @@ use sam_model::Shape;
 
 use super::{AvgPool, Backward, Forward, Layer, On};
 use crate::{
-    CudaError, Grid, Ptr, PtrMut,
+    CudaError, Ptr, PtrMut,
     element::Value,
-    kernels::{
-        PoolShape,
-        columns::{THREADS, columns},
-    },
+    kernels::{PoolShape, columns::across},
 };
 
 /// Mean over all pixels. Backwards it is a window as large as the image.
@@ -38,7 +35,7 @@ pub(super) fn pixel_sums(
     to: PtrMut<Value>,
 ) -> Result<(), CudaError> {
     let (pixels, channels) = (image.pixels() as u32, image.channels as u32);
-    let grid = Grid::new([samples as u32, columns(image.channels) as u32, 1], THREADS);
+    let grid = across(samples, image.channels, kernels.element);
     let arguments = (x, g, pixels, channels, share, i32::from(accumulate), to);
     // SAFETY: the caller's inputs are that many images, its output has a value for each sample and channel.
     unsafe { device.launch(&kernels.pixel_sums, grid, arguments) }

@@ -77,7 +77,7 @@ impl Pair {
             PairFunction::Scale => {
                 let arguments = (a, b, n, by_channels, by_pixels, 0, output);
                 // SAFETY: input and output have n values, the second input one for each sample and channel.
-                unsafe { device.launch(&kernels.scale, Grid::over(n), arguments) }
+                unsafe { device.launch(&kernels.scale, kernels.vectors(n), arguments) }
             }
             PairFunction::ShakeShake { coefficients } => {
                 let own = pass.coefficients.add(coefficients);
@@ -104,7 +104,7 @@ impl Pair {
             PairFunction::Scale if position == 0 => {
                 let arguments = (d_output, b, n, by_channels, by_pixels, accumulate, d_input.values);
                 // SAFETY: both gradients have n values, the second input one for each sample and channel.
-                unsafe { device.launch(&kernels.scale, Grid::over(n), arguments) }
+                unsafe { device.launch(&kernels.scale, kernels.vectors(n), arguments) }
             }
             PairFunction::Scale => {
                 let InputGradient { values, accumulate } = d_input;
