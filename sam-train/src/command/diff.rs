@@ -96,31 +96,29 @@ pub fn run(args: &DiffArgs, call: Call<'_>) -> Result<(), ExperimentError> {
     Ok(())
 }
 
-/// A figure of an epoch.
-type Figure = fn(&EpochMetrics) -> Option<f64>;
+/// A figure of an epoch: its name, the decimals that it is worth, and how to get it.
+type Figure = (&'static str, usize, fn(&EpochMetrics) -> Option<f64>);
 
 /// The last value of each figure that one of them has. Errors of the test set and of held-out images are different figures: where each
 /// run has one of them nothing is subtracted.
 fn figures(names: [&str; 2], runs: [&Run; 2]) -> Table {
-    const EVALUATED: [(&str, Figure); 2] =
-        [("error (%)", |metrics| metrics.test_error), ("loss", |metrics| metrics.test_loss)];
-    const OTHERS: [(&str, Figure); 5] = [
-        ("training error (%)", |metrics| metrics.train_error),
-        ("training loss", |metrics| Some(metrics.train_loss)),
-        ("gradient norm", |metrics| metrics.gradient_norm),
-        ("sharpness", |metrics| metrics.sharpness),
-        (SPEED, |metrics| metrics.images_per_s),
+    const EVALUATED: [Figure; 2] =
+        [("error (%)", 4, |metrics| metrics.test_error), ("loss", 4, |metrics| metrics.test_loss)];
+    const OTHERS: [Figure; 5] = [
+        ("training error (%)", 4, |metrics| metrics.train_error),
+        ("training loss", 4, |metrics| Some(metrics.train_loss)),
+        ("gradient norm", 4, |metrics| metrics.gradient_norm),
+        ("sharpness", 4, |metrics| metrics.sharpness),
+        ("images/s", 0, |metrics| metrics.images_per_s),
     ];
-    const SPEED: &str = "images/s";
     let [a, b] = names;
     let mut table = Table::new("After the last epoch", &["figure", a, b, "second minus first"]);
     let [first, second] = runs.map(|run| run.epochs.len().to_string());
     table.row(vec!["epochs done".into(), first, second, String::new()]);
-    let mut row = |name: String, [a, b]: [Option<f64>; 2]| {
+    let mut row = |name: String, digits: usize, [a, b]: [Option<f64>; 2]| {
         if a.is_none() && b.is_none() {
             return;
         }
-        let digits = if name == SPEED { 0 } else { 4 };
         let text = |value: Option<f64>| value.map_or_else(String::new, |value| format!("{value:.digits$}"));
         let difference = a.zip(b).map(|(a, b)| b - a);
         let sign = difference.map_or_else(String::new, |difference| format!("{difference:+.digits$}"));
@@ -129,12 +127,12 @@ fn figures(names: [&str; 2], runs: [&Run; 2]) -> Table {
     for evaluated_on in [Evaluated::Test, Evaluated::Validation] {
         let those =
             runs.map(|run| Some(run).filter(|run| run.config.run.data.evaluated_on() == evaluated_on));
-        for (name, of) in EVALUATED {
-            row(format!("{evaluated_on} {name}"), those.map(|run| run?.epochs.last().and_then(of)));
+        for (name, digits, of) in EVALUATED {
+            row(format!("{evaluated_on} {name}"), digits, those.map(|run| run?.epochs.last().and_then(of)));
         }
     }
-    for (name, of) in OTHERS {
-        row(name.to_owned(), runs.map(|run| run.epochs.last().and_then(of)));
+    for (name, digits, of) in OTHERS {
+        row(name.to_owned(), digits, runs.map(|run| run.epochs.last().and_then(of)));
     }
     table
 }

@@ -1,6 +1,7 @@
 //! What the engine does as people see it on stderr: a bar on a terminal, lines everywhere.
 
 use std::{
+    collections::HashSet,
     fmt::Display,
     io::{self, IsTerminal, Write},
     mem,
@@ -48,6 +49,8 @@ pub fn complain(line: impl Display) {
 pub struct Terminal {
     live: bool,
     shown: Mutex<Shown>,
+    /// What is doubtful and has been said: the runs of a search have it in common.
+    doubted: Mutex<HashSet<String>>,
 }
 
 /// What shows the work that is under way.
@@ -63,7 +66,7 @@ enum Shown {
 impl Terminal {
     /// Shows runs as curves if it is to be `live` and can be.
     pub fn new(live: bool) -> Self {
-        Self { live, shown: Mutex::new(Shown::Nothing) }
+        Self { live, shown: Mutex::new(Shown::Nothing), doubted: Mutex::default() }
     }
 
     fn shown(&self) -> MutexGuard<'_, Shown> {
@@ -124,7 +127,12 @@ impl Observer for Terminal {
                  without those of {epochs} epochs",
                 file.display()
             )),
-            Event::Doubtful { doubt } => self.line(format_args!("note: {}", in_flags(&doubt.to_string()))),
+            Event::Doubtful { doubt } => {
+                let doubt = in_flags(&doubt.to_string());
+                if self.doubted.lock().unwrap_or_else(PoisonError::into_inner).insert(doubt.clone()) {
+                    self.line(format_args!("note: {doubt}"));
+                }
+            }
             Event::Trained { directory, settings, history } => {
                 let directory = RunDirectory::new(*directory);
                 curves::draw(&directory.curves(), &curves::title(settings), settings.data.evaluated_on(), history)?;
