@@ -10,7 +10,7 @@ use super::{
     pad_channels::{join, part},
 };
 use crate::{
-    CudaError, Grid, Ptr, PtrMut,
+    CudaError, Ptr, PtrMut,
     element::Value,
     kernels::{Coefficient, Divisor},
 };

@@ -88,7 +88,9 @@ impl CudaNetwork {
         let (from, partners) = (mixing.images.view().ptr(), mixing.partners.view().ptr());
         let arguments = (from, partners, n, Divisor::new(len), own, other, images);
         // SAFETY: both are of so many samples, and partners are among them.
-        unsafe { device.launch(&device.kernels().mixup_images, Grid::vectors(n, size_of::<f32>()), arguments)? };
+        unsafe {
+            device.launch(&device.kernels().mixup_images, Grid::vectors(n, size_of::<f32>()), arguments)?;
+        };
         let samples = samples as u32;
         let labels = (self.loss.labels.view().ptr(), partners, samples, mixing.labels.shared_ptr());
         // SAFETY: there is a label for each sample, and partners are among them.

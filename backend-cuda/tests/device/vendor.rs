@@ -17,6 +17,11 @@ use crate::{
     twins::{Twins, noise},
 };
 
+#[path = "../../ptx-interpreter/vendor/src/fault/kind.rs"]
+mod kind;
+
+pub use kind::Fault;
+
 const CLASSES: usize = 3;
 const IMAGE: Shape = Shape::new(6, 5, 2);
 
@@ -82,8 +87,15 @@ pub fn call<R>(library: &Library, name: &str) -> R {
     }
 }
 
-/// Plants a fault in the stand-in; does nothing elsewhere.
-pub fn plant(fault: u32) {
+/// Does something while a fault is planted in the stand-in, if one is; elsewhere it is only done.
+pub fn planted<R>(fault: Option<Fault>, work: impl FnOnce() -> R) -> R {
+    plant(fault.map_or(0, |fault| fault as u32));
+    let result = work();
+    plant(0);
+    result
+}
+
+fn plant(fault: u32) {
     let Some(path) = beside("libvendor_stand_in.so") else { return };
     // SAFETY: the function only keeps the number.
     #[allow(unsafe_code, reason = "calls a function of a library")]
@@ -171,10 +183,7 @@ fn auto_tries_products_in_bf16() {
     assert!(kernels.iter().any(|kernel| kernel.vendor), "{kernels:?}");
     let mut twins = Twins::new(&turn, &mixed(), 9);
     twins.device.set_precision(Precision::Bf16).unwrap();
-    plant(6);
-    let chosen = twins.device.set_kernels(KernelChoice::Auto);
-    plant(0);
-    chosen.unwrap();
+    planted(Some(Fault::FiltersLast), || twins.device.set_kernels(KernelChoice::Auto)).unwrap();
     for kernel in twins.device.kernels() {
         let convolution = kernel.reason.contains("cuDNN");
         assert_eq!(kernel.reason.contains("which may be"), convolution, "{kernel}");
@@ -229,7 +238,7 @@ fn steps_are_recorded(turn: &Turn, precision: Precision) {
 
 /// A short run of SAM on the libraries' kernels, with a fault planted from its first step on: what it came to, whether its steps were
 /// recorded, and why not.
-fn run_with(turn: &Turn, fault: u32) -> (Vec<u32>, bool, Option<String>) {
+fn run_with(turn: &Turn, fault: Option<Fault>) -> (Vec<u32>, bool, Option<String>) {
     let (image, samples) = (Shape::new(8, 8, 1), 3);
     let mut network = CudaNetwork::new(&turn.device, &"lenet".parse().unwrap(), image, 10, samples).unwrap();
     network.set_kernels(KernelChoice::Vendor).unwrap();
@@ -240,10 +249,7 @@ fn run_with(turn: &Turn, fault: u32) -> (Vec<u32>, bool, Option<String>) {
     let mut steps = StepGraph::new(sam, network, w).unwrap();
     let images: Vec<f32> = noise(7).take(samples * image.len()).collect();
     steps.set_batch(&images, &[0, 3, 9]).unwrap();
-    plant(fault);
-    let done = (0..4).try_for_each(|_| steps.step().map(|_| ()));
-    plant(0);
-    done.unwrap();
+    planted(fault, || (0..4).try_for_each(|_| steps.step().map(|_| ()))).unwrap();
     let bits = steps.params().read().unwrap().into_iter().map(f32::to_bits).collect();
     (bits, steps.launches().unwrap().is_some(), steps.unrecorded().map(str::to_owned))
 }
@@ -255,9 +261,9 @@ fn libraries_that_load_at_first_use_are_recorded() {
     if stand_in(&turn).is_none() {
         return;
     }
-    let (expected, recorded, _) = run_with(&turn, 0);
+    let (expected, recorded, _) = run_with(&turn, None);
     assert!(recorded);
-    assert_eq!(run_with(&turn, 8), (expected, true, None));
+    assert_eq!(run_with(&turn, Some(Fault::LoadsAtFirstUse)), (expected, true, None));
 }
 
 /// A library that cannot be recorded costs the recording and nothing else, and it is said why.
@@ -267,8 +273,8 @@ fn what_cannot_be_recorded_is_launched() {
     if stand_in(&turn).is_none() {
         return;
     }
-    let (expected, ..) = run_with(&turn, 0);
-    let (found, recorded, why) = run_with(&turn, 9);
+    let (expected, ..) = run_with(&turn, None);
+    let (found, recorded, why) = run_with(&turn, Some(Fault::NeverCaptured));
     assert_eq!(found, expected);
     assert!(!recorded && why.as_ref().is_some_and(|why| why.contains("cudnnConvolutionForward")), "{why:?}");
 }
@@ -281,10 +287,7 @@ fn a_wrong_parameter_is_a_refusal() {
         return;
     }
     let mut twins = Twins::new(&turn, &mixed(), 2);
-    plant(10);
-    let chosen = twins.device.set_kernels(KernelChoice::Vendor);
-    plant(0);
-    chosen.unwrap();
+    planted(Some(Fault::BadParameter), || twins.device.set_kernels(KernelChoice::Vendor)).unwrap();
     for kernel in twins.device.kernels() {
         assert_eq!(kernel.vendor, !kernel.reason.contains("BAD_PARAM"), "{kernel}");
         assert_eq!(kernel.vendor, kernel.reason.contains("cuBLASLt"), "{kernel}");
@@ -347,22 +350,19 @@ fn auto_takes_what_agrees_and_is_faster() {
     }
     // Verdicts are kept for the life of a device: every case has its own number of samples.
     let cases = [
-        (0, "", ""),
-        (1, "which may be", "a wrong entry"),
-        (2, "which may be", "factors of a lower precision"),
-        (4, "NOT_SUPPORTED", "not supported"),
-        (5, "EXECUTION_FAILED", "failing"),
-        (7, "MiB of workspace", "too much workspace"),
-        (11, "ALLOC", "no memory"),
+        (None, "", ""),
+        (Some(Fault::WrongEntry), "which may be", "a wrong entry"),
+        (Some(Fault::LowPrecision), "which may be", "factors of a lower precision"),
+        (Some(Fault::Unsupported), "NOT_SUPPORTED", "not supported"),
+        (Some(Fault::Failing), "EXECUTION_FAILED", "failing"),
+        (Some(Fault::Workspace), "MiB of workspace", "too much workspace"),
+        (Some(Fault::OutOfMemory), "ALLOC", "no memory"),
     ];
     for (fault, reason, what) in cases {
-        let samples = 8 + fault as usize;
+        let samples = 8 + fault.map_or(0, |fault| fault as usize);
         let mut twins = Twins::new(&turn, &mixed(), samples);
-        plant(fault);
-        let chosen = twins.device.set_kernels(KernelChoice::Auto);
-        plant(0);
-        chosen.unwrap();
-        if fault == 0 {
+        planted(fault, || twins.device.set_kernels(KernelChoice::Auto)).unwrap();
+        if fault.is_none() {
             // All agree, and not all are slower than interpreted kernels.
             let kernels = twins.device.kernels();
             assert!(kernels.iter().all(|kernel| kernel.reason.contains("ms, native")), "{kernels:?}");
@@ -376,10 +376,7 @@ fn auto_takes_what_agrees_and_is_faster() {
     }
     // Filters that lie in another order are found in all but the products of matrices, whose they are not.
     let mut twins = Twins::new(&turn, &mixed(), 30);
-    plant(6);
-    let chosen = twins.device.set_kernels(KernelChoice::Auto);
-    plant(0);
-    chosen.unwrap();
+    planted(Some(Fault::FiltersLast), || twins.device.set_kernels(KernelChoice::Auto)).unwrap();
     for kernel in twins.device.kernels() {
         assert_eq!(kernel.vendor, kernel.reason.contains("cuBLASLt"), "{kernel}");
     }
@@ -394,10 +391,7 @@ fn auto_leaves_what_is_slow() {
     }
     let mut network =
         CudaNetwork::new(&turn.device, &"mlp-3".parse().unwrap(), Shape::new(2, 2, 1), 2, 2).unwrap();
-    plant(3);
-    let chosen = network.set_kernels(KernelChoice::Auto);
-    plant(0);
-    chosen.unwrap();
+    planted(Some(Fault::Slow), || network.set_kernels(KernelChoice::Auto)).unwrap();
     for kernel in network.kernels() {
         assert!(!kernel.vendor && kernel.reason.contains("ms, native"), "{kernel}");
     }
@@ -448,9 +442,7 @@ fn failures_name_the_library_and_its_function() {
         network.set_batch(&vec![0.5; image.len()], &[1]).unwrap();
         let w = DeviceVec::from_slice(&turn.device, &network.initial_parameters(0)).unwrap();
         let mut g = Gradient::zeros(&turn.device, w.len()).unwrap();
-        plant(5);
-        let result = network.gradient(&w, &mut g, Pass::Clean);
-        plant(0);
+        let result = planted(Some(Fault::Failing), || network.gradient(&w, &mut g, Pass::Clean));
         let Err(NetworkError::Device(error @ CudaError::Driver { .. })) = result else {
             panic!("{name}: {:?}", result.map(|_| ()));
         };

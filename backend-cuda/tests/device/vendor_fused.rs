@@ -10,22 +10,11 @@ use sam_model::{Description, Op, Padding, Shape, Tensor};
 use crate::{
     support::{Turn, bits},
     twins::{Twins, noise},
-    vendor::{call, plant, stand_in, with_libraries},
+    vendor::{Fault, call, planted, stand_in, with_libraries},
 };
 
 const SAMPLES: usize = 2;
 const IMAGE: Shape = Shape::new(6, 5, 8);
-
-/// Faults of the stand-in.
-const FAILING: u32 = 5;
-const FILTERS_LAST: u32 = 6;
-const WORKSPACE: u32 = 7;
-const LOADS_AT_FIRST_USE: u32 = 8;
-const NEVER_CAPTURED: u32 = 9;
-const NO_ENGINE: u32 = 12;
-const GRAPH_BAD_PARAMETER: u32 = 13;
-const PLAN_OUT_OF_MEMORY: u32 = 14;
-const WRONG_SUMS: u32 = 15;
 
 /// A residual block: a convolution that is padded behind the image only and normalised, one to which that is added and then normalised; behind
 /// it one of channels that no tensor core takes.
@@ -55,17 +44,14 @@ fn block() -> Description {
 }
 
 /// The block on libraries' kernels, on images and weights that bfloat16 has exactly, and those weights.
-fn twins(turn: &Turn, precision: Precision, fault: u32) -> (Twins, Vec<f32>) {
+fn twins(turn: &Turn, precision: Precision, fault: Option<Fault>) -> (Twins, Vec<f32>) {
     let mut twins = Twins::new(turn, &block(), SAMPLES);
     let coarse = |value: &f32| (value * 16.0).round() / 16.0;
     twins.images = twins.images.iter().map(coarse).collect();
     twins.set_batch(SAMPLES);
     let w = twins.parameters().iter().map(coarse).collect();
     twins.device.set_precision(precision).unwrap();
-    plant(fault);
-    let chosen = twins.device.set_kernels(KernelChoice::Vendor);
-    plant(0);
-    chosen.unwrap();
+    planted(fault, || twins.device.set_kernels(KernelChoice::Vendor)).unwrap();
     (twins, w)
 }
 
@@ -91,7 +77,7 @@ fn prepared(test: &str) -> Option<Turn> {
 fn statistics_are_those_of_f64() {
     let Some(turn) = prepared("statistics_are_those_of_f64") else { return };
     for (precision, behind) in [(Precision::Tf32, 2e-3), (Precision::Bf16, 1e-2)] {
-        let (mut twins, w) = twins(&turn, precision, 0);
+        let (mut twins, w) = twins(&turn, precision, None);
         let taken: Vec<_> =
             said(&twins.device).into_iter().map(|(name, said)| (name, said.starts_with("taken"))).collect();
         let expected = [("first", true), ("second", true), ("odd", false)];
@@ -125,11 +111,11 @@ fn statistics_are_those_of_f64() {
 fn gradients_are_as_exact_as_without() {
     let Some(turn) = prepared("gradients_are_as_exact_as_without") else { return };
     for precision in [Precision::Tf32, Precision::Bf16] {
-        let errors = [0, NO_ENGINE].map(|fault| {
+        let errors = [None, Some(Fault::NoEngine)].map(|fault| {
             let (mut twins, w) = twins(&turn, precision, fault);
             let [(loss, found), (exact, expected)] = twins.gradients(&turn, &w, Pass::Clean);
             let [(again, same), _] = twins.gradients(&turn, &w, Pass::Perturbed);
-            assert!(loss.to_bits() == again.to_bits() && found == same, "{precision}, fault {fault}");
+            assert!(loss.to_bits() == again.to_bits() && found == same, "{precision}, {fault:?}");
             let square =
                 |values: &mut dyn Iterator<Item = f64>| values.map(|value| value * value).sum::<f64>().sqrt();
             let apart = square(&mut found.iter().zip(&expected).map(|(a, b)| a - b));
@@ -147,15 +133,13 @@ fn gradients_are_as_exact_as_without() {
 /// A recorded run of SAM's: what it came to, its launches if it was recorded, and why it was not.
 fn run(
     turn: &Turn,
-    chosen_with: u32,
-    run_with: u32,
+    chosen_with: Option<Fault>,
+    run_with: Option<Fault>,
     recorded: bool,
 ) -> (Vec<u32>, Option<usize>, Option<String>) {
     let device = &turn.device;
     let mut network = CudaNetwork::build_in(device, &block(), SAMPLES, Precision::Bf16).unwrap();
-    plant(chosen_with);
-    network.set_kernels(KernelChoice::Vendor).unwrap();
-    plant(0);
+    planted(chosen_with, || network.set_kernels(KernelChoice::Vendor)).unwrap();
     let start = network.initial_parameters(5);
     let sam = Sam::new(
         CudaSpace::new(device, start.len()).unwrap(),
@@ -167,10 +151,7 @@ fn run(
     let mut steps = if recorded { steps } else { steps.without_recording() };
     let images: Vec<f32> = noise(7).take(SAMPLES * IMAGE.len()).collect();
     steps.set_batch(&images, &[0, 2]).unwrap();
-    plant(run_with);
-    let done = (0..3).try_for_each(|_| steps.step().map(|_| ()));
-    plant(0);
-    done.unwrap();
+    planted(run_with, || (0..3).try_for_each(|_| steps.step().map(|_| ()))).unwrap();
     (bits(&steps.params().read().unwrap()), steps.launches().unwrap(), steps.unrecorded().map(str::to_owned))
 }
 
@@ -179,13 +160,13 @@ fn run(
 #[test]
 fn steps_are_recorded_with_fewer_launches() {
     let Some(turn) = prepared("steps_are_recorded_with_fewer_launches") else { return };
-    let (expected, none, _) = run(&turn, 0, 0, false);
+    let (expected, none, _) = run(&turn, None, None, false);
     assert_eq!(none, None);
-    let (found, launches, _) = run(&turn, 0, LOADS_AT_FIRST_USE, true);
+    let (found, launches, _) = run(&turn, None, Some(Fault::LoadsAtFirstUse), true);
     assert_eq!(found, expected);
-    let (found, launched, why) = run(&turn, 0, NEVER_CAPTURED, true);
+    let (found, launched, why) = run(&turn, None, Some(Fault::NeverCaptured), true);
     assert!(found == expected && launched.is_none(), "{why:?}");
-    let (_, apart, _) = run(&turn, NO_ENGINE, 0, true);
+    let (_, apart, _) = run(&turn, Some(Fault::NoEngine), None, true);
     // Two convolutions, one of them with an addition. The one that is padded behind the image only is this crate's otherwise, so that
     // its filters are brought to the library besides, and their gradient is taken from it.
     let (saved, added) = (2 + 1, 2);
@@ -201,10 +182,10 @@ fn what_is_refused_is_computed_as_before() {
     let before = objects();
     let mut expected = None;
     for (fault, reason) in [
-        (NO_ENGINE, "no engine for the graph"),
-        (GRAPH_BAD_PARAMETER, "no engine for the graph"),
+        (Some(Fault::NoEngine), "no engine for the graph"),
+        (Some(Fault::GraphBadParameter), "no engine for the graph"),
         (
-            PLAN_OUT_OF_MEMORY,
+            Some(Fault::PlanOutOfMemory),
             "CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED: CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR",
         ),
     ] {
@@ -216,7 +197,7 @@ fn what_is_refused_is_computed_as_before() {
             "{all:?}"
         );
         let [own, _] = twins.gradients(&turn, &w, Pass::Clean);
-        assert_eq!(*expected.get_or_insert_with(|| own.clone()), own, "fault {fault}");
+        assert_eq!(*expected.get_or_insert_with(|| own.clone()), own, "{fault:?}");
     }
     assert_eq!(objects(), before);
 }
@@ -227,29 +208,26 @@ fn auto_tries_what_is_fused() {
     let Some(turn) = prepared("auto_tries_what_is_fused") else { return };
     // Verdicts are kept for the life of a device: every case has its own number of samples.
     for (fault, reason) in [
-        (0, " ms, apart "),
-        (FILTERS_LAST, "which may be"),
-        (FAILING, "EXECUTION_FAILED"),
-        (WORKSPACE, "MiB of workspace"),
-        (WRONG_SUMS, "sum of channel"),
+        (None, " ms, apart "),
+        (Some(Fault::FiltersLast), "which may be"),
+        (Some(Fault::Failing), "EXECUTION_FAILED"),
+        (Some(Fault::Workspace), "MiB of workspace"),
+        (Some(Fault::WrongSums), "sum of channel"),
     ] {
-        let samples = 3 + fault as usize;
+        let samples = 3 + fault.map_or(0, |fault| fault as usize);
         let mut network = CudaNetwork::build_in(&turn.device, &block(), samples, Precision::Bf16).unwrap();
-        plant(fault);
-        let chosen = network.set_kernels(KernelChoice::Auto);
-        plant(0);
-        chosen.unwrap();
+        planted(fault, || network.set_kernels(KernelChoice::Auto)).unwrap();
         let all = said(&network);
         let tried: Vec<_> = all.iter().filter(|(name, _)| name != "odd").collect();
         assert!(
             tried.len() == 2 && tried.iter().all(|(_, said)| said.contains(reason)),
-            "fault {fault}: {all:?}"
+            "{fault:?}: {all:?}"
         );
         // The stand-in is faster than interpreted kernels, if not with every product.
         assert_eq!(
             tried.iter().any(|(_, said)| said.starts_with("taken")),
-            fault == 0,
-            "fault {fault}: {all:?}"
+            fault.is_none(),
+            "{fault:?}: {all:?}"
         );
     }
 }

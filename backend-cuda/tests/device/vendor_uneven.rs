@@ -7,19 +7,11 @@ use sam_model::{Description, Op, Padding, Shape, Tensor};
 
 use crate::{
     twins::Twins,
-    vendor::{call, plant, stand_in, with_libraries},
+    vendor::{Fault, call, planted, stand_in, with_libraries},
 };
 
 const SAMPLES: usize = 2;
 const IMAGE: Shape = Shape::new(6, 8, 8);
-
-/// Faults of the stand-in.
-const WRONG_ENTRY: u32 = 1;
-const LOW_PRECISION: u32 = 2;
-const FAILING: u32 = 5;
-const WORKSPACE: u32 = 7;
-const NO_ENGINE: u32 = 12;
-const PLAN_OUT_OF_MEMORY: u32 = 14;
 
 /// An uneven convolution, one of whose input's gradient is added to another's, and an even one.
 fn described() -> Description {
@@ -92,20 +84,17 @@ fn what_is_refused_is_native() {
     let objects = || call::<usize>(&library, "vendor_stand_in_objects");
     let before = objects();
     for (fault, reason) in [
-        (NO_ENGINE, "no engine for the graph"),
-        (WORKSPACE, "MiB of workspace"),
-        (PLAN_OUT_OF_MEMORY, "ALLOCATION_FAILED: CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR"),
+        (Some(Fault::NoEngine), "no engine for the graph"),
+        (Some(Fault::Workspace), "MiB of workspace"),
+        (Some(Fault::PlanOutOfMemory), "ALLOCATION_FAILED: CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR"),
     ] {
         let mut network =
             CudaNetwork::build_in(&turn.device, &described(), SAMPLES, Precision::Single).unwrap();
-        plant(fault);
-        let chosen = network.set_kernels(KernelChoice::Vendor);
-        plant(0);
-        chosen.unwrap();
+        planted(fault, || network.set_kernels(KernelChoice::Vendor)).unwrap();
         let chosen = uneven(&network);
         assert!(
             chosen.iter().all(|kernel| !kernel.vendor && kernel.reason.contains(reason)),
-            "fault {fault}: {chosen:?}"
+            "{fault:?}: {chosen:?}"
         );
     }
     assert_eq!(objects(), before);
@@ -120,25 +109,22 @@ fn auto_tries_them() {
     }
     // Verdicts are kept for the life of a device: every case has its own number of samples.
     for (fault, reason) in [
-        (0, " ms, native "),
-        (WRONG_ENTRY, "which may be"),
-        (LOW_PRECISION, "which may be"),
-        (FAILING, "EXECUTION_FAILED"),
-        (WORKSPACE, "MiB of workspace"),
+        (None, " ms, native "),
+        (Some(Fault::WrongEntry), "which may be"),
+        (Some(Fault::LowPrecision), "which may be"),
+        (Some(Fault::Failing), "EXECUTION_FAILED"),
+        (Some(Fault::Workspace), "MiB of workspace"),
     ] {
-        let samples = 3 + fault as usize;
+        let samples = 3 + fault.map_or(0, |fault| fault as usize);
         let mut network =
             CudaNetwork::build_in(&turn.device, &described(), samples, Precision::Single).unwrap();
-        plant(fault);
-        let chosen = network.set_kernels(KernelChoice::Auto);
-        plant(0);
-        chosen.unwrap();
+        planted(fault, || network.set_kernels(KernelChoice::Auto)).unwrap();
         let chosen = uneven(&network);
-        assert!(chosen.iter().all(|kernel| kernel.reason.contains(reason)), "fault {fault}: {chosen:?}");
+        assert!(chosen.iter().all(|kernel| kernel.reason.contains(reason)), "{fault:?}: {chosen:?}");
         assert_eq!(
             chosen.iter().map(|kernel| kernel.product).collect::<Vec<_>>(),
             [Product::Forward, Product::WeightGradient, Product::InputGradient]
         );
-        assert!(chosen.iter().all(|kernel| kernel.vendor == (fault == 0)), "fault {fault}: {chosen:?}");
+        assert!(chosen.iter().all(|kernel| kernel.vendor == (fault.is_none())), "{fault:?}: {chosen:?}");
     }
 }
