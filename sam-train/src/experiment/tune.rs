@@ -109,15 +109,17 @@ impl Tune {
     }
 }
 
-/// The better half, rounded up, in its old order, and the best plain gradient, which SAM is to be compared with. Of equal errors the
-/// smaller radius and the smaller rate count as better.
+/// The better half, rounded up, in its old order, and the best of the plain gradients and of the radii, so that the last rung has both to
+/// compare. Of equal errors the smaller radius and the smaller rate count as better.
 fn better_half(of: &[&mut Candidate]) -> Vec<bool> {
     let mut order: Vec<usize> = (0..of.len()).collect();
     order.sort_by(|&a, &b| of[a].order(of[b]));
     let mut kept = vec![false; of.len()];
     order.iter().take(of.len().div_ceil(2)).for_each(|&i| kept[i] = true);
-    if let Some(&plain) = order.iter().find(|&&i| of[i].rho == 0.0) {
-        kept[plain] = true;
+    for plain in [true, false] {
+        if let Some(&best) = order.iter().find(|&&i| (of[i].rho == 0.0) == plain) {
+            kept[best] = true;
+        }
     }
     kept
 }
@@ -292,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn the_better_half_goes_on_and_sgd_too_and_ties_go_to_the_smaller_radius() {
+    fn the_better_half_goes_on_and_the_best_without_and_with_a_radius_and_ties_go_to_the_smaller_radius() {
         let mut all = [
             candidate(0.0, 0.1, &[9.0]),
             candidate(0.0, 0.2, &[8.0]),
@@ -305,6 +307,9 @@ mod tests {
         assert_eq!(better_half(&field), [false, true, true, true, true, false]);
         let field: Vec<&mut Candidate> = all[2..5].iter_mut().collect();
         assert_eq!(better_half(&field), [true, true, false]);
+        let mut small = [candidate(0.0, 0.1, &[1.0]), candidate(0.1, 0.1, &[2.0])];
+        let field: Vec<&mut Candidate> = small.iter_mut().collect();
+        assert_eq!(better_half(&field), [true, true]);
     }
 
     #[test]
