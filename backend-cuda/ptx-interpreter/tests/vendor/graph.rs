@@ -110,11 +110,11 @@ fn engines(handle: usize, operations: &[usize]) -> Result<Vec<usize>, u32> {
     assert_eq!(set(heuristics, 200, 8, &[3u32]), SUCCESS);
     assert_eq!(set(heuristics, 201, 15, &[graph]), SUCCESS);
     assert_eq!(finish(heuristics), SUCCESS);
-    let (mut count, mut found) = (0i64, [create(3), create(3)]);
+    let (mut count, mut found) = (0i64, [create(3), create(3), create(3)]);
     let status = call!(cudnnBackendGetAttribute(
-        heuristics => usize, 202 => u32, 15 => u32, 2 => i64, &mut count => *mut i64, found.as_mut_ptr() => *mut usize,
+        heuristics => usize, 202 => u32, 15 => u32, 3 => i64, &mut count => *mut i64, found.as_mut_ptr() => *mut usize,
     ));
-    assert_eq!((status, count), (SUCCESS, 2));
+    assert_eq!((status, count), (SUCCESS, 3));
     Ok(found.into())
 }
 
@@ -159,6 +159,7 @@ fn sums_are_of_what_is_not_rounded() {
         sums(total, sum, squares),
     ];
     let engines = engines(handle, &operations).unwrap();
+    assert_eq!(plan(handle, engines[2]), Err(NOT_SUPPORTED), "fused without tensor cores");
     let plan = plan(handle, engines[1]).unwrap();
     // The first channel of each pixel is 1, and goes to the first channel by both taps.
     let mut images = [0u16; 24];
