@@ -20,6 +20,9 @@ const MOST_PARAMETERS: usize = 1 << 16;
 const MOST_BYTES: u128 = 1 << 22;
 /// Multiply-add pairs of a forward pass that the definition is still asked for.
 const MOST_PAIRS: u64 = 1 << 17;
+/// Vectors that scale one another, of a network: of one that scales itself a few times over squares overflow, even in f64, and where they do
+/// depends on what is added to what.
+const MOST_SCALES: usize = 3;
 /// Normalisations enlarge what rounding leaves in a channel whose values are all the same, some hundred times each.
 const TOLERANCE: f64 = 1e-6;
 /// What random layers draw from.
@@ -136,6 +139,8 @@ fn described(input: &mut Unstructured<'_>) -> arbitrary::Result<()> {
     for _ in 0..input.int_in_range(0..=7)? {
         ops.push((operation(input)?, [input.int_in_range(0..=7)?, input.int_in_range(0..=7)?]));
     }
+    let mut scales = 0..MOST_SCALES;
+    ops.retain(|(op, _)| !matches!(op, Op::Scale) || scales.next().is_some());
     // For whoever looks into a crash.
     if std::env::var_os("SAM_FUZZ_SHOW").is_some() {
         eprintln!("{image}, batch {batch}: {ops:#?}");
@@ -178,7 +183,7 @@ fn wired(input: &mut Unstructured<'_>) -> arbitrary::Result<()> {
             &[Tensor::INPUT],
         );
     }
-    let mut pairs = 0;
+    let (mut pairs, mut scales) = (0, 0);
     for _ in 0..input.int_in_range(1..=12)? {
         let op = operation(input)?;
         let mut tensor = || -> arbitrary::Result<Tensor> {
@@ -190,9 +195,10 @@ fn wired(input: &mut Unstructured<'_>) -> arbitrary::Result<()> {
         let inputs = &inputs[..*op.arity().start()];
         let shapes: Vec<ImageShape> = inputs.iter().map(|&input| wiring.shape(input)).collect();
         let Ok(own) = op.signature(&shapes) else { continue };
+        let scale = usize::from(matches!(op, Op::Scale));
         let more = own.multiply_adds.saturating_mul(samples as u64);
-        if pairs + more <= MOST_PAIRS && wiring.push(op, inputs).is_some() {
-            pairs += more;
+        if pairs + more <= MOST_PAIRS && scales + scale <= MOST_SCALES && wiring.push(op, inputs).is_some() {
+            (pairs, scales) = (pairs + more, scales + scale);
         }
     }
     let wiring = close(wiring).with_random(RANDOM.key, true);
@@ -223,16 +229,8 @@ fn assert_as_defined(wiring: &Wiring, samples: usize, seed: u64) {
     for pass in [Pass::Clean, Pass::Perturbed, Pass::Perturbed] {
         let mut found = vec![f64::NAN; w.len()];
         let found_loss = network.gradient(&w, &mut found, pass).expect("lengths that agree");
-        if !loss.is_finite() {
-            // Vectors that scale themselves a few times over overflow even in f64.
-            assert!(!found_loss.is_finite(), "the loss: {found_loss}, by definition {loss}");
-            continue;
-        }
         assert_near(&[found_loss], &[loss], "the loss");
         assert_near(&found, &gradient, "the gradient");
-    }
-    if !loss.is_finite() {
-        return;
     }
     assert_near(network.statistics(), &statistics, "the running statistics");
     let mut found = Array2::from_elem([samples, CLASSES], f64::NAN);
