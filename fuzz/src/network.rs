@@ -1,6 +1,8 @@
 //! Networks of any description: refused, or computed without a panic whatever the weights are; what operations that fit
 //! compute is what they are defined to be.
 
+use core::ops::Range;
+
 use arbitrary::Unstructured;
 use ndarray::{Array2, Array4};
 use sam_backend_ndarray::{Network, Random};
@@ -131,6 +133,11 @@ fn padding(input: &mut Unstructured<'_>) -> arbitrary::Result<Padding> {
     })
 }
 
+/// Whether a network may have the operation, which may be one of [`MOST_SCALES`].
+fn is_spare(op: &Op, scales: &mut Range<usize>) -> bool {
+    !matches!(op, Op::Scale) || scales.next().is_some()
+}
+
 fn described(input: &mut Unstructured<'_>) -> arbitrary::Result<()> {
     let image =
         ImageShape::new(input.int_in_range(0..=7)?, input.int_in_range(0..=7)?, input.int_in_range(0..=3)?);
@@ -140,7 +147,7 @@ fn described(input: &mut Unstructured<'_>) -> arbitrary::Result<()> {
         ops.push((operation(input)?, [input.int_in_range(0..=7)?, input.int_in_range(0..=7)?]));
     }
     let mut scales = 0..MOST_SCALES;
-    ops.retain(|(op, _)| !matches!(op, Op::Scale) || scales.next().is_some());
+    ops.retain(|(op, _)| is_spare(op, &mut scales));
     // For whoever looks into a crash.
     if std::env::var_os("SAM_FUZZ_SHOW").is_some() {
         eprintln!("{image}, batch {batch}: {ops:#?}");
@@ -183,7 +190,7 @@ fn wired(input: &mut Unstructured<'_>) -> arbitrary::Result<()> {
             &[Tensor::INPUT],
         );
     }
-    let (mut pairs, mut scales) = (0, 0);
+    let (mut pairs, mut scales) = (0, 0..MOST_SCALES);
     for _ in 0..input.int_in_range(1..=12)? {
         let op = operation(input)?;
         let mut tensor = || -> arbitrary::Result<Tensor> {
@@ -195,10 +202,9 @@ fn wired(input: &mut Unstructured<'_>) -> arbitrary::Result<()> {
         let inputs = &inputs[..*op.arity().start()];
         let shapes: Vec<ImageShape> = inputs.iter().map(|&input| wiring.shape(input)).collect();
         let Ok(own) = op.signature(&shapes) else { continue };
-        let scale = usize::from(matches!(op, Op::Scale));
         let more = own.multiply_adds.saturating_mul(samples as u64);
-        if pairs + more <= MOST_PAIRS && scales + scale <= MOST_SCALES && wiring.push(op, inputs).is_some() {
-            (pairs, scales) = (pairs + more, scales + scale);
+        if pairs + more <= MOST_PAIRS && is_spare(&op, &mut scales) && wiring.push(op, inputs).is_some() {
+            pairs += more;
         }
     }
     let wiring = close(wiring).with_random(RANDOM.key, true);

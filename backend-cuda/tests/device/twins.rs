@@ -53,6 +53,16 @@ impl Twins {
         twins
     }
 
+    /// The same on images and weights that bfloat16 has exactly, and those weights.
+    pub fn coarse(turn: &Turn, description: &Description, samples: usize) -> (Self, Vec<f32>) {
+        let coarse = |value: &f32| (value * 16.0).round() / 16.0;
+        let mut twins = Self::new(turn, description, samples);
+        twins.images = twins.images.iter().map(coarse).collect();
+        twins.set_batch(samples);
+        let w = twins.parameters().iter().map(coarse).collect();
+        (twins, w)
+    }
+
     /// The first samples.
     pub fn set_batch(&mut self, samples: usize) {
         let values = &self.images[..samples * self.image.len()];

@@ -45,11 +45,7 @@ fn block() -> Description {
 
 /// The block on libraries' kernels, on images and weights that bfloat16 has exactly, and those weights.
 fn twins(turn: &Turn, precision: Precision, fault: Option<Fault>) -> (Twins, Vec<f32>) {
-    let mut twins = Twins::new(turn, &block(), SAMPLES);
-    let coarse = |value: &f32| (value * 16.0).round() / 16.0;
-    twins.images = twins.images.iter().map(coarse).collect();
-    twins.set_batch(SAMPLES);
-    let w = twins.parameters().iter().map(coarse).collect();
+    let (mut twins, w) = Twins::coarse(turn, &block(), SAMPLES);
     twins.device.set_precision(precision).unwrap();
     planted(fault, || twins.device.set_kernels(KernelChoice::Vendor)).unwrap();
     (twins, w)

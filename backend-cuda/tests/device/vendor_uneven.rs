@@ -43,11 +43,7 @@ fn all_products_are_the_library_s() {
     }
     for precision in [Precision::Single, Precision::Tf32, Precision::Bf16] {
         let errors = [KernelChoice::Vendor, KernelChoice::Native].map(|choice| {
-            let mut twins = Twins::new(&turn, &described(), SAMPLES);
-            let coarse = |value: &f32| (value * 16.0).round() / 16.0;
-            twins.images = twins.images.iter().map(coarse).collect();
-            twins.set_batch(SAMPLES);
-            let w: Vec<f32> = twins.parameters().iter().map(coarse).collect();
+            let (mut twins, w) = Twins::coarse(&turn, &described(), SAMPLES);
             twins.device.set_precision(precision).unwrap();
             twins.device.set_kernels(choice).unwrap();
             if choice == KernelChoice::Vendor && stand_in(&turn).is_some() {

@@ -14,9 +14,9 @@ use crate::{
 /// Radius and learning rate by successive halving on held-out training images; the test set is not looked at.
 ///
 /// Every radius with every rate is trained for a quarter of --epochs, the better half for half of them, the better half of those for
-/// all; the best SGD and the best radius always go on, to be compared. --validation is the share held out of each class. Finished runs are kept in
-/// DIR/runs.jsonl: the same command goes on where it was stopped. At the end it says which settings are lowest, and which cannot be
-/// told apart from them.
+/// all; the best SGD and the best radius always go on, to be compared. --validation is the share held out of each class. Finished
+/// runs are kept in DIR/runs.jsonl: the same command goes on where it was stopped. At the end it says which settings are lowest, and
+/// which cannot be told apart from them.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Experiment")]
 #[command(
